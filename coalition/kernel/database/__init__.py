@@ -1,0 +1,16 @@
+"""PostgreSQL as the features see it: transactions, bounded retries, refusals by constraint, migrations."""
+
+from coalition.kernel.database.engine import Connection, Engine, bound_engine, open_database
+from coalition.kernel.database.migrations import migrate, pending_migrations
+from coalition.kernel.database.transactions import retrying, transaction
+
+__all__ = [
+    "Connection",
+    "Engine",
+    "bound_engine",
+    "migrate",
+    "open_database",
+    "pending_migrations",
+    "retrying",
+    "transaction",
+]

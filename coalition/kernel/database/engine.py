@@ -1,0 +1,157 @@
+"""The database engine: Piccolo's on asyncpg, made to survive a failed COMMIT and to name its isolation."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import asyncpg
+from piccolo.conf.apps import AppConfig
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+
+from coalition.kernel.database import piccolo_conf
+
+OLDEST_SERVER_VERSION = 150000
+
+os.environ.setdefault("PICCOLO_CONF", piccolo_conf.__name__)
+
+
+class Connection(asyncpg.Connection):
+    """A pooled connection that needs no reset between users.
+
+    Session state is set by SET LOCAL only, so there is nothing to undo; asyncpg's reset would cost a
+    round trip on every release.
+    """
+
+    def get_reset_query(self) -> str:
+        """Return no statement: nothing outlives a transaction here."""
+        return ""
+
+
+class Transaction(PostgresTransaction):
+    """Piccolo's transaction, except that the connection always goes back to the pool.
+
+    Piccolo 1.38 leaks the connection when COMMIT or ROLLBACK itself fails: three failures empty a pool
+    of three. Here the release stands in a `finally`, and BEGIN names the isolation level and carries
+    the transaction's settings, in one round trip.
+    """
+
+    def __init__(self, engine: "Engine", preamble: str = "") -> None:
+        """Prepare to join the outer transaction, or to begin one with the SET LOCALs of `preamble`."""
+        super().__init__(engine)
+        self.preamble = preamble
+
+    async def __aenter__(self) -> "Transaction":
+        """Join the outer transaction or begin one."""
+        if self._parent is not None:
+            return self._parent  # type: ignore[return-value]  # only this class begins transactions
+        self.connection = await self.get_connection()
+        try:
+            await self.connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED;" + self.preamble)
+        except BaseException:
+            await self._release()
+            raise
+        self.context = self.engine.current_transaction.set(self)
+        return self
+
+    async def __aexit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Commit, or roll back when an exception passes; release the connection whatever happens."""
+        if self._parent is not None:
+            return False
+        try:
+            if exception is None:
+                await self.connection.execute("COMMIT")
+            elif not self.connection.is_closed():
+                await self.connection.execute("ROLLBACK")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            # A failed COMMIT is the caller's to know. A failed ROLLBACK adds nothing to the exception
+            # that is already on its way, and the server rolls back a lost session by itself.
+            if exception is None:
+                raise
+        finally:
+            self.engine.current_transaction.reset(self.context)
+            await self._release()
+        return False
+
+    async def _release(self) -> None:
+        if self.engine.pool is not None:
+            await asyncio.shield(self.engine.pool.release(self.connection))
+        else:
+            await self.connection.close()
+
+
+class Engine(PostgresEngine):
+    """One database and its pool of connections."""
+
+    def __init__(self, config: dict[str, Any]) -> None:  # Any: asyncpg's connect arguments
+        """Describe the database by asyncpg's connect arguments; `open_database` connects."""
+        super().__init__(config=config)
+
+    async def check_version(self) -> None:
+        """Do nothing: Piccolo would connect inside the constructor; `open_database` checks."""
+
+    async def prep_database(self) -> None:
+        """Do nothing: no extensions are asked for."""
+
+    def begin(self, preamble: str = "") -> Transaction:
+        """Return a transaction that runs the SET LOCAL statements of `preamble` as it begins."""
+        return Transaction(self, preamble)
+
+    def transaction(self, allow_nested: bool = True) -> Transaction:  # noqa: FBT001, FBT002 - Piccolo's
+        """Return a transaction; Piccolo's own code (migrations, `atomic`) comes this way."""
+        assert allow_nested, "inner transactions join the outer one"
+        return Transaction(self)
+
+    async def close(self) -> None:
+        """Close the pool; in-flight work is waited for."""
+        if self.pool is not None:
+            await self.close_connection_pool()
+        if piccolo_conf.DB is self:
+            piccolo_conf.DB = None
+
+
+class UnsupportedServerError(Exception):
+    """The PostgreSQL server is older than what the product's SQL needs."""
+
+
+async def open_database(
+    url: str,
+    *,
+    apps: Sequence[AppConfig] = (),
+    pool_size: int = 8,
+    statement_cache_size: int = 256,
+) -> Engine:
+    """Connect to `url`, start the pool and bind the engine to the tables of `apps`.
+
+    `statement_cache_size` 0 switches prepared statements off, for PgBouncer. Raises
+    `UnsupportedServerError` for a server before PostgreSQL 15, and asyncpg's or the operating system's
+    error when the server cannot be reached.
+    """
+    engine = Engine({"dsn": url, "statement_cache_size": statement_cache_size})
+    await engine.start_connection_pool(
+        min_size=1, max_size=pool_size, connection_class=Connection, command_timeout=600
+    )
+    assert engine.pool is not None
+    version = int(await engine.pool.fetchval("SHOW server_version_num"))
+    if version < OLDEST_SERVER_VERSION:
+        await engine.close()
+        message = f"PostgreSQL {version // 10000} is too old; version 15 or later is needed"
+        raise UnsupportedServerError(message)
+    piccolo_conf.DB = engine
+    for app in apps:
+        for table in app.table_classes:
+            table._meta.db = engine  # noqa: SLF001 - Piccolo's own way to set a table's engine
+    return engine
+
+
+def bound_engine() -> Engine:
+    """Return the engine that `open_database` opened last in this process."""
+    engine = piccolo_conf.DB
+    assert isinstance(engine, Engine), "open_database comes first"
+    return engine

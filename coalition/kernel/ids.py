@@ -1,0 +1,80 @@
+"""Identifiers: time-ordered for postings, random for people, each carrying the bucket it lives in.
+
+A bucket (0..1023) is the unit by which member-owned tables are spread over shards and servers. It is
+the last ten bits of an id, so that any id alone says where its row is.
+"""
+
+import hashlib
+import itertools
+import secrets
+from datetime import datetime
+from typing import NewType
+from uuid import UUID
+
+from asyncpg.pgproto.pgproto import UUID as DatabaseUUID  # asyncpg encodes it without conversion
+
+MemberId = NewType("MemberId", UUID)
+PostingId = NewType("PostingId", UUID)
+HoldId = NewType("HoldId", UUID)
+BatchId = NewType("BatchId", UUID)
+PartnerId = NewType("PartnerId", UUID)
+StoreId = NewType("StoreId", UUID)
+
+BUCKETS = 1024
+SHARDS = 16
+BUCKETS_PER_SHARD = BUCKETS // SHARDS
+
+_BUCKET_MASK = BUCKETS - 1
+_VERSION_7 = 0x7 << 76
+_VARIANT = 0b10 << 62
+
+# A step through this many values per process keeps ids of one millisecond in order and unlike those
+# of other processes, whose sequences start elsewhere.
+_SEQUENCE_BITS = 20
+_sequence = itertools.count(secrets.randbits(_SEQUENCE_BITS))
+
+
+def uuid7(at: datetime, bucket: int | None = None) -> UUID:
+    """Return a UUIDv7 (RFC 9562 section 5.7) for the instant `at`, living in `bucket` if one is given.
+
+    Ids rise with `at` to the millisecond. Nothing rests on their order within one.
+    """
+    milliseconds = int(at.timestamp() * 1000)
+    noise = secrets.randbits(62)
+    if bucket is not None:
+        noise = (noise & ~_BUCKET_MASK) | bucket
+    step = next(_sequence) & 0xFFF
+    value = (milliseconds << 80) | _VERSION_7 | (step << 64) | _VARIANT | noise
+    return DatabaseUUID(value.to_bytes(16, "big"))
+
+
+def random_id() -> UUID:
+    """Return a random UUIDv4; used for members, so that an id tells nothing about its person."""
+    value = secrets.randbits(128)
+    value = (value & ~(0xF << 76)) | (0x4 << 76)
+    value = (value & ~(0b11 << 62)) | _VARIANT
+    return DatabaseUUID(value.to_bytes(16, "big"))
+
+
+def bucket_of(identifier: UUID) -> int:
+    """Return the bucket (0..1023) in which the row of `identifier` lives."""
+    return int.from_bytes(identifier.bytes[14:], "big") & _BUCKET_MASK
+
+
+def shard_of(bucket: int) -> int:
+    """Return the settlement shard (0..15), a fixed range of buckets, to which `bucket` belongs."""
+    return bucket // BUCKETS_PER_SHARD
+
+
+def digest16(*parts: str | bytes | int) -> bytes:
+    """Return a 16-byte BLAKE2b digest of `parts`; each is length-prefixed, so that no two lists meet."""
+    framed = []
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        framed.append(b"%d:%b" % (len(data), data))
+    return hashlib.blake2b(b"".join(framed), digest_size=16).digest()
+
+
+def uuid_from_bytes(data: bytes) -> UUID:
+    """Return `data` (16 bytes) as an id that the database driver takes without conversion."""
+    return DatabaseUUID(data)
