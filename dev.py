@@ -46,7 +46,7 @@ NOT_FOUND_STATUS = 127  # what a shell answers when there is no such command
 NO_TESTS_STATUS = 5  # what pytest answers when it collected nothing
 
 
-class SetUpFailed(Exception):
+class SetUpFailed(Exception):  # noqa: N818 - `except SetUpFailed` reads as it is meant
     """The environment could not be made; the message says why and what would help."""
 
 
