@@ -1,0 +1,193 @@
+"""Verifies access tokens: all claims the first time, then the same token at the cost of a look-up.
+
+PyJWT checks the signature. It would accept a wrong `typ`, a ten-year `exp` and a list of audiences,
+and it reads the clock itself; so all claims are checked here, at the instant that the caller names.
+"""
+
+import hashlib
+from base64 import urlsafe_b64decode
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from coalition.kernel.errors import Unauthenticated
+from coalition.kernel.identity.caller import Caller
+from coalition.kernel.identity.claims import (
+    ACCESS_TOKEN_TYPE,
+    ALGORITHM,
+    LEEWAY_S,
+    LIFETIME_MAX_S,
+    AccessClaims,
+    TokenHeader,
+)
+
+TOKEN_MAX_BYTES = 4096
+"""Ours have some 700 bytes; what is much longer is refused before anything is decoded."""
+
+REMEMBERED_MAX = 10_000
+"""How many verified tokens are remembered; a client needs one in fifteen minutes."""
+
+_decode_header = msgspec.json.Decoder(TokenHeader, strict=True).decode
+_decode_claims = msgspec.json.Decoder(AccessClaims, strict=True).decode
+
+
+class InvalidToken(Unauthenticated):
+    """The access token is not valid here; get a new one at /oauth/token."""
+
+    code = "invalid_token"
+    title = "Invalid access token"
+
+
+class _Verified(msgspec.Struct, frozen=True, gc=False):
+    caller: Caller
+    token_id: str
+
+
+class TokenVerifier:
+    """Turns an access token into its `Caller`, for one issuer and one audience.
+
+    The keys trusted and the tokens revoked live in memory; `coalition.access.freshness` keeps them
+    up to date. One verifier serves one event loop; it is not for several threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        keys: Mapping[str, Ed25519PublicKey] | None = None,
+    ) -> None:
+        """Verify tokens of `issuer` for `audience`, signed by one of `keys` (by `kid`)."""
+        self.issuer = issuer
+        self.audience = audience
+        self._jws = jwt.PyJWS(algorithms=[ALGORITHM])
+        self._keys = dict(keys or {})
+        self._revoked_clients: frozenset[int] = frozenset()
+        self._revoked_tokens: frozenset[str] = frozenset()
+        self._remembered: dict[bytes, _Verified] = {}
+
+    @property
+    def keys(self) -> Mapping[str, Ed25519PublicKey]:
+        """The public keys that are trusted now, by `kid`."""
+        return self._keys
+
+    @property
+    def remembered_count(self) -> int:
+        """How many tokens would be known again at the cost of a look-up."""
+        return len(self._remembered)
+
+    def trust(self, keys: Mapping[str, Ed25519PublicKey]) -> None:
+        """Trust `keys` and no others; what a dropped key has signed is worth nothing now."""
+        if any(keys.get(kid) != key for kid, key in self._keys.items()):
+            self._remembered.clear()
+        self._keys = dict(keys)
+
+    def set_revoked(self, *, clients: Collection[int], tokens: Collection[str]) -> None:
+        """Let exactly these be revoked: all tokens of `clients` (client_no), and `tokens` (jti)."""
+        self._revoked_clients = frozenset(clients)
+        self._revoked_tokens = frozenset(tokens)
+
+    def revoke_client(self, client_no: int) -> None:
+        """Accept no token of this client from now on."""
+        self._revoked_clients |= {client_no}
+
+    def revoke_token(self, token_id: str) -> None:
+        """Accept the token with this `jti` no longer."""
+        self._revoked_tokens |= {token_id}
+
+    def verify(self, token: str | bytes, at: datetime) -> Caller:
+        """Return who presents `token` at the instant `at`; raise `InvalidToken` if it is bad."""
+        return self._verified(token, at).caller
+
+    def token_id(self, token: str | bytes, at: datetime) -> str:
+        """Return the `jti` of a good token, by which it is revoked; else raise `InvalidToken`."""
+        return self._verified(token, at).token_id
+
+    def _verified(self, token: str | bytes, at: datetime) -> _Verified:
+        data = token if isinstance(token, bytes) else token.encode("utf-8", "replace")
+        if len(data) > TOKEN_MAX_BYTES:
+            raise InvalidToken(f"An access token has at most {TOKEN_MAX_BYTES} bytes")
+        # The digest is what is kept: a dump of the memory then holds no token that opens a door.
+        digest = hashlib.blake2b(data, digest_size=32).digest()
+        verified = self._remembered.get(digest)
+        if verified is None:
+            verified = self._check(data, at)
+            self._remember(digest, verified, at)
+        caller = verified.caller
+        if at >= caller.expires_at:
+            self._remembered.pop(digest, None)
+            raise InvalidToken("The access token has expired; get a new one at /oauth/token")
+        if caller.client_no in self._revoked_clients or verified.token_id in self._revoked_tokens:
+            raise InvalidToken("The access token has been revoked")
+        return verified
+
+    def _remember(self, digest: bytes, verified: _Verified, at: datetime) -> None:
+        if len(self._remembered) >= REMEMBERED_MAX:
+            self._remembered = {
+                known: entry
+                for known, entry in self._remembered.items()
+                if at < entry.caller.expires_at
+            }
+        while len(self._remembered) >= REMEMBERED_MAX:
+            self._remembered.pop(next(iter(self._remembered)))
+        self._remembered[digest] = verified
+
+    def _check(self, data: bytes, at: datetime) -> _Verified:
+        header = _header(data)
+        key = self._keys.get(header.kid)
+        if key is None:
+            raise InvalidToken("The access token is not signed by a key that is trusted here")
+        try:
+            payload = self._jws.decode_complete(data, key, algorithms=[ALGORITHM])["payload"]
+        except jwt.PyJWTError as error:
+            raise InvalidToken("The signature of the access token is wrong") from error
+        try:
+            claims = _decode_claims(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidToken(
+                "A claim of the access token is missing or of a wrong type"
+            ) from error
+        self._check_claims(claims, at)
+        return _Verified(caller=_caller(claims), token_id=claims.jti)
+
+    def _check_claims(self, claims: AccessClaims, at: datetime) -> None:
+        if claims.iss != self.issuer:
+            raise InvalidToken("The access token is of another issuer")
+        if claims.aud != self.audience:
+            raise InvalidToken("The access token is for another audience")
+        if claims.sub != claims.client_id or not claims.jti:
+            raise InvalidToken("The access token names no client or has no id")
+        if not 0 < claims.exp - claims.iat <= LIFETIME_MAX_S:
+            raise InvalidToken(f"An access token lives at most {LIFETIME_MAX_S} seconds")
+        earliest = claims.iat if claims.nbf is None else max(claims.iat, claims.nbf)
+        if earliest > at.timestamp() + LEEWAY_S:
+            raise InvalidToken("The access token is not valid yet")
+        if claims.exp <= at.timestamp():
+            raise InvalidToken("The access token has expired; get a new one at /oauth/token")
+
+
+def _header(data: bytes) -> TokenHeader:
+    """Return the header of a token that may be ours; the signature is not checked yet."""
+    encoded, _, rest = data.partition(b".")
+    try:
+        header = _decode_header(urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4)))
+    except (ValueError, msgspec.DecodeError) as error:
+        raise InvalidToken("This is not an access token of the coalition") from error
+    if header.alg != ALGORITHM or header.typ != ACCESS_TOKEN_TYPE or rest.count(b".") != 1:
+        raise InvalidToken(f"An access token is a JWT of type {ACCESS_TOKEN_TYPE} with {ALGORITHM}")
+    return header
+
+
+def _caller(claims: AccessClaims) -> Caller:
+    return Caller(
+        client_no=claims.client_no,
+        client_id=claims.client_id,
+        partner_no=claims.partner_no,
+        partner_id=claims.partner_id,
+        scopes=frozenset(claims.scope.split()),
+        store_no=claims.store_no,
+        expires_at=datetime.fromtimestamp(claims.exp, UTC),
+    )
