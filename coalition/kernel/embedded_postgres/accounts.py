@@ -1,4 +1,4 @@
-"""Decide as which system user PostgreSQL runs, and run its programs so: it refuses to run as root."""
+"""Decide as which system user PostgreSQL runs, as it refuses to be root, and run programs so."""
 
 import os
 import pwd
@@ -25,9 +25,18 @@ class Account:
     dropped: bool
 
     def own(self, target: Path | int) -> None:
-        """Give a file or directory to this user (when it is another one than ours)."""
-        if self.dropped:
-            os.chown(target, self.uid, self.gid)
+        """Give a file or directory to this user; a link is given itself, not what it names."""
+        if not self.dropped:
+            return
+        try:
+            os.chown(target, self.uid, self.gid, follow_symlinks=isinstance(target, int))
+        except PermissionError as error:
+            meaning = (
+                "PostgreSQL cannot run as root, and this file system does not let its files be "
+                "given to another user; choose a directory on a local disk with --data, or start "
+                "as an ordinary user"
+            )
+            raise failure(Path(str(target)), meaning, reported=str(error)) from error
 
     def reaches(self, path: Path) -> bool:
         """Whether this user may pass through every parent of `path` (by mode bits, no ACLs)."""
@@ -45,7 +54,7 @@ class Account:
         self, command: Sequence[str | Path], *, stdin: str = "", inherit: Sequence[int] = ()
     ) -> subprocess.CompletedProcess[str]:
         """Run a program of PostgreSQL to its end; output and errors together in `stdout`."""
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603 - the programs are PostgreSQL's, found by us
             [*command],
             input=stdin,
             stdout=subprocess.PIPE,
@@ -66,7 +75,7 @@ class Account:
         self, command: Sequence[str | Path], *, output: IO[bytes], inherit: Sequence[int]
     ) -> subprocess.Popen[bytes]:
         """Start a program in a session of its own, so that Ctrl-C on the service spares it."""
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603 - likewise
             [*command],
             stdin=subprocess.DEVNULL,
             stdout=output,

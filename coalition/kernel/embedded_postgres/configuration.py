@@ -68,7 +68,7 @@ def _largest_wal_mebibytes(free_bytes: int) -> int:
 
 
 def _memory_bytes() -> int:
-    """The machine's memory, or the container's share of it (cgroup v2)."""
+    """Return the machine's memory, or the container's share of it (cgroup v2)."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
         limit = _CGROUP_LIMIT.read_text(encoding="ascii").strip()

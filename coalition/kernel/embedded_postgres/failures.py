@@ -1,4 +1,4 @@
-"""Turn what the system or PostgreSQL reports into one exception: what is wrong, what would be right."""
+"""Turn what the system or PostgreSQL reports into one exception: what is wrong, what is right."""
 
 import errno
 from collections.abc import Iterator
@@ -11,8 +11,12 @@ class EmbeddedPostgresError(RuntimeError):
     """The embedded PostgreSQL cannot do what was asked; the message says why and how to mend it."""
 
 
-_FULL: Final = "the disk is full; free some space (a new database needs about 100 MB) and start again"
-_LIMITED: Final = "a file size limit of this process was reached; raise it (ulimit -f) and start again"
+_FULL: Final = (
+    "the disk is full; free some space (a new database needs about 100 MB) and start again"
+)
+_LIMITED: Final = (
+    "the file size limit of this process was reached; raise it (ulimit -f) and start again"
+)
 _SHUT: Final = (
     "this user may not write there; give it the directory or choose another one with --data"
 )
@@ -20,12 +24,15 @@ _DAMAGED: Final = (
     "its database files are damaged; restore the directory from a backup or choose another one "
     "with --data (nothing was changed)"
 )
+_TOO_MANY_FILES: Final = "the limit of open files was reached; raise it and start again"
 _MEMORY: Final = "the system gave PostgreSQL too little shared memory; free memory and start again"
 
 _MEANINGS_BY_ERRNO: Final = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EFBIG: _LIMITED,
+    errno.EMFILE: _TOO_MANY_FILES,
+    errno.ENFILE: _TOO_MANY_FILES,
     errno.EACCES: _SHUT,
     errno.EPERM: _SHUT,
     errno.EROFS: _SHUT,
@@ -33,15 +40,18 @@ _MEANINGS_BY_ERRNO: Final = {
     errno.EEXIST: "that path is a file; choose a directory with --data",
 }
 
-# Texts of PostgreSQL's own messages (errcodes and wording are the same from 15 to 18). The first
-# one that occurs wins, so causes stand before their consequences.
+# Texts of PostgreSQL's own messages, the same from 15 to 18. The first one that occurs wins, so
+# causes stand before their consequences.
 _MEANINGS_BY_TEXT: Final = (
     ("No space left on device", _FULL),
     ("Disk quota exceeded", _FULL),
     ("File too large", _LIMITED),
+    ("File size limit exceeded", _LIMITED),
+    ("Too many open files", _TOO_MANY_FILES),
     ("Cannot allocate memory", _MEMORY),
     ("could not create shared memory segment", _MEMORY),
     ("Read-only file system", _SHUT),
+    ("Permission denied", _SHUT),
     ("could not locate a valid checkpoint record", _DAMAGED),
     ("incorrect checksum in control file", _DAMAGED),
     ("could not find the database system", _DAMAGED),
@@ -50,16 +60,15 @@ _MEANINGS_BY_TEXT: Final = (
     ("invalid data in file", _DAMAGED),
     ("could not open file", _DAMAGED),
     ("could not open directory", _DAMAGED),
-    ("Permission denied", _SHUT),
 )
 
 
 def failure(directory: Path, meaning: str, *, reported: str = "") -> EmbeddedPostgresError:
-    """Build the exception about `directory`, with the last lines PostgreSQL wrote, if any."""
+    """Build the exception about `directory`, with the last lines that were reported, if any."""
     message = f"embedded PostgreSQL in {directory}: {meaning}"
     lines = [line for line in reported.strip().splitlines() if line.strip()]
     if lines:
-        message += "\nPostgreSQL said:\n" + "\n".join(f"  {line}" for line in lines[-8:])
+        message += "\nReported:\n" + "\n".join(f"  {line}" for line in lines[-8:])
     return EmbeddedPostgresError(message)
 
 

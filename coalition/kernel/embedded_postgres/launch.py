@@ -1,16 +1,16 @@
 """Launch PostgreSQL and wait until it takes connections, or explain why it does not."""
 
 import re
+import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import Final
 
 from coalition.kernel.embedded_postgres import locks
-from coalition.kernel.embedded_postgres.accounts import Account
-from coalition.kernel.embedded_postgres.binaries import Binaries
-from coalition.kernel.embedded_postgres.clusters import Layout, address_of
+from coalition.kernel.embedded_postgres.binaries import Programs
 from coalition.kernel.embedded_postgres.failures import failure, failure_from_log
+from coalition.kernel.embedded_postgres.layout import Layout, address_of
 from coalition.kernel.embedded_postgres.postmaster import (
     LOOPBACK,
     Postmaster,
@@ -21,14 +21,19 @@ from coalition.kernel.embedded_postgres.postmaster import (
 _PORTS_TRIED: Final = 10
 # How long the leftovers of a killed server (its busy backends) may take to notice and end.
 _LEFTOVERS_TIMEOUT_S: Final = 20.0
+_LEFTOVERS: Final = (
+    "processes of an earlier PostgreSQL still run on it and do not answer; end them and start again"
+)
 
 # Our children, kept so that they can be reaped whenever they end: a server may outlive its owner.
-_children: list[subprocess.Popen[bytes]] = []
+_children: set[subprocess.Popen[bytes]] = set()
 
 
 def reap() -> None:
     """Take note of children that ended, so that none stays behind as a zombie."""
-    _children[:] = [child for child in _children if child.poll() is None]
+    for child in tuple(_children):
+        if child.poll() is not None:
+            _children.discard(child)
 
 
 def await_running(layout: Layout, *, timeout_s: float) -> Postmaster | None:
@@ -44,27 +49,29 @@ def await_running(layout: Layout, *, timeout_s: float) -> Postmaster | None:
         if postmaster is not None and postmaster.is_ready and answers:
             return postmaster
         if time.monotonic() - begin > (timeout_s if answers else _LEFTOVERS_TIMEOUT_S):
-            meaning = (
-                "processes of an earlier PostgreSQL still run on it and do not answer; end them "
-                "and start again"
-            )
-            raise failure(layout.root, meaning)
+            raise failure(layout.root, _LEFTOVERS)
         time.sleep(locks.POLL_INTERVAL_S)
     return None
 
 
-def launch(
-    layout: Layout, binaries: Binaries, account: Account, *, timeout_s: float
-) -> Postmaster:
+def launch(layout: Layout, programs: Programs, *, timeout_s: float) -> Postmaster:
     """Start the server on its last port or a free one; returns when it takes connections."""
     _forget_dead_postmaster(layout)
     port = _last_port(layout) or free_port()
     for _ in range(_PORTS_TRIED):
-        outcome = _try_launch(layout, binaries, account, port=port, timeout_s=timeout_s)
-        if isinstance(outcome, Postmaster):
-            return outcome
-        if "could not create any TCP/IP sockets" not in outcome:
-            raise failure_from_log(layout.root, outcome)
+        log_sizes = _log_sizes(layout)
+        child = _spawn(layout, programs, port=port)
+        try:
+            postmaster = _await_ready(layout, child, timeout_s=timeout_s)
+        except BaseException:
+            child.send_signal(signal.SIGQUIT)
+            child.wait()
+            raise
+        if postmaster is not None:
+            return postmaster
+        reported = _written_since(layout, log_sizes)
+        if "could not create any TCP/IP sockets" not in reported:
+            raise failure_from_log(layout.root, reported)
         port = free_port()
     meaning = f"every one of {_PORTS_TRIED} free ports on {LOOPBACK} was taken by others at once"
     raise failure(layout.root, meaning)
@@ -97,32 +104,34 @@ def _last_port(layout: Layout) -> int | None:
     return int(match[1]) if match else None
 
 
-def _try_launch(
-    layout: Layout, binaries: Binaries, account: Account, *, port: int, timeout_s: float
-) -> Postmaster | str:
-    """Start the server on one port; what it wrote when it ended instead."""
-    log_sizes = _log_sizes(layout)
+def _spawn(layout: Layout, programs: Programs, *, port: int) -> subprocess.Popen[bytes]:
+    """Start the server's process, and let it inherit the lock that says it is alive."""
     alive = locks.open_lock(layout.alive_lock)
     with (
-        layout.start_log.open("wb") as start_log,
-        address_of(layout.cluster, account) as (address, inherited),
         locks.closing(alive),
+        layout.start_log.open("wb") as start_log,
+        address_of(layout.cluster, programs.account) as address,
     ):
-        if not locks.locks_alone(alive):
-            meaning = "another process has just started a server there; start again to share it"
-            raise failure(layout.root, meaning)
-        child = account.spawn(
-            [
-                binaries.program("postgres"),
-                *("-D", address),
-                *("-p", str(port)),
-                *("-c", f"listen_addresses={LOOPBACK}"),
-                *("-c", "unix_socket_directories="),
-            ],
+        # Nothing runs there, so only a look by `running` in this very moment can be in the way.
+        if not locks.locks_alone_within(alive, timeout_s=_LEFTOVERS_TIMEOUT_S):
+            raise failure(layout.root, _LEFTOVERS)
+        child = programs.spawn(
+            "postgres",
+            *("-D", address.path),
+            *("-p", str(port)),
+            *("-c", f"listen_addresses={LOOPBACK}"),
+            *("-c", "unix_socket_directories="),
             output=start_log,
-            inherit=(*inherited, alive),
+            inherit=(*address.descriptors, alive),
         )
-    _children.append(child)
+    _children.add(child)
+    return child
+
+
+def _await_ready(
+    layout: Layout, child: subprocess.Popen[bytes], *, timeout_s: float
+) -> Postmaster | None:
+    """Wait until the server we started takes connections; None when it ended instead."""
     deadline = time.monotonic() + timeout_s
     while child.poll() is None:
         postmaster = read_postmaster(layout.cluster)
@@ -130,17 +139,17 @@ def _try_launch(
             return postmaster
         if time.monotonic() > deadline:
             meaning = f"PostgreSQL has not become ready within {timeout_s:.0f} s; see data/log"
-            raise failure(layout.root, meaning, reported=_written(layout, log_sizes))
+            raise failure(layout.root, meaning)
         time.sleep(locks.POLL_INTERVAL_S)
     reap()
-    return _written(layout, log_sizes)
+    return None
 
 
 def _log_sizes(layout: Layout) -> dict[Path, int]:
     return {path: path.stat().st_size for path in (layout.cluster / "log").glob("*.log")}
 
 
-def _written(layout: Layout, sizes_before: dict[Path, int]) -> str:
+def _written_since(layout: Layout, sizes_before: dict[Path, int]) -> str:
     """Return what PostgreSQL wrote to its logs since the sizes were taken."""
     written = layout.start_log.read_bytes()
     for path in (layout.cluster / "log").glob("*.log"):

@@ -37,10 +37,8 @@ def is_held(path: Path) -> bool:
     if not path.exists():
         return False
     descriptor = open_lock(path)
-    try:
+    with closing(descriptor):
         return not locks_together(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -55,20 +53,25 @@ def closing(descriptor: int) -> Iterator[None]:
 @contextmanager
 def alone(path: Path, *, timeout_s: float) -> Iterator[None]:
     """Hold the lock for us alone, waiting for others up to `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
     descriptor = open_lock(path)
-    try:
-        while not locks_alone(descriptor):
-            if time.monotonic() > deadline:
-                meaning = (
-                    f"another process has been starting or stopping it for {timeout_s:.0f} s; "
-                    "see what that one waits for, or end it and start again"
-                )
-                raise failure(path.parent, meaning)
-            time.sleep(POLL_INTERVAL_S)
+    with closing(descriptor):
+        if not locks_alone_within(descriptor, timeout_s=timeout_s):
+            meaning = (
+                f"another process has been starting or stopping it for {timeout_s:.0f} s; "
+                "see what that one waits for, or end it and start again"
+            )
+            raise failure(path.parent, meaning)
         yield
-    finally:
-        os.close(descriptor)
+
+
+def locks_alone_within(descriptor: int, *, timeout_s: float) -> bool:
+    """Take the lock for us alone, waiting for others; whether we have it now."""
+    deadline = time.monotonic() + timeout_s
+    while not locks_alone(descriptor):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_INTERVAL_S)
+    return True
 
 
 def _locks(descriptor: int, kind: int) -> bool:

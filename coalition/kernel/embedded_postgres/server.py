@@ -5,7 +5,7 @@ Who may do what:
   owner that finds a server whose service was killed adopts it.
 - `stop` ends ownership. The last owner out stops the server; before that it stays up.
 - A killed owner is no owner any more: the system itself drops its lock.
-- `running` joins as a guest: a guest's `stop` does nothing, and the server does not wait for guests.
+- `running` joins as a guest: its `stop` does nothing, and the server does not wait for guests.
 """
 
 import logging
@@ -20,16 +20,14 @@ from typing import Final, Self
 
 from coalition.kernel.embedded_postgres import launch, locks
 from coalition.kernel.embedded_postgres.accounts import account_for
-from coalition.kernel.embedded_postgres.binaries import find_binaries, reachable_binaries
+from coalition.kernel.embedded_postgres.binaries import find_binaries, programs_for
 from coalition.kernel.embedded_postgres.clusters import (
-    Layout,
-    cluster_version,
     configure_cluster,
     is_durable,
-    layout_of,
     make_cluster,
 )
 from coalition.kernel.embedded_postgres.failures import explained, failure
+from coalition.kernel.embedded_postgres.layout import Layout, cluster_version, layout_of
 from coalition.kernel.embedded_postgres.postmaster import Postmaster, read_postmaster
 
 # Recovery after a crash reads up to 8 GB of log; a shutdown writes up to 1 GB of buffers.
@@ -95,7 +93,7 @@ def start(
                     log(f"PostgreSQL is running already on port {found.port}; sharing it")
                 postmaster = found or _bring_up(layout, durable=durable, log=log)
             except BaseException:
-                ownership.give_up()
+                ownership.close()
                 raise
         return _server(data_directory, layout, postmaster, ownership, was_running=found is not None)
 
@@ -136,14 +134,13 @@ def _server(
 def _bring_up(layout: Layout, *, durable: bool, log: Callable[[str], None]) -> Postmaster:
     """Start a server that is not running, making its cluster when there is none."""
     version = cluster_version(layout)
-    account = account_for(layout.cluster)
-    binaries = reachable_binaries(find_binaries(version=version), account)
+    programs = programs_for(find_binaries(version=version), account_for(layout.cluster))
     if version is None:
-        log(f"making a PostgreSQL {binaries.version} database in {layout.root}")
-        make_cluster(layout, binaries, account, durable=durable)
-    configure_cluster(layout, binaries, account, durable=durable)
-    postmaster = launch.launch(layout, binaries, account, timeout_s=_START_TIMEOUT_S)
-    log(f"PostgreSQL {binaries.version} is up on port {postmaster.port}")
+        log(f"making a PostgreSQL {programs.binaries.version} database in {layout.root}")
+        make_cluster(layout, programs, durable=durable)
+    configure_cluster(layout, programs, durable=durable)
+    postmaster = launch.launch(layout, programs, timeout_s=_START_TIMEOUT_S)
+    log(f"PostgreSQL {programs.binaries.version} is up on port {postmaster.port}")
     return postmaster
 
 
@@ -167,26 +164,24 @@ class _Ownership:
         assert locks.locks_together(self._lock), "an owner is stopping outside the starting lock"
 
     def release(self) -> None:
-        """Give up the share; a process forked from the owner only closes its copy."""
+        """Give up the share, stopping the server if it is the last.
+
+        A process forked from the owner shares the owner's lock: it only closes its copy.
+        """
         if self._lock is None:
             return
-        if os.getpid() == self._process:
-            with locks.alone(self._layout.starting_lock, timeout_s=_START_TIMEOUT_S):
-                self.give_up()
-        else:
-            self._close()
-
-    def give_up(self) -> None:
-        """Release under the starting lock, which the caller holds."""
-        if self._lock is None:
+        if os.getpid() != self._process:
+            self.close()
             return
-        try:
-            if locks.locks_alone(self._lock):
-                _shut_down(self._layout)
-        finally:
-            self._close()
+        with locks.alone(self._layout.starting_lock, timeout_s=_START_TIMEOUT_S):
+            try:
+                if locks.locks_alone(self._lock):
+                    _shut_down(self._layout)
+            finally:
+                self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Give up the share and leave the server as it is."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -196,15 +191,21 @@ def _shut_down(layout: Layout) -> None:
     """Stop the server and wait for the last of its processes; nothing to do when it is gone."""
     for how, timeout_s in ((signal.SIGINT, _STOP_TIMEOUT_S), (signal.SIGQUIT, _END_TIMEOUT_S)):
         postmaster = read_postmaster(layout.cluster)
-        if postmaster is not None and locks.is_held(layout.alive_lock):
+        is_alive = postmaster is not None and postmaster.answers
+        if postmaster is not None and is_alive and locks.is_held(layout.alive_lock):
             postmaster.shut_down(how)
-        deadline = time.monotonic() + timeout_s
-        while locks.is_held(layout.alive_lock):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(locks.POLL_INTERVAL_S)
-        else:
-            launch.reap()
+        if _has_ended(layout, timeout_s=timeout_s if is_alive else _END_TIMEOUT_S):
             return
     meaning = "PostgreSQL did not stop; see its log in data/log and end its processes"
     raise failure(layout.root, meaning)
+
+
+def _has_ended(layout: Layout, *, timeout_s: float) -> bool:
+    """Wait for the last process of a server to end; whether it did."""
+    deadline = time.monotonic() + timeout_s
+    while locks.is_held(layout.alive_lock):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(locks.POLL_INTERVAL_S)
+    launch.reap()
+    return True
