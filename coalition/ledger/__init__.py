@@ -1,0 +1,1 @@
+"""The double entry of points: the only writer of balances."""

@@ -1,0 +1,66 @@
+"""Holders: the row that says whether points may move, and that is locked before they are taken."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from uuid import UUID
+
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import bucket_of
+from coalition.ledger.accounts import HolderState
+from coalition.ledger.refusals import HolderNotActive, UnknownHolder
+
+_OPEN = """
+INSERT INTO holder (bucket, id, state, opened_at)
+SELECT bucket, id, $3, $4 FROM unnest($1::int2[], $2::uuid[]) AS opened (bucket, id)
+ORDER BY bucket, id
+"""
+
+_READ = """
+SELECT holder.id, holder.state
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
+JOIN holder ON holder.bucket = wanted.bucket AND holder.id = wanted.id
+"""
+
+# The rows come in (bucket, id) order because the arrays are sorted and the pinned plan walks them; the
+# same order everywhere means that two takers never wait for each other in a circle.
+_LOCK = _READ + "FOR NO KEY UPDATE OF holder"
+
+_SET_STATE = "UPDATE holder SET state = $3 WHERE bucket = $1 AND id = $2"
+
+
+def _arrays(holders: Iterable[UUID]) -> tuple[list[int], list[UUID]]:
+    ordered = sorted((bucket_of(holder), holder.bytes, holder) for holder in holders)
+    return [bucket for bucket, _, _ in ordered], [holder for _, _, holder in ordered]
+
+
+async def open_holders(connection: Connection, holders: Collection[UUID], at: datetime) -> None:
+    """Open an account for each of `holders` (new ids), active from `at`."""
+    buckets, ids = _arrays(holders)
+    await connection.execute(_OPEN, buckets, ids, HolderState.ACTIVE, at)
+
+
+async def set_state(connection: Connection, holder: UUID, state: HolderState) -> None:
+    """Freeze, reopen or close a holder. Raises `UnknownHolder`."""
+    done = await connection.execute(_SET_STATE, bucket_of(holder), holder, state)
+    if done != "UPDATE 1":
+        raise UnknownHolder
+
+
+async def read_states(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, int]:
+    """Return the state of each of `holders` that exists."""
+    return {row[0]: row[1] for row in await connection.fetch(_READ, *_arrays(holders))}
+
+
+async def lock(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, int]:
+    """Lock `holders` until the transaction ends; return the state of each that exists."""
+    return {row[0]: row[1] for row in await connection.fetch(_LOCK, *_arrays(holders))}
+
+
+def refusal_by_state(
+    states: dict[UUID, int], holder: UUID
+) -> UnknownHolder | HolderNotActive | None:
+    """Return why points of `holder` may not move, or None when they may."""
+    state = states.get(holder)
+    if state == HolderState.ACTIVE:
+        return None
+    return UnknownHolder() if state is None else HolderNotActive()

@@ -1,0 +1,36 @@
+"""Issuing: lots of the receivers grow, all of a batch in one upsert."""
+
+from collections.abc import Sequence
+
+from coalition.kernel.database import Connection
+from coalition.ledger.accounts import INTO_LOT, Account, Kind
+from coalition.ledger.drafts import Issue, Outcome, Posted
+from coalition.ledger.journal import Journal, Leg
+from coalition.ledger.lots import LotChanges
+
+
+async def issue(connection: Connection, journal: Journal, drafts: Sequence[Issue]) -> list[Outcome]:
+    """Post `drafts`; each makes one posting with a leg per grant."""
+    changes = LotChanges()
+    outcomes: list[Outcome] = []
+    for draft in drafts:
+        legs: list[Leg] = [
+            (changes.put_in(draft.holder, provenance, points), points, None)
+            for provenance, points in draft.grants
+        ]
+        first = draft.grants[0].provenance
+        posting = journal.add(
+            kind=Kind.ISSUE,
+            holder=draft.holder,
+            till=draft.till,
+            currency_no=first.currency_no,
+            direction=INTO_LOT,
+            legs=legs,
+            account=Account.ISSUED,
+            purchase=draft.purchase,
+            rule_no=draft.rule_no,
+        )
+        points = sum(leg[1] for leg in legs)
+        outcomes.append(Posted(posting, draft.holder, points, first.expires_on))
+    await changes.write(connection)
+    return outcomes

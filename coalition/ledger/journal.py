@@ -1,0 +1,123 @@
+"""The postings of one batch: collected as rows, written with their legs, deltas and feed in one go."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import bucket_of, shard_of, uuid7
+from coalition.ledger.accounts import Account, Kind
+from coalition.ledger.drafts import Purchase, Till
+
+_POSTINGS = """
+INSERT INTO posting (bucket, id, batch, committed_at, kind, holder, partner_no, store_no, client_no,
+                     receipt, occurred_at, currency_no, points, direction, lot, account,
+                     account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason)
+SELECT bucket, id, $1, $2, kind, holder, partner_no, store_no, client_no,
+       receipt, occurred_at, currency_no, points, direction, lot, account,
+       account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason
+FROM unnest($3::int2[], $4::uuid[], $5::int2[], $6::uuid[], $7::int4[], $8::int4[], $9::int4[],
+            $10::text[], $11::timestamptz[], $12::int2[], $13::int4[], $14::int2[], $15::uuid[],
+            $16::int2[], $17::int4[], $18::uuid[], $19::int8[], $20::text[], $21::int4[], $22::text[])
+     AS made (bucket, id, kind, holder, partner_no, store_no, client_no,
+              receipt, occurred_at, currency_no, points, direction, lot, account,
+              account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason)
+"""
+
+_LEGS = """
+INSERT INTO leg (bucket, posting, no, lot, points, direction, origin_lot)
+SELECT * FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::uuid[], $5::int4[], $6::int2[], $7::uuid[])
+"""
+
+# Two appends in one statement: neither locks a row that another posting needs.
+_FEED = """
+WITH deltas AS (
+    INSERT INTO partner_delta (batch, partner_no, kind, direction, currency_no, points, postings)
+    SELECT $1, * FROM unnest($2::int4[], $3::int2[], $4::int2[], $5::int2[], $6::int8[], $7::int4[])
+)
+INSERT INTO settlement_queue (shard, batch, first_posting, last_posting)
+SELECT shard, $1, first_posting, last_posting
+FROM unnest($8::int2[], $9::uuid[], $10::uuid[]) AS queued (shard, first_posting, last_posting)
+"""
+
+Leg = tuple[UUID, int, UUID | None]
+"""A lot, the points that move, and the lot of the original leg where a return replaced it."""
+
+_NO_PURCHASE = (None, None)
+
+
+class Journal:
+    """Collects the postings of one batch until `write`."""
+
+    def __init__(self, at: datetime, today: date) -> None:
+        """Open the journal of a batch committed at `at`; `today` is its day in the coalition's zone."""
+        self.at = at
+        self.today = today
+        self.batch = uuid7(at)
+        self._rows: list[tuple[object, ...]] = []
+        self._legs: list[tuple[object, ...]] = []
+        self._deltas: dict[tuple[int, int, int, int], list[int]] = {}
+        self._shards: dict[int, list[UUID]] = {}
+
+    def add(  # noqa: PLR0913 - a posting has this many facts
+        self,
+        *,
+        kind: Kind,
+        holder: UUID,
+        till: Till,
+        currency_no: int,
+        direction: int,
+        legs: list[Leg],
+        account: Account,
+        reverses: UUID | None = None,
+        purchase: Purchase | None = None,
+        rule_no: int | None = None,
+        reason: str | None = None,
+    ) -> UUID:
+        """Add a posting that moves `legs` in one direction against one account; return its id."""
+        bucket = bucket_of(holder)
+        posting = uuid7(self.at, bucket)
+        lot, points, origin_lot = legs[0]
+        if len(legs) > 1 or origin_lot is not None:
+            lot, points = None, 0  # type: ignore[assignment]  # the lots are in the legs
+            for no, (leg_lot, leg_points, leg_origin) in enumerate(legs):
+                row = (bucket, posting, no, leg_lot, leg_points, direction, leg_origin)
+                self._legs.append(row)
+                points += leg_points
+        partner_no, store_no, client_no, receipt, _, occurred_at = till
+        account_partner_no = partner_no if account is not Account.EXPIRED else 0
+        self._rows.append(
+            (
+                bucket, posting, kind, holder, partner_no, store_no, client_no, receipt, occurred_at,
+                currency_no, points, direction, lot, account, account_partner_no, reverses,
+                *(purchase or _NO_PURCHASE), rule_no, reason,
+            )
+        )  # fmt: skip
+        key = (partner_no, kind, direction, currency_no)
+        delta = self._deltas.get(key)
+        if delta is None:
+            self._deltas[key] = [points, 1]
+        else:
+            delta[0] += points
+            delta[1] += 1
+        ends = self._shards.setdefault(shard_of(bucket), [posting, posting])
+        ends[1] = posting
+        return posting
+
+    def __len__(self) -> int:
+        """Return how many postings have been collected."""
+        return len(self._rows)
+
+    async def write(self, connection: Connection) -> None:
+        """Write everything collected; nothing is written for an empty batch."""
+        if not self._rows:
+            return
+        await connection.execute(_POSTINGS, self.batch, self.at, *_columns(self._rows))
+        if self._legs:
+            await connection.execute(_LEGS, *_columns(self._legs))
+        deltas = _columns([(*key, *delta) for key, delta in self._deltas.items()])
+        shards = _columns([(shard, *ends) for shard, ends in sorted(self._shards.items())])
+        await connection.execute(_FEED, self.batch, *deltas, *shards)
+
+
+def _columns(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    return list(zip(*rows, strict=True))

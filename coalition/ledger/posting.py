@@ -1,0 +1,215 @@
+"""The one way points move: a batch of drafts, posted set by set in one transaction.
+
+A batch locks its takers first, claims its receipts, then runs wave by wave and kind by kind. A draft
+that cannot be done gets its refusal and does not spoil the others.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from coalition.kernel.database import Connection
+from coalition.kernel.errors import Refused
+from coalition.kernel.ids import digest16
+from coalition.ledger import holders, lots, receipts, resolutions, reversals
+from coalition.ledger.accounts import Kind
+from coalition.ledger.drafts import (
+    Capture,
+    Draft,
+    Hold,
+    Issue,
+    Outcome,
+    Redeem,
+    Reverse,
+    Till,
+    Void,
+)
+from coalition.ledger.issues import issue
+from coalition.ledger.journal import Journal
+from coalition.ledger.partitions import ensure_partition
+from coalition.ledger.redemptions import hold, redeem
+from coalition.ledger.refusals import DuplicateReceipt, UnknownHold, UnknownPosting
+
+POSTER_ROLE = "coalition_poster"
+
+PINNED = {
+    # Every join of a batch is a key look-up from an array: without these the planner turns batches
+    # quadratic as tables grow, and the sixth execution of a prepared batch flips its plan.
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+}
+"""The settings of every transaction that posts; a test guards the plans they lead to."""
+
+_STAGES: dict[type[Draft], int] = {Issue: 0, Redeem: 1, Hold: 2, Capture: 3, Void: 3, Reverse: 4}
+
+
+class Batch:
+    """Drafts on their way: whose points they move, and what became of each."""
+
+    def __init__(self, drafts: Sequence[Draft], journal: Journal) -> None:
+        """Take `drafts`; nothing is decided yet."""
+        self.drafts = drafts
+        self.journal = journal
+        self.outcomes: list[Outcome | None] = [None] * len(drafts)
+        self.holders: list[UUID | None] = [None] * len(drafts)
+        self.tills: list[Till | None] = [None] * len(drafts)
+
+    def open(self) -> list[int]:
+        """Return the positions of the drafts that are not refused so far."""
+        return [i for i, outcome in enumerate(self.outcomes) if outcome is None]
+
+
+async def post(
+    connection: Connection, drafts: Sequence[Draft], *, at: datetime, today: date
+) -> tuple[UUID, list[Outcome]]:
+    """Post `drafts`; return the batch's id and an outcome for each draft, in their order.
+
+    The caller holds the transaction, opened with `PINNED` settings; `today` is the day of `at` in the
+    coalition's zone and decides what has expired. Database errors pass: nothing is then done.
+    """
+    journal = Journal(at, today)
+    batch = Batch(drafts, journal)
+    await _find_holders(connection, batch)
+    await _check_holders(connection, batch)
+    claims = await _claim_receipts(connection, batch)
+    for stage in _waves(batch):
+        await _run_stage(connection, batch, stage)
+    await journal.write(connection)
+    refused = [claims[i] for i, outcome in enumerate(batch.outcomes) if i in claims and isinstance(outcome, Refused)]
+    await receipts.give_back(connection, refused)
+    outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
+    assert len(outcomes) == len(drafts), "every draft has its outcome"
+    return journal.batch, outcomes
+
+
+async def balances(
+    connection: Connection, wanted: Sequence[UUID], *, currency_no: int, today: date
+) -> dict[UUID, int]:
+    """Return what each holder can spend on `today`, in whole points."""
+    return await lots.balances(connection, wanted, currency_no, today)
+
+
+async def _find_holders(connection: Connection, batch: Batch) -> None:
+    """Find out whose points each draft moves, and where the act stands."""
+    holds = {draft.hold for draft in batch.drafts if isinstance(draft, Capture | Void)}
+    kept_holds = await resolutions.read_holds(connection, holds) if holds else {}
+    wanted = {draft.posting for draft in batch.drafts if isinstance(draft, Reverse)}
+    originals = await reversals.read_postings(connection, wanted) if wanted else {}
+    for i, draft in enumerate(batch.drafts):
+        if isinstance(draft, Capture | Void):
+            kept = kept_holds.get(draft.hold)
+            if kept is None or kept.partner_no != draft.partner_no:
+                batch.outcomes[i] = UnknownHold()
+                continue
+            batch.holders[i] = kept.holder
+            if isinstance(draft, Capture):
+                batch.tills[i] = resolutions.till_of(kept, draft.client_no)
+        elif isinstance(draft, Reverse):
+            original = originals.get(draft.posting)
+            if original is None or original.partner_no != draft.till.partner_no:
+                batch.outcomes[i] = UnknownPosting()
+                continue
+            batch.holders[i] = original.holder
+            batch.tills[i] = draft.till
+        else:
+            batch.holders[i] = draft.holder
+            batch.tills[i] = draft.till
+
+
+async def _check_holders(connection: Connection, batch: Batch) -> None:
+    """Lock everybody from whom points may be taken, before anything else is locked; read the rest."""
+    takers, receivers = set(), set()
+    for i in batch.open():
+        kind = receivers if isinstance(batch.drafts[i], Issue) else takers
+        kind.add(batch.holders[i])
+    states = await holders.lock(connection, takers) if takers else {}
+    if receivers - takers:
+        states |= await holders.read_states(connection, receivers - takers)
+    for i in batch.open():
+        batch.outcomes[i] = holders.refusal_by_state(states, batch.holders[i])
+
+
+async def _claim_receipts(connection: Connection, batch: Batch) -> dict[int, bytes]:
+    """Claim the receipt of each draft that stands on one; refuse those that were used before."""
+    digests: dict[int, bytes] = {}
+    seen: set[bytes] = set()
+    for i in batch.open():
+        digest = receipt_digest(batch.drafts[i], batch.tills[i])
+        if digest is None:
+            continue
+        if digest in seen:
+            batch.outcomes[i] = _duplicate(batch.tills[i])
+            continue
+        seen.add(digest)
+        digests[i] = digest
+    if not digests:
+        return {}
+    claimed = await receipts.claim(connection, list(digests.values()), batch.journal.batch)
+    if len(claimed) < len(digests):
+        for i, digest in list(digests.items()):
+            if digest not in claimed:
+                batch.outcomes[i] = _duplicate(batch.tills[i])
+                del digests[i]
+    return digests
+
+
+def _duplicate(till: Till | None) -> DuplicateReceipt:
+    assert till is not None
+    return DuplicateReceipt(
+        f"receipt {till.receipt!r} of this store was used on {till.business_day} already; "
+        "send the first request's idempotency key again to get its answer",
+        receipt=till.receipt,
+    )
+
+
+def receipt_digest(draft: Draft, till: Till | None) -> bytes | None:
+    """Return the digest under which the receipt of `draft` is claimed; None when it stands on none.
+
+    The business day leads, so that the claims of one day lie together in the index.
+    """
+    if till is None or till.receipt is None or isinstance(draft, Hold | Reverse):
+        return None
+    kind = Kind.ISSUE if isinstance(draft, Issue) else Kind.REDEEM
+    day = (till.business_day.toordinal() & 0xFFFFFF).to_bytes(3, "big")
+    return day + digest16(till.partner_no, till.store_no or 0, till.receipt, kind)[3:]
+
+
+def _waves(batch: Batch) -> list[list[int]]:
+    """Order the drafts into sets that may run together and keep each holder's own order.
+
+    Within a wave the kinds run in a fixed order; a holder whose later draft is of an earlier kind goes
+    on in the next wave. Nearly always there is one wave.
+    """
+    last: dict[UUID | None, tuple[int, int]] = {}
+    sets: dict[tuple[int, int], list[int]] = {}
+    for i in batch.open():
+        stage = _STAGES[type(batch.drafts[i])]
+        holder = batch.holders[i]
+        wave, before = last.get(holder, (0, 0))
+        if stage < before:
+            wave += 1
+        last[holder] = (wave, stage)
+        sets.setdefault((wave, stage), []).append(i)
+    return [sets[key] for key in sorted(sets)]
+
+
+async def _run_stage(connection: Connection, batch: Batch, positions: list[int]) -> None:
+    drafts = [batch.drafts[i] for i in positions]
+    outcomes: list[Outcome]
+    match drafts[0]:
+        case Issue():
+            outcomes = await issue(connection, batch.journal, drafts)  # type: ignore[arg-type]
+        case Redeem():
+            outcomes = await redeem(connection, batch.journal, drafts)  # type: ignore[arg-type]
+        case Hold():
+            outcomes = await hold(connection, batch.journal, drafts)  # type: ignore[arg-type]
+        case Capture() | Void():
+            outcomes = await resolutions.resolve_holds(connection, batch.journal, drafts)  # type: ignore[arg-type]
+        case Reverse():
+            outcomes = await reversals.reverse(connection, batch.journal, drafts)  # type: ignore[arg-type]
+    for i, outcome in zip(positions, outcomes, strict=True):
+        batch.outcomes[i] = outcome

@@ -1,0 +1,84 @@
+"""Where points come from, and the lot id that is derived from it.
+
+A lot's id is eight bytes of its holder, two bytes of the last day on which it can be spent, twelve bits
+of the month in which it was earned, and 36 bits of a digest of the whole provenance. So the primary key
+`(bucket, id)` lists a holder's lots together and in spending order (earliest expiry, then earned month,
+then id), and the application knows every lot's id before it asks the database.
+"""
+
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+from coalition.kernel.ids import digest16, uuid_from_bytes
+
+_FIRST_DAY = date(2000, 1, 1).toordinal()
+_FIRST_YEAR = 2000
+_NEVER = 0xFFFF
+LAST_EXPIRY = date.fromordinal(_FIRST_DAY + _NEVER - 1)
+"""The latest expiry that a lot id can carry (2179-06-05); later means never."""
+
+ORDINARY_CLASS = 0
+NO_CLOCK = 0
+
+
+class Provenance(NamedTuple):
+    """What a rule or a settlement may tell apart; points alike in all of it share one lot."""
+
+    currency_no: int
+    issuer_no: int
+    contract_no: int
+    funder_no: int
+    earned_month: int
+    """Year and month as the number yyyymm, in the coalition's zone."""
+    expires_on: date | None
+    """The last day on which the points can be spent; None is never."""
+    issue_price: Decimal
+    """Money per point by the issuing partner's contract version."""
+    prefunded_share: Decimal
+    """The share of the price that is paid at issue, 0..1, by the funder's contract."""
+    clock_no: int = NO_CLOCK
+    class_no: int = ORDINARY_CLASS
+    contributor: UUID | None = None
+    """The member who brought the points into a pool; None is the holder itself."""
+
+
+@lru_cache(maxsize=65_536)
+def _tail(provenance: Provenance) -> bytes:
+    month = provenance.earned_month
+    month_no = (month // 100 - _FIRST_YEAR) * 12 + month % 100 - 1
+    assert 0 <= month_no < 1 << 12, "points are earned between 2000 and 2340"
+    parts = provenance._replace(
+        issue_price=f"{provenance.issue_price:.9f}",  # type: ignore[arg-type]  # one text per value,
+        prefunded_share=f"{provenance.prefunded_share:.6f}",  # type: ignore[arg-type]  # 0.01 and 0.010
+    )
+    digest = int.from_bytes(digest16(*(str(part) for part in parts)), "big") >> (128 - 36)
+    return _day(provenance.expires_on) + (month_no << 36 | digest).to_bytes(6, "big")
+
+
+def _day(day: date | None) -> bytes:
+    if day is None or day > LAST_EXPIRY:
+        return _NEVER.to_bytes(2, "big")
+    return max(day.toordinal() - _FIRST_DAY, 0).to_bytes(2, "big")
+
+
+def lot_id(holder: UUID, provenance: Provenance) -> UUID:
+    """Return the id of the lot in which `holder` keeps points of this provenance."""
+    return uuid_from_bytes(holder.bytes[:8] + _tail(provenance))
+
+
+def spendable_from(holder: UUID, today: date) -> UUID:
+    """Return the least id that a lot of `holder` can have which is spendable on `today`."""
+    return uuid_from_bytes(holder.bytes[:8] + _day(today) + b"\x00\x00\x00\x00\x00\x00")
+
+
+def first_lot(holder: UUID) -> UUID:
+    """Return the least id that a lot of `holder` can have."""
+    return uuid_from_bytes(holder.bytes[:8] + bytes(8))
+
+
+def last_lot(holder: UUID) -> UUID:
+    """Return the greatest id that a lot of `holder` can have."""
+    return uuid_from_bytes(holder.bytes[:8] + b"\xff" * 8)

@@ -1,0 +1,115 @@
+"""Redeeming and holding: lots are taken in spending order, earliest expiry first."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import bucket_of, uuid7
+from coalition.ledger import lots
+from coalition.ledger.accounts import OUT_OF_LOT, Account, HoldState, Kind
+from coalition.ledger.drafts import Held, Hold, Outcome, Posted, Redeem
+from coalition.ledger.journal import Journal
+from coalition.ledger.lots import LotChanges
+from coalition.ledger.refusals import NotEnoughPoints
+from coalition.ledger.rules import Available, take_in_order
+
+_HOLDS = """
+INSERT INTO hold (bucket, id, holder, partner_no, store_no, client_no, receipt, currency_no, points,
+                  state, business_day, occurred_at, made_at, expires_at)
+SELECT bucket, id, holder, partner_no, store_no, client_no, receipt, currency_no, points, $1,
+       business_day, occurred_at, $2, expires_at
+FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::int4[], $7::int4[], $8::int4[], $9::text[],
+            $10::int2[], $11::int4[], $12::date[], $13::timestamptz[], $14::timestamptz[])
+     AS made (bucket, id, holder, partner_no, store_no, client_no, receipt, currency_no, points,
+              business_day, occurred_at, expires_at)
+"""
+
+_HOLD_LEGS = """
+INSERT INTO hold_leg (bucket, hold, lot, points)
+SELECT * FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int4[])
+"""
+
+Taken = list[tuple[UUID, int]]
+
+
+async def redeem(connection: Connection, journal: Journal, drafts: Sequence[Redeem]) -> list[Outcome]:
+    """Post `drafts` whose holders are locked; one that its holder's points do not cover is refused."""
+    changes = LotChanges()
+    outcomes: list[Outcome] = []
+    for draft, taken in zip(drafts, await _cover(connection, journal, drafts), strict=True):
+        if isinstance(taken, NotEnoughPoints):
+            outcomes.append(taken)
+            continue
+        for lot, points in taken:
+            changes.take_out(lot, draft.holder, points=points)
+        posting = journal.add(
+            kind=Kind.REDEEM,
+            holder=draft.holder,
+            till=draft.till,
+            currency_no=draft.currency_no,
+            direction=OUT_OF_LOT,
+            legs=[(lot, points, None) for lot, points in taken],
+            account=Account.REDEEMED,
+        )
+        outcomes.append(Posted(posting, draft.holder, draft.points))
+    await changes.write(connection)
+    return outcomes
+
+
+async def hold(connection: Connection, journal: Journal, drafts: Sequence[Hold]) -> list[Outcome]:
+    """Reserve the points of `drafts` whose holders are locked, as `redeem` would take them."""
+    changes = LotChanges()
+    outcomes: list[Outcome] = []
+    holds: list[tuple[object, ...]] = []
+    legs: list[tuple[object, ...]] = []
+    for draft, taken in zip(drafts, await _cover(connection, journal, drafts), strict=True):
+        if isinstance(taken, NotEnoughPoints):
+            outcomes.append(taken)
+            continue
+        bucket = bucket_of(draft.holder)
+        made = uuid7(journal.at, bucket)
+        partner_no, store_no, client_no, receipt, business_day, occurred_at = draft.till
+        holds.append(
+            (
+                bucket, made, draft.holder, partner_no, store_no, client_no, receipt,
+                draft.currency_no, draft.points, business_day, occurred_at, draft.expires_at,
+            )
+        )  # fmt: skip
+        for lot, points in taken:
+            changes.take_out(lot, draft.holder, held=points)
+            legs.append((bucket, made, lot, points))
+        outcomes.append(Held(made, draft.holder, draft.points, draft.expires_at))
+    await changes.write(connection)
+    if holds:
+        await connection.execute(_HOLDS, HoldState.OPEN, journal.at, *zip(*holds, strict=True))
+        await connection.execute(_HOLD_LEGS, *zip(*legs, strict=True))
+    return outcomes
+
+
+async def _cover(
+    connection: Connection, journal: Journal, drafts: Sequence[Redeem | Hold]
+) -> list[Taken | NotEnoughPoints]:
+    """Return, per draft in its order, the lots it takes, or why it cannot be covered."""
+    wanted: dict[int, dict[UUID, int]] = defaultdict(dict)
+    for draft in drafts:
+        of_currency = wanted[draft.currency_no]
+        of_currency[draft.holder] = of_currency.get(draft.holder, 0) + draft.points
+    available: dict[tuple[int, UUID], list[Available]] = {}
+    for currency_no, by_holder in wanted.items():
+        found = await lots.walk(connection, by_holder, currency_no, journal.today)
+        available |= {(currency_no, holder): kept for holder, kept in found.items()}
+    covered: list[Taken | NotEnoughPoints] = []
+    for draft in drafts:
+        left = available[draft.currency_no, draft.holder]
+        taken = take_in_order(draft.points, left)
+        covered.append(
+            taken
+            if taken is not None
+            else NotEnoughPoints(
+                f"{draft.points} points are wanted and fewer can be spent; ask for at most the balance",
+                points=draft.points,
+                balance=sum(points for _, points in left),
+            )
+        )
+    return covered

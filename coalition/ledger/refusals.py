@@ -1,0 +1,72 @@
+"""What the ledger refuses, with the database constraint that guards the same rule."""
+
+from coalition.kernel.errors import Conflict, NotFound
+
+
+class UnknownHolder(NotFound):
+    """There is no such member."""
+
+    code, title = "member_not_found", "Member not found"
+
+
+class HolderNotActive(Conflict):
+    """The member is frozen or closed; no points move until staff reopen it."""
+
+    code, title = "member_not_active", "Member not active"
+
+
+class NotEnoughPoints(Conflict):
+    """The member's spendable points do not cover this."""
+
+    code, title = "not_enough_points", "Not enough points"
+    constraint = "spendable_points_are_never_negative"
+
+
+class DuplicateReceipt(Conflict):
+    """This receipt has been used for this store, business day and kind of posting."""
+
+    code, title = "duplicate_receipt", "Duplicate receipt"
+    constraint = "a_receipt_is_used_once"
+
+
+class UnknownPosting(NotFound):
+    """There is no such posting, or it is not yours."""
+
+    code, title = "posting_not_found", "Posting not found"
+
+
+class NotReversible(Conflict):
+    """A posting of this kind cannot be reversed."""
+
+    code, title = "not_reversible", "Not reversible"
+
+
+class ReversalExceedsOriginal(Conflict):
+    """The reversals of a posting never exceed what it moved."""
+
+    code, title = "reversal_exceeds_original", "Reversal exceeds the original"
+    constraint = "a_reversal_never_exceeds_the_original"
+
+
+class PointsAlreadySpent(Conflict):
+    """The issued points are spent, held or expired, so the issue cannot be taken back."""
+
+    code, title = "points_already_spent", "Points already spent"
+
+
+class UnknownHold(NotFound):
+    """There is no such hold, or it is not yours."""
+
+    code, title = "hold_not_found", "Hold not found"
+
+
+class HoldResolved(Conflict):
+    """The hold was captured, voided or has expired; it resolves once."""
+
+    code, title = "hold_resolved", "Hold resolved"
+
+
+class CaptureExceedsHold(Conflict):
+    """A capture takes at most the points of its hold."""
+
+    code, title = "capture_exceeds_hold", "Capture exceeds the hold"

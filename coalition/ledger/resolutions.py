@@ -1,0 +1,166 @@
+"""Resolving holds: captured in whole or part, voided, or expired; each exactly once."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import bucket_of
+from coalition.ledger import holders
+from coalition.ledger.accounts import OUT_OF_LOT, Account, HoldState, Kind
+from coalition.ledger.drafts import Capture, Held, Outcome, Posted, Till, Void
+from coalition.ledger.journal import Journal
+from coalition.ledger.lots import LotChanges
+from coalition.ledger.refusals import CaptureExceedsHold, HoldResolved, UnknownHold
+from coalition.ledger.rules import Available, take_in_order
+
+# Legs come in lot order, which is by earliest expiry.
+_READ = """
+SELECT hold.id, hold.holder, hold.partner_no, hold.store_no, hold.client_no, hold.receipt,
+       hold.business_day, hold.occurred_at, hold.currency_no, hold.points, hold.state, hold.expires_at,
+       hold_leg.lot, hold_leg.points
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
+JOIN hold ON hold.bucket = wanted.bucket AND hold.id = wanted.id
+JOIN hold_leg ON hold_leg.bucket = hold.bucket AND hold_leg.hold = hold.id
+ORDER BY hold.id, hold_leg.lot
+"""
+
+_RESOLVE = """
+UPDATE hold SET state = resolved.state, resolved_at = $5, posting = resolved.posting
+FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::uuid[]) AS resolved (bucket, id, state, posting)
+WHERE hold.bucket = resolved.bucket AND hold.id = resolved.id AND hold.state = 1
+"""
+
+_DUE = "SELECT id, holder FROM hold WHERE state = 1 AND expires_at <= $1 ORDER BY expires_at LIMIT $2"
+
+
+class KeptHold(NamedTuple):
+    """A hold as it stands, with its legs in spending order."""
+
+    id: UUID
+    holder: UUID
+    partner_no: int
+    store_no: int | None
+    client_no: int | None
+    receipt: str
+    business_day: date
+    occurred_at: datetime
+    currency_no: int
+    points: int
+    state: int
+    expires_at: datetime
+    legs: list[Available]
+
+
+async def read_holds(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, KeptHold]:
+    """Return each of the holds `ids` that exists."""
+    wanted = list(ids)
+    buckets = [bucket_of(hold) for hold in wanted]
+    found: dict[UUID, KeptHold] = {}
+    for row in await connection.fetch(_READ, buckets, wanted):
+        kept = found.get(row[0])
+        if kept is None:
+            kept = found[row[0]] = KeptHold(*row[:12], legs=[])
+        kept.legs.append(Available(row[12], row[13]))
+    return found
+
+
+def till_of(kept: KeptHold, client_no: int | None) -> Till:
+    """Return where the hold was made, with the client that resolves it."""
+    return Till(
+        kept.partner_no, kept.store_no, client_no, kept.receipt, kept.business_day, kept.occurred_at
+    )
+
+
+class _Resolutions:
+    """The holds that a batch resolves."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.changes = LotChanges()
+        self._rows: list[tuple[int, UUID, int, UUID | None]] = []
+
+    def resolve(self, kept: KeptHold, state: HoldState, posting: UUID | None = None) -> None:
+        for lot, points in kept.legs:
+            self.changes.take_out(lot, kept.holder, held=-points)
+        self._rows.append((bucket_of(kept.id), kept.id, state, posting))
+
+    async def write(self, connection: Connection) -> None:
+        await self.changes.write(connection)
+        if self._rows:
+            rows = sorted(self._rows, key=lambda row: (row[0], row[1].bytes))
+            columns = zip(*rows, strict=True)
+            done = await connection.execute(_RESOLVE, *columns, self.journal.at)
+            assert done == f"UPDATE {len(rows)}", "a hold of a locked holder resolved meanwhile"
+
+
+async def resolve_holds(
+    connection: Connection, journal: Journal, drafts: Sequence[Capture | Void]
+) -> list[Outcome]:
+    """Capture and void the holds of `drafts`, whose holders are locked."""
+    found = await read_holds(connection, {draft.hold for draft in drafts})
+    resolutions = _Resolutions(journal)
+    outcomes: list[Outcome] = []
+    for draft in drafts:
+        kept = found.get(draft.hold)
+        refusal = _refusal(kept, draft, journal.at)
+        if refusal is not None or kept is None:
+            outcomes.append(refusal or UnknownHold())
+            continue
+        del found[draft.hold]
+        found[draft.hold] = kept._replace(state=HoldState.CAPTURED)
+        if isinstance(draft, Void):
+            resolutions.resolve(kept, HoldState.VOIDED)
+            outcomes.append(Held(kept.id, kept.holder, kept.points))
+        else:
+            outcomes.append(_capture(resolutions, kept, draft))
+    await resolutions.write(connection)
+    return outcomes
+
+
+def _refusal(
+    kept: KeptHold | None, draft: Capture | Void, at: datetime
+) -> UnknownHold | HoldResolved | CaptureExceedsHold | None:
+    if kept is None or kept.partner_no != draft.partner_no:
+        return UnknownHold()
+    if kept.state != HoldState.OPEN or kept.expires_at <= at:
+        return HoldResolved()
+    if isinstance(draft, Capture) and draft.points is not None and draft.points > kept.points:
+        return CaptureExceedsHold(
+            f"the hold reserves {kept.points} points; capture at most that", limit=kept.points
+        )
+    return None
+
+
+def _capture(resolutions: _Resolutions, kept: KeptHold, draft: Capture) -> Posted:
+    points = draft.points or kept.points
+    taken = take_in_order(points, list(kept.legs))
+    assert taken is not None, "the legs of a hold add up to its points"
+    for lot, part in taken:
+        resolutions.changes.take_out(lot, kept.holder, points=part)
+    posting = resolutions.journal.add(
+        kind=Kind.REDEEM,
+        holder=kept.holder,
+        till=till_of(kept, draft.client_no),
+        currency_no=kept.currency_no,
+        direction=OUT_OF_LOT,
+        legs=[(lot, part, None) for lot, part in taken],
+        account=Account.REDEEMED,
+    )
+    resolutions.resolve(kept, HoldState.CAPTURED, posting)
+    return Posted(posting, kept.holder, points)
+
+
+async def expire_holds(connection: Connection, at: datetime, today: date, limit: int = 1000) -> int:
+    """Release up to `limit` holds whose time has run out by `at`; return how many there were."""
+    due = await connection.fetch(_DUE, at, limit)
+    await holders.lock(connection, {row[1] for row in due})
+    # Read again under the locks: a hold may have been captured between the two statements.
+    found = await read_holds(connection, [row[0] for row in due])
+    resolutions = _Resolutions(Journal(at, today))
+    expired = [kept for kept in found.values() if kept.state == HoldState.OPEN]
+    for kept in expired:
+        resolutions.resolve(kept, HoldState.EXPIRED)
+    await resolutions.write(connection)
+    return len(expired)

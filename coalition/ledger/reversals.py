@@ -1,0 +1,214 @@
+"""Reversing: points go back through the legs that moved them, never more than the original."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from coalition.kernel.database import Connection
+from coalition.kernel.errors import Refused
+from coalition.kernel.ids import bucket_of
+from coalition.ledger import lots
+from coalition.ledger.accounts import INTO_LOT, OUT_OF_LOT, Account, Kind
+from coalition.ledger.drafts import Outcome, Posted, Reverse
+from coalition.ledger.journal import Journal, Leg
+from coalition.ledger.lots import KeptLot, LotChanges
+from coalition.ledger.refusals import (
+    NotReversible,
+    PointsAlreadySpent,
+    ReversalExceedsOriginal,
+    UnknownPosting,
+)
+from coalition.ledger.rules import ReturnableLeg, choose_legs
+
+_READ = """
+SELECT posting.id, posting.holder, posting.partner_no, posting.kind, posting.currency_no,
+       coalesce(leg.lot, posting.lot), coalesce(leg.points, posting.points),
+       coalesce(reversed_leg.reversed, 0)
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
+JOIN posting ON posting.bucket = wanted.bucket AND posting.id = wanted.id
+LEFT JOIN leg ON leg.bucket = wanted.bucket AND leg.posting = wanted.id
+LEFT JOIN reversed_leg ON reversed_leg.bucket = wanted.bucket AND reversed_leg.posting = wanted.id
+     AND reversed_leg.lot = coalesce(leg.lot, posting.lot)
+ORDER BY posting.id, leg.no
+"""
+
+_REVERSED = """
+INSERT INTO reversed_leg AS kept (bucket, posting, lot, moved, reversed)
+SELECT * FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int4[], $5::int4[])
+ON CONFLICT (bucket, posting, lot) DO UPDATE SET reversed = kept.reversed + excluded.reversed
+"""
+
+_REVERSIBLE = {Kind.ISSUE: Account.ISSUED, Kind.REDEEM: Account.REDEEMED}
+
+
+class KeptPosting(NamedTuple):
+    """A posting as it was made, with its legs in order and what of each was reversed since."""
+
+    id: UUID
+    holder: UUID
+    partner_no: int
+    kind: int
+    currency_no: int
+    legs: list[ReturnableLeg]
+
+
+async def read_postings(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, KeptPosting]:
+    """Return each of the postings `ids` that exists."""
+    wanted = list(ids)
+    buckets = [bucket_of(posting) for posting in wanted]
+    found: dict[UUID, KeptPosting] = {}
+    for row in await connection.fetch(_READ, buckets, wanted):
+        kept = found.get(row[0])
+        if kept is None:
+            kept = found[row[0]] = KeptPosting(*row[:5], legs=[])
+        kept.legs.append(ReturnableLeg(row[5], row[6], row[7]))
+    return found
+
+
+async def reverse(
+    connection: Connection, journal: Journal, drafts: Sequence[Reverse]
+) -> list[Outcome]:
+    """Post the reversals of `drafts`, whose holders are locked.
+
+    Two reversals of one posting in one batch are posted one after the other, each seeing what the one
+    before it took back.
+    """
+    outcomes: list[Outcome | None] = [None] * len(drafts)
+    rest = list(range(len(drafts)))
+    while rest:
+        round_of: dict[UUID, int] = {}
+        for i in rest:
+            round_of.setdefault(drafts[i].posting, i)
+        chosen = sorted(round_of.values())
+        answers = await _reverse_distinct(connection, journal, [drafts[i] for i in chosen])
+        for i, answer in zip(chosen, answers, strict=True):
+            outcomes[i] = answer
+        rest = [i for i in rest if outcomes[i] is None]
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+async def _reverse_distinct(
+    connection: Connection, journal: Journal, drafts: Sequence[Reverse]
+) -> list[Outcome]:
+    originals = await read_postings(connection, [draft.posting for draft in drafts])
+    kept_lots = await lots.read(
+        connection,
+        *zip(*{(leg.lot, kept.holder) for kept in originals.values() for leg in kept.legs}, strict=True),
+    ) if originals else {}
+    taken: dict[UUID, int] = defaultdict(int)
+    changes = LotChanges()
+    rows: list[tuple[object, ...]] = []
+    outcomes: list[Outcome] = []
+    for draft in drafts:
+        original = originals.get(draft.posting)
+        points = _points_to_reverse(draft, original)
+        if isinstance(points, Refused) or original is None:
+            outcomes.append(points if isinstance(points, Refused) else UnknownPosting())
+            continue
+        if original.kind == Kind.ISSUE:
+            legs = _take_back(original, points, kept_lots, taken, changes)
+        else:
+            legs = _give_back(original, points, draft, journal, kept_lots, changes)
+        if legs is None:
+            outcomes.append(_already_spent(original, points, kept_lots, taken))
+            continue
+        outcomes.append(_add(journal, draft, original, legs))
+        moved = {leg.lot: leg.points for leg in original.legs}
+        for lot, part, origin in legs:
+            row = (bucket_of(original.holder), original.id, origin or lot, moved[origin or lot], part)
+            rows.append(row)
+    await changes.write(connection)
+    if rows:
+        rows.sort(key=lambda row: (row[0], row[1].bytes, row[2].bytes))  # type: ignore[attr-defined]
+        await connection.execute(_REVERSED, *zip(*rows, strict=True))
+    return outcomes
+
+
+def _points_to_reverse(draft: Reverse, original: KeptPosting | None) -> int | Refused:
+    if original is None or original.partner_no != draft.till.partner_no:
+        return UnknownPosting()
+    if original.kind not in _REVERSIBLE:
+        return NotReversible("only an issue and a redemption can be reversed")
+    left = sum(leg.points - leg.reversed for leg in original.legs)
+    points = left if draft.points is None else draft.points
+    if points > left or points == 0:
+        return ReversalExceedsOriginal(
+            f"{left} points of this posting are not yet reversed; reverse at most that",
+            limit=sum(leg.points for leg in original.legs),
+            remaining=left,
+        )
+    return points
+
+
+def _take_back(
+    original: KeptPosting,
+    points: int,
+    kept_lots: dict[UUID, KeptLot],
+    taken: dict[UUID, int],
+    changes: LotChanges,
+) -> list[Leg] | None:
+    """Take issued points back out of their lots, last leg first; None when too few are unspent."""
+    free = [
+        leg._replace(
+            reversed=leg.points
+            - min(leg.points - leg.reversed, kept_lots[leg.lot].available - taken[leg.lot])
+        )
+        for leg in original.legs
+    ]
+    if sum(leg.points - leg.reversed for leg in free) < points:
+        return None
+    legs: list[Leg] = []
+    for lot, part in choose_legs(points, free, "reverse"):
+        changes.take_out(lot, original.holder, points=part)
+        taken[lot] += part
+        legs.append((lot, part, None))
+    return legs
+
+
+def _give_back(  # noqa: PLR0913 - what a return needs to know
+    original: KeptPosting,
+    points: int,
+    draft: Reverse,
+    journal: Journal,
+    kept_lots: dict[UUID, KeptLot],
+    changes: LotChanges,
+) -> list[Leg]:
+    """Put redeemed points back into the lots of their legs, or into lots that replace expired ones."""
+    legs: list[Leg] = []
+    for lot, part in choose_legs(points, original.legs, draft.order):
+        provenance = kept_lots[lot].provenance
+        expires_on = provenance.expires_on
+        if expires_on is not None and expires_on < journal.today:
+            replacement = provenance._replace(expires_on=draft.grace_expires_on)
+            legs.append((changes.put_in(original.holder, replacement, part), part, lot))
+        else:
+            legs.append((changes.put_in(original.holder, provenance, part), part, None))
+    return legs
+
+
+def _already_spent(
+    original: KeptPosting, points: int, kept_lots: dict[UUID, KeptLot], taken: dict[UUID, int]
+) -> PointsAlreadySpent:
+    unspent = sum(
+        max(0, min(leg.points - leg.reversed, kept_lots[leg.lot].available - taken[leg.lot]))
+        for leg in original.legs
+    )
+    return PointsAlreadySpent(
+        f"{unspent} of these points are unspent; reverse at most that", points=points, remaining=unspent
+    )
+
+
+def _add(journal: Journal, draft: Reverse, original: KeptPosting, legs: list[Leg]) -> Posted:
+    posting = journal.add(
+        kind=Kind.REVERSAL,
+        holder=original.holder,
+        till=draft.till,
+        currency_no=original.currency_no,
+        direction=OUT_OF_LOT if original.kind == Kind.ISSUE else INTO_LOT,
+        legs=legs,
+        account=_REVERSIBLE[Kind(original.kind)],
+        reverses=original.id,
+        reason=draft.reason,
+    )
+    return Posted(posting, original.holder, sum(part for _, part, _ in legs))

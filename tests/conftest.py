@@ -1,0 +1,62 @@
+"""Fixtures of all tests: a fixed time, an event loop of one's own, a fresh database."""
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from coalition.kernel.database import Engine, open_database
+from server.apps import APPS
+from tests.support.postgres import create_database, drop_database, test_server
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine in the event loop of its fixtures."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    wanted = pyfuncitem._fixtureinfo.argnames  # noqa: SLF001 - the only place pytest keeps them
+    arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
+    pyfuncitem.funcargs["runner"].run(pyfuncitem.obj(**arguments))
+    return True
+
+
+@pytest.fixture(autouse=True)
+def runner() -> Iterator[asyncio.Runner]:
+    """Hold the event loop of one test; nothing is made before it is first used."""
+    with asyncio.Runner() as held:
+        yield held
+
+
+@pytest.fixture
+def at() -> datetime:
+    """Return the instant at which most tests take place."""
+    return datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the address of the server that all test processes of this run share."""
+    shared = tmp_path_factory.getbasetemp()
+    if hasattr(tmp_path_factory, "_basetemp") and shared.name.startswith("popen-"):
+        shared = shared.parent
+    with test_server(shared / "server") as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(runner: asyncio.Runner, postgres_url: str) -> Iterator[str]:
+    """Yield the address of a fresh database with all migrations."""
+    url = create_database(runner, postgres_url)
+    yield url
+    drop_database(runner, postgres_url, url)
+
+
+@pytest.fixture
+def database(runner: asyncio.Runner, database_url: str) -> Iterator[Engine]:
+    """Yield an open engine on a fresh database, bound to all tables."""
+    engine = runner.run(open_database(database_url, apps=APPS, pool_size=10))
+    yield engine
+    runner.run(engine.close())
