@@ -1,0 +1,243 @@
+"""Hot endpoints: raw ASGI handlers inside Litestar, without the cost of its typed ones.
+
+They do what a typed handler does: one method each, authentication, scope, idempotency key, a body
+bounded and strictly decoded, problem details; and they describe themselves for the API pages.
+
+    door = Door(clock=clock, authenticate=authenticate)
+    issue = HotEndpoint(method="POST", handle=..., body=IssueBody, answers={201: IssueAnswer}, ...)
+    handlers = [hot_route(door, "/v1/points/issue", issue)]
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NoReturn, cast
+
+import msgspec
+from litestar import Litestar
+from litestar.handlers import ASGIRouteHandler, asgi
+from litestar.types import Receive, Scope, Send
+
+from coalition.kernel.clock import Clock
+from coalition.kernel.errors import Forbidden, Malformed, NotAllowed, Refused, Unauthenticated
+from coalition.kernel.identity import Caller
+from coalition.kernel.web.decoding import (
+    BodyDecoder,
+    ClientGone,
+    Media,
+    QueryDecoder,
+    encode,
+    media_of_answer,
+    media_of_body,
+    read_body,
+)
+from coalition.kernel.web.problem import REQUEST_ID, Headers, problem_response
+
+CLIENT_ID = "coalition.client_id"
+"""The key of an ASGI scope under which the caller's client id is kept for the log."""
+OPERATIONS = "hot_endpoints"
+"""The key of a route's `opt` under which the API's description finds its endpoints."""
+MAX_BODY_BYTES = 1_000_000
+
+
+class IdempotencyKeyMissing(Malformed):
+    """A request that writes needs an Idempotency-Key of 1 to 255 printable ASCII characters."""
+
+    code, title = "idempotency_key_missing", "Idempotency-Key is missing"
+
+
+class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One request, checked and decoded."""
+
+    caller: Caller
+    at: datetime
+    path: Mapping[str, Any]  # Any: a path parameter is of the type its address declares
+    body: Any = None  # Any: an instance of the endpoint's `body` type; the handler knows it
+    query: Any = None  # Any: likewise of its `query` type
+    idempotency_key: str = ""
+    body_digest: bytes = b""
+    """BLAKE2b-128 over the body as sent; tells two bodies under one key apart."""
+    media: Media = Media.JSON
+    """How the answer shall be written."""
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """What an endpoint answers: a Struct, or bytes already written in the call's media."""
+
+    status: int
+    content: object
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+REPLAYED = (b"idempotent-replayed", b"true")
+"""The header of an answer that was given before."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """What all hot endpoints of a service share: the clock and the judge of tokens.
+
+    `authenticate(token, at)` returns the caller or raises `Unauthenticated`; it must be cheap for a
+    token seen before.
+    """
+
+    clock: Clock
+    authenticate: Callable[[str, datetime], Caller]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HotEndpoint:
+    """One operation, as it runs and as it is described.
+
+    `answers` maps a status to the Struct answered; `refusals` are the classes it may raise beyond
+    what every endpoint does. One with a `scope` refuses tokens without it; an `idempotent` one
+    needs an Idempotency-Key.
+    """
+
+    method: str
+    summary: str
+    handle: Callable[[Call], Awaitable[Answer]]
+    answers: Mapping[int, type]
+    scope: str | None = None
+    body: type | None = None
+    query: type | None = None
+    idempotent: bool = False
+    refusals: tuple[type[Refused], ...] = ()
+    description: str | None = None
+    max_body_bytes: int = MAX_BODY_BYTES
+    tags: tuple[str, ...] = ()
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers of the answer, by name with their meaning, for the description."""
+
+    @cached_property
+    def body_decoder(self) -> BodyDecoder[Any] | None:
+        """The decoder of the body; None where there is none."""
+        return None if self.body is None else BodyDecoder(self.body)
+
+    @cached_property
+    def query_decoder(self) -> QueryDecoder[Any] | None:
+        """The decoder of the query; None where there is none."""
+        return None if self.query is None else QueryDecoder(self.query)
+
+
+def hot_route(door: Door, path: str, *endpoints: HotEndpoint) -> ASGIRouteHandler:
+    """Return the Litestar handler that serves `endpoints`, one for each method, at `path`."""
+    by_method = {endpoint.method: endpoint for endpoint in endpoints}
+    assert len(by_method) == len(endpoints), f"{path} has two endpoints for one method"
+    allowed = sorted(by_method)
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        raw = cast("dict[str, Any]", scope)  # Any: an ASGI scope, to which keys of ours are added
+        try:
+            endpoint = by_method.get(raw["method"]) or _refuse_method(allowed)
+            call = await _call(door, endpoint, raw, receive)
+            status, headers, body = _written(await endpoint.handle(call), call.media)
+        except ClientGone:
+            return
+        except Exception as error:  # noqa: BLE001 - every failure has its answer; unknown ones are logged
+            status, headers, body = problem_response(error, raw.get(REQUEST_ID))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    return asgi(path, copy_scope=False, opt={OPERATIONS: endpoints})(handle)
+
+
+def let_paths_have_parameters(app: Litestar) -> None:
+    """Let raw handlers of `app` take path parameters.
+
+    Litestar 2.25 files the parameters of an ASGI route under "asgi" but looks them up by the method
+    of the request, which fails with a KeyError for every request.
+    """
+    nodes = [app.asgi_router.root_route_map_node]
+    while nodes:
+        node = nodes.pop()
+        nodes.extend(node.children.values())
+        if node.is_asgi and not isinstance(node.path_parameters, _ForAnyMethod):
+            node.path_parameters = _ForAnyMethod(node.path_parameters)
+
+
+class _ForAnyMethod(dict[Any, Any]):  # Any: Litestar's own private types
+    def __missing__(self, method: str) -> Any:
+        return self["asgi"]
+
+
+def _refuse_method(allowed: list[str]) -> NoReturn:
+    raise NotAllowed(f"This address takes {', '.join(allowed)}", allowed=allowed)
+
+
+async def _call(door: Door, endpoint: HotEndpoint, scope: dict[str, Any], receive: Receive) -> Call:
+    """Return the request, checked in the order in which a stranger may learn things."""
+    headers = _wanted_headers(scope["headers"])
+    at = door.clock.now()
+    caller = door.authenticate(_bearer_token(headers.get(b"authorization", b"")), at)
+    scope[CLIENT_ID] = caller.client_id
+    if endpoint.scope is not None and endpoint.scope not in caller.scopes:
+        raise Forbidden(f"The token lacks the scope {endpoint.scope}", scope=endpoint.scope)
+    key = _idempotency_key(headers.get(b"idempotency-key", b"")) if endpoint.idempotent else ""
+    query = endpoint.query_decoder
+    media = media_of_answer(headers.get(b"accept", b""))
+    if endpoint.body_decoder is None:
+        raw, body = b"", None
+    else:
+        body_media = media_of_body(headers.get(b"content-type", b""))
+        raw = await read_body(
+            receive,
+            limit_bytes=endpoint.max_body_bytes,
+            declared=headers.get(b"content-length", b""),
+        )
+        body = endpoint.body_decoder.decode(raw, body_media)
+    return Call(
+        caller=caller,
+        at=at,
+        path=scope["path_params"],
+        body=body,
+        query=None if query is None else query.decode(scope["query_string"]),
+        idempotency_key=key,
+        body_digest=hashlib.blake2b(raw, digest_size=16).digest() if key else b"",
+        media=media,
+    )
+
+
+_WANTED = frozenset(
+    {b"authorization", b"idempotency-key", b"accept", b"content-type", b"content-length"}
+)
+_ONCE = frozenset({b"authorization", b"idempotency-key", b"content-type"})
+
+
+def _wanted_headers(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in _WANTED:
+            if name in found and name in _ONCE:
+                raise Malformed(f"The header {name.decode()} is given twice")
+            found[name] = value
+    return found
+
+
+def _bearer_token(authorization: bytes) -> str:
+    kind, _, token = authorization.partition(b" ")
+    if kind.lower() != b"bearer" or not token.isascii():
+        raise Unauthenticated
+    return token.strip().decode("ascii")
+
+
+def _idempotency_key(value: bytes) -> str:
+    key = value.decode("latin-1").strip()
+    if not 1 <= len(key) <= 255 or not (key.isascii() and key.isprintable()):
+        raise IdempotencyKeyMissing
+    return key
+
+
+_CONTENT_TYPE = {
+    Media.JSON: (b"content-type", b"application/json"),
+    Media.MSGPACK: (b"content-type", b"application/vnd.msgpack"),
+}
+
+
+def _written(answer: Answer, media: Media) -> tuple[int, Headers, bytes]:
+    content = answer.content
+    body = content if isinstance(content, bytes) else encode(content, media)
+    headers = [_CONTENT_TYPE[media], (b"content-length", b"%d" % len(body)), *answer.headers]
+    return answer.status, headers, body
