@@ -3,7 +3,9 @@
 
     python3 dev.py setup                 make .venv and install the locked packages
     python3 dev.py demo [ARGS]           the demo coalition: `coalition demo ARGS`
-    python3 dev.py test [--slow] [ARGS]  the tests in parallel; --slow: faults and browser instead
+    python3 dev.py test [ARGS]           the tests in parallel, all but the slow; ARGS for pytest
+                   --slow                the slow ones instead: faults, browser
+                   --coverage            and what they left untouched
     python3 dev.py check [--fix]         formatting, lint, types and layers
     python3 dev.py bench [ARGS]          the benchmarks: `python -m bench ARGS`
     python3 dev.py run -- COMMAND...     replaces itself with COMMAND in the environment
@@ -43,6 +45,7 @@ REALDATA_LOCK = ROOT / "requirements-realdata.lock"
 PROJECT = ROOT / "pyproject.toml"
 
 NOT_FOUND_STATUS = 127  # what a shell answers when there is no such command
+IN_PARALLEL = ("-n", "auto", "--dist", "worksteal")
 NO_TESTS_STATUS = 5  # what pytest answers when it collected nothing
 
 
@@ -223,12 +226,16 @@ def test(arguments: Sequence[str]) -> int:
     """Run all tests that are not slow, in parallel; with --slow those that are."""
     set_up()
     marked = "slow" if "--slow" in arguments else "not slow"
-    wanted = [argument for argument in arguments if argument != "--slow"]
-    pytest = [str(PYTHON), "-m", "pytest", "-n", "auto", "--dist", "worksteal", "-m", marked]
-    status = call([*pytest, *wanted])
+    covers = "--coverage" in arguments
+    wanted = [argument for argument in arguments if argument not in {"--slow", "--coverage"}]
+    python = [str(PYTHON), *(["-m", "coverage", "run"] if covers else [])]
+    status = call([*python, "-m", "pytest", *IN_PARALLEL, "-m", marked, *wanted])
     if status == NO_TESTS_STATUS:
         asked_for = " ".join(wanted) or "tests/"
         say(f"No test was run: none is marked '{marked}' and matches {asked_for}.")
+    if covers:
+        call([str(PYTHON), "-m", "coverage", "combine", "--quiet"])
+        status = call([str(PYTHON), "-m", "coverage", "report"]) or status
     return status
 
 

@@ -182,6 +182,15 @@ def test_test_runs_all_but_the_slow_in_parallel_and_slow_only_those(copy: Copy) 
     assert slow == "python -m pytest -n auto --dist worksteal -m slow"
 
 
+def test_coverage_is_reported_even_when_a_test_fails_and_hides_no_failure(copy: Copy) -> None:
+    done = copy.dev("test", "--coverage", FAILS_ON="pytest")
+    measured, combined, reported = copy.calls()
+    assert done.returncode == 1
+    assert measured.startswith("python -m coverage run -m pytest -n auto")
+    assert "combine" in combined
+    assert "report" in reported
+
+
 def test_no_test_at_all_is_a_failure_that_says_so(copy: Copy) -> None:
     done = copy.dev("test", FAILS_ON="pytest", FAILS_WITH="5")
     assert done.returncode == 5
