@@ -6,7 +6,7 @@ and it reads the clock itself; so all claims are checked here, at the instant th
 
 import hashlib
 from base64 import urlsafe_b64decode
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import jwt
@@ -65,8 +65,8 @@ class TokenVerifier:
         self.audience = audience
         self._jws = jwt.PyJWS(algorithms=[ALGORITHM])
         self._keys = dict(keys or {})
-        self._revoked_clients: frozenset[int] = frozenset()
-        self._revoked_tokens: frozenset[str] = frozenset()
+        self._revoked_clients: dict[int, datetime] = {}
+        self._revoked_tokens: dict[str, datetime] = {}
         self._remembered: dict[bytes, _Verified] = {}
 
     @property
@@ -85,18 +85,19 @@ class TokenVerifier:
             self._remembered.clear()
         self._keys = dict(keys)
 
-    def set_revoked(self, *, clients: Collection[int], tokens: Collection[str]) -> None:
-        """Let exactly these be revoked: all tokens of `clients` (client_no), and `tokens` (jti)."""
-        self._revoked_clients = frozenset(clients)
-        self._revoked_tokens = frozenset(tokens)
+    def revoke_client(self, client_no: int, *, until: datetime) -> None:
+        """Accept no token of this client from now on; `until` is when the last of them ends."""
+        self._revoked_clients[client_no] = until
 
-    def revoke_client(self, client_no: int) -> None:
-        """Accept no token of this client from now on."""
-        self._revoked_clients |= {client_no}
+    def revoke_token(self, token_id: str, *, until: datetime) -> None:
+        """Accept the token with this `jti` no longer; `until` is when it ends anyway."""
+        self._revoked_tokens[token_id] = until
 
-    def revoke_token(self, token_id: str) -> None:
-        """Accept the token with this `jti` no longer."""
-        self._revoked_tokens |= {token_id}
+    def forget_ended(self, at: datetime) -> None:
+        """Forget the revocations of tokens that have ended by themselves."""
+        clients, tokens = self._revoked_clients, self._revoked_tokens
+        self._revoked_clients = {no: until for no, until in clients.items() if until > at}
+        self._revoked_tokens = {id_: until for id_, until in tokens.items() if until > at}
 
     def verify(self, token: str | bytes, at: datetime) -> Caller:
         """Return who presents `token` at the instant `at`; raise `InvalidToken` if it is bad."""

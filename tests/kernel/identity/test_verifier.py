@@ -280,7 +280,7 @@ def test_a_token_of_a_revoked_client_stops_at_once_though_it_is_remembered(at: d
     good, others = token(header(), claims(at)), token(header(), claims(at, client_no=8))
     known.verify(good, at)
 
-    known.revoke_client(7)
+    known.revoke_client(7, until=at + timedelta(minutes=16))
 
     with pytest.raises(InvalidToken, match="revoked"):
         known.verify(good, at)
@@ -292,22 +292,23 @@ def test_a_revoked_token_stops_at_once_and_no_other_does(at: datetime) -> None:
     good, other = token(header(), claims(at)), token(header(), claims(at, jti="token-2"))
     known.verify(good, at)
 
-    known.revoke_token(known.token_id(good, at))
+    known.revoke_token(known.token_id(good, at), until=at + timedelta(minutes=16))
 
     with pytest.raises(InvalidToken, match="revoked"):
         known.verify(good, at)
     known.verify(other, at)
 
 
-def test_revocations_read_anew_replace_those_before(at: datetime) -> None:
+def test_a_revocation_holds_until_the_tokens_have_ended_and_is_then_forgotten(at: datetime) -> None:
     known = new_verifier()
-    known.revoke_client(7)
-    known.set_revoked(clients=[8], tokens=["token-9"])
+    known.revoke_client(7, until=at + timedelta(minutes=16))
+    known.revoke_token("token-9", until=at + timedelta(minutes=5))
 
-    known.verify(token(header(), claims(at)), at)
-    for changes in ({"client_no": 8}, {"jti": "token-9"}):
-        with pytest.raises(InvalidToken, match="revoked"):
-            known.verify(token(header(), claims(at, **changes)), at)
+    known.forget_ended(at + timedelta(minutes=5))
+
+    with pytest.raises(InvalidToken, match="revoked"):
+        known.verify(token(header(), claims(at)), at)
+    assert known.verify(token(header(), claims(at, client_no=8, jti="token-9")), at).client_no == 8
 
 
 def test_a_key_trusted_no_longer_opens_nothing_though_its_token_is_remembered(at: datetime) -> None:
