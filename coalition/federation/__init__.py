@@ -1,0 +1,1 @@
+"""The partner companies of the coalition, their stores and their dated contracts."""

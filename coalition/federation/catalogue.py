@@ -1,0 +1,215 @@
+"""The federation as one frozen snapshot in memory, asked by the hot path on every line.
+
+A process keeps one `Catalogue` and loads another when `version` has moved on. Every change of
+reference data calls `bump` first: that locks the counter's row until the change commits, so changes
+come one after the other and who reads version n sees all of them up to n.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import msgspec
+
+from coalition.federation.refusals import (
+    CoalitionNotSetUp,
+    NoContract,
+    UnknownPartner,
+    UnknownStore,
+)
+from coalition.federation.terms import Coalition, Contract, Partner, Store
+from coalition.kernel.database import Connection
+
+
+class Catalogue:
+    """Coalition, partners, stores and contracts as of one version; never changed once made.
+
+    Look-ups are one dictionary access; a contract is found by bisection over precomputed instants,
+    or at once when the latest version holds, as it nearly always does.
+    """
+
+    def __init__(
+        self,
+        *,
+        version: int,
+        coalition: Coalition | None,
+        partners: Iterable[Partner] = (),
+        stores: Iterable[Store] = (),
+        contracts: Iterable[Contract] = (),
+    ) -> None:
+        """Index what was read; `coalition` is None until it is set up."""
+        self.version = version
+        self.partners = tuple(sorted(partners, key=lambda partner: partner.no))
+        self.stores = tuple(sorted(stores, key=lambda store: store.no))
+        self.contracts = tuple(sorted(contracts, key=lambda contract: contract.no))
+        self._coalition = coalition
+        self._zone = ZoneInfo(coalition.timezone) if coalition else None
+        self._partner_by_no = {partner.no: partner for partner in self.partners}
+        self._partner_by_id = {partner.id: partner for partner in self.partners}
+        self._store_by_code = {(store.partner_no, store.code): store for store in self.stores}
+        self._store_by_no = {store.no: store for store in self.stores}
+        self._contract_by_no = {contract.no: contract for contract in self.contracts}
+        self._timeline = _timelines(self.contracts)
+
+    @property
+    def coalition(self) -> Coalition:
+        """Return the coalition; refuse while it is not set up."""
+        if self._coalition is None:
+            raise CoalitionNotSetUp
+        return self._coalition
+
+    @property
+    def is_set_up(self) -> bool:
+        """Tell whether there is a coalition."""
+        return self._coalition is not None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the coalition's zone, in which points are earned and expire."""
+        if self._zone is None:
+            raise CoalitionNotSetUp
+        return self._zone
+
+    def partner(self, no: int) -> Partner:
+        """Return the partner with this number."""
+        try:
+            return self._partner_by_no[no]
+        except KeyError:
+            raise UnknownPartner(partner_no=no) from None
+
+    def partner_by_id(self, partner_id: UUID) -> Partner:
+        """Return the partner with this public id."""
+        try:
+            return self._partner_by_id[partner_id]
+        except KeyError:
+            raise UnknownPartner(partner_id=str(partner_id)) from None
+
+    def store(self, partner_no: int, code: str) -> Store:
+        """Return the store that the partner calls by this code."""
+        try:
+            return self._store_by_code[partner_no, code]
+        except KeyError:
+            raise UnknownStore(store=code) from None
+
+    def store_by_no(self, no: int) -> Store:
+        """Return the store with this number, which is written in our own books."""
+        return self._store_by_no[no]
+
+    def stores_of(self, partner_no: int) -> tuple[Store, ...]:
+        """Return the partner's stores by number."""
+        return tuple(store for store in self.stores if store.partner_no == partner_no)
+
+    def contract(self, no: int) -> Contract:
+        """Return the contract version with this number, which is written in our own books."""
+        return self._contract_by_no[no]
+
+    def contracts_of(self, partner_no: int) -> tuple[Contract, ...]:
+        """Return the partner's contract versions in the order in which they begin."""
+        timeline = self._timeline.get(partner_no)
+        return timeline[1] if timeline else ()
+
+    def contract_at(self, partner_no: int, instant: datetime) -> Contract:
+        """Return the contract version that holds at an aware `instant`.
+
+        A version holds from 00:00 of its first day in its own zone until the next one begins.
+        """
+        timeline = self._timeline.get(partner_no)
+        if timeline is not None:
+            starts, contracts = timeline
+            if starts[-1] <= instant:
+                return contracts[-1]
+            position = bisect_right(starts, instant)
+            if position:
+                return contracts[position - 1]
+        raise NoContract(
+            "The partner has no contract that holds at that time; the first one begins later"
+            if timeline
+            else "The partner has no contract; sign one first",
+            partner_no=partner_no,
+        )
+
+
+_Timeline = tuple[tuple[datetime, ...], tuple[Contract, ...]]
+
+
+def _timelines(contracts: Iterable[Contract]) -> dict[int, _Timeline]:
+    by_partner: dict[int, list[Contract]] = defaultdict(list)
+    for contract in contracts:
+        by_partner[contract.partner_no].append(contract)
+    timelines = {}
+    for partner_no, versions in by_partner.items():
+        # Two versions may begin at one instant in different zones; the one signed later then holds.
+        versions.sort(key=lambda contract: (beginning(contract), contract.version))
+        starts = tuple(beginning(contract) for contract in versions)
+        timelines[partner_no] = (starts, tuple(versions))
+    return timelines
+
+
+def beginning(contract: Contract) -> datetime:
+    """Return the instant, in UTC, at which the first day of a contract version begins in its zone.
+
+    Where clocks skip midnight it is the instant of the skip; where they repeat it, the first of the
+    two.
+    """
+    day, zone = contract.valid_from, ZoneInfo(contract.timezone)
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+async def load(connection: Connection) -> Catalogue:
+    """Read the whole catalogue.
+
+    The version is read first and what refers to others before what it refers to: a change committed
+    in between is then at worst loaded twice, and never seen in half.
+    """
+    seen = await version(connection)
+    contracts = await connection.fetch("SELECT * FROM contract")
+    stores = await connection.fetch("SELECT no, id, partner_no, code, name, state FROM store")
+    partners = await connection.fetch("SELECT no, id, name, state, created_at FROM partner")
+    coalition = await connection.fetchrow("SELECT name, timezone, point_currency_no FROM coalition")
+    return Catalogue(
+        version=seen,
+        coalition=Coalition(**coalition) if coalition else None,
+        partners=[_partner(row) for row in partners],
+        stores=[_store(row) for row in stores],
+        contracts=[_contract(row) for row in contracts],
+    )
+
+
+def _partner(row: asyncpg.Record) -> Partner:
+    return msgspec.convert(dict(row), Partner)
+
+
+def _store(row: asyncpg.Record) -> Store:
+    return msgspec.convert(dict(row), Store)
+
+
+def _contract(row: asyncpg.Record) -> Contract:
+    return msgspec.convert(dict(row), Contract)
+
+
+async def version(connection: Connection) -> int:
+    """Return the counter of changes to reference data; cheap enough to ask before every batch."""
+    found = await connection.fetchval("SELECT version FROM catalogue_version WHERE no = 1")
+    assert found is not None, "the catalogue has lost its counter"
+    return int(found)
+
+
+async def bump(connection: Connection) -> int:
+    """Count one change and lock the counter until the caller's transaction ends; call it first."""
+    assert connection.is_in_transaction(), "a change and its count commit together"
+    moved = await connection.fetchval(
+        "UPDATE catalogue_version SET version = version + 1 WHERE no = 1 RETURNING version"
+    )
+    assert moved is not None, "the catalogue has lost its counter"
+    return int(moved)
+
+
+async def next_no(connection: Connection, table: Literal["partner", "store", "contract"]) -> int:
+    """Return the next free number of a reference table; only under the lock that `bump` takes."""
+    found = await connection.fetchval(f"SELECT coalesce(max(no), 0) + 1 FROM {table}")  # noqa: S608 - one of three names
+    return int(found)

@@ -1,0 +1,34 @@
+"""When points stop being spendable: pure calendar rules, in the coalition's own zone."""
+
+import calendar
+from datetime import date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+
+def earned_month(earned_at: datetime, zone: ZoneInfo) -> int:
+    """Return the month of an instant in `zone` as the number yyyymm."""
+    local = earned_at.astimezone(zone)
+    return local.year * 100 + local.month
+
+
+def last_spendable_day(
+    earned_at: datetime, *, expiry_months: int | None, zone: ZoneInfo
+) -> date | None:
+    """Return the last day in `zone` on which points earned then can be spent; None is never.
+
+    The rule `end_of_month`: the last day of the n-th month after the month in which they were
+    earned, so that all points of one month under one contract end together. n = `expiry_months`, at
+    least 0.
+    """
+    if expiry_months is None:
+        return None
+    return month_end(earned_month(earned_at, zone), expiry_months)
+
+
+@lru_cache(maxsize=4096)
+def month_end(month: int, months_later: int) -> date:
+    """Return the last day of the month that is `months_later` after `month` (yyyymm)."""
+    assert months_later >= 0, "points do not expire before they are earned"
+    years, month_before = divmod((month // 100) * 12 + month % 100 - 1 + months_later, 12)
+    return date(years, month_before + 1, calendar.monthrange(years, month_before + 1)[1])

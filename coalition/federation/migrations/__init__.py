@@ -1,0 +1,1 @@
+"""The schema of the federation, forward only."""

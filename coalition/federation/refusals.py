@@ -1,0 +1,80 @@
+"""What the federation refuses, with the database constraint that guards the same rule."""
+
+from coalition.kernel.errors import Conflict, Invalid, NotFound
+
+
+class CoalitionNotSetUp(Conflict):
+    """There is no coalition yet; set it up with a name and a time zone first."""
+
+    code, title = "coalition_not_set_up", "Coalition not set up"
+
+
+class CoalitionDiffers(Conflict):
+    """The coalition is set up already, with another name or time zone."""
+
+    code, title = "coalition_differs", "Coalition differs"
+    constraint = "there_is_one_coalition"
+
+
+class UnknownPartner(NotFound):
+    """There is no such partner; list the partners to find it."""
+
+    code, title = "partner_not_found", "Partner not found"
+
+
+class UnknownStore(Invalid):
+    """The partner has no store with this code; use the code of one of its stores."""
+
+    code, title = "unknown_store", "Unknown store"
+
+
+class DuplicateStoreCode(Conflict):
+    """The partner has a store with this code already; give each store a code of its own."""
+
+    code, title = "duplicate_store_code", "Duplicate store code"
+    constraint = "a_store_code_is_used_once_per_partner"
+
+
+class InvalidName(Invalid):
+    """A name has 1 to 200 printable characters."""
+
+    code, title = "invalid_name", "Invalid name"
+
+
+class InvalidStoreCode(Invalid):
+    """A store code has 1 to 32 letters, digits, dots, underscores or hyphens."""
+
+    code, title = "invalid_store_code", "Invalid store code"
+    constraint = "a_store_code_is_1_to_32_signs"
+
+
+class UnknownTimezone(Invalid):
+    """The time zone is not one of the IANA names, such as Europe/Stockholm."""
+
+    code, title = "unknown_timezone", "Unknown time zone"
+
+
+class InvalidTerms(Invalid):
+    """The terms contradict each other or are out of bounds; `errors` says what would be right."""
+
+    code, title = "invalid_terms", "Invalid contract terms"
+
+
+class NoContract(Conflict):
+    """The partner has no contract that holds at that time."""
+
+    code, title = "no_contract", "No contract"
+
+
+class ContractRetroactive(Invalid):
+    """A later version may not begin before today in its zone; choose today or a later day."""
+
+    code, title = "contract_retroactive", "Contract retroactive"
+    constraint = "a_later_contract_version_is_not_retroactive"
+
+
+class ContractDayTaken(Conflict):
+    """A contract version begins on that day already and stays as it is; choose another day."""
+
+    code, title = "contract_day_taken", "Contract day taken"
+    constraint = "a_contract_has_one_version_per_day"

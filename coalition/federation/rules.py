@@ -1,0 +1,139 @@
+"""What makes names and contract terms valid: pure, and every complaint says what would be right."""
+
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from coalition.federation.refusals import (
+    InvalidName,
+    InvalidStoreCode,
+    InvalidTerms,
+    UnknownTimezone,
+)
+from coalition.federation.terms import ContractTerms, ExpiryRule, Mode
+from coalition.kernel.money import CURRENCIES
+
+NAME_LENGTH_MAX = 200
+EXPIRY_MONTHS_MAX = 600
+GRACE_DAYS_MAX = 3650
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
+PRICE_PLACES = Decimal("0.000000001")
+SHARE_PLACES = Decimal("0.000001")
+PRICE_LIMIT = Decimal(10**9)
+
+_STORE_CODE = re.compile(r"[A-Za-z0-9._-]{1,32}")
+_SHARES = {Mode.OPERATOR_FUND: Decimal(1), Mode.ISSUER_ON_REDEMPTION: Decimal(0)}
+
+
+def valid_name(name: str) -> str:
+    """Return `name` without outer spaces; refuse an empty, long or unprintable one."""
+    trimmed = name.strip()
+    if not 1 <= len(trimmed) <= NAME_LENGTH_MAX or not trimmed.isprintable():
+        raise InvalidName
+    return trimmed
+
+
+def valid_store_code(code: str) -> str:
+    """Return `code` as it is; refuse one that a receipt could not carry."""
+    if not _STORE_CODE.fullmatch(code):
+        raise InvalidStoreCode(store=code[:64])
+    return code
+
+
+def zone_named(timezone: str) -> ZoneInfo:
+    """Return the zone with this IANA name; refuse an unknown one."""
+    try:
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UnknownTimezone(
+            f"{timezone[:64]!r} is not a known time zone; use an IANA name such as Europe/Stockholm"
+        ) from None
+
+
+def valid_day(day: date) -> date:
+    """Return `day`; refuse one outside the years that the ledger counts in."""
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise InvalidTerms(
+            f"A contract begins between {FIRST_DAY} and {LAST_DAY}",
+            errors=[{"pointer": "/valid_from", "detail": f"{FIRST_DAY} to {LAST_DAY}"}],
+        )
+    return day
+
+
+def today_in(zone: ZoneInfo, at: datetime) -> date:
+    """Return the calendar day in `zone` at the aware instant `at`."""
+    return at.astimezone(zone).date()
+
+
+def expiry_rule(terms: ContractTerms) -> ExpiryRule:
+    """Return the named rule by which points of these terms expire."""
+    return ExpiryRule.NEVER if terms.expiry_months is None else ExpiryRule.END_OF_MONTH
+
+
+def settled_terms(terms: ContractTerms) -> ContractTerms:
+    """Return the terms as they are written down: share by mode, prices at the ledger's nine places.
+
+    Refuses with `InvalidTerms`, naming every problem at once.
+    """
+    problems = [{"pointer": f"/{field}", "detail": detail} for field, detail in _problems(terms)]
+    if problems:
+        raise InvalidTerms("; ".join(found["detail"] for found in problems), errors=problems)
+    return msgspec.structs.replace(
+        terms,
+        issue_price=terms.issue_price.quantize(PRICE_PLACES),
+        redemption_price=terms.redemption_price.quantize(PRICE_PLACES),
+        service_fee_per_point=terms.service_fee_per_point.quantize(PRICE_PLACES),
+        prefunded_share=share_of(terms).quantize(SHARE_PLACES),
+    )
+
+
+def share_of(terms: ContractTerms) -> Decimal:
+    """Return the share of the issue price that is paid at issue, 0..1."""
+    if terms.prefunded_share is not None:
+        return terms.prefunded_share
+    return _SHARES[terms.mode]
+
+
+def _problems(terms: ContractTerms) -> Iterator[tuple[str, str]]:
+    if not (terms.issues or terms.accepts):
+        yield "issues", "a partner issues points, accepts them, or both"
+    if terms.currency not in CURRENCIES:
+        yield "currency", "the currency is an ISO 4217 code such as SEK, NOK or EUR"
+    for field in ("issue_price", "redemption_price", "service_fee_per_point"):
+        price = getattr(terms, field)
+        if not _is_held_by(price, places=PRICE_PLACES, limit=PRICE_LIMIT):
+            yield field, f"{field} is at least 0, below {PRICE_LIMIT}, with at most nine decimals"
+    yield from _share_problems(terms)
+    if terms.expiry_months is not None and not 1 <= terms.expiry_months <= EXPIRY_MONTHS_MAX:
+        yield "expiry_months", f"expiry_months is 1 to {EXPIRY_MONTHS_MAX}, or none for never"
+    if not 0 <= terms.return_grace_days <= GRACE_DAYS_MAX:
+        yield "return_grace_days", f"return_grace_days is 0 to {GRACE_DAYS_MAX}"
+
+
+def _share_problems(terms: ContractTerms) -> Iterator[tuple[str, str]]:
+    share, field = terms.prefunded_share, "prefunded_share"
+    if terms.mode == Mode.HYBRID:
+        if (
+            share is None
+            or not _is_held_by(share, places=SHARE_PLACES, limit=Decimal(1))
+            or share == 0
+        ):
+            yield (
+                field,
+                "hybrid asks for a prefunded_share between 0 and 1, with at most six decimals",
+            )
+    elif share is not None and share != _SHARES[terms.mode]:
+        yield field, f"{terms.mode} has the prefunded_share {_SHARES[terms.mode]}; leave it out"
+
+
+def _is_held_by(value: Decimal, *, places: Decimal, limit: Decimal) -> bool:
+    """Tell whether `value` is 0 ≤ value < limit and loses nothing at these decimal places."""
+    return (
+        value.is_finite()
+        and 0 <= value < limit
+        and value.quantize(places, rounding=ROUND_HALF_EVEN) == value
+    )

@@ -1,0 +1,88 @@
+"""How Piccolo sees the tables of the federation; the migrations make them."""
+
+from piccolo.columns import (
+    UUID,
+    BigInt,
+    Boolean,
+    Date,
+    Integer,
+    Numeric,
+    SmallInt,
+    Text,
+    Timestamptz,
+)
+from piccolo.table import Table
+
+
+class CatalogueVersion(Table):
+    """The counter of changes to reference data; its one row is the lock under which they come."""
+
+    no = SmallInt(primary_key=True, default=1)
+    version = BigInt()
+
+
+class PointCurrency(Table):
+    """A kind of points; number 1 is the coalition's own."""
+
+    no = SmallInt(primary_key=True, default=1)
+    code = Text()
+    name = Text()
+
+
+class Coalition(Table):
+    """The one coalition of this database."""
+
+    no = SmallInt(primary_key=True, default=1)
+    name = Text()
+    timezone = Text()
+    point_currency_no = SmallInt()
+    created_at = Timestamptz(default=None)
+
+
+class Partner(Table):
+    """A partner company; its roles live in its contracts."""
+
+    no = Integer(primary_key=True, default=None)
+    id = UUID(default=None)
+    name = Text()
+    state = Text()
+    created_at = Timestamptz(default=None)
+
+
+class Store(Table):
+    """A store of a partner, named on receipts by its code."""
+
+    no = Integer(primary_key=True, default=None)
+    id = UUID(default=None)
+    partner_no = Integer()
+    code = Text()
+    name = Text()
+    state = Text()
+    created_at = Timestamptz(default=None)
+
+
+class Contract(Table):
+    """One dated version of the terms between operator and partner; never changed."""
+
+    no = Integer(primary_key=True, default=None)
+    partner_no = Integer()
+    version = Integer()
+    valid_from = Date(default=None)
+    timezone = Text()
+    issues = Boolean()
+    accepts = Boolean()
+    currency = Text()
+    issue_price = Numeric(digits=(18, 9))
+    redemption_price = Numeric(digits=(18, 9))
+    service_fee_per_point = Numeric(digits=(18, 9))
+    mode = Text()
+    prefunded_share = Numeric(digits=(7, 6))
+    expiry_rule = Text()
+    expiry_months = Integer(null=True, default=None)
+    refund_order = Text()
+    return_grace_days = Integer()
+    reversal_policy = Text()
+    calendar = Text()
+    signed_at = Timestamptz(default=None)
+    prepared_by = Text()
+    approved_by = Text()

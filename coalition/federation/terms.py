@@ -1,0 +1,143 @@
+"""What the federation is made of, as frozen values: partners, stores, contract versions."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+
+class PartnerState(StrEnum):
+    """Whether a partner may do business in the coalition now."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class StoreState(StrEnum):
+    """Whether a store takes customers."""
+
+    ACTIVE = "active"
+    CLOSED = "closed"
+
+
+class Mode(StrEnum):
+    """Who pays for points, and when."""
+
+    OPERATOR_FUND = "operator_fund"
+    """The issuer pays the points fund at issue; the fund owes redemptions."""
+    ISSUER_ON_REDEMPTION = "issuer_on_redemption"
+    """The issuer pays when its points are redeemed."""
+    HYBRID = "hybrid"
+    """A share is paid at issue, the rest on redemption."""
+
+
+class ExpiryRule(StrEnum):
+    """By which rule points of a contract stop being spendable."""
+
+    NEVER = "never"
+    END_OF_MONTH = "end_of_month"
+    """With the last day of the n-th month after the month in which they were earned."""
+
+
+class RefundOrder(StrEnum):
+    """To which lots a partial return of a redemption goes back."""
+
+    REVERSE = "reverse"
+    PROPORTIONAL = "proportional"
+
+
+class ReversalPolicy(StrEnum):
+    """What happens when an issue is taken back whose points are spent."""
+
+    REFUSE = "refuse"
+
+
+class Calendar(StrEnum):
+    """How long a settlement period is."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    HALF_MONTHLY = "half_monthly"
+    MONTHLY = "monthly"
+
+
+class Coalition(msgspec.Struct, frozen=True):
+    """The coalition itself; its zone says on which day points stop being spendable."""
+
+    name: str
+    timezone: str
+    point_currency_no: int
+
+
+class Partner(msgspec.Struct, frozen=True):
+    """A partner company; what it may do stands in its contracts."""
+
+    no: int
+    id: UUID
+    name: str
+    state: PartnerState
+    created_at: datetime
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether the partner may do business now."""
+        return self.state == PartnerState.ACTIVE
+
+
+class Store(msgspec.Struct, frozen=True):
+    """A store of a partner, named on receipts by its code."""
+
+    no: int
+    id: UUID
+    partner_no: int
+    code: str
+    name: str
+    state: StoreState
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether the store takes customers."""
+        return self.state == StoreState.ACTIVE
+
+
+class ContractTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The terms that two parties agree on; prices are money (major units) per point.
+
+    `prefunded_share` (0..1) follows from the mode and is asked for with `hybrid` only.
+    `expiry_months` None is never.
+    """
+
+    currency: str
+    issue_price: Decimal
+    redemption_price: Decimal
+    service_fee_per_point: Decimal = Decimal(0)
+    issues: bool = True
+    accepts: bool = True
+    mode: Mode = Mode.OPERATOR_FUND
+    prefunded_share: Decimal | None = None
+    expiry_months: int | None = None
+    refund_order: RefundOrder = RefundOrder.REVERSE
+    return_grace_days: int = 30
+    reversal_policy: ReversalPolicy = ReversalPolicy.REFUSE
+    calendar: Calendar = Calendar.MONTHLY
+
+
+class Contract(ContractTerms, frozen=True, kw_only=True):
+    """One dated version of a partner's contract; it holds from 00:00 of `valid_from` in its zone.
+
+    `no` is global over all versions of all partners and is what the ledger writes down; `version`
+    counts within the partner in the order of signing.
+    """
+
+    no: int
+    partner_no: int
+    version: int
+    valid_from: date
+    timezone: str
+    prefunded_share: Decimal
+    expiry_rule: ExpiryRule
+    signed_at: datetime
+    prepared_by: str
+    approved_by: str

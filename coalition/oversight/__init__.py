@@ -1,0 +1,1 @@
+"""Who did what, provably; and what only two persons together may do."""

@@ -1,0 +1,1 @@
+"""The schema of oversight, forward only."""

@@ -1,0 +1,1 @@
+"""Audit log and approvals, on a real database."""
