@@ -3,7 +3,10 @@
 from piccolo.conf.apps import AppConfig
 
 from coalition.federation.piccolo_app import APP_CONFIG as FEDERATION
+from coalition.kernel.database.piccolo_app import APP_CONFIG as DATABASE
+from coalition.kernel.idempotency.piccolo_app import APP_CONFIG as IDEMPOTENCY
 from coalition.ledger.piccolo_app import APP_CONFIG as LEDGER
+from coalition.members.piccolo_app import APP_CONFIG as MEMBERS
 from coalition.oversight.piccolo_app import APP_CONFIG as OVERSIGHT
 
-APPS: tuple[AppConfig, ...] = (OVERSIGHT, LEDGER, FEDERATION)
+APPS: tuple[AppConfig, ...] = (DATABASE, IDEMPOTENCY, OVERSIGHT, LEDGER, FEDERATION, MEMBERS)

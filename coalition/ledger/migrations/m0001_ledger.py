@@ -8,22 +8,6 @@ ID = "m0001"
 VERSION = "1.38.0"
 DESCRIPTION = "The double entry of points"
 
-ROLES = """
-DO $$
-BEGIN
-    CREATE ROLE coalition_tenant NOLOGIN;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN
-    NULL;
-END $$;
-DO $$
-BEGIN
-    CREATE ROLE coalition_poster NOLOGIN;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN
-    NULL;
-END $$;
-GRANT coalition_tenant, coalition_poster TO CURRENT_USER;
-"""
-
 # Lots: only counters change and none of them is indexed, so an update stays on its page (HOT) when
 # half of the page is left free. The id is derived (see provenance.py), so the primary key is the
 # upsert key, the list of a holder's lots and the spending order in one.
@@ -264,7 +248,7 @@ async def forwards() -> MigrationManager:
 
     async def run() -> None:
         async with transaction() as connection:
-            await connection.execute(ROLES + LOTS + POSTINGS + HOLDS + FEED + RIGHTS)
+            await connection.execute(LOTS + POSTINGS + HOLDS + FEED + RIGHTS)
 
     manager.add_raw(run)
     return manager

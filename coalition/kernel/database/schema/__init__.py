@@ -1,0 +1,1 @@
+"""Migrations of the database itself: the roles that the features grant rights to."""

@@ -1,0 +1,139 @@
+"""Claims of idempotency keys, stored with the effect they stand for in one transaction."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.errors import Conflict, Invalid
+from coalition.kernel.ids import bucket_of, digest16, uuid_from_bytes
+
+_FIND = """
+SELECT kept.digest, kept.body_hash, kept.status, kept.media_type, kept.body
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, digest)
+JOIN idempotency_claim AS kept ON kept.bucket = wanted.bucket AND kept.digest = wanted.digest
+"""
+
+_STORE = """
+INSERT INTO idempotency_claim (bucket, digest, body_hash, status, media_type, body, claimed_at)
+SELECT stored.*, $7
+FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int2[], $5::text[], $6::bytea[]) AS stored
+ON CONFLICT DO NOTHING
+"""
+
+_FORGET = "DELETE FROM idempotency_claim WHERE claimed_at < $1"
+
+
+class KeyReused(Invalid):
+    """The idempotency key was used with another body; take a new key for a new request."""
+
+    code, title = "idempotency_key_reused", "Idempotency key reused"
+
+
+class RequestInProgress(Conflict):
+    """The first request with this idempotency key is still running; ask again in a moment."""
+
+    code, title = "request_in_progress", "Request in progress"
+
+
+class ClaimTakenError(Exception):
+    """Another process committed the same key first; roll back, and its answer will be found."""
+
+
+class Claim(NamedTuple):
+    """A key of one client, for one address and body."""
+
+    digest: UUID
+    body_hash: UUID
+
+    @classmethod
+    def of(cls, client_no: int, key: str, address: str, body: bytes) -> "Claim":
+        """Return the claim that `client_no` lays on `key` by sending `body` to `address`."""
+        return cls(
+            uuid_from_bytes(digest16(client_no, key)), uuid_from_bytes(digest16(address, body))
+        )
+
+
+class Answer(NamedTuple):
+    """An answer as it goes over the wire."""
+
+    status: int
+    media_type: str
+    body: bytes
+    replayed: bool = False
+
+
+def _in_lock_order(digests: Iterable[UUID]) -> list[UUID]:
+    return sorted(digests, key=lambda digest: (bucket_of(digest), digest.bytes))
+
+
+async def find(
+    connection: Connection, claims: Sequence[Claim]
+) -> dict[UUID, tuple[UUID, Answer]]:
+    """Return, by digest, the body hash and the answer of each of `claims` that was answered before."""
+    digests = [claim.digest for claim in claims]
+    rows = await connection.fetch(_FIND, [bucket_of(digest) for digest in digests], digests)
+    return {row[0]: (row[1], Answer(row[2], row[3], row[4], replayed=True)) for row in rows}
+
+
+def replay(claim: Claim, found: dict[UUID, tuple[UUID, Answer]]) -> Answer | KeyReused | None:
+    """Return the first answer of `claim`, the refusal of a reused key, or None when the key is new."""
+    kept = found.get(claim.digest)
+    if kept is None:
+        return None
+    body_hash, answer = kept
+    return answer if body_hash == claim.body_hash else KeyReused()
+
+
+async def store(
+    connection: Connection, answers: Sequence[tuple[Claim, Answer]], at: datetime
+) -> None:
+    """Keep `answers` (distinct keys) with the transaction's effect.
+
+    Raises `ClaimTakenError` when another process has committed one of the keys since `find`.
+    """
+    by_digest = {claim.digest: (claim, answer) for claim, answer in answers}
+    rows = [
+        (bucket_of(digest), digest, claim.body_hash, answer.status, answer.media_type, answer.body)
+        for digest in _in_lock_order(by_digest)
+        for claim, answer in [by_digest[digest]]
+    ]
+    if rows and await connection.execute(_STORE, *zip(*rows, strict=True), at) != f"INSERT 0 {len(rows)}":
+        raise ClaimTakenError
+
+
+async def once(
+    claim: Claim, at: datetime, work: Callable[[Connection], Awaitable[Answer]]
+) -> Answer:
+    """Run `work` in a transaction with its claim, or give the first answer again.
+
+    Raises `KeyReused` for another body, `RequestInProgress` when the first request holds the key for
+    longer than a few seconds, and whatever `work` refuses; nothing is kept then.
+    """
+
+    async def attempt() -> Answer:
+        async with transaction({"lock_timeout": "5s"}) as connection:
+            known = replay(claim, await find(connection, [claim]))
+            if isinstance(known, KeyReused):
+                raise known
+            if known is not None:
+                return known
+            answer = await work(connection)
+            await store(connection, [(claim, answer)], at)
+            return answer
+
+    while True:
+        try:
+            return await retrying(attempt)
+        except ClaimTakenError:
+            continue  # the other one has committed: the next look finds its answer
+        except asyncpg.LockNotAvailableError as error:
+            raise RequestInProgress from error
+
+
+async def forget_before(connection: Connection, before: datetime) -> int:
+    """Drop the answers of keys that were claimed before `before`; return how many there were."""
+    return int((await connection.execute(_FORGET, before)).split()[-1])

@@ -1,0 +1,1 @@
+"""The schema of idempotency claims, forward only."""
