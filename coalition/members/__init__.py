@@ -1,0 +1,1 @@
+"""People who collect points: enrolment, cards, blind look-up, personal data under own keys."""

@@ -1,0 +1,112 @@
+"""What is known of a person: as sent at the till, and as sealed or shown to a partner."""
+
+import unicodedata
+from collections.abc import Callable
+from datetime import date
+from functools import partial
+
+import msgspec
+
+from coalition.kernel.errors import Invalid
+from coalition.members import rules
+from coalition.members.blind_index import ContactKind
+from coalition.members.refusals import InvalidBirthDate, InvalidField, NoContact
+
+
+class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A wish to become a member, with the least data: one of card, email and phone is enough."""
+
+    email: str | None = None
+    phone: str | None = None
+    card: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    born: date | None = None
+
+    def __repr__(self) -> str:
+        """Show nothing: logs and error reports hold no personal data."""
+        return "Enrolment(...)"
+
+
+class PersonalData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything that is kept of a person; the JSON of this is what is sealed.
+
+    E-mail addresses are kept as people write them; cards and phone numbers in their normal form.
+    """
+
+    email: str | None = None
+    phone: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    born: date | None = None
+    cards: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Show nothing: logs and error reports hold no personal data."""
+        return "PersonalData(...)"
+
+    def contacts(self) -> list[tuple[ContactKind, str]]:
+        """Return everything this person can be found by."""
+        found = [(ContactKind.CARD, card) for card in self.cards]
+        if self.email is not None:
+            found.append((ContactKind.EMAIL, self.email))
+        if self.phone is not None:
+            found.append((ContactKind.PHONE, self.phone))
+        return found
+
+
+def checked(enrolment: Enrolment, *, today: date) -> PersonalData:
+    """Return what `enrolment` says, each value in the form in which it is kept.
+
+    Raises `NoContact`, the `InvalidField` of the one field that is wrong, or `Invalid` with
+    `errors` when there are several.
+    """
+    if enrolment.card is None and enrolment.email is None and enrolment.phone is None:
+        raise NoContact
+    errors: list[InvalidField] = []
+    kept: dict[str, str] = {}
+    for field, keep in _KEEP.items():
+        value: str | None = getattr(enrolment, field)
+        if value is not None:
+            try:
+                kept[field] = keep(value)
+            except InvalidField as error:
+                errors.append(error)
+    if enrolment.born is not None:
+        try:
+            rules.check_birth_date(enrolment.born, today=today)
+        except InvalidBirthDate as error:
+            errors.append(error)
+    if errors:
+        raise _one_refusal(errors)
+    return PersonalData(
+        email=kept.get("email"),
+        phone=kept.get("phone"),
+        first_name=kept.get("first_name"),
+        last_name=kept.get("last_name"),
+        born=enrolment.born,
+        cards=(kept["card"],) if "card" in kept else (),
+    )
+
+
+def _kept_email(text: str) -> str:
+    rules.normal_email(text)
+    return unicodedata.normalize("NFC", text.strip(" "))
+
+
+_KEEP: dict[str, Callable[[str], str]] = {
+    "card": rules.normal_card,
+    "email": _kept_email,
+    "phone": rules.normal_phone,
+    "first_name": partial(rules.normal_name, field="first_name"),
+    "last_name": partial(rules.normal_name, field="last_name"),
+}
+
+
+def _one_refusal(errors: list[InvalidField]) -> Invalid:
+    if len(errors) == 1:
+        return errors[0]
+    return Invalid(
+        f"{len(errors)} fields are not valid",
+        errors=[entry for error in errors for entry in error.entries],
+    )

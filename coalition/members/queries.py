@@ -1,0 +1,205 @@
+"""The SQL of members: set-based, ordered by key, each statement naming what it promises."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import MemberId, bucket_of
+from coalition.members.blind_index import ContactKind, bucket_of_digest
+from coalition.members.sealing import Sealed
+from coalition.members.states import MemberState
+
+
+class Claim(NamedTuple):
+    """A member's wish to be found by a contact."""
+
+    digest: bytes
+    kind: ContactKind
+    member_id: MemberId
+
+
+class NewMember(NamedTuple):
+    """What is stored of a member at enrolment, besides the contacts."""
+
+    id: MemberId
+    wrapped_key: bytes
+    sealed: Sealed
+
+
+class StoredMember(NamedTuple):
+    """A member's row and, when they were asked for and are visible, key and sealed data."""
+
+    state: MemberState
+    wrapped_key: bytes | None
+    sealed: Sealed | None
+
+
+_HOLDERS = """
+SELECT contact.digest, contact.member_id
+FROM unnest($1::int2[], $2::bytea[]) AS wanted (bucket, digest)
+JOIN contact_index AS contact ON contact.bucket = wanted.bucket AND contact.digest = wanted.digest
+"""
+
+# Sorted by key, so that two enrolments never wait for each other in a circle; within a key the
+# first of the list wins.
+_CLAIM = """
+INSERT INTO contact_index (bucket, digest, kind, member_id)
+SELECT bucket, digest, kind, member_id
+FROM unnest($1::int2[], $2::bytea[], $3::text[], $4::uuid[]) WITH ORDINALITY
+    AS wanted (bucket, digest, kind, member_id, line)
+ORDER BY bucket, digest, line
+ON CONFLICT (bucket, digest) DO NOTHING
+RETURNING digest, member_id
+"""
+
+_RELEASE = """
+DELETE FROM contact_index AS contact
+USING unnest($1::int2[], $2::bytea[], $3::uuid[]) AS given (bucket, digest, member_id)
+WHERE contact.bucket = given.bucket AND contact.digest = given.digest
+    AND contact.member_id = given.member_id
+RETURNING contact.digest
+"""
+
+_ADD_MEMBERS = """
+INSERT INTO member (bucket, id, state, state_since, enrolled_by, enrolled_at)
+SELECT bucket, id, 'active', $4, $3, $4 FROM unnest($1::int2[], $2::uuid[]) AS added (bucket, id)
+ORDER BY bucket, id
+"""
+
+_ADD_KEYS = """
+INSERT INTO member_key (bucket, member_id, wrapped_key)
+SELECT * FROM unnest($1::int2[], $2::uuid[], $3::bytea[])
+"""
+
+_ADD_PERSONAL_DATA = """
+INSERT INTO personal_data (bucket, member_id, version, nonce, ciphertext)
+SELECT * FROM unnest($1::int2[], $2::uuid[], $3::int4[], $4::bytea[], $5::bytea[])
+"""
+
+_READ_FOR_PARTNER = """
+SELECT member.state, key.wrapped_key, data.version, data.nonce, data.ciphertext
+FROM member
+LEFT JOIN partner_member AS relation
+    ON relation.bucket = member.bucket AND relation.member_id = member.id
+        AND relation.partner_no = $3
+LEFT JOIN personal_data AS data
+    ON data.bucket = relation.bucket AND data.member_id = relation.member_id
+LEFT JOIN member_key AS key ON key.bucket = data.bucket AND key.member_id = data.member_id
+WHERE member.bucket = $1 AND member.id = $2
+"""
+
+_LOCK = """
+SELECT member.state, key.wrapped_key, data.version, data.nonce, data.ciphertext
+FROM member
+LEFT JOIN personal_data AS data ON data.bucket = member.bucket AND data.member_id = member.id
+LEFT JOIN member_key AS key ON key.bucket = data.bucket AND key.member_id = data.member_id
+WHERE member.bucket = $1 AND member.id = $2
+FOR NO KEY UPDATE OF member
+"""
+
+_CHANGE_PERSONAL_DATA = """
+UPDATE personal_data SET version = $3, nonce = $4, ciphertext = $5
+WHERE bucket = $1 AND member_id = $2 AND version = $3 - 1
+"""
+
+_CHANGE_STATE = "UPDATE member SET state = $3, state_since = $4 WHERE bucket = $1 AND id = $2"
+
+_RELEASE_ALL = "DELETE FROM contact_index WHERE member_id = $1"
+
+
+async def holders_of_cards(
+    connection: Connection, digests: Iterable[bytes]
+) -> dict[bytes, MemberId]:
+    """Return who holds each of the contacts `digests` (cards, or any kind) that anyone holds.
+
+    One statement for a whole batch of lines; the states of the members are the ledger's to judge.
+    """
+    wanted = sorted((bucket_of_digest(digest), digest) for digest in set(digests))
+    rows = await connection.fetch(_HOLDERS, [row[0] for row in wanted], [row[1] for row in wanted])
+    return {row[0]: MemberId(row[1]) for row in rows}
+
+
+async def claim_contacts(connection: Connection, claims: Sequence[Claim]) -> set[Claim]:
+    """Enter `claims` in the index; return those that succeeded. Others hold the rest already.
+
+    Waits for a concurrent claim of the same contact until its transaction has ended.
+    """
+    kind_of = {(claim.digest, claim.member_id): claim.kind for claim in claims}
+    rows = await connection.fetch(
+        _CLAIM,
+        [bucket_of_digest(claim.digest) for claim in claims],
+        [claim.digest for claim in claims],
+        [claim.kind for claim in claims],
+        [claim.member_id for claim in claims],
+    )
+    return {Claim(row[0], kind_of[row[0], row[1]], MemberId(row[1])) for row in rows}
+
+
+async def release_contacts(connection: Connection, claims: Iterable[Claim]) -> set[bytes]:
+    """Take `claims` out of the index where they are held as named; return the digests that were."""
+    rows = sorted(
+        (bucket_of_digest(claim.digest), claim.digest, claim.member_id) for claim in claims
+    )
+    released = await connection.fetch(
+        _RELEASE, [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
+    )
+    return {row[0] for row in released}
+
+
+async def release_all_contacts(connection: Connection, member_id: MemberId) -> None:
+    """Take every contact of a member out of the index."""
+    await connection.execute(_RELEASE_ALL, member_id)
+
+
+async def add_members(
+    connection: Connection, members: Iterable[NewMember], *, enrolled_by: int, at: datetime
+) -> None:
+    """Store new members with their keys and sealed data."""
+    ordered = sorted(members, key=lambda member: (bucket_of(member.id), member.id.bytes))
+    buckets = [bucket_of(member.id) for member in ordered]
+    ids = [member.id for member in ordered]
+    await connection.execute(_ADD_MEMBERS, buckets, ids, enrolled_by, at)
+    await connection.execute(_ADD_KEYS, buckets, ids, [member.wrapped_key for member in ordered])
+    await connection.execute(
+        _ADD_PERSONAL_DATA,
+        buckets,
+        ids,
+        [member.sealed.version for member in ordered],
+        [member.sealed.nonce for member in ordered],
+        [member.sealed.ciphertext for member in ordered],
+    )
+
+
+async def read_for_partner(
+    connection: Connection, member_id: MemberId, *, partner_no: int
+) -> StoredMember | None:
+    """Return a member, with key and sealed data only when the partner has a relation to it."""
+    row = await connection.fetchrow(_READ_FOR_PARTNER, bucket_of(member_id), member_id, partner_no)
+    return None if row is None else _stored(tuple(row))
+
+
+async def lock_member(connection: Connection, member_id: MemberId) -> StoredMember | None:
+    """Return a member with key and sealed data, locked until the transaction ends."""
+    row = await connection.fetchrow(_LOCK, bucket_of(member_id), member_id)
+    return None if row is None else _stored(tuple(row))
+
+
+async def change_personal_data(connection: Connection, member_id: MemberId, sealed: Sealed) -> None:
+    """Replace a member's sealed data by their next version; the member's row is locked."""
+    done = await connection.execute(_CHANGE_PERSONAL_DATA, bucket_of(member_id), member_id, *sealed)
+    assert done == "UPDATE 1", "sealed data change only under the lock of their member"
+
+
+async def change_state(
+    connection: Connection, member_id: MemberId, state: MemberState, at: datetime
+) -> None:
+    """Set a member's state; the member's row is locked."""
+    await connection.execute(_CHANGE_STATE, bucket_of(member_id), member_id, state, at)
+
+
+def _stored(row: tuple[str, bytes | None, int | None, bytes | None, bytes | None]) -> StoredMember:
+    state, wrapped_key, version, nonce, ciphertext = row
+    if version is None or nonce is None or ciphertext is None:
+        return StoredMember(MemberState(state), None, None)
+    return StoredMember(MemberState(state), wrapped_key, Sealed(version, nonce, ciphertext))

@@ -1,0 +1,86 @@
+"""Which partner knows which member: made by enrolment and postings, needed to read who it is."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from coalition.kernel.database import Connection, bound_engine
+from coalition.kernel.ids import MemberId, bucket_of
+
+if TYPE_CHECKING:
+    from piccolo.engine.postgres import PostgresTransaction
+
+Pair = tuple[MemberId, int]
+
+REMEMBERED_PAIRS = 60_000
+
+_ADD = """
+INSERT INTO partner_member (bucket, member_id, partner_no, since)
+SELECT bucket, member_id, partner_no, $4
+FROM unnest($1::int2[], $2::uuid[], $3::int4[]) AS wanted (bucket, member_id, partner_no)
+ORDER BY bucket, member_id, partner_no
+ON CONFLICT (bucket, member_id, partner_no) DO NOTHING
+RETURNING member_id, partner_no
+"""
+
+
+class PairMemory:
+    """Remembers about the last `most` pairs it was given; the older half is forgotten at once."""
+
+    def __init__(self, most: int) -> None:
+        """Remember nothing yet."""
+        self._half = most // 2
+        self._recent: set[Pair] = set()
+        self._older: set[Pair] = set()
+
+    def __contains__(self, pair: Pair) -> bool:
+        return pair in self._recent or pair in self._older
+
+    def __len__(self) -> int:
+        return len(self._recent) + len(self._older)
+
+    def add(self, pair: Pair) -> None:
+        """Remember `pair`."""
+        if len(self._recent) >= self._half:
+            self._older, self._recent = self._recent, set()
+        self._recent.add(pair)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._recent, self._older = set(), set()
+
+
+_known = PairMemory(REMEMBERED_PAIRS)
+
+# What each open transaction has added itself. It may still be rolled back, so it is not yet known.
+_added_by: "WeakKeyDictionary[PostgresTransaction, set[Pair]]" = WeakKeyDictionary()
+
+
+async def ensure(connection: Connection, pairs: Iterable[Pair], at: datetime) -> None:
+    """See to it that each pair of member and partner number is related, at the latest from `at`.
+
+    Inside the caller's transaction, for members that exist (call it for postings that were
+    accepted). A pair becomes known to this process, and then costs nothing, when the database has
+    it from another transaction: that one has committed, while our own may still be rolled back.
+    Relations end only with their member, which is final, so what is known stays true.
+    """
+    unknown = {pair for pair in pairs if pair not in _known}
+    if not unknown:
+        return
+    rows = sorted((bucket_of(member), member.bytes, partner, member) for member, partner in unknown)
+    found = await connection.fetch(
+        _ADD, [row[0] for row in rows], [row[3] for row in rows], [row[2] for row in rows], at
+    )
+    current = bound_engine().current_transaction.get()
+    if current is None:
+        return
+    added = _added_by.setdefault(current, set())
+    added.update((MemberId(row[0]), row[1]) for row in found)
+    for pair in unknown - added:
+        _known.add(pair)
+
+
+def forget() -> None:
+    """Forget which relations are known; after a database was restored to an earlier time."""
+    _known.clear()

@@ -1,0 +1,1 @@
+"""Members against a real PostgreSQL."""
