@@ -26,7 +26,7 @@ CLOCK = "from datetime import UTC, datetime\n\nREAD_AT = datetime.now(UTC)\n"
         ("B006", f'{OPENING}\n\ndef add(to: list[int] = []) -> None:\n    """Add."""\n'),
         ("BLE001", f"{OPENING}\ntry:\n    AMOUNT = 1\nexcept Exception:\n    AMOUNT = 2\n"),
         ("E501", f"{OPENING}\nTEXT = '{'x' * 100}'\n"),
-        ("ANN001", f'{OPENING}\n\ndef add(points) -> None:\n    """Add {{points}}."""\n'),
+        ("ANN001", f'{OPENING}\n\ndef add(points) -> None:\n    """Add points."""\n'),
     ],
 )
 def test_what_is_refused_is_seen(rule: str, source: str) -> None:
