@@ -19,6 +19,7 @@ import msgspec
 from coalition.federation.refusals import (
     CoalitionNotSetUp,
     NoContract,
+    PartnerSuspended,
     UnknownPartner,
     UnknownStore,
 )
@@ -81,6 +82,13 @@ class Catalogue:
             return self._partner_by_no[no]
         except KeyError:
             raise UnknownPartner(partner_no=no) from None
+
+    def active_partner(self, no: int) -> Partner:
+        """Return the partner with this number; refuse one that is suspended."""
+        partner = self.partner(no)
+        if not partner.is_active:
+            raise PartnerSuspended(partner_no=no)
+        return partner
 
     def partner_by_id(self, partner_id: UUID) -> Partner:
         """Return the partner with this public id."""
@@ -197,6 +205,11 @@ async def version(connection: Connection) -> int:
     found = await connection.fetchval("SELECT version FROM catalogue_version WHERE no = 1")
     assert found is not None, "the catalogue has lost its counter"
     return int(found)
+
+
+async def refresh(connection: Connection, held: Catalogue) -> Catalogue:
+    """Return `held` while nothing has changed since it was loaded, else the catalogue of now."""
+    return held if await version(connection) == held.version else await load(connection)
 
 
 async def bump(connection: Connection) -> int:

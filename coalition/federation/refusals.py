@@ -22,6 +22,12 @@ class UnknownPartner(NotFound):
     code, title = "partner_not_found", "Partner not found"
 
 
+class PartnerSuspended(Conflict):
+    """The partner is suspended; it does no business until the operator reactivates it."""
+
+    code, title = "partner_suspended", "Partner suspended"
+
+
 class UnknownStore(Invalid):
     """The partner has no store with this code; use the code of one of its stores."""
 

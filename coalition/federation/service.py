@@ -3,7 +3,6 @@
 Later contract versions are signed in `contracts`; lists are read from the `catalogue`.
 """
 
-from collections.abc import Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -12,7 +11,6 @@ from coalition.federation import catalogue, contracts, rules, tables
 from coalition.federation.refusals import (
     CoalitionDiffers,
     CoalitionNotSetUp,
-    DuplicateStoreCode,
     UnknownPartner,
 )
 from coalition.federation.terms import (
@@ -21,12 +19,11 @@ from coalition.federation.terms import (
     ContractTerms,
     Partner,
     PartnerState,
-    Store,
-    StoreState,
 )
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.ids import random_id
 from coalition.oversight import audit_log
+from coalition.oversight.reasons import valid_reason
 
 COALITION_CURRENCY_NO = 1
 """The point currency that is the coalition's own."""
@@ -42,13 +39,6 @@ class NewPartner(msgspec.Struct, frozen=True):
 
     partner: Partner
     contract: Contract
-
-
-class NewStore(msgspec.Struct, frozen=True):
-    """A store to be made: its code on receipts and its name."""
-
-    code: str
-    name: str
 
 
 async def create_coalition(
@@ -144,59 +134,6 @@ async def create_partner(
     return NewPartner(partner, contract)
 
 
-async def create_store(*, partner_no: int, code: str, name: str, actor: str, at: datetime) -> Store:
-    """Make one store of a partner."""
-    made = await create_stores(
-        partner_no=partner_no, stores=[NewStore(code, name)], actor=actor, at=at
-    )
-    return made[0]
-
-
-async def create_stores(
-    *, partner_no: int, stores: Sequence[NewStore], actor: str, at: datetime
-) -> tuple[Store, ...]:
-    """Make any number of stores of one partner at once, all or none; return them in order."""
-    async with transaction() as connection:
-        await catalogue.bump(connection)
-        await _partner_row(connection, partner_no)
-        first_no = await catalogue.next_no(connection, "store")
-        made = tuple(
-            Store(
-                no=first_no + position,
-                id=random_id(),
-                partner_no=partner_no,
-                code=rules.valid_store_code(wanted.code),
-                name=rules.valid_name(wanted.name),
-                state=StoreState.ACTIVE,
-            )
-            for position, wanted in enumerate(stores)
-        )
-        await _refuse_used_codes(connection, partner_no, [store.code for store in made])
-        await connection.execute(
-            """
-            INSERT INTO store (no, id, partner_no, code, name, state, created_at)
-            SELECT no, id, $1, code, name, $2, $3
-            FROM unnest($4::int[], $5::uuid[], $6::text[], $7::text[]) AS made (no, id, code, name)
-            """,
-            partner_no,
-            StoreState.ACTIVE.value,
-            at,
-            [store.no for store in made],
-            [store.id for store in made],
-            [store.code for store in made],
-            [store.name for store in made],
-        )
-        await audit_log.record(
-            connection,
-            actor=actor,
-            action="stores.created",
-            subject=f"partner:{partner_no}",
-            facts={"codes": [store.code for store in made], "first_no": first_no},
-            at=at,
-        )
-    return made
-
-
 async def suspend_partner(*, partner_no: int, reason: str, actor: str, at: datetime) -> Partner:
     """Stop the partner's business from the next batch on; a partner that is suspended stays so."""
     return await _set_state(
@@ -214,6 +151,7 @@ async def reactivate_partner(*, partner_no: int, reason: str, actor: str, at: da
 async def _set_state(
     *, partner_no: int, state: PartnerState, reason: str, actor: str, at: datetime
 ) -> Partner:
+    why = valid_reason(reason)
     async with transaction() as connection:
         await catalogue.bump(connection)
         before = await _partner_row(connection, partner_no)
@@ -228,17 +166,10 @@ async def _set_state(
             actor=actor,
             action=_STATE_ACTIONS[state],
             subject=f"partner:{partner_no}",
-            facts={"reason": rules.valid_name(reason)},
+            facts={"reason": why},
             at=at,
         )
     return partner
-
-
-async def _partner_row(connection: Connection, partner_no: int) -> Partner:
-    row = await connection.fetchrow("SELECT * FROM partner WHERE no = $1", partner_no)
-    if row is None:
-        raise UnknownPartner(partner_no=partner_no)
-    return msgspec.convert(dict(row), Partner)
 
 
 async def _coalition_timezone() -> str:
@@ -248,12 +179,8 @@ async def _coalition_timezone() -> str:
     return str(found["timezone"])
 
 
-async def _refuse_used_codes(connection: Connection, partner_no: int, codes: list[str]) -> None:
-    used = await connection.fetch(
-        "SELECT code FROM store WHERE partner_no = $1 AND code = ANY ($2::text[])",
-        partner_no,
-        codes,
-    )
-    twice = {row["code"] for row in used} | {code for code in codes if codes.count(code) > 1}
-    if twice:
-        raise DuplicateStoreCode(stores=sorted(twice))
+async def _partner_row(connection: Connection, partner_no: int) -> Partner:
+    row = await connection.fetchrow("SELECT * FROM partner WHERE no = $1", partner_no)
+    if row is None:
+        raise UnknownPartner(partner_no=partner_no)
+    return msgspec.convert(dict(row), Partner)

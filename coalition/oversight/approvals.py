@@ -18,10 +18,10 @@ from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import random_id
 from coalition.oversight import audit_log
+from coalition.oversight.reasons import valid_reason
 from coalition.oversight.refusals import (
     ApprovalDecided,
     ApprovalExpired,
-    ReasonNeeded,
     SecondPersonNeeded,
     UnknownApproval,
 )
@@ -29,8 +29,6 @@ from coalition.oversight.tables import Approval as ApprovalTable
 
 WAITS = timedelta(days=14)
 """How long a prepared act waits for its second person unless it says otherwise."""
-
-REASON_LENGTH_MAX = 500
 
 
 class State(StrEnum):
@@ -155,8 +153,7 @@ async def approve(
 
 async def reject(approval_id: UUID, *, rejected_by: str, reason: str, at: datetime) -> None:
     """Decide that it is not done; whoever prepared it may take it back so, also after its time."""
-    if not 1 <= len(reason.strip()) <= REASON_LENGTH_MAX or not reason.isprintable():
-        raise ReasonNeeded
+    why = valid_reason(reason)
     async with transaction() as connection:
         row = await connection.fetchrow(
             """
@@ -167,7 +164,7 @@ async def reject(approval_id: UUID, *, rejected_by: str, reason: str, at: dateti
             approval_id,
             rejected_by,
             at,
-            reason,
+            why,
         )
         if row is None:
             raise await _why_not(connection, approval_id, kind=None, at=at)
@@ -177,7 +174,7 @@ async def reject(approval_id: UUID, *, rejected_by: str, reason: str, at: dateti
             action="approval.rejected",
             subject=row["subject"],
             facts=_facts(approval_id, row["kind"], row["payload"])
-            | {"prepared_by": row["prepared_by"], "reason": reason},
+            | {"prepared_by": row["prepared_by"], "reason": why},
             at=at,
         )
 

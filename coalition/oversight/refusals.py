@@ -30,6 +30,6 @@ class ApprovalExpired(Conflict):
 
 
 class ReasonNeeded(Invalid):
-    """A rejection says why, in 1 to 500 printable characters."""
+    """Say why, in 1 to 500 printable characters."""
 
     code, title = "reason_needed", "Reason needed"

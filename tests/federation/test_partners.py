@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from coalition.federation import service
+from coalition.federation import service, stores
 from coalition.federation.refusals import (
     CoalitionDiffers,
     CoalitionNotSetUp,
@@ -14,7 +14,7 @@ from coalition.federation.refusals import (
     UnknownPartner,
     UnknownTimezone,
 )
-from coalition.federation.service import NewStore
+from coalition.federation.stores import NewStore
 from coalition.federation.terms import PartnerState
 from coalition.kernel.database import Engine, transaction
 from coalition.oversight import audit_log
@@ -64,7 +64,7 @@ async def test_a_partner_needs_a_coalition(database: Engine, at: datetime) -> No
         await service.create_partner(name="Grocer", terms=TERMS, actor="test", at=at)
     assert not (await load_catalogue()).is_set_up
     with pytest.raises(CoalitionNotSetUp):
-        assert (await load_catalogue()).coalition
+        (await load_catalogue()).coalition.name.strip()
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 201, "two\nlines", "\0"])
@@ -100,7 +100,7 @@ async def test_the_first_contract_is_signed_by_one_person_and_the_log_says_so(
 async def test_a_chain_of_457_stores_is_made_at_once(database: Engine, at: datetime) -> None:
     partner = (await make_partner(at)).partner
     wanted = [NewStore(code=str(number), name=f"Store {number}") for number in range(457)]
-    made = await service.create_stores(partner_no=partner.no, stores=wanted, actor="test", at=at)
+    made = await stores.create_stores(partner_no=partner.no, stores=wanted, actor="test", at=at)
     found = await load_catalogue()
     assert found.stores_of(partner.no) == made
     assert found.store(partner.no, "456") == made[456]
@@ -110,7 +110,7 @@ async def test_a_chain_of_457_stores_is_made_at_once(database: Engine, at: datet
 async def test_two_partners_may_use_the_same_store_code(database: Engine, at: datetime) -> None:
     for name in ("Grocer", "Fuel"):
         partner = (await make_partner(at, name=name)).partner
-        await service.create_store(
+        await stores.create_store(
             partner_no=partner.no, code="1", name="High street", actor="test", at=at
         )
     assert len((await load_catalogue()).stores) == 2
@@ -121,9 +121,9 @@ async def test_a_store_code_is_used_once_per_partner(
     database: Engine, at: datetime, codes: list[str]
 ) -> None:
     partner = (await make_partner(at)).partner
-    await service.create_store(partner_no=partner.no, code="old", name="Old", actor="test", at=at)
+    await stores.create_store(partner_no=partner.no, code="old", name="Old", actor="test", at=at)
     with pytest.raises(DuplicateStoreCode) as refusal:
-        await service.create_stores(
+        await stores.create_stores(
             partner_no=partner.no,
             stores=[NewStore(code, "Store") for code in codes],
             actor="test",
@@ -139,7 +139,7 @@ async def test_a_store_code_is_what_a_receipt_can_carry(
 ) -> None:
     partner = (await make_partner(at)).partner
     with pytest.raises(InvalidStoreCode):
-        await service.create_store(
+        await stores.create_store(
             partner_no=partner.no, code=code, name="Store", actor="test", at=at
         )
 
@@ -147,7 +147,7 @@ async def test_a_store_code_is_what_a_receipt_can_carry(
 async def test_stores_of_nobody_are_refused(database: Engine, at: datetime) -> None:
     await make_partner(at)
     with pytest.raises(UnknownPartner):
-        await service.create_store(partner_no=99, code="1", name="Store", actor="test", at=at)
+        await stores.create_store(partner_no=99, code="1", name="Store", actor="test", at=at)
 
 
 async def test_a_partner_is_suspended_and_let_back(database: Engine, at: datetime) -> None:
