@@ -54,7 +54,7 @@ class Account:
         self, command: Sequence[str | Path], *, stdin: str = "", inherit: Sequence[int] = ()
     ) -> subprocess.CompletedProcess[str]:
         """Run a program of PostgreSQL to its end; output and errors together in `stdout`."""
-        return subprocess.run(  # noqa: S603 - the programs are PostgreSQL's, found by us
+        return subprocess.run(
             [*command],
             input=stdin,
             stdout=subprocess.PIPE,
@@ -75,7 +75,7 @@ class Account:
         self, command: Sequence[str | Path], *, output: IO[bytes], inherit: Sequence[int]
     ) -> subprocess.Popen[bytes]:
         """Start a program in a session of its own, so that Ctrl-C on the service spares it."""
-        return subprocess.Popen(  # noqa: S603 - likewise
+        return subprocess.Popen(
             [*command],
             stdin=subprocess.DEVNULL,
             stdout=output,

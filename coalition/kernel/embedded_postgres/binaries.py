@@ -72,7 +72,7 @@ def find_binaries(
     `EmbeddedPostgresError` naming what was looked at.
     """
     seen: list[str] = []
-    for folder in _candidates(environ):
+    for folder in candidate_folders(environ):
         found = _version_of(folder)
         seen.append(f"{folder} ({f'PostgreSQL {found}' if found else 'no usable PostgreSQL'})")
         if found and found >= OLDEST_VERSION and version in {None, found}:
@@ -89,7 +89,7 @@ def find_binaries(
     )
 
 
-def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
+def candidate_folders(environ: Mapping[str, str]) -> Iterator[Path]:
     """Yield folders that may hold the programs; a folder named by the variable is the only one."""
     if named := environ.get(VARIABLE):
         yield Path(named)
@@ -125,12 +125,14 @@ def _version_of(folder: Path, account: Account | None = None) -> int | None:
     return int(match[1]) if answer.returncode == 0 and match else None
 
 
-def programs_for(binaries: Binaries, account: Account) -> Programs:
-    """Return an installation where `account` can run it: as it is, or a cached copy."""
+def programs_for(
+    binaries: Binaries, account: Account, *, caches: Sequence[Path] | None = None
+) -> Programs:
+    """Return an installation where `account` can run it: as it is, or a copy in a cache folder."""
     if not account.dropped or _version_of(binaries.folder, account) == binaries.version:
         return Programs(binaries=binaries, account=account)
     refusals: list[str] = []
-    for cache in (_CACHE, Path(tempfile.gettempdir()) / "coalition"):
+    for cache in caches or (_CACHE, Path(tempfile.gettempdir()) / "coalition"):
         try:
             copy = copied_binaries(binaries, cache)
         except OSError as error:

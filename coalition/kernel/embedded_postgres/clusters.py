@@ -14,21 +14,23 @@ from coalition.kernel.embedded_postgres.failures import failure_from_log
 from coalition.kernel.embedded_postgres.layout import DATABASE, USER, Address, Layout, address_of
 
 _OUR_CONFIGURATION: Final = "coalition.conf"
+_STAGING: Final = "data.new-"
 _FIRST_WITH_BUILTIN_LOCALE: Final = 17
 
 
 def make_cluster(layout: Layout, programs: Programs, *, durable: bool) -> None:
     """Make a cluster with an empty database; it appears in its place whole or not at all."""
     _make_password(layout)
-    staging = layout.root / "data.new"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(mode=0o700)
+    for left_behind in layout.root.glob(f"{_STAGING}*"):
+        shutil.rmtree(left_behind, ignore_errors=True)
+    # A name of its own, as the initdb of a killed service may still be writing to the last one.
+    staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=layout.root))
     try:
         programs.account.own(staging)
         with address_of(staging, programs.account) as address:
             _run_initdb(layout, programs, address, durable=durable)
             _create_database(layout, programs, address)
-        with (staging / "postgresql.conf").open("a", encoding="ascii") as file:
+        with (staging / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(f"\ninclude_if_exists = '{_OUR_CONFIGURATION}'\n")
             _sync(file)
         staging.rename(layout.cluster)
@@ -51,7 +53,7 @@ def configure_cluster(layout: Layout, programs: Programs, *, durable: bool) -> N
     )
     descriptor, name = tempfile.mkstemp(prefix=".coalition-", dir=layout.cluster)
     try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             account.own(file.fileno())
         Path(name).rename(layout.cluster / _OUR_CONFIGURATION)
@@ -61,7 +63,7 @@ def configure_cluster(layout: Layout, programs: Programs, *, durable: bool) -> N
 
 def is_durable(layout: Layout) -> bool:
     """Whether the cluster was last started with full durability."""
-    text = (layout.cluster / _OUR_CONFIGURATION).read_text(encoding="ascii")
+    text = (layout.cluster / _OUR_CONFIGURATION).read_text(encoding="utf-8")
     return "\nfsync = on\n" in text
 
 
@@ -71,7 +73,7 @@ def _make_password(layout: Layout) -> None:
         return
     descriptor, name = tempfile.mkstemp(prefix=".password-", dir=layout.root)
     try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(f"{secrets.token_hex(24)}\n")
             _sync(file)
         Path(name).rename(layout.password)

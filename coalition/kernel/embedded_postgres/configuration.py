@@ -71,7 +71,7 @@ def _memory_bytes() -> int:
     """Return the machine's memory, or the container's share of it (cgroup v2)."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
-        limit = _CGROUP_LIMIT.read_text(encoding="ascii").strip()
+        limit = _CGROUP_LIMIT.read_text(encoding="utf-8").strip()
     except OSError:
         return physical
     return min(physical, int(limit)) if limit.isdigit() else physical

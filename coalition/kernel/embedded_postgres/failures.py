@@ -24,6 +24,10 @@ _DAMAGED: Final = (
     "its database files are damaged; restore the directory from a backup or choose another one "
     "with --data (nothing was changed)"
 )
+_INCOMPATIBLE: Final = (
+    "its database files are damaged, or were made by a PostgreSQL that was built otherwise; "
+    "restore the directory from a backup, or start with the programs that made it"
+)
 _TOO_MANY_FILES: Final = "the limit of open files was reached; raise it and start again"
 _MEMORY: Final = "the system gave PostgreSQL too little shared memory; free memory and start again"
 
@@ -52,6 +56,7 @@ _MEANINGS_BY_TEXT: Final = (
     ("could not create shared memory segment", _MEMORY),
     ("Read-only file system", _SHUT),
     ("Permission denied", _SHUT),
+    ("database files are incompatible with server", _INCOMPATIBLE),
     ("could not locate a valid checkpoint record", _DAMAGED),
     ("incorrect checksum in control file", _DAMAGED),
     ("could not find the database system", _DAMAGED),

@@ -57,7 +57,7 @@ class Layout:
 
     def url(self, port: int) -> str:
         """Return the address of the database on that port, with the password."""
-        password = self.password.read_text(encoding="ascii").strip()
+        password = self.password.read_text(encoding="utf-8").strip()
         return f"postgresql://{USER}:{password}@{LOOPBACK}:{port}/{DATABASE}"
 
 
@@ -77,7 +77,7 @@ def cluster_version(layout: Layout) -> int | None:
     if not layout.cluster.exists():
         return None
     try:
-        text = (layout.cluster / "PG_VERSION").read_text(encoding="ascii", errors="replace")
+        text = (layout.cluster / "PG_VERSION").read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         text = ""
     if not text.strip().isdigit():

@@ -38,7 +38,9 @@ def is_held(path: Path) -> bool:
         return False
     descriptor = open_lock(path)
     with closing(descriptor):
-        return not locks_together(descriptor)
+        is_free = locks_together(descriptor)
+        unlock(descriptor)
+    return not is_free
 
 
 @contextmanager
@@ -48,6 +50,11 @@ def closing(descriptor: int) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def unlock(descriptor: int) -> None:
+    """Drop the lock at once, also for processes that were forked from ours in the meantime."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 @contextmanager
@@ -61,7 +68,10 @@ def alone(path: Path, *, timeout_s: float) -> Iterator[None]:
                 "see what that one waits for, or end it and start again"
             )
             raise failure(path.parent, meaning)
-        yield
+        try:
+            yield
+        finally:
+            unlock(descriptor)
 
 
 def locks_alone_within(descriptor: int, *, timeout_s: float) -> bool:

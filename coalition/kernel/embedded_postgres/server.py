@@ -93,7 +93,7 @@ def start(
                     log(f"PostgreSQL is running already on port {found.port}; sharing it")
                 postmaster = found or _bring_up(layout, durable=durable, log=log)
             except BaseException:
-                ownership.close()
+                ownership.give_up()
                 raise
         return _server(data_directory, layout, postmaster, ownership, was_running=found is not None)
 
@@ -133,8 +133,9 @@ def _server(
 
 def _bring_up(layout: Layout, *, durable: bool, log: Callable[[str], None]) -> Postmaster:
     """Start a server that is not running, making its cluster when there is none."""
+    account = account_for(layout.cluster)
     version = cluster_version(layout)
-    programs = programs_for(find_binaries(version=version), account_for(layout.cluster))
+    programs = programs_for(find_binaries(version=version), account)
     if version is None:
         log(f"making a PostgreSQL {programs.binaries.version} database in {layout.root}")
         make_cluster(layout, programs, durable=durable)
@@ -171,18 +172,20 @@ class _Ownership:
         if self._lock is None:
             return
         if os.getpid() != self._process:
-            self.close()
+            os.close(self._lock)
+            self._lock = None
             return
         with locks.alone(self._layout.starting_lock, timeout_s=_START_TIMEOUT_S):
             try:
                 if locks.locks_alone(self._lock):
                     _shut_down(self._layout)
             finally:
-                self.close()
+                self.give_up()
 
-    def close(self) -> None:
+    def give_up(self) -> None:
         """Give up the share and leave the server as it is."""
         if self._lock is not None:
+            locks.unlock(self._lock)
             os.close(self._lock)
             self._lock = None
 
