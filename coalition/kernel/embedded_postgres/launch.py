@@ -36,6 +36,17 @@ def reap() -> None:
             _children.discard(child)
 
 
+def has_ended(layout: Layout, *, timeout_s: float) -> bool:
+    """Wait for the last process of a server to end; whether it did."""
+    deadline = time.monotonic() + timeout_s
+    while locks.is_held(layout.alive_lock):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(locks.POLL_INTERVAL_S)
+    reap()
+    return True
+
+
 def await_running(layout: Layout, *, timeout_s: float) -> Postmaster | None:
     """Return the server that runs on a cluster once it is ready; None as soon as there is none.
 
@@ -141,7 +152,8 @@ def _await_ready(
             meaning = f"PostgreSQL has not become ready within {timeout_s:.0f} s; see data/log"
             raise failure(layout.root, meaning)
         time.sleep(locks.POLL_INTERVAL_S)
-    reap()
+    # Its log collector writes the reasons down after it.
+    has_ended(layout, timeout_s=_LEFTOVERS_TIMEOUT_S)
     return None
 
 

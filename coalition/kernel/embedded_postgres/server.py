@@ -11,7 +11,6 @@ Who may do what:
 import logging
 import os
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,18 +196,7 @@ def _shut_down(layout: Layout) -> None:
         is_alive = postmaster is not None and postmaster.answers
         if postmaster is not None and is_alive and locks.is_held(layout.alive_lock):
             postmaster.shut_down(how)
-        if _has_ended(layout, timeout_s=timeout_s if is_alive else _END_TIMEOUT_S):
+        if launch.has_ended(layout, timeout_s=timeout_s if is_alive else _END_TIMEOUT_S):
             return
     meaning = "PostgreSQL did not stop; see its log in data/log and end its processes"
     raise failure(layout.root, meaning)
-
-
-def _has_ended(layout: Layout, *, timeout_s: float) -> bool:
-    """Wait for the last process of a server to end; whether it did."""
-    deadline = time.monotonic() + timeout_s
-    while locks.is_held(layout.alive_lock):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(locks.POLL_INTERVAL_S)
-    launch.reap()
-    return True
