@@ -4,7 +4,7 @@ A batch locks its takers first, claims its receipts, then runs wave by wave and 
 that cannot be done gets its refusal and does not spoil the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -87,7 +87,7 @@ async def post(
 
 
 async def balances(
-    connection: Connection, wanted: Sequence[UUID], *, currency_no: int, today: date
+    connection: Connection, wanted: Iterable[UUID], *, currency_no: int, today: date
 ) -> dict[UUID, int]:
     """Return what each holder can spend on `today`, in whole points."""
     return await lots.balances(connection, wanted, currency_no, today)

@@ -1,0 +1,1 @@
+"""Points as tills see them: earned by rules, redeemed, held, returned, expired."""

@@ -1,0 +1,102 @@
+"""What a purchase earns and what points pay: pure arithmetic, with its explanation."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import ROUND_DOWN, Decimal
+
+import msgspec
+
+from coalition.kernel.money import Rounding, exponent, round_whole
+
+
+class EarningRule(msgspec.Struct, frozen=True):
+    """`points` for every `per_minor` minor units of `currency`, from `valid_from` until the next one."""
+
+    no: int
+    partner_no: int
+    currency: str
+    points: int
+    per_minor: int
+    rounding: Rounding
+    valid_from: datetime
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why points were given or taken: the rule, its share, and a sentence for the till."""
+
+    rule: str
+    points: int
+    text: str
+
+
+class EarningRules:
+    """All earning rules as of one version of the catalogue; the one that holds is found by time."""
+
+    def __init__(self, rules: Iterable[EarningRule]) -> None:
+        """Index `rules` by partner and currency, latest first."""
+        self._timeline: dict[tuple[int, str], list[EarningRule]] = {}
+        for rule in sorted(rules, key=lambda rule: rule.valid_from, reverse=True):
+            self._timeline.setdefault((rule.partner_no, rule.currency), []).append(rule)
+
+    def at(self, partner_no: int, currency: str, instant: datetime) -> EarningRule | None:
+        """Return the rule that holds at `instant`, or None."""
+        for rule in self._timeline.get((partner_no, currency), ()):
+            if rule.valid_from <= instant:
+                return rule
+        return None
+
+
+def earn(amount_minor: int, rule: EarningRule) -> int:
+    """Return the whole points that `amount_minor` earns; rounded once, as the rule names it."""
+    if rule.rounding is Rounding.DOWN:
+        return amount_minor * rule.points // rule.per_minor
+    return round_whole(Decimal(amount_minor) * rule.points / rule.per_minor, rule.rounding)
+
+
+_ROUNDING_TEXT = {
+    Rounding.DOWN: "rounded down",
+    Rounding.UP: "rounded up",
+    Rounding.HALF_EVEN: "rounded half to even",
+    Rounding.HALF_AWAY_FROM_ZERO: "rounded half up",
+}
+
+
+def explain(amount_minor: int, rule: EarningRule, points: int) -> Reason:
+    """Return why `amount_minor` earned `points` under `rule`."""
+    noun = "point" if rule.points == 1 else "points"
+    text = (
+        f"{rule.points} {noun} per {decimal_text(rule.per_minor, rule.currency)} {rule.currency} of "
+        f"{decimal_text(amount_minor, rule.currency)} {rule.currency}, {_ROUNDING_TEXT[rule.rounding]}"
+    )
+    return Reason(f"earning:{rule.no}", points, text)
+
+
+def decimal_text(amount_minor: int, currency: str) -> str:
+    """Return minor units as a decimal number, 12345 SEK as 123.45."""
+    places = exponent(currency)
+    if places == 0:
+        return str(amount_minor)
+    whole, part = divmod(amount_minor, 10**places)
+    return f"{whole}.{part:0{places}d}"
+
+
+class Payable(msgspec.Struct, frozen=True):
+    """The most that can be paid with points: how many, and what they are worth at this till."""
+
+    points: int
+    amount_minor: int
+    currency: str
+
+
+def payable(balance: int, amount_minor: int, currency: str, point_price: Decimal) -> Payable:
+    """Return how many of `balance` points a purchase can take at `point_price` (money per point).
+
+    A point pays the accepter's redemption price, so a purchase takes at most as many as its amount
+    covers; their worth is rounded down to the minor unit.
+    """
+    price_minor = point_price.scaleb(exponent(currency))
+    if price_minor <= 0:
+        return Payable(0, 0, currency)
+    most = int((Decimal(amount_minor) / price_minor).to_integral_value(ROUND_DOWN))
+    points = min(balance, most)
+    return Payable(points, round_whole(points * price_minor, Rounding.DOWN), currency)

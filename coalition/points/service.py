@@ -1,0 +1,143 @@
+"""Points posted for tills: one request or a chunk of lines, always the same way."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from coalition.kernel import outbox
+from coalition.kernel.database import Connection
+from coalition.kernel.errors import Invalid, Refused
+from coalition.ledger import posting
+from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Posted
+from coalition.members import queries, relations
+from coalition.members.blind_index import card_digest
+from coalition.members.refusals import InvalidField
+from coalition.points.commands import (
+    Asked,
+    HoldAnswer,
+    IssueBody,
+    IssuedLot,
+    PostingAnswer,
+    RedeemBody,
+)
+from coalition.points.drafting import draft
+from coalition.points.rules import Reason
+from coalition.points.terms import Terms
+
+POSTED = "points.posted"
+"""The event of one committed batch: `{"batch", "postings"}`."""
+
+LineAnswer = PostingAnswer | HoldAnswer | Refused
+
+
+class RefusedByDatabase(Invalid):
+    """The database refuses this line as it is; check its fields."""
+
+    code, title = "refused_by_database", "Refused by the database"
+
+
+class _Line(NamedTuple):
+    position: int
+    draft: Draft
+    reasons: list[Reason]
+
+
+async def post(
+    connection: Connection, asked: Sequence[Asked], *, terms: Terms, card_key: bytes, at: datetime
+) -> list[LineAnswer]:
+    """Post what is `asked`; return an answer to each, in order. Balances are not filled in.
+
+    The caller holds a transaction with `posting.PINNED` settings. A line that cannot be done gets its
+    refusal and leaves nothing; the others are not spoiled.
+    """
+    answers: list[LineAnswer | None] = [None] * len(asked)
+    members = await members_of_cards(connection, asked, card_key)
+    lines: list[_Line] = []
+    for position, one in enumerate(asked):
+        drafted = draft(one, terms, members, at)
+        if isinstance(drafted, PostingAnswer | Refused):
+            answers[position] = drafted
+        else:
+            lines.append(_Line(position, *drafted))
+    if lines:
+        drafts = [line.draft for line in lines]
+        batch, outcomes = await posting.post(connection, drafts, at=at, today=terms.day(at))
+        related = set()
+        postings = 0
+        for line, outcome in zip(lines, outcomes, strict=True):
+            answers[line.position] = _answer(line, outcome)
+            if not isinstance(outcome, Refused):
+                related.add((outcome.holder, asked[line.position].partner_no))
+                postings += isinstance(outcome, Posted)
+        await relations.ensure(connection, related, at)
+        if postings:
+            event = outbox.Event(POSTED, {"batch": str(batch), "postings": postings})
+            await outbox.append(connection, [event], at)
+    return [answer for answer in answers if answer is not None]
+
+
+async def post_isolating(
+    connection: Connection, asked: Sequence[Asked], *, terms: Terms, card_key: bytes, at: datetime
+) -> list[LineAnswer]:
+    """Do as `post`, and isolate by halving a line that the database itself refuses."""
+    if not asked:
+        return []
+    await connection.execute("SAVEPOINT lines")
+    try:
+        answers = await post(connection, asked, terms=terms, card_key=card_key, at=at)
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+        await connection.execute("ROLLBACK TO SAVEPOINT lines")
+        if len(asked) == 1:
+            return [RefusedByDatabase()]
+    else:
+        await connection.execute("RELEASE SAVEPOINT lines")
+        return answers
+    middle = len(asked) // 2
+    halves = (asked[:middle], asked[middle:])
+    return [
+        answer
+        for half in halves
+        for answer in await post_isolating(
+            connection, half, terms=terms, card_key=card_key, at=at
+        )
+    ]
+
+
+async def members_of_cards(
+    connection: Connection, asked: Iterable[Asked], card_key: bytes
+) -> dict[str, UUID]:
+    """Return who holds the cards that `asked` names; a card in a form that none has is left out."""
+    digests: dict[str, bytes] = {}
+    for one in asked:
+        card = one.command.card if isinstance(one.command, IssueBody | RedeemBody) else None
+        if card is not None and card not in digests:
+            digest = digest_or_none(card_key, card)
+            if digest is not None:
+                digests[card] = digest
+    if not digests:
+        return {}
+    holders = await queries.holders_of_cards(connection, digests.values())
+    return {card: holders[digest] for card, digest in digests.items() if digest in holders}
+
+
+def digest_or_none(card_key: bytes, card: str) -> bytes | None:
+    """Return the digest of `card`, or None when it is no card at all."""
+    try:
+        return card_digest(card_key, card)
+    except InvalidField:
+        return None
+
+
+def _answer(line: _Line, outcome: Outcome) -> LineAnswer:
+    if isinstance(outcome, Posted):
+        lots = [
+            IssuedLot(grant.points, grant.provenance.expires_on)
+            for grant in (line.draft.grants if isinstance(line.draft, Issue) else ())
+        ]
+        return PostingAnswer(outcome.posting, outcome.holder, outcome.points, line.reasons, lots)
+    if isinstance(outcome, Held):
+        return HoldAnswer(outcome.hold, outcome.holder, outcome.points, outcome.expires_at)
+    return outcome

@@ -1,0 +1,89 @@
+"""The terms of business in memory: catalogue and earning rules of one version, kept by each process."""
+
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from coalition.federation import catalogue
+from coalition.federation.catalogue import Catalogue
+from coalition.federation.expiry import month_end
+from coalition.federation.terms import Contract, Store
+from coalition.kernel.database import Connection
+from coalition.ledger.provenance import Provenance
+from coalition.points.refusals import OtherStore, StoreClosed, TimeOutOfBounds
+from coalition.points.rules import EarningRule, EarningRules
+
+FURTHEST_AHEAD = timedelta(minutes=5)
+FURTHEST_BACK = timedelta(days=400)
+
+_RULES = "SELECT no, partner_no, currency, points, per_minor, rounding, valid_from FROM earning_rule"
+
+
+class Terms:
+    """One version of everything that decides what a till's request means."""
+
+    def __init__(self, kept: Catalogue, rules: EarningRules) -> None:
+        """Hold the catalogue and the rules of one version."""
+        self.catalogue = kept
+        self.rules = rules
+        self._provenances: dict[tuple[int, int], Provenance] = {}
+
+    def day(self, instant: datetime) -> date:
+        """Return the day of `instant` in the coalition's zone."""
+        return instant.astimezone(self.catalogue.zone).date()
+
+    def base_provenance(self, contract: Contract, day: date) -> Provenance:
+        """Return where base points come from that are earned on `day`: the partner funds them itself."""
+        month = day.year * 100 + day.month
+        key = (contract.no, month)
+        known = self._provenances.get(key)
+        if known is None:
+            months = contract.expiry_months
+            known = self._provenances[key] = Provenance(
+                currency_no=self.catalogue.coalition.point_currency_no,
+                issuer_no=contract.partner_no,
+                contract_no=contract.no,
+                funder_no=contract.partner_no,
+                earned_month=month,
+                expires_on=None if months is None else month_end(month, months),
+                issue_price=contract.issue_price,
+                prefunded_share=contract.prefunded_share,
+            )
+        return known
+
+    def store(self, partner_no: int, code: str | None, bound_no: int | None) -> int | None:
+        """Return the number of the store that a till names, or is bound to."""
+        if code is None:
+            return bound_no
+        store: Store = self.catalogue.store(partner_no, code)
+        if bound_no is not None and store.no != bound_no:
+            raise OtherStore
+        if not store.is_active:
+            raise StoreClosed(store=code)
+        return store.no
+
+
+async def load(connection: Connection) -> Terms:
+    """Read the catalogue and the earning rules; a change in between is seen at the next refresh."""
+    kept = await catalogue.load(connection)
+    rules = [msgspec.convert(dict(row), EarningRule) for row in await connection.fetch(_RULES)]
+    return Terms(kept, EarningRules(rules))
+
+
+async def refresh(connection: Connection, held: Terms | None) -> Terms:
+    """Return `held` while nothing has changed since, else the terms of now."""
+    if held is not None and await catalogue.version(connection) == held.catalogue.version:
+        return held
+    return await load(connection)
+
+
+def check_time(occurred_at: datetime, at: datetime) -> None:
+    """Refuse a receipt's time that lies more than 5 minutes ahead of `at` or 400 days back."""
+    if not at - FURTHEST_BACK <= occurred_at <= at + FURTHEST_AHEAD:
+        raise TimeOutOfBounds(
+            "occurred_at must lie at most 5 minutes ahead and at most 400 days back; check the till's clock",
+            errors=[{"pointer": "/occurred_at", "detail": "out of bounds"}],
+        )
+
+

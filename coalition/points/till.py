@@ -1,0 +1,214 @@
+"""The till's side of points: single requests, coalesced, each answered after its own commit."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from coalition.kernel.clock import Clock
+from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.errors import Refused
+from coalition.kernel.idempotency import Answer, Claim, ClaimTakenError, KeyReused, find, replay, store
+from coalition.kernel.web.decoding import Media, encode
+from coalition.ledger import holders, posting
+from coalition.ledger.coalescing import Coalescer
+from coalition.ledger.partitions import ensure_partition
+from coalition.ledger.refusals import UnknownHolder
+from coalition.members import queries
+from coalition.points import terms as business
+from coalition.points.commands import Asked, BalanceAnswer, HoldAnswer, QuoteAnswer, QuoteBody
+from coalition.points.drafting import earned, member_of
+from coalition.points.refusals import UnknownCard
+from coalition.points.rules import payable
+from coalition.points.service import LineAnswer, digest_or_none, post, post_isolating
+from coalition.points.terms import Terms, check_time
+
+
+class Request(NamedTuple):
+    """One request of a till with the key it came under and how its answer is to be written."""
+
+    asked: Asked
+    claim: Claim
+    media: Media
+    created_status: int = 201
+
+
+class Tills:
+    """Serves the tills of one process: keeps the terms in memory and gathers single requests."""
+
+    def __init__(self, *, card_key: bytes, clock: Clock) -> None:
+        """Prepare; `card_key` is the key of the blind index."""
+        self._card_key = card_key
+        self._clock = clock
+        self._terms: Terms | None = None
+        self._posts: Coalescer[Request, Answer | Refused] = Coalescer(self._post_together)
+        self._balances: Coalescer[UUID, int | None] = Coalescer(self._read_together)
+
+    async def post(self, request: Request) -> Answer:
+        """Post one request with others that are waiting; raises its refusal."""
+        answer = await self._posts.submit(request)
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
+
+    async def post_lines(
+        self, connection: Connection, asked: Sequence[Asked], at: datetime
+    ) -> list[LineAnswer]:
+        """Post the lines of a batch, each answered, in the caller's transaction.
+
+        The transaction has the settings `posting.PINNED` and may have the role `posting.POSTER_ROLE`;
+        `ensure_partition(at)` came before it. Balances are not filled in.
+        """
+        terms = await self.refresh_terms(connection)
+        return await post_isolating(connection, asked, terms=terms, card_key=self._card_key, at=at)
+
+    async def balance(self, member: UUID) -> BalanceAnswer:
+        """Return what `member` can spend now. Raises `UnknownHolder`."""
+        balance = await self._balances.submit(member)
+        if balance is None:
+            raise UnknownHolder
+        return BalanceAnswer(member, balance)
+
+    async def quote(self, partner_no: int, store_no: int | None, body: QuoteBody) -> QuoteAnswer:
+        """Return what a purchase would earn at this partner and what points could pay of it."""
+        at = self._clock.now()
+        async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+            terms = await self.refresh_terms(connection)
+            member = await self._quoted_member(connection, body)
+        terms.catalogue.active_partner(partner_no)
+        terms.store(partner_no, body.store, store_no)
+        occurred_at = body.occurred_at or at
+        check_time(occurred_at, at)
+        contract = terms.catalogue.contract_at(partner_no, occurred_at)
+        points, reasons = 0, []
+        if contract.issues:
+            points, _, reason = earned(partner_no, body, terms, occurred_at)
+            reasons = [reason]
+        answer = QuoteAnswer(points, reasons)
+        if member is not None:
+            answer.member_id = member
+            answer.balance = (await self.balance(member)).balance
+            if contract.accepts and contract.currency == body.purchase.currency:
+                amount, price = body.purchase.amount_minor, contract.redemption_price
+                answer.payable = payable(answer.balance, amount, contract.currency, price)
+        return answer
+
+    async def refresh_terms(self, connection: Connection) -> Terms:
+        """Return the terms of now; those in memory when nothing has changed."""
+        self._terms = await business.refresh(connection, self._terms)
+        return self._terms
+
+    async def finish(self) -> None:
+        """Wait until every request so far is answered; for a service that is told to stop."""
+        await self._posts.finish()
+        await self._balances.finish()
+
+    async def _quoted_member(self, connection: Connection, body: QuoteBody) -> UUID | None:
+        if body.member_id is None and body.card is None:
+            return None
+        members: dict[str, UUID] = {}
+        if body.card is not None:
+            digest = digest_or_none(self._card_key, body.card)
+            found = await queries.holders_of_cards(connection, [digest] if digest else [])
+            if digest not in found:
+                raise UnknownCard
+            members = {body.card: found[digest]}
+        return member_of(body, members)
+
+    async def _post_together(self, requests: list[Request]) -> list[Answer | Refused]:
+        """Post `requests` in one transaction, equal keys joined; again as a whole when a race is lost."""
+        while True:
+            try:
+                return await retrying(lambda: self._attempt(requests))
+            except ClaimTakenError:
+                continue  # another process has just answered one of the keys: find its answer
+
+    async def _attempt(self, requests: list[Request]) -> list[Answer | Refused]:
+        at = self._clock.now()
+        await ensure_partition(at)
+        async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+            found = await find(connection, [request.claim for request in requests])
+            answers: list[Answer | Refused | None] = []
+            first: dict[UUID, int] = {}
+            for position, request in enumerate(requests):
+                known = replay(request.claim, found)
+                answers.append(known)
+                if known is None:
+                    first.setdefault(request.claim.digest, position)
+            fresh = list(first.values())
+            await self._answer_fresh(connection, requests, fresh, answers, at)
+            kept = [
+                (requests[position].claim, answer)
+                for position in fresh
+                if isinstance(answer := answers[position], Answer)
+            ]
+            await store(connection, kept, at)
+        return [
+            answer if answer is not None else _joined(requests, position, first, answers)
+            for position, answer in enumerate(answers)
+        ]
+
+    async def _answer_fresh(
+        self,
+        connection: Connection,
+        requests: list[Request],
+        fresh: list[int],
+        answers: list[Answer | Refused | None],
+        at: datetime,
+    ) -> None:
+        if not fresh:
+            return
+        terms = await self.refresh_terms(connection)
+        asked = [requests[position].asked for position in fresh]
+        lines = await post(connection, asked, terms=terms, card_key=self._card_key, at=at)
+        members = {line.member_id for line in lines if not isinstance(line, Refused)}
+        balances = await _read_balances(connection, members, terms, at)
+        for position, line in zip(fresh, lines, strict=True):
+            if isinstance(line, Refused):
+                answers[position] = line
+                continue
+            line.balance = balances.get(line.member_id, 0)
+            request = requests[position]
+            made = isinstance(line, HoldAnswer) or line.posting_id is not None
+            status = request.created_status if made else 200
+            answers[position] = Answer(status, request.media.value, encode(line, request.media))
+
+    async def _read_together(self, members: list[UUID]) -> list[int | None]:
+        async def attempt() -> list[int | None]:
+            at = self._clock.now()
+            async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+                terms = await self.refresh_terms(connection)
+                known = await holders.read_states(connection, set(members))
+                balances = await _read_balances(connection, known.keys(), terms, at)
+            return [balances.get(member) for member in members]
+
+        return await retrying(attempt)
+
+
+async def _read_balances(
+    connection: Connection, members: Collection[UUID], terms: Terms, at: datetime
+) -> dict[UUID, int]:
+    if not members:
+        return {}
+    return await posting.balances(
+        connection,
+        members,
+        currency_no=terms.catalogue.coalition.point_currency_no,
+        today=terms.day(at),
+    )
+
+
+def _joined(
+    requests: list[Request],
+    position: int,
+    first: dict[UUID, int],
+    answers: list[Answer | Refused | None],
+) -> Answer | Refused:
+    """Return the answer of an equal key that came in the same batch."""
+    claim = requests[position].claim
+    original = first[claim.digest]
+    answer = answers[original]
+    assert answer is not None, "the first of equal keys is answered"
+    if requests[original].claim.body_hash != claim.body_hash:
+        return KeyReused()
+    return answer._replace(replayed=True) if isinstance(answer, Answer) else answer
