@@ -89,13 +89,15 @@ LEFT JOIN member_key AS key ON key.bucket = data.bucket AND key.member_id = data
 WHERE member.bucket = $1 AND member.id = $2
 """
 
-_LOCK = """
+# Two statements: what is read beside a lock may be older than what the wait for it was about.
+_LOCK = "SELECT FROM member WHERE bucket = $1 AND id = $2 FOR NO KEY UPDATE"
+
+_READ = """
 SELECT member.state, key.wrapped_key, data.version, data.nonce, data.ciphertext
 FROM member
 LEFT JOIN personal_data AS data ON data.bucket = member.bucket AND data.member_id = member.id
 LEFT JOIN member_key AS key ON key.bucket = data.bucket AND key.member_id = data.member_id
 WHERE member.bucket = $1 AND member.id = $2
-FOR NO KEY UPDATE OF member
 """
 
 _CHANGE_PERSONAL_DATA = """
@@ -181,7 +183,8 @@ async def read_for_partner(
 
 async def lock_member(connection: Connection, member_id: MemberId) -> StoredMember | None:
     """Return a member with key and sealed data, locked until the transaction ends."""
-    row = await connection.fetchrow(_LOCK, bucket_of(member_id), member_id)
+    await connection.execute(_LOCK, bucket_of(member_id), member_id)
+    row = await connection.fetchrow(_READ, bucket_of(member_id), member_id)
     return None if row is None else _stored(tuple(row))
 
 

@@ -50,7 +50,8 @@ def normal_email(text: str) -> str:
     stripped = text.strip(" ")
     if len(stripped) > LONGEST_EMAIL_BYTES:
         raise InvalidEmail("An e-mail address has at most 254 bytes")
-    local, at_sign, domain = _folded(stripped).partition("@")
+    local, at_sign, domain = unicodedata.normalize("NFKC", stripped).partition("@")
+    local = _folded(local)  # the domain is not folded here: faß.example is not fass.example
     if not at_sign or "@" in domain:
         raise InvalidEmail("An e-mail address has one @, as in name@domain.example")
     atoms = local.split(".")
@@ -116,13 +117,17 @@ def _is_atom(atom: str) -> bool:
 
 
 def _normal_domain(domain: str) -> str:
-    labels = domain.split(".")
-    if not all(_PLAIN_LABEL.fullmatch(label) and label[:4] != "xn--" for label in labels):
+    normal = domain.lower()
+    if not all(_is_plain(label) for label in normal.split(".")):
         try:
-            domain = idna.encode(domain, uts46=True, std3_rules=True).decode("ascii")
-        except (idna.IDNAError, UnicodeError) as error:
+            normal = idna.encode(domain, uts46=True, std3_rules=True).decode("ascii")
+        except UnicodeError as error:
             raise InvalidEmail("The part after the @ is not a domain name") from error
-        labels = domain.split(".")
-    if len(labels) < 2 or not labels[-1] or labels[-1].isdigit() or len(domain) > 253:
+    *parents, last = normal.split(".")
+    if not parents or not last or last.isdigit() or len(normal) > 253:
         raise InvalidEmail("The domain of an e-mail address ends as in name@domain.example")
-    return domain
+    return normal
+
+
+def _is_plain(label: str) -> bool:
+    return bool(_PLAIN_LABEL.fullmatch(label)) and not label.startswith("xn--")
