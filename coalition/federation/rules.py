@@ -82,8 +82,10 @@ def settled_terms(terms: ContractTerms) -> ContractTerms:
     problems = [{"pointer": f"/{field}", "detail": detail} for field, detail in _problems(terms)]
     if problems:
         raise InvalidTerms("; ".join(found["detail"] for found in problems), errors=problems)
+    # A signed contract is also terms; only its terms go into another version.
+    plain = {field: getattr(terms, field) for field in ContractTerms.__struct_fields__}
     return msgspec.structs.replace(
-        terms,
+        ContractTerms(**plain),
         issue_price=terms.issue_price.quantize(PRICE_PLACES),
         redemption_price=terms.redemption_price.quantize(PRICE_PLACES),
         service_fee_per_point=terms.service_fee_per_point.quantize(PRICE_PLACES),

@@ -1,23 +1,23 @@
-"""Setting up the coalition, its partners and its stores."""
+"""Setting up the coalition and its partners."""
 
+import asyncio
 from datetime import datetime
 
 import pytest
 
-from coalition.federation import service, stores
+from coalition.federation import service
 from coalition.federation.refusals import (
     CoalitionDiffers,
     CoalitionNotSetUp,
-    DuplicateStoreCode,
     InvalidName,
-    InvalidStoreCode,
+    PartnerSuspended,
     UnknownPartner,
     UnknownTimezone,
 )
-from coalition.federation.stores import NewStore
 from coalition.federation.terms import PartnerState
 from coalition.kernel.database import Engine, transaction
 from coalition.oversight import audit_log
+from coalition.oversight.refusals import ReasonNeeded
 from tests.federation.world import TERMS, load_catalogue, make_coalition, make_partner
 
 
@@ -97,68 +97,16 @@ async def test_the_first_contract_is_signed_by_one_person_and_the_log_says_so(
     assert '"by_one_person":true' in facts
 
 
-async def test_a_chain_of_457_stores_is_made_at_once(database: Engine, at: datetime) -> None:
-    partner = (await make_partner(at)).partner
-    wanted = [NewStore(code=str(number), name=f"Store {number}") for number in range(457)]
-    made = await stores.create_stores(partner_no=partner.no, stores=wanted, actor="test", at=at)
-    found = await load_catalogue()
-    assert found.stores_of(partner.no) == made
-    assert found.store(partner.no, "456") == made[456]
-    assert found.store_by_no(made[3].no).code == "3"
-
-
-async def test_two_partners_may_use_the_same_store_code(database: Engine, at: datetime) -> None:
-    for name in ("Grocer", "Fuel"):
-        partner = (await make_partner(at, name=name)).partner
-        await stores.create_store(
-            partner_no=partner.no, code="1", name="High street", actor="test", at=at
-        )
-    assert len((await load_catalogue()).stores) == 2
-
-
-@pytest.mark.parametrize("codes", [["old"], ["new", "new"]])
-async def test_a_store_code_is_used_once_per_partner(
-    database: Engine, at: datetime, codes: list[str]
-) -> None:
-    partner = (await make_partner(at)).partner
-    await stores.create_store(partner_no=partner.no, code="old", name="Old", actor="test", at=at)
-    with pytest.raises(DuplicateStoreCode) as refusal:
-        await stores.create_stores(
-            partner_no=partner.no,
-            stores=[NewStore(code, "Store") for code in codes],
-            actor="test",
-            at=at,
-        )
-    assert refusal.value.facts["stores"] == codes[:1]
-    assert len((await load_catalogue()).stores) == 1
-
-
-@pytest.mark.parametrize("code", ["", "a" * 33, "a b", "ö", "a\0", "a\n"])
-async def test_a_store_code_is_what_a_receipt_can_carry(
-    database: Engine, at: datetime, code: str
-) -> None:
-    partner = (await make_partner(at)).partner
-    with pytest.raises(InvalidStoreCode):
-        await stores.create_store(
-            partner_no=partner.no, code=code, name="Store", actor="test", at=at
-        )
-
-
-async def test_stores_of_nobody_are_refused(database: Engine, at: datetime) -> None:
-    await make_partner(at)
-    with pytest.raises(UnknownPartner):
-        await stores.create_store(partner_no=99, code="1", name="Store", actor="test", at=at)
-
-
 async def test_a_partner_is_suspended_and_let_back(database: Engine, at: datetime) -> None:
     partner = (await make_partner(at)).partner
     suspended = await service.suspend_partner(
         partner_no=partner.no, reason="unpaid", actor="test", at=at
     )
     assert suspended.state == PartnerState.SUSPENDED
-    assert not (await load_catalogue()).partner(partner.no).is_active
+    with pytest.raises(PartnerSuspended):
+        (await load_catalogue()).active_partner(partner.no)
     await service.reactivate_partner(partner_no=partner.no, reason="paid", actor="test", at=at)
-    assert (await load_catalogue()).partner(partner.no).is_active
+    assert (await load_catalogue()).active_partner(partner.no) == partner
     assert (await actions())[-2:] == ["partner.suspended", "partner.reactivated"]
 
 
@@ -172,3 +120,24 @@ async def test_suspending_twice_changes_nothing(database: Engine, at: datetime) 
 async def test_suspending_an_unknown_partner_is_refused(database: Engine, at: datetime) -> None:
     with pytest.raises(UnknownPartner):
         await service.suspend_partner(partner_no=7, reason="unpaid", actor="test", at=at)
+
+
+async def test_a_suspension_says_why(database: Engine, at: datetime) -> None:
+    partner = (await make_partner(at)).partner
+    with pytest.raises(ReasonNeeded):
+        await service.suspend_partner(partner_no=partner.no, reason=" ", actor="test", at=at)
+
+
+async def test_partners_made_at_the_same_time_get_numbers_of_their_own(
+    database: Engine, at: datetime
+) -> None:
+    await make_coalition(at)
+    made = await asyncio.gather(
+        *(
+            service.create_partner(name=f"Partner {i}", terms=TERMS, actor="test", at=at)
+            for i in range(6)
+        )
+    )
+    assert sorted(new.partner.no for new in made) == [1, 2, 3, 4, 5, 6]
+    assert sorted(new.contract.no for new in made) == [1, 2, 3, 4, 5, 6]
+    assert (await actions()).count("partner.created") == 6
