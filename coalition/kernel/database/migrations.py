@@ -14,7 +14,7 @@ from types import ModuleType
 from piccolo.apps.migrations.tables import Migration
 from piccolo.conf.apps import AppConfig
 
-from coalition.kernel.database.engine import Engine
+from coalition.kernel.database.engine import Engine, bound_engine
 
 # Any number will do as long as it is ours alone; this is "coalition" in ASCII, shortened.
 _LOCK_KEY = 0x636F616C6974
@@ -28,6 +28,7 @@ def _modules(app: AppConfig) -> list[ModuleType]:
 
 async def pending_migrations(apps: Sequence[AppConfig]) -> list[str]:
     """Return the migrations of `apps` that the bound database has not had, as "app/id"."""
+    Migration._meta.db = bound_engine()  # noqa: SLF001 - Piccolo's own way to set a table's engine
     if not await Migration.table_exists().run():
         ran: set[tuple[str, str]] = set()
     else:
@@ -47,6 +48,7 @@ async def migrate(engine: Engine, apps: Sequence[AppConfig]) -> list[str]:
     Several processes may call it at once: one works, the others wait and find nothing to do. A
     migration that fails leaves no trace of itself; the ones before it stand.
     """
+    assert engine is bound_engine(), "the database that was opened last is the one to migrate"
     Migration._meta.db = engine  # noqa: SLF001 - Piccolo's own way to set a table's engine
     lock_holder = await engine.get_new_connection()
     try:

@@ -33,10 +33,9 @@ from coalition.kernel.web.decoding import (
     media_of_body,
     read_body,
 )
+from coalition.kernel.web.observation import CLIENT_ID
 from coalition.kernel.web.problem import REQUEST_ID, Headers, problem_response
 
-CLIENT_ID = "coalition.client_id"
-"""The key of an ASGI scope under which the caller's client id is kept for the log."""
 OPERATIONS = "hot_endpoints"
 """The key of a route's `opt` under which the API's description finds its endpoints."""
 MAX_BODY_BYTES = 1_000_000

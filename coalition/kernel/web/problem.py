@@ -4,10 +4,8 @@
 of our inside ever leaves: an unknown error is "internal" to the client and a line in our log.
 """
 
-import traceback
 from typing import Any, NamedTuple
 
-import asyncpg
 import msgspec
 import structlog
 from litestar import Request, Response
@@ -94,7 +92,7 @@ def problem_response(error: BaseException, request_id: str | None = None) -> Pro
     """Return the answer to `error`, whatever it is; one that nobody foresaw is logged."""
     refused = refusal_of(error)
     if refused is None:
-        _log(error, request_id)
+        _logger.error("request_failed", request_id=request_id, exc_info=error)
         return _response(_INTERNAL, {}, request_id)
     if refused is not error and refused.status == Unavailable.status:
         _logger.warning("database_unavailable", request_id=request_id, error=type(error).__name__)
@@ -152,6 +150,8 @@ def _invalid_parameters(error: ValidationException) -> Refused:
         for item in found
         if isinstance(item, dict)
     ]
+    if any(item.parameter == "data" for item in errors):  # Litestar's word for a body
+        return Malformed("The body is empty")
     return Invalid("A parameter is not valid", errors=errors)
 
 
@@ -189,17 +189,3 @@ def _response(
     if isinstance(retry_after_s := facts.get("retry_after_s"), int):
         headers.append((b"retry-after", b"%d" % retry_after_s))
     return ProblemResponse(problem.status, headers, body)
-
-
-def _log(error: BaseException, request_id: str | None) -> None:
-    # PostgreSQL's DETAIL repeats the values of a row, which may be personal; its first line not.
-    told = error.args[0] if isinstance(error, asyncpg.PostgresError) and error.args else str(error)
-    _logger.error(
-        "request_failed",
-        request_id=request_id,
-        error=type(error).__name__,
-        message=told,
-        sqlstate=getattr(error, "sqlstate", None),
-        constraint=getattr(error, "constraint_name", None),
-        traceback="".join(traceback.format_tb(error.__traceback__)),
-    )

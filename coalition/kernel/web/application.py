@@ -1,0 +1,73 @@
+"""Puts the HTTP side together: Litestar with our error shape, strict bodies, pages and health."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import cast
+
+import litestar_offline_docs
+from litestar import Litestar, MediaType, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.static_files import create_static_files_router
+from litestar.types import ControllerRouterHandler
+
+from coalition.kernel.web.api_pages import STATIC_PATH
+from coalition.kernel.web.health import Readiness, health_routes
+from coalition.kernel.web.hot import let_paths_have_parameters
+from coalition.kernel.web.metrics import CONTENT_TYPE, Metrics
+from coalition.kernel.web.observation import Application, observed
+from coalition.kernel.web.problem import EXCEPTION_HANDLERS
+from coalition.kernel.web.typed import StrictBodies
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+_SWAGGER_FILES = Path(litestar_offline_docs.__file__).parent / "static"
+
+
+def build_application(
+    route_handlers: Sequence[ControllerRouterHandler],
+    *,
+    readiness: Readiness,
+    metrics: Metrics,
+    pages: OpenAPIConfig | None = None,
+    lifespan: Sequence[Lifespan] = (),
+    max_body_bytes: int = 1_000_000,
+    log_all: bool = False,
+) -> Application:
+    """Return the ASGI application that serves `route_handlers`, health, metrics and API pages.
+
+    `max_body_bytes` bounds the bodies of typed handlers; hot endpoints have each their own bound.
+    """
+    own: list[ControllerRouterHandler] = [*health_routes(readiness), metrics_route(metrics)]
+    if pages is not None:
+        own.append(
+            create_static_files_router(
+                path=STATIC_PATH,
+                directories=[_SWAGGER_FILES],
+                name="api_pages",
+                include_in_schema=False,
+                cache_control=None,
+            )
+        )
+    app = Litestar(
+        [*route_handlers, *own],
+        exception_handlers=EXCEPTION_HANDLERS,
+        plugins=[StrictBodies()],
+        openapi_config=pages,
+        lifespan=list(lifespan),
+        logging_config=None,
+        request_max_body_size=max_body_bytes,
+    )
+    let_paths_have_parameters(app)
+    return observed(cast("Application", app), metrics, log_all=log_all)
+
+
+def metrics_route(metrics: Metrics) -> HTTPRouteHandler:
+    """Return the handler of /metrics."""
+
+    @get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
+    async def exposition() -> Response[bytes]:
+        return Response(await metrics.exposition(), media_type=CONTENT_TYPE)
+
+    return exposition

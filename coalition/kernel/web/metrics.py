@@ -1,0 +1,110 @@
+"""Metrics for Prometheus: requests by route and status, counted cheaply, and features' gauges.
+
+A feature counts with `prometheus_client.Counter` of its own; what must be read at the moment of the
+scrape (an age, a backlog) is registered here as a gauge with an async reader.
+"""
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Iterable
+
+import structlog
+from prometheus_client import REGISTRY, CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
+
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_READ_TIMEOUT_S = 5
+
+_logger = structlog.get_logger(__name__)
+
+Reader = Callable[[], Awaitable[float]]
+
+
+class _Requests(Collector):
+    """Latency histograms as plain lists: a dict look-up and two additions a request."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str, int], list[int]] = {}
+        self._sums: dict[tuple[str, str, int], float] = {}
+
+    def count(self, key: tuple[str, str, int], seconds: float) -> None:
+        counts = self._counts.get(key)
+        if counts is None:
+            counts = self._counts[key] = [0] * (len(_BUCKETS_S) + 1)
+            self._sums[key] = 0.0
+        counts[bisect_left(_BUCKETS_S, seconds)] += 1
+        self._sums[key] += seconds
+
+    def collect(self) -> Iterable[Metric]:
+        family = HistogramMetricFamily(
+            "coalition_http_request_seconds",
+            "Time from the first byte of a request to the last of its answer",
+            labels=("method", "route", "status"),
+        )
+        for (method, route, status), counts in self._counts.items():
+            total = 0
+            buckets: list[tuple[str, float]] = []
+            for bound, number in zip((*map(str, _BUCKETS_S), "+Inf"), counts, strict=True):
+                total += number
+                buckets.append((bound, total))
+            labels = (method, route, str(status))
+            family.add_metric(labels, buckets=buckets, sum_value=self._sums[method, route, status])
+        yield family
+
+
+class Metrics:
+    """What one service process counts. One event loop; not for several threads."""
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        """Requests that are being answered now."""
+        self.idle = asyncio.Event()
+        """Set while no request is being answered."""
+        self.idle.set()
+        self._registry = CollectorRegistry()
+        self._requests = _Requests()
+        self._registry.register(self._requests)
+        self._in_flight = Gauge(
+            "coalition_http_requests_in_flight",
+            "Requests that are being answered now",
+            registry=self._registry,
+        )
+        self._in_flight.set_function(lambda: self.in_flight)
+        self._readers: list[tuple[Gauge, Reader]] = []
+
+    def request_begins(self) -> None:
+        """Know of one more request in flight."""
+        self.in_flight += 1
+        self.idle.clear()
+
+    def request_ends(self, *, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request that was answered."""
+        self.in_flight -= 1
+        if not self.in_flight:
+            self.idle.set()
+        self._requests.count((method, route, status), seconds)
+
+    def gauge(self, name: str, documentation: str, read: Reader) -> None:
+        """Register a gauge that `read` reads at every scrape; `name` ends in its unit."""
+        gauge = Gauge(name, documentation, registry=self._registry)
+        self._readers.append((gauge, read))
+
+    async def exposition(self) -> bytes:
+        """Return all metrics in Prometheus' text format; a gauge that cannot be read is NaN."""
+        for gauge, read in self._readers:
+            gauge.set(await _value_of(read, gauge))
+        return generate_latest(self._registry) + generate_latest(REGISTRY)
+
+
+async def _value_of(read: Reader, gauge: Gauge) -> float:
+    try:
+        async with asyncio.timeout(_READ_TIMEOUT_S):
+            return await read()
+    except Exception as error:  # noqa: BLE001 - one gauge that fails must not hide the others
+        name = next(iter(gauge.describe())).name
+        _logger.warning("gauge_unreadable", gauge=name, error=type(error).__name__)
+        return float("nan")
