@@ -4,24 +4,51 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date
 from functools import partial
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from coalition.kernel.errors import Invalid
 from coalition.members import rules
 from coalition.members.blind_index import ContactKind
 from coalition.members.refusals import InvalidBirthDate, InvalidField, NoContact
 
+EmailText = Annotated[
+    str,
+    Meta(max_length=254, description="An e-mail address", examples=["asa@exempel.example"]),
+]
+PhoneText = Annotated[
+    str,
+    Meta(
+        max_length=40,
+        description="A phone number in E.164: +, the country's code and the number",
+        examples=["+46701234567"],
+    ),
+]
+CardText = Annotated[
+    str,
+    Meta(
+        max_length=64,
+        description="A loyalty card: 4 to 32 letters A-Z or digits, spaces and hyphens left out",
+        examples=["97520001"],
+    ),
+]
+NameText = Annotated[
+    str, Meta(max_length=rules.LONGEST_NAME, description="A name", examples=["Åsa"])
+]
+BirthDate = Annotated[date, Meta(description="A date of birth from 1900 on, not after today")]
+
 
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A wish to become a member, with the least data: one of card, email and phone is enough."""
 
-    email: str | None = None
-    phone: str | None = None
-    card: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    born: date | None = None
+    email: EmailText | None = None
+    phone: PhoneText | None = None
+    card: CardText | None = None
+    first_name: NameText | None = None
+    last_name: NameText | None = None
+    born: BirthDate | None = None
 
     def __repr__(self) -> str:
         """Show nothing: logs and error reports hold no personal data."""

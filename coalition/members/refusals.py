@@ -70,6 +70,12 @@ class InvalidField(Invalid):
         self.entries = [{"pointer": "/" + (field or self.field), "detail": detail}]
         super().__init__(detail, errors=self.entries)
 
+    def of_parameter(self) -> "InvalidField":
+        """Return the same refusal, naming a parameter of the query in place of a body's field."""
+        refusal = type(self)(self.detail)
+        refusal.facts = {"errors": [{"parameter": self.field, "detail": self.detail}]}
+        return refusal
+
 
 class InvalidCard(InvalidField):
     """A card is 4 to 32 letters (A-Z) or digits."""

@@ -73,8 +73,8 @@ async def ensure(connection: Connection, pairs: Iterable[Pair], at: datetime) ->
         _ADD, [row[0] for row in rows], [row[3] for row in rows], [row[2] for row in rows], at
     )
     current = bound_engine().current_transaction.get()
-    if current is None:
-        return
+    if current is None or current.connection is not connection:
+        return  # nothing tells when the transaction of such a connection ends
     added = _added_by.setdefault(current, set())
     added.update((MemberId(row[0]), row[1]) for row in found)
     for pair in unknown - added:

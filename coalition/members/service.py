@@ -19,6 +19,7 @@ from coalition.members.refusals import (
     CardTaken,
     ContactTaken,
     EmailTaken,
+    InvalidField,
     PhoneTaken,
     UnknownMember,
 )
@@ -98,9 +99,12 @@ async def enrol_many(
 async def find(kind: ContactKind, value: str, *, keys: MemberKeys) -> MemberId:
     """Return the member who holds exactly this card, e-mail address or phone number.
 
-    Raises the `InvalidField` of its kind or `UnknownMember`.
+    Raises the `InvalidField` of its kind, naming a parameter of a query, or `UnknownMember`.
     """
-    digest = contact_digest(keys.blind_index_key, kind, value)
+    try:
+        digest = contact_digest(keys.blind_index_key, kind, value)
+    except InvalidField as refusal:
+        raise refusal.of_parameter() from refusal
     async with transaction() as connection:
         found = await queries.holders_of_cards(connection, [digest])
     if digest not in found:

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import date, datetime, timedelta
 
+import msgspec
 import pytest
 
 from coalition.kernel.database import transaction
@@ -232,8 +233,10 @@ async def test_nobody_is_found_by_what_nobody_has(keys: MemberKeys, at: datetime
         await service.find(ContactKind.CARD, "4670123457", keys=keys)
     with pytest.raises(UnknownMember):
         await service.find(ContactKind.PHONE, "+4670123456", keys=keys)
-    with pytest.raises(InvalidCard):
+    with pytest.raises(InvalidCard) as refused:
         await service.find(ContactKind.CARD, "no card!", keys=keys)
+    detail = refused.value.detail
+    assert refused.value.facts == {"errors": [{"parameter": "card", "detail": detail}]}
 
 
 async def test_freezing_and_closing_reach_the_ledger_and_closing_is_final(
@@ -263,3 +266,10 @@ async def test_a_closed_members_card_is_free_for_another(keys: MemberKeys, at: d
     await service.close(first.member_id, at=at)
     second = await service.enrol(Enrolment(card="97520001"), partner_no=1, keys=keys, at=at)
     assert await service.find(ContactKind.CARD, "97520001", keys=keys) == second.member_id
+
+
+def test_an_enrolment_is_read_from_json_and_an_unknown_field_is_refused() -> None:
+    read = msgspec.json.decode(b'{"card": "9752 0001", "born": "1971-03-29"}', type=Enrolment)
+    assert (read.card, read.born, read.email) == ("9752 0001", date(1971, 3, 29), None)
+    with pytest.raises(msgspec.ValidationError, match="unknown field `kard`"):
+        msgspec.json.decode(b'{"kard": "97520001"}', type=Enrolment)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import asyncpg
 import pytest
 
-from coalition.kernel.database import transaction
+from coalition.kernel.database import bound_engine, transaction
 from coalition.kernel.database.transactions import TENANT_ROLE
 from coalition.kernel.ids import MemberId, random_id
 from coalition.members import relations, service
@@ -112,6 +112,23 @@ async def test_a_relation_known_to_be_committed_costs_no_statement(
         await relations.ensure(connection, [(member_id, 1)], at)
         with pytest.raises(asyncpg.UndefinedTableError):
             await relations.ensure(connection, [(member_id, 2)], at)
+
+
+async def test_on_a_connection_of_ones_own_nothing_is_remembered(
+    asa: Enrolment, keys: MemberKeys, at: datetime
+) -> None:
+    member_id = await enrolled(asa, keys, at)
+    connection = await bound_engine().get_new_connection()
+    try:
+        await connection.execute("BEGIN")
+        for _ in range(2):
+            async with transaction():
+                await relations.ensure(connection, [(member_id, 2)], at)
+        await connection.execute("ROLLBACK")
+        await relations.ensure(connection, [(member_id, 2)], at)
+    finally:
+        await connection.close()
+    assert await related_partners(member_id) == [1, 2]
 
 
 async def test_many_ensure_the_same_pairs_at_once_in_any_order(

@@ -7,6 +7,7 @@ import pytest
 
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, bucket_of, random_id
+from coalition.kernel.settings import Settings
 from coalition.members import sealing, service
 from coalition.members.personal import Enrolment, PersonalData
 from coalition.members.sealing import MemberKeys, SealBrokenError
@@ -138,6 +139,14 @@ def test_two_seals_of_the_same_data_differ() -> None:
     second = sealing.seal(b"data", member_id=member_id, key=key, version=1)
     assert first.nonce != second.nonce
     assert first.ciphertext != second.ciphertext
+
+
+def test_the_keys_are_those_of_the_settings(keys: MemberKeys) -> None:
+    environ = {
+        "COALITION_BLIND_INDEX_KEY": keys.blind_index_key.hex(),
+        "COALITION_MASTER_KEY": keys.master_key.hex(),
+    }
+    assert MemberKeys.of(Settings.load(environ, database_url="postgresql:///")) == keys
 
 
 def test_nothing_personal_shows_when_it_is_printed(keys: MemberKeys) -> None:
