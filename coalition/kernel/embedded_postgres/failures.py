@@ -29,6 +29,7 @@ _INCOMPATIBLE: Final = (
     "restore the directory from a backup, or start with the programs that made it"
 )
 _TOO_MANY_FILES: Final = "the limit of open files was reached; raise it and start again"
+_REFUSED: Final = "the system refuses this path; choose another directory with --data"
 _MEMORY: Final = "the system gave PostgreSQL too little shared memory; free memory and start again"
 
 _MEANINGS_BY_ERRNO: Final = {
@@ -91,7 +92,5 @@ def explained(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        meaning = _MEANINGS_BY_ERRNO.get(error.errno or 0)
-        if meaning is None:
-            raise
+        meaning = _MEANINGS_BY_ERRNO.get(error.errno or 0, _REFUSED)
         raise failure(directory, meaning, reported=str(error)) from error

@@ -91,6 +91,11 @@ def test_a_file_in_the_place_of_the_directory_is_named(tmp_path: Path) -> None:
             start(directory)
 
 
+def test_a_path_that_the_system_cannot_have_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddedPostgresError, match="the system refuses this path"):
+        start(tmp_path / ("x" * 300))
+
+
 def test_the_directory_of_another_database_server_is_refused(directory: Path) -> None:
     with start(directory, durable=False):
         pass
