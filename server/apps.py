@@ -2,11 +2,13 @@
 
 from piccolo.conf.apps import AppConfig
 
+from coalition.access.piccolo_app import APP_CONFIG as ACCESS
 from coalition.federation.piccolo_app import APP_CONFIG as FEDERATION
 from coalition.kernel.database.piccolo_app import APP_CONFIG as DATABASE
 from coalition.kernel.idempotency.piccolo_app import APP_CONFIG as IDEMPOTENCY
 from coalition.ledger.piccolo_app import APP_CONFIG as LEDGER
 from coalition.members.piccolo_app import APP_CONFIG as MEMBERS
 from coalition.oversight.piccolo_app import APP_CONFIG as OVERSIGHT
+from coalition.points.piccolo_app import APP_CONFIG as POINTS
 
-APPS: tuple[AppConfig, ...] = (DATABASE, IDEMPOTENCY, OVERSIGHT, LEDGER, FEDERATION, MEMBERS)
+APPS: tuple[AppConfig, ...] = (DATABASE, IDEMPOTENCY, OVERSIGHT, LEDGER, FEDERATION, ACCESS, MEMBERS, POINTS)
