@@ -6,6 +6,7 @@ from coalition.kernel.identity.claims import (
     LEEWAY_S,
     LIFETIME_MAX_S,
     AccessClaims,
+    audience_of,
 )
 from coalition.kernel.identity.verifier import InvalidToken, TokenVerifier
 
@@ -18,4 +19,5 @@ __all__ = [
     "Caller",
     "InvalidToken",
     "TokenVerifier",
+    "audience_of",
 ]

@@ -14,6 +14,11 @@ LEEWAY_S = 30
 """How far ahead `iat` and `nbf` may lie: clocks of two machines differ. `exp` has no leeway."""
 
 
+def audience_of(issuer: str) -> str:
+    """Return the `aud` of tokens for the API of `issuer`: its base address."""
+    return issuer + "/v1"
+
+
 class AccessClaims(msgspec.Struct, frozen=True, omit_defaults=True):
     """The claims of an access token: those of RFC 9068 section 2.2, then the coalition's own.
 

@@ -1,0 +1,1 @@
+"""Clients of partners, their credentials, and the tokens that they get for them."""
