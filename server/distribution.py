@@ -1,0 +1,79 @@
+"""Spreading the schema over servers by bucket, where the database has the Citus extension.
+
+Every member-owned table leads with `bucket`, so that all rows of a member live on one node and a
+posting's statements stay there. Claims and contact indexes are spread by a bucket of their own digest.
+"""
+
+from coalition.kernel.database import Connection
+
+CLAIMS = "receipt_claim"
+MEMBERS = "holder"
+
+BY_BUCKET = {
+    MEMBERS: None,
+    "lot": MEMBERS,
+    "lot_history": MEMBERS,
+    "posting": MEMBERS,
+    "leg": MEMBERS,
+    "reversed_leg": MEMBERS,
+    "hold": MEMBERS,
+    "hold_leg": MEMBERS,
+    "member": MEMBERS,
+    "member_key": MEMBERS,
+    "personal_data": MEMBERS,
+    "partner_member": MEMBERS,
+    CLAIMS: None,
+    "idempotency_claim": CLAIMS,
+    "contact_index": CLAIMS,
+}
+"""The distributed tables in the order of their foreign keys, each with the one whose nodes it shares."""
+
+REFERENCE = (
+    "catalogue_version",
+    "point_currency",
+    "coalition",
+    "partner",
+    "store",
+    "contract",
+    "earning_rule",
+)
+"""Small tables that every node holds whole, in the order of their foreign keys."""
+
+LOCAL: tuple[str, ...] = (
+    "settlement_queue",
+    "partner_delta",
+    "partner_total",
+    "outbox",
+    "approval",
+    "audit_log",
+    "audit_log_head",
+    "client",
+    "client_key",
+    "client_secret",
+    "client_assertion",
+    "signing_key",
+    "revocation",
+)
+"""Tables that stay on the coordinator: queues, logs and keys, never joined with member-owned rows."""
+
+_AVAILABLE = "SELECT count(*) FROM pg_extension WHERE extname = 'citus'"
+
+
+async def is_available(connection: Connection) -> bool:
+    """Tell whether this database has the extension."""
+    return bool(await connection.fetchval(_AVAILABLE))
+
+
+async def distribute(connection: Connection) -> None:
+    """Distribute the member-owned tables by bucket and copy the reference tables to every node.
+
+    Called once, by `coalition migrate`, after the migrations of an empty database.
+    """
+    for table in REFERENCE:
+        await connection.execute(f"SELECT create_reference_table('{table}')")
+    for table, beside in BY_BUCKET.items():
+        await connection.execute(
+            "SELECT create_distributed_table($1::text::regclass, 'bucket', colocate_with => $2)",
+            table,
+            beside or "none",
+        )
