@@ -43,11 +43,13 @@ class Service:
         *,
         uid: int = PRESENT_UID,
         file_size_limit: int = resource.RLIM_INFINITY,
+        durable: bool = False,
         environ: dict[str, str] | None = None,
     ) -> None:
         self._answer: Answer | None = None
+        arguments = (str(uid), str(file_size_limit), str(int(durable)))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", __spec__.name, str(directory), str(uid), str(file_size_limit)],
+            [sys.executable, "-m", __spec__.name, str(directory), *arguments],
             cwd=ROOT,
             env={**os.environ, **(environ or {})},
             stdin=subprocess.PIPE,
@@ -87,7 +89,7 @@ class Service:
         self.process.__exit__(kind, error, trace)
 
 
-def main(directory: Path, uid: int, file_size_limit: int) -> int:
+def main(directory: Path, uid: int, file_size_limit: int, *, durable: bool) -> int:
     if uid != os.geteuid():
         # That user may not be able to read this Python's library: load what is loaded late.
         "127.0.0.1".encode("idna")
@@ -96,7 +98,7 @@ def main(directory: Path, uid: int, file_size_limit: int) -> int:
         os.setuid(uid)
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_limit, file_size_limit))
     try:
-        server = start(directory)
+        server = start(directory, durable=durable)
     except EmbeddedPostgresError as error:
         print(json.dumps(Answer(error=str(error))), flush=True)  # noqa: T201 - its answer
         return 1
@@ -110,4 +112,5 @@ def main(directory: Path, uid: int, file_size_limit: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    _, place, *numbers = sys.argv
+    sys.exit(main(Path(place), int(numbers[0]), int(numbers[1]), durable=numbers[2] == "1"))

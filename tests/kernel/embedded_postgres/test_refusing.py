@@ -59,19 +59,19 @@ def test_a_restart_without_room_says_so_and_works_again_with_it(
 ) -> None:
     if on_small_disk:
         with _small_disk(tmp_path / "disk", mebibytes=100) as disk:
-            start(disk / "data").stop()
+            start(disk / "data", durable=False).stop()
             filler = disk / "filler"
             filler.write_bytes(bytes(shutil.disk_usage(disk).free))
             with pytest.raises(EmbeddedPostgresError, match="the disk is full; free some space"):
                 start(disk / "data")
             filler.unlink()
-            start(disk / "data").stop()
+            start(disk / "data", durable=False).stop()
         return
     directory = tmp_path / "data"
-    start(directory).stop()
+    start(directory, durable=False).stop()
     with Service(directory, file_size_limit=100) as service:
         assert "the file size limit of this process was reached" in service.answer["error"]
-    start(directory).stop()
+    start(directory, durable=False).stop()
 
 
 def test_an_unwritable_directory_is_named(

@@ -19,7 +19,7 @@ async def test_a_server_outlives_its_killed_service_and_the_next_one_adopts_it(
         await execute(answer["url"], "CREATE TABLE kept AS SELECT 'yes' AS word")
         killed.signal(signal.SIGKILL)
     assert running(directory) is not None
-    adopting = start(directory)
+    adopting = start(directory, durable=False)
     assert adopting.was_running
     assert (adopting.pid, adopting.url) == (answer["pid"], answer["url"])
     assert await fetch_value(adopting.url, "SELECT word FROM kept") == "yes"
@@ -46,7 +46,7 @@ def test_ctrl_c_on_the_service_does_not_reach_the_server(directory: Path) -> Non
         left = running(directory)
         assert left is not None
         assert left.pid == pid
-    start(directory).stop()
+    start(directory, durable=False).stop()
     assert running(directory) is None
 
 

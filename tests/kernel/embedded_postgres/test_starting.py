@@ -23,7 +23,7 @@ async def test_a_first_start_makes_a_durable_database_for_any_user(
     uid: int, ordinary_directory: Path, ordinary_environ: dict[str, str]
 ) -> None:
     directory = ordinary_directory / "data"
-    with Service(directory, uid=uid, environ=ordinary_environ) as service:
+    with Service(directory, uid=uid, durable=True, environ=ordinary_environ) as service:
         answer = service.answer
         assert "error" not in answer
         assert answer["was_running"] is False
