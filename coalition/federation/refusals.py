@@ -16,6 +16,13 @@ class CoalitionDiffers(Conflict):
     constraint = "there_is_one_coalition"
 
 
+class InvalidPointCurrency(Invalid):
+    """A point currency has a code of 3 to 12 capitals, such as POINT."""
+
+    code, title = "invalid_point_currency", "Invalid point currency"
+    constraint = "a_point_currency_code_is_3_to_12_capitals"
+
+
 class UnknownPartner(NotFound):
     """There is no such partner; list the partners to find it."""
 

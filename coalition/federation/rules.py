@@ -25,6 +25,7 @@ PRICE_PLACES = Decimal("0.000000001")
 SHARE_PLACES = Decimal("0.000001")
 PRICE_LIMIT = Decimal(10**9)
 
+_OF_THIS_MACHINE = "localtime"
 _STORE_CODE = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _SHARES = {Mode.OPERATOR_FUND: Decimal(1), Mode.ISSUER_ON_REDEMPTION: Decimal(0)}
 
@@ -45,8 +46,10 @@ def valid_store_code(code: str) -> str:
 
 
 def zone_named(timezone: str) -> ZoneInfo:
-    """Return the zone with this IANA name; refuse an unknown one."""
+    """Return the zone with this IANA name; refuse an unknown one, and the machine's own."""
     try:
+        if timezone == _OF_THIS_MACHINE:
+            raise ZoneInfoNotFoundError
         return ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise UnknownTimezone(

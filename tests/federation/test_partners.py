@@ -10,6 +10,7 @@ from coalition.federation.refusals import (
     CoalitionDiffers,
     CoalitionNotSetUp,
     InvalidName,
+    InvalidPointCurrency,
     PartnerSuspended,
     UnknownPartner,
     UnknownTimezone,
@@ -53,8 +54,16 @@ async def test_the_zone_of_a_coalition_is_never_changed(database: Engine, at: da
     assert refusal.value.facts["timezone"] == "Europe/Stockholm"
 
 
+async def test_a_point_currency_has_a_code_of_capitals(database: Engine, at: datetime) -> None:
+    with pytest.raises(InvalidPointCurrency):
+        await service.create_coalition(
+            name="Norr", timezone="UTC", actor="test", at=at, point_currency_code="p"
+        )
+    assert not (await load_catalogue()).is_set_up
+
+
 async def test_an_unknown_time_zone_is_refused(database: Engine, at: datetime) -> None:
-    for timezone in ("Europe/Atlantis", "", "../etc/passwd", "\0"):
+    for timezone in ("Europe/Atlantis", "localtime", "", "../etc/passwd", "\0"):
         with pytest.raises(UnknownTimezone):
             await make_coalition(at, timezone=timezone)
 
@@ -65,6 +74,8 @@ async def test_a_partner_needs_a_coalition(database: Engine, at: datetime) -> No
     assert not (await load_catalogue()).is_set_up
     with pytest.raises(CoalitionNotSetUp):
         (await load_catalogue()).coalition.name.strip()
+    with pytest.raises(CoalitionNotSetUp):
+        (await load_catalogue()).zone.utcoffset(at)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 201, "two\nlines", "\0"])
