@@ -1,0 +1,1 @@
+"""Tests of points: rules, drafts and tills."""
