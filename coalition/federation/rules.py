@@ -1,5 +1,6 @@
 """What makes names and contract terms valid: pure, and every complaint says what would be right."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -47,14 +48,12 @@ def valid_store_code(code: str) -> str:
 
 def zone_named(timezone: str) -> ZoneInfo:
     """Return the zone with this IANA name; refuse an unknown one, and the machine's own."""
-    try:
-        if timezone == _OF_THIS_MACHINE:
-            raise ZoneInfoNotFoundError
-        return ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UnknownTimezone(
-            f"{timezone[:64]!r} is not a known time zone; use an IANA name such as Europe/Stockholm"
-        ) from None
+    with contextlib.suppress(ZoneInfoNotFoundError, ValueError, OSError):
+        if timezone != _OF_THIS_MACHINE:
+            return ZoneInfo(timezone)
+    raise UnknownTimezone(
+        f"{timezone[:64]!r} is not a known time zone; use an IANA name such as Europe/Stockholm"
+    )
 
 
 def valid_day(day: date) -> date:
