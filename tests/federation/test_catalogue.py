@@ -66,6 +66,8 @@ def test_the_version_of_the_latest_day_begun_in_its_zone_holds(
     if begun:
         expected = max(begun, key=lambda contract: contract.valid_from)
         assert snapshot(*contracts).contract_at(1, instant) == expected
+        local = instant.astimezone(ZoneInfo(timezone))
+        assert snapshot(*contracts).contract_at(1, local) == expected
     else:
         with pytest.raises(NoContract):
             snapshot(*contracts).contract_at(1, instant)
