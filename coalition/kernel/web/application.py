@@ -1,12 +1,13 @@
 """Puts the HTTP side together: Litestar with our error shape, strict bodies, pages and health."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import cast
 
 import litestar_offline_docs
 from litestar import Litestar, MediaType, Response, get
+from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.static_files import create_static_files_router
@@ -31,13 +32,15 @@ def build_application(
     readiness: Readiness,
     metrics: Metrics,
     pages: OpenAPIConfig | None = None,
+    state: Mapping[str, object] | None = None,
     lifespan: Sequence[Lifespan] = (),
     max_body_bytes: int = 1_000_000,
     log_all: bool = False,
 ) -> Application:
     """Return the ASGI application that serves `route_handlers`, health, metrics and API pages.
 
-    `max_body_bytes` bounds the bodies of typed handlers; hot endpoints have each their own bound.
+    `state` is what typed handlers and guards find in `app.state`. `max_body_bytes` bounds the
+    bodies of typed handlers; hot endpoints have each their own bound.
     """
     own: list[ControllerRouterHandler] = [*health_routes(readiness), metrics_route(metrics)]
     if pages is not None:
@@ -55,6 +58,7 @@ def build_application(
         exception_handlers=EXCEPTION_HANDLERS,
         plugins=[StrictBodies()],
         openapi_config=pages,
+        state=State(dict(state or {})),
         lifespan=list(lifespan),
         logging_config=None,
         request_max_body_size=max_body_bytes,
