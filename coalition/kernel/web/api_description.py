@@ -132,9 +132,10 @@ def _refusals_of(endpoint: HotEndpoint, parameters: Mapping[str, type]) -> list[
         refusals.append(NotFound)
     if endpoint.idempotent:
         refusals.append(IdempotencyKeyMissing)
-    if endpoint.body is not None:
+    has_body = endpoint.body is not None or endpoint.uploads
+    if has_body:
         refusals += [UnsupportedMedia, TooLarge]
-    if endpoint.body is not None or endpoint.query is not None:
+    if has_body or endpoint.query is not None:
         refusals.append(Invalid)
     return refusals + list(endpoint.refusals)
 
@@ -152,7 +153,8 @@ def _describe(
         "operationId": "_".join([endpoint.method.lower(), *words]),
         "tags": list(endpoint.tags),
         "parameters": [*_parameters_of(endpoint, parameters)],
-        "security": [{SECURITY_SCHEME: [endpoint.scope] if endpoint.scope else []}],
+        "security": [{SECURITY_SCHEME: [scope]} for scope in endpoint.scopes]
+        or [{SECURITY_SCHEME: []}],
         "responses": {
             str(status): {
                 "description": HTTPStatus(status).phrase,
@@ -160,7 +162,10 @@ def _describe(
                     name: {"description": meaning, "schema": {"type": "string"}}
                     for name, meaning in endpoint.answer_headers.items()
                 },
-                "content": {media: {"schema": references[answer]} for media in _MEDIA_TYPES},
+                "content": {
+                    media: {"schema": references[answer]}
+                    for media in endpoint.answer_media.get(status, _MEDIA_TYPES)
+                },
             }
             for status, answer in endpoint.answers.items()
         }
@@ -171,6 +176,9 @@ def _describe(
     if endpoint.body is not None:
         content = {media: {"schema": references[endpoint.body]} for media in _MEDIA_TYPES}
         described["requestBody"] = {"required": True, "content": content}
+    if endpoint.uploads:
+        upload = {media: {"schema": {"type": "string"}} for media in endpoint.uploads}
+        described["requestBody"] = {"required": True, "content": upload}
     return described
 
 

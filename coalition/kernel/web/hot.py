@@ -9,7 +9,7 @@ bounded and strictly decoded, problem details; and they describe themselves for 
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -34,7 +34,12 @@ from coalition.kernel.web.decoding import (
     read_body,
 )
 from coalition.kernel.web.observation import CLIENT_ID
-from coalition.kernel.web.problem import REQUEST_ID, Headers, problem_response
+from coalition.kernel.web.problem import (
+    REQUEST_ID,
+    Headers,
+    UnsupportedMedia,
+    problem_response,
+)
 
 OPERATIONS = "hot_endpoints"
 """The key of a route's `opt` under which the API's description finds its endpoints."""
@@ -45,6 +50,15 @@ class IdempotencyKeyMissing(Malformed):
     """A request that writes needs an Idempotency-Key of 1 to 255 printable ASCII characters."""
 
     code, title = "idempotency_key_missing", "Idempotency-Key is missing"
+
+
+class Upload(msgspec.Struct, frozen=True, gc=False):
+    """A body that its endpoint reads itself, piece by piece."""
+
+    media_type: str
+    declared_bytes: bytes
+    """The Content-Length as sent, empty where there is none."""
+    receive: Receive
 
 
 class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -60,14 +74,18 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """BLAKE2b-128 over the body as sent; tells two bodies under one key apart."""
     media: Media = Media.JSON
     """How the answer shall be written."""
+    upload: Upload | None = None
+    """The body of an endpoint with `uploads`, still to be read."""
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What an endpoint answers: a Struct, or bytes already written in the call's media."""
+    """What an endpoint answers: a Struct, bytes already written, or a stream of them."""
 
     status: int
     content: object
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    media_type: str | None = None
+    """Of bytes and streams; None is the call's media. An answer given before keeps its own."""
 
 
 REPLAYED = (b"idempotent-replayed", b"true")
@@ -91,16 +109,21 @@ class HotEndpoint:
     """One operation, as it runs and as it is described.
 
     `answers` maps a status to the Struct answered; `refusals` are the classes it may raise beyond
-    what every endpoint does. One with a `scope` refuses tokens without it; an `idempotent` one
-    needs an Idempotency-Key.
+    what every endpoint does. One with a `scope` refuses tokens without it (of several, one will
+    do); an `idempotent` one needs an Idempotency-Key.
     """
 
     method: str
     summary: str
     handle: Callable[[Call], Awaitable[Answer]]
     answers: Mapping[int, type]
-    scope: str | None = None
+    scope: str | tuple[str, ...] | None = None
+    owned: Callable[[Caller, Mapping[str, Any]], Awaitable[None]] | None = None
+    """Refuses what the address names when it is not the caller's; asked before a fault of the body
+    is told, so that a stranger learns nothing from it."""
     body: type | None = None
+    uploads: tuple[str, ...] = ()
+    """The media types of a body that `handle` reads itself from `Call.upload`."""
     query: type | None = None
     idempotent: bool = False
     refusals: tuple[type[Refused], ...] = ()
@@ -109,6 +132,13 @@ class HotEndpoint:
     tags: tuple[str, ...] = ()
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     """Headers of the answer, by name with their meaning, for the description."""
+    answer_media: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """The media types of answers that are not in JSON or MessagePack, by status."""
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes of which a token must hold one."""
+        return (self.scope,) if isinstance(self.scope, str) else self.scope or ()
 
     @cached_property
     def body_decoder(self) -> BodyDecoder[Any] | None:
@@ -129,15 +159,24 @@ def hot_route(door: Door, path: str, *endpoints: HotEndpoint) -> ASGIRouteHandle
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         raw = cast("dict[str, Any]", scope)  # Any: an ASGI scope, to which keys of ours are added
+        pieces = None
         try:
             endpoint = by_method.get(raw["method"]) or _refuse_method(allowed)
             call = await _call(door, endpoint, raw, receive)
-            status, headers, body = _written(await endpoint.handle(call), call.media)
+            answer = await endpoint.handle(call)
+            if isinstance(answer.content, AsyncIterator):
+                # The first piece is made before anything is sent, so that it may still refuse.
+                first = await anext(answer.content, b"")
+                pieces, answer = answer.content, msgspec.structs.replace(answer, content=first)
+            status, headers, body = _written(answer, call.media, is_whole=pieces is None)
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001 - every failure has its answer; unknown ones are logged
             status, headers, body = problem_response(error, raw.get(REQUEST_ID))
         await send({"type": "http.response.start", "status": status, "headers": headers})
+        while pieces is not None and body:
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            body = await anext(pieces, b"")
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     return asgi(path, copy_scope=False, opt={OPERATIONS: endpoints})(handle)
@@ -172,21 +211,17 @@ async def _call(door: Door, endpoint: HotEndpoint, scope: dict[str, Any], receiv
     at = door.clock.now()
     caller = door.authenticate(_bearer_token(headers.get(b"authorization", b"")), at)
     scope[CLIENT_ID] = caller.client_id
-    if endpoint.scope is not None and endpoint.scope not in caller.scopes:
-        raise Forbidden(f"The token lacks the scope {endpoint.scope}", scope=endpoint.scope)
+    if endpoint.scope is not None and caller.scopes.isdisjoint(endpoint.scopes):
+        raise _lacking(endpoint.scopes)
     key = _idempotency_key(headers.get(b"idempotency-key", b"")) if endpoint.idempotent else ""
     query = endpoint.query_decoder
     media = media_of_answer(headers.get(b"accept", b""))
-    if endpoint.body_decoder is None:
-        raw, body = b"", None
-    else:
-        body_media = media_of_body(headers.get(b"content-type", b""))
-        raw = await read_body(
-            receive,
-            limit_bytes=endpoint.max_body_bytes,
-            declared=headers.get(b"content-length", b""),
-        )
-        body = endpoint.body_decoder.decode(raw, body_media)
+    try:
+        raw, body = await _body(endpoint, headers, receive)
+    except Refused:
+        if endpoint.owned is not None:
+            await endpoint.owned(caller, scope["path_params"])
+        raise
     return Call(
         caller=caller,
         at=at,
@@ -196,7 +231,33 @@ async def _call(door: Door, endpoint: HotEndpoint, scope: dict[str, Any], receiv
         idempotency_key=key,
         body_digest=hashlib.blake2b(raw, digest_size=16).digest() if key else b"",
         media=media,
+        upload=_upload(endpoint, headers, receive) if endpoint.uploads else None,
     )
+
+
+def _lacking(scopes: tuple[str, ...]) -> Forbidden:
+    return Forbidden(f"The token lacks the scope {' or '.join(scopes)}", scope=" ".join(scopes))
+
+
+async def _body(
+    endpoint: HotEndpoint, headers: Mapping[bytes, bytes], receive: Receive
+) -> tuple[bytes, Any]:  # Any: an instance of the endpoint's `body` type
+    """Return the body as sent and as decoded."""
+    decoder = endpoint.body_decoder
+    if decoder is None:
+        return b"", None
+    media = media_of_body(headers.get(b"content-type", b""))
+    declared = headers.get(b"content-length", b"")
+    raw = await read_body(receive, limit_bytes=endpoint.max_body_bytes, declared=declared)
+    return raw, decoder.decode(raw, media)
+
+
+def _upload(endpoint: HotEndpoint, headers: Mapping[bytes, bytes], receive: Receive) -> Upload:
+    content_type = headers.get(b"content-type", b"").decode("latin-1")
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type not in endpoint.uploads:
+        raise UnsupportedMedia(f"The body must be {' or '.join(endpoint.uploads)}")
+    return Upload(media_type, headers.get(b"content-length", b""), receive)
 
 
 _WANTED = frozenset(
@@ -235,8 +296,16 @@ _CONTENT_TYPE = {
 }
 
 
-def _written(answer: Answer, media: Media) -> tuple[int, Headers, bytes]:
+def _content_type(answer: Answer, media: Media) -> tuple[bytes, bytes]:
+    if answer.media_type is None:
+        return _CONTENT_TYPE[media]
+    return b"content-type", answer.media_type.encode("ascii")
+
+
+def _written(answer: Answer, media: Media, *, is_whole: bool) -> tuple[int, Headers, bytes]:
     content = answer.content
     body = content if isinstance(content, bytes) else encode(content, media)
-    headers = [_CONTENT_TYPE[media], (b"content-length", b"%d" % len(body)), *answer.headers]
+    headers = [_content_type(answer, media), *answer.headers]
+    if is_whole:
+        headers.append((b"content-length", b"%d" % len(body)))
     return answer.status, headers, body
