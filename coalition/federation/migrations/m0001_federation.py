@@ -146,18 +146,22 @@ REVOKE UPDATE, DELETE, TRUNCATE ON contract FROM CURRENT_USER;
 GRANT UPDATE (no) ON contract TO CURRENT_USER;
 """
 
+# The poster serves many tenants in one transaction, so it reads the terms of all of them.
 RIGHTS = """
 GRANT SELECT ON catalogue_version, point_currency, coalition, partner, store, contract
-    TO coalition_tenant;
+    TO coalition_tenant, coalition_poster;
 ALTER TABLE partner ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_partner_only ON partner TO coalition_tenant
     USING (no = current_setting('coalition.partner_no')::int);
+CREATE POLICY all_partners ON partner TO coalition_poster USING (true);
 ALTER TABLE store ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_partner_only ON store TO coalition_tenant
     USING (partner_no = current_setting('coalition.partner_no')::int);
+CREATE POLICY all_partners ON store TO coalition_poster USING (true);
 ALTER TABLE contract ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_partner_only ON contract TO coalition_tenant
     USING (partner_no = current_setting('coalition.partner_no')::int);
+CREATE POLICY all_partners ON contract TO coalition_poster USING (true);
 """
 
 
