@@ -28,6 +28,7 @@ KID_MAX = 200
 
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
+_ALGORITHM_OF_KIND = {"OKP Ed25519": "EdDSA", "EC P-256": "ES256", "RSA None": "RS256"}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -81,14 +82,13 @@ def _from_jwk(text: str) -> tuple[str | None, object]:
         isinstance(kid, str) and 1 <= len(kid) <= KID_MAX and kid.isascii() and kid.isprintable()
     ):
         raise UnusableKey(f"The kid of a JWK is a string of 1 to {KID_MAX} printable characters")
-    kind = (jwk.get("kty"), jwk.get("crv"))
-    algorithm = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256", ("RSA", None): "RS256"}
-    if kind not in algorithm or jwk.get("alg", algorithm[kind]) != algorithm[kind]:
+    algorithm = _ALGORITHM_OF_KIND.get(f"{jwk.get('kty')} {jwk.get('crv')}")
+    if algorithm is None or jwk.get("alg", algorithm) != algorithm:
         raise UnusableKey
     if jwk.get("use", "sig") != "sig":
         raise UnusableKey("The key is not for signatures: its `use` is not sig")
     try:
-        return kid, jwt.PyJWK(jwk, algorithm=algorithm[kind]).key
+        return kid, jwt.PyJWK(jwk, algorithm=algorithm).key
     except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
         raise UnusableKey("The numbers of the JWK make no public key") from error
 

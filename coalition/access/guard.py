@@ -8,13 +8,14 @@ A typed handler says what it demands, and gets its caller:
 Guards run before the body is read, so a stranger learns nothing about what would be right in it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
+from litestar.types import Scope
 
 from coalition.kernel.errors import Forbidden, Malformed, Unauthenticated
 from coalition.kernel.identity import SCOPES, Caller, TokenVerifier
@@ -63,8 +64,8 @@ def demands(scope: str | None = None) -> Guard:
     return guard
 
 
-def _caller(scope: Mapping[str, Any]) -> Caller:
-    caller = scope["state"][_CALLER]
+def _caller(scope: Scope) -> Caller:
+    caller = scope["state"].get(_CALLER)
     assert isinstance(caller, Caller), "a handler that asks for its caller has a guard"
     return caller
 

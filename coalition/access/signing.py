@@ -56,7 +56,7 @@ def new_signing_key(master_key: bytes) -> NewSigningKey:
     """Make an Ed25519 key, named by the thumbprint of RFC 7638, sealed under `master_key`."""
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
-    kid = _thumbprint(public)
+    kid = thumbprint(public)
     nonce = secrets.token_bytes(NONCE_BYTES)
     sealed = nonce + _cipher(master_key).encrypt(nonce, private.private_bytes_raw(), kid.encode())
     return NewSigningKey(kid=kid, public_key=public, private_key=sealed)
@@ -85,7 +85,7 @@ def base64url(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _thumbprint(public_key: bytes) -> str:
+def thumbprint(public_key: bytes) -> str:
     """Return the JWK thumbprint (RFC 7638, members of RFC 8037 appendix A.3)."""
     members = f'{{"crv":"Ed25519","kty":"OKP","x":"{base64url(public_key)}"}}'
     return base64url(hashlib.sha256(members.encode()).digest())

@@ -42,18 +42,16 @@ async def ensure_signing_key(*, master_key: bytes, at: datetime) -> None:
     when the present key does not open under `master_key`.
     """
     async with transaction() as connection:
+        await _lock(connection)
         await _wipe_ended(connection, at)
         active = await queries.signing_key_at(connection, at)
         if active is None:
-            await _lock(connection)
-            if await queries.signing_key_at(connection, at) is None:
-                await _publish(connection, master_key=master_key, signs_from=at, at=at)
+            await _publish(connection, master_key=master_key, signs_from=at, at=at)
             return
         open_signing_key(active.kid, active.private_key, master_key=master_key)
-        if at >= active.signs_from + ROTATED_EVERY:
-            await _lock(connection)
-            if await queries.next_signing_from(connection, at) is None:
-                await _rotate(connection, master_key=master_key, actor="system:access", at=at)
+        is_due = at >= active.signs_from + ROTATED_EVERY
+        if is_due and await queries.next_signing_from(connection, at) is None:
+            await _rotate(connection, master_key=master_key, actor="system:access", at=at)
 
 
 async def rotate_signing_key(
@@ -148,7 +146,7 @@ async def _publish(
 
 
 async def _lock(connection: Connection) -> None:
-    """Let one process at a time decide about keys; readers do not wait."""
+    """Let one process at a time decide about keys; who reads or signs does not wait."""
     await connection.execute("LOCK TABLE signing_key IN SHARE ROW EXCLUSIVE MODE")
 
 

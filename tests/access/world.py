@@ -92,12 +92,13 @@ async def new_client(
     at: datetime,
     *,
     partner_no: int,
+    name: str = "Till",
     scopes: Sequence[str] = SCOPES,
     store_no: int | None = None,
 ) -> NewClient:
     """Make a client that holds every scope, unless others are given."""
     return await service.create_client(
-        partner_no=partner_no, name="Till", scopes=scopes, store_no=store_no, actor=ACTOR, at=at
+        partner_no=partner_no, name=name, scopes=scopes, store_no=store_no, actor=ACTOR, at=at
     )
 
 
@@ -111,7 +112,7 @@ def serve(
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,
     )
-    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # Litestar's types are narrower
+    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # Litestar's are narrower
     return httpx.AsyncClient(transport=transport, base_url=ISSUER)
 
 
