@@ -6,9 +6,22 @@ from coalition.access.piccolo_app import APP_CONFIG as ACCESS
 from coalition.federation.piccolo_app import APP_CONFIG as FEDERATION
 from coalition.kernel.database.piccolo_app import APP_CONFIG as DATABASE
 from coalition.kernel.idempotency.piccolo_app import APP_CONFIG as IDEMPOTENCY
+from coalition.kernel.jobs.piccolo_app import APP_CONFIG as JOBS
+from coalition.kernel.outbox.piccolo_app import APP_CONFIG as OUTBOX
 from coalition.ledger.piccolo_app import APP_CONFIG as LEDGER
 from coalition.members.piccolo_app import APP_CONFIG as MEMBERS
 from coalition.oversight.piccolo_app import APP_CONFIG as OVERSIGHT
 from coalition.points.piccolo_app import APP_CONFIG as POINTS
 
-APPS: tuple[AppConfig, ...] = (DATABASE, IDEMPOTENCY, OVERSIGHT, LEDGER, FEDERATION, ACCESS, MEMBERS, POINTS)
+APPS: tuple[AppConfig, ...] = (
+    DATABASE,
+    IDEMPOTENCY,
+    OUTBOX,
+    JOBS,
+    OVERSIGHT,
+    LEDGER,
+    FEDERATION,
+    ACCESS,
+    MEMBERS,
+    POINTS,
+)

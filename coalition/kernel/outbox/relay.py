@@ -1,0 +1,108 @@
+"""The relay: turns each committed event into one job for each subscriber, and removes it, at once.
+
+Both happen in one transaction, so an event is handed over exactly once; the jobs are then done at
+least once. Several relays may run: each takes rows that no other one holds.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from coalition.kernel.database import transaction
+from coalition.kernel.database.transactions import is_passing
+from coalition.kernel.jobs import JobKind, JobRequest, enqueue
+from coalition.kernel.jobs.worker import is_set_within
+from coalition.kernel.outbox.events import Delivery
+
+POLL_S = 0.2
+AT_ONCE = 500
+"""How many events one transaction hands over."""
+
+_LOST_DATABASE_PAUSE_S = 1.0
+_TAKE = """
+DELETE FROM outbox
+USING (SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) AS taken
+WHERE outbox.id = taken.id
+RETURNING outbox.id, kind, payload, occurred_at, committed_at
+"""
+
+_logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """Somebody who wants to know of events of `kinds`.
+
+    `handle(delivery, at)` may get the same delivery again and must not mind. `name` is kept in the
+    queue: it never changes.
+    """
+
+    name: str
+    kinds: frozenset[str]
+    handle: Callable[[Delivery, datetime], Awaitable[None]]
+    attempts: int = 10
+    first_pause_s: float = 1.0
+
+
+class _Undecoded(msgspec.Struct):
+    """A delivery whose facts go through the relay as the text they are."""
+
+    id: object
+    kind: str
+    payload: msgspec.Raw
+    occurred_at: datetime
+    committed_at: datetime
+
+
+def job_kinds(subscribers: Sequence[Subscriber]) -> list[JobKind[Delivery]]:
+    """Return the kinds of jobs by which a worker delivers to `subscribers`."""
+    return [
+        JobKind(
+            name=_job_name(subscriber),
+            handle=subscriber.handle,
+            payload=Delivery,
+            attempts=subscriber.attempts,
+            first_pause_s=subscriber.first_pause_s,
+        )
+        for subscriber in subscribers
+    ]
+
+
+async def hand_over(subscribers: Sequence[Subscriber], *, limit: int = AT_ONCE) -> int:
+    """Hand at most `limit` events over to the queue; return how many there were."""
+    async with transaction() as connection:
+        rows = await connection.fetch(_TAKE, limit)
+        requests = []
+        for row in sorted(rows, key=lambda row: row["id"]):
+            wanted = [one for one in subscribers if row["kind"] in one.kinds]
+            if wanted:
+                payload = msgspec.Raw(row["payload"].encode())
+                event = _Undecoded(
+                    row["id"], row["kind"], payload, row["occurred_at"], row["committed_at"]
+                )
+                requests += [JobRequest(_job_name(subscriber), event) for subscriber in wanted]
+        await enqueue(connection, requests)
+    return len(rows)
+
+
+async def run_relay(
+    subscribers: Sequence[Subscriber], *, stop: asyncio.Event, poll_s: float = POLL_S
+) -> None:
+    """Hand events over until `stop` is set, looking every `poll_s` while there are none."""
+    while not stop.is_set():
+        try:
+            if await hand_over(subscribers) == 0:
+                await is_set_within(stop, poll_s)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            _logger.warning("relay_lost_database", error=type(error).__name__)
+            await is_set_within(stop, _LOST_DATABASE_PAUSE_S)
+
+
+def _job_name(subscriber: Subscriber) -> str:
+    return f"event.{subscriber.name}"
