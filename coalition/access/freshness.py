@@ -13,24 +13,15 @@ import structlog
 
 from coalition.access import queries
 from coalition.access.signing import public_key_of
-from coalition.access.signing_keys import TRUSTED_AFTER, ensure_signing_key
+from coalition.access.signing_keys import TRUSTED_AFTER
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import transaction
-from coalition.kernel.identity import TokenVerifier, audience_of
-from coalition.kernel.settings import Settings
+from coalition.kernel.identity import TokenVerifier
 
 REFRESH_S = 2
 CLOCKS_DIFFER = timedelta(minutes=1)
 
 _logger = structlog.get_logger(__name__)
-
-
-async def open_verifier(settings: Settings, at: datetime) -> TokenVerifier:
-    """Return a verifier for the tokens of this coalition; there is a signing key afterwards."""
-    await ensure_signing_key(master_key=settings.master_key, at=at)
-    verifier = TokenVerifier(issuer=settings.issuer, audience=audience_of(settings.issuer))
-    await refresh(verifier, at)
-    return verifier
 
 
 async def refresh(verifier: TokenVerifier, at: datetime) -> None:

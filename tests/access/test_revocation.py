@@ -10,7 +10,7 @@ import pytest
 from coalition.access import freshness, service
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.identity import InvalidToken, TokenVerifier
-from tests.access.world import ACTOR, SETTINGS, World, basic, new_client, new_world, part
+from tests.access.world import ACTOR, World, basic, new_client, new_verifier, new_world, part
 
 
 async def give_back(
@@ -33,7 +33,7 @@ async def test_a_revoked_client_stops_at_once_here_and_at_the_next_look_elsewher
     database: Engine, at: datetime
 ) -> None:
     world = await new_world(at)
-    elsewhere = await freshness.open_verifier(SETTINGS, at)
+    elsewhere = await new_verifier(at)
     token = await world.token()
     assert is_good(world.verifier, token, at)
     assert is_good(elsewhere, token, at)
@@ -55,7 +55,7 @@ async def test_a_process_that_starts_later_knows_who_was_revoked(
 
     later = at + timedelta(minutes=14)
 
-    assert not is_good(await freshness.open_verifier(SETTINGS, later), token, later)
+    assert not is_good(await new_verifier(later), token, later)
 
 
 async def test_a_refresh_that_began_before_a_revocation_does_not_undo_it(
@@ -74,7 +74,7 @@ async def test_a_token_given_back_stops_and_another_does_not(
     database: Engine, at: datetime
 ) -> None:
     world = await new_world(at)
-    elsewhere = await freshness.open_verifier(SETTINGS, at)
+    elsewhere = await new_verifier(at)
     given_back, kept = await world.token(), await world.token()
 
     answer = await give_back(world, given_back)
@@ -143,7 +143,7 @@ async def test_the_verifier_is_kept_fresh_until_the_task_is_cancelled(
 ) -> None:
     world = await new_world(at)
     token = await world.token()
-    elsewhere = await freshness.open_verifier(SETTINGS, at)
+    elsewhere = await new_verifier(at)
     await service.revoke_client(world.client.client_id, actor=ACTOR, at=at)
 
     task = asyncio.create_task(freshness.keep_fresh(elsewhere, world.clock))

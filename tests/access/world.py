@@ -19,11 +19,12 @@ from litestar.types import ControllerRouterHandler
 from coalition.access import freshness, service
 from coalition.access.api import ROUTES
 from coalition.access.service import NewClient
+from coalition.access.signing_keys import ensure_signing_key
 from coalition.federation import service as federation
 from coalition.federation.terms import ContractTerms
 from coalition.kernel.clock import FixedClock
 from coalition.kernel.database import transaction
-from coalition.kernel.identity import SCOPES, TokenVerifier
+from coalition.kernel.identity import SCOPES, TokenVerifier, audience_of
 from coalition.kernel.settings import Settings
 from coalition.kernel.web.problem import EXCEPTION_HANDLERS
 
@@ -77,7 +78,8 @@ async def new_world(at: datetime, routes: Sequence[ControllerRouterHandler] = ()
         await federation.create_partner(name="Kvarnen", terms=TERMS, actor=ACTOR, at=at)
     ).partner
     client = await new_client(at, partner_no=partner.no)
-    verifier = await freshness.open_verifier(SETTINGS, at)
+    await ensure_signing_key(master_key=SETTINGS.master_key, at=at)
+    verifier = await new_verifier(at)
     http = serve(verifier, clock, routes)
     return World(clock, verifier, partner.no, partner.id, client, http)
 
@@ -100,6 +102,13 @@ async def new_client(
     return await service.create_client(
         partner_no=partner_no, name=name, scopes=scopes, store_no=store_no, actor=ACTOR, at=at
     )
+
+
+async def new_verifier(at: datetime) -> TokenVerifier:
+    """Return the verifier of a process that starts at `at`."""
+    verifier = TokenVerifier(issuer=ISSUER, audience=audience_of(ISSUER))
+    await freshness.refresh(verifier, at)
+    return verifier
 
 
 def serve(
