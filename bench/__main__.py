@@ -21,7 +21,9 @@ GROUPS: dict[str, Callable[..., list[Result]]] = {
 def main() -> int:
     """Run the chosen groups; the exit status is 1 when a gate is missed."""
     parser = argparse.ArgumentParser(prog="dev.py bench", description=__doc__)
-    parser.add_argument("--only", choices=sorted(GROUPS), action="append", help="run this group only")
+    parser.add_argument(
+        "--only", choices=sorted(GROUPS), action="append", help="run this group only"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="readings of each measure")
     parser.add_argument("--seconds", type=int, default=4, help="length of one reading")
     given = parser.parse_args()

@@ -22,14 +22,8 @@ POINTS_EACH = 100
 PARTNERS = 5
 Row = tuple[object, ...]
 
-_LOT = (
-    "bucket id holder contributor currency_no issuer_no contract_no funder_no earned_month expires_on "
-    "clock_no class_no issue_price prefunded_share points_in points_out held"
-).split()
-_POSTING = (
-    "bucket id batch kind holder partner_no occurred_at committed_at currency_no points direction lot "
-    "account account_partner_no"
-).split()
+_LOT = ["bucket", "id", "holder", "contributor", "currency_no", "issuer_no", "contract_no", "funder_no", "earned_month", "expires_on", "clock_no", "class_no", "issue_price", "prefunded_share", "points_in", "points_out", "held"]
+_POSTING = ["bucket", "id", "batch", "kind", "holder", "partner_no", "occurred_at", "committed_at", "currency_no", "points", "direction", "lot", "account", "account_partner_no"]
 
 
 def _provenances(today: date, lots_each: int) -> list[Provenance]:
@@ -53,7 +47,9 @@ def _provenances(today: date, lots_each: int) -> list[Provenance]:
     return found[:lots_each]
 
 
-def _lots(members: list[UUID], provenances: list[Provenance], counts: dict[UUID, int]) -> Iterator[Row]:
+def _lots(
+    members: list[UUID], provenances: list[Provenance], counts: dict[UUID, int]
+) -> Iterator[Row]:
     for source in provenances:
         for member in members:
             lot = lot_id(member, source)
@@ -83,7 +79,10 @@ def _chosen(
     yield from islice(pairs, postings)
     draw = random.Random(7)
     for _ in range(postings - len(members) * len(provenances)):
-        yield members[int(draw.random() * len(members))], provenances[int(draw.random() * len(provenances))]
+        yield (
+            members[int(draw.random() * len(members))],
+            provenances[int(draw.random() * len(provenances))],
+        )
 
 
 async def fill(url: str, *, members: int, lots_each: int, postings: int) -> list[UUID]:

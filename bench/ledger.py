@@ -69,7 +69,9 @@ class Bench:
     seconds: int
     samples: Samples
 
-    def single(self, name: str, load: Load, *, connections: int = 64, url: str | None = None) -> None:
+    def single(
+        self, name: str, load: Load, *, connections: int = 64, url: str | None = None
+    ) -> None:
         """Read one kind of single request."""
         world = self.world
         world.renew_token()
@@ -95,7 +97,9 @@ class Bench:
         run = world.next_run()
         members = world.members()
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        amount = f'"points":{points}' if points else '"purchase":{"amount_minor":12345,"currency":"EUR"}'
+        amount = (
+            f'"points":{points}' if points else '"purchase":{"amount_minor":12345,"currency":"EUR"}'
+        )
 
         def body(no: int, count: int) -> bytes:
             # Redemptions: every member once, so that each line finds its lots whole.
@@ -131,7 +135,9 @@ def _round(bench: Bench) -> None:
     bench.single("balance", BALANCE)
     samples.add("memory", world.memory_mb())
     best = max(
-        references.pgbench(world, builtin="simple-update", clients=clients, seconds=max(2, bench.seconds // 2))[0]
+        references.pgbench(
+            world, builtin="simple-update", clients=clients, seconds=max(2, bench.seconds // 2)
+        )[0]
         for clients in (1, 8, 32)
     )
     samples.add("simple_update", best)
@@ -174,7 +180,9 @@ def run_growth(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list
     with tempfile.TemporaryDirectory(prefix="coalition-bench-") as folder:
         say("making a ledger of 100 thousand postings and one of 10 million")
         small = make_world(Path(folder) / "small", members=4_000, lots_each=10, postings=100_000)
-        large = make_world(Path(folder) / "large", members=200_000, lots_each=20, postings=10_000_000)
+        large = make_world(
+            Path(folder) / "large", members=200_000, lots_each=20, postings=10_000_000
+        )
         with small as few, large as many, serving(few), serving(many):
             for world in (few, many):
                 Bench(world, "", seconds, Samples()).single("warm_up", ISSUE)

@@ -94,7 +94,7 @@ function response(status, headers, body)
 """
 
 
-def run_wrk(  # noqa: PLR0913 - a run of load is this much
+def run_wrk(
     url: str,
     load: Load,
     *,

@@ -89,10 +89,7 @@ async def _copy_rows(url: str) -> float:
         for m in members
     ]
     claims = [(bucket_of(m), UUID(int=random.getrandbits(128)), batch) for m in members]
-    columns = (
-        "bucket id batch kind holder partner_no receipt occurred_at committed_at currency_no points "
-        "direction lot account account_partner_no"
-    ).split()
+    columns = ["bucket", "id", "batch", "kind", "holder", "partner_no", "receipt", "occurred_at", "committed_at", "currency_no", "points", "direction", "lot", "account", "account_partner_no"]
     started = time.perf_counter()
     async with connection.transaction():
         await connection.copy_records_to_table("copy_posting", records=postings, columns=columns)

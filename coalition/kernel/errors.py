@@ -43,7 +43,9 @@ class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error
 
     def __init__(self, detail: str | None = None, **facts: object) -> None:
         """Refuse with `detail`, or with the class's own sentence when none is given."""
-        self.detail = detail if detail is not None else (type(self).__doc__ or "").partition("\n")[0]
+        self.detail = (
+            detail if detail is not None else (type(self).__doc__ or "").partition("\n")[0]
+        )
         self.facts = facts
         super().__init__(self.detail)
 

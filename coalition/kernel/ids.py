@@ -45,7 +45,7 @@ def uuid7(at: datetime, bucket: int | None = None) -> UUID:
         noise = (noise & ~_BUCKET_MASK) | bucket
     step = next(_sequence) & 0xFFF
     value = (milliseconds << 80) | _VERSION_7 | (step << 64) | _VARIANT | noise
-    return DatabaseUUID(value.to_bytes(16, "big"))
+    return uuid_from_bytes(value.to_bytes(16, "big"))
 
 
 def random_id() -> UUID:
@@ -53,7 +53,7 @@ def random_id() -> UUID:
     value = secrets.randbits(128)
     value = (value & ~(0xF << 76)) | (0x4 << 76)
     value = (value & ~(0b11 << 62)) | _VARIANT
-    return DatabaseUUID(value.to_bytes(16, "big"))
+    return uuid_from_bytes(value.to_bytes(16, "big"))
 
 
 def bucket_of(identifier: UUID) -> int:
@@ -77,4 +77,5 @@ def digest16(*parts: str | bytes | int) -> bytes:
 
 def uuid_from_bytes(data: bytes) -> UUID:
     """Return `data` (16 bytes) as an id that the database driver takes without conversion."""
-    return DatabaseUUID(data)
+    made: UUID = DatabaseUUID(data)
+    return made

@@ -72,9 +72,15 @@ class Settings:
             data_directory=data_directory,
             pool_size=given.number("POOL_SIZE", default=8, least=2, most=500),
             statement_cache_size=given.number("STATEMENT_CACHE_SIZE", default=256, most=10_000),
-            log_level=given.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), default="info"),
-            request_body_max_bytes=given.number("REQUEST_BODY_MAX_BYTES", default=1_000_000, least=1_000),
-            batch_body_max_bytes=given.number("BATCH_BODY_MAX_BYTES", default=500_000_000, least=1_000),
+            log_level=given.choice(
+                "LOG_LEVEL", ("debug", "info", "warning", "error"), default="info"
+            ),
+            request_body_max_bytes=given.number(
+                "REQUEST_BODY_MAX_BYTES", default=1_000_000, least=1_000
+            ),
+            batch_body_max_bytes=given.number(
+                "BATCH_BODY_MAX_BYTES", default=500_000_000, least=1_000
+            ),
         )
 
 
@@ -144,4 +150,3 @@ def _kept_secret(path: Path) -> bytes:
     if len(key) != BLIND_INDEX_KEY_BYTES:
         raise SettingsError(f"{path} must hold 64 hexadecimal digits; restore it from your backup")
     return key
-

@@ -38,8 +38,6 @@ WHERE points_in > points_out + held
 """
 
 
-
-
 async def expire(at: datetime, today: date) -> int:
     """Book every lot whose last day lies before `today`; return the points that were booked.
 

@@ -58,7 +58,7 @@ class Journal:
         self._deltas: dict[tuple[int, int, int, int], list[int]] = {}
         self._shards: dict[int, list[UUID]] = {}
 
-    def add(  # noqa: PLR0913 - a posting has this many facts
+    def add(
         self,
         *,
         kind: Kind,

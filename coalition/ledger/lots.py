@@ -7,8 +7,8 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
-from coalition.ledger.rules import Available
 from coalition.ledger.provenance import Provenance, last_lot, lot_id, spendable_from
+from coalition.ledger.rules import Available
 
 # The WHERE compares the whole provenance: should two ever meet in one id, the row is not updated, the
 # count is short, and the batch stops with an error instead of mixing points up.
@@ -146,7 +146,9 @@ class LotChanges:
         if self._given:
             await self._write_given(connection)
         if self._taken:
-            rows = sorted((row[0], lot.bytes, lot, row[1], row[2]) for lot, row in self._taken.items())
+            rows = sorted(
+                (row[0], lot.bytes, lot, row[1], row[2]) for lot, row in self._taken.items()
+            )
             arrays = list(zip(*rows, strict=True))
             done = await connection.execute(_TAKE_OUT, arrays[0], arrays[2], arrays[3], arrays[4])
             assert done == f"UPDATE {len(rows)}", "a lot that was locked by its holder has gone"
@@ -168,7 +170,9 @@ def _in_lock_order(given: "tuple[UUID, _Given]") -> tuple[int, bytes]:
     return bucket_of(given[1].holder), given[0].bytes
 
 
-def _ranges(holders: Iterable[UUID], today: date) -> tuple[list[int], list[UUID], list[UUID], list[UUID]]:
+def _ranges(
+    holders: Iterable[UUID], today: date
+) -> tuple[list[int], list[UUID], list[UUID], list[UUID]]:
     ordered = sorted(holders, key=lambda holder: (bucket_of(holder), holder.bytes))
     return (
         [bucket_of(holder) for holder in ordered],
@@ -201,7 +205,9 @@ async def balances(
     return {row[0]: row[1] for row in rows}
 
 
-async def read(connection: Connection, lots: Sequence[UUID], holders: Sequence[UUID]) -> dict[UUID, KeptLot]:
+async def read(
+    connection: Connection, lots: Sequence[UUID], holders: Sequence[UUID]
+) -> dict[UUID, KeptLot]:
     """Return the provenance and the available points of `lots`, also of those swept into history."""
     buckets = [bucket_of(holder) for holder in holders]
     return {

@@ -26,7 +26,6 @@ from coalition.ledger.drafts import (
 )
 from coalition.ledger.issues import issue
 from coalition.ledger.journal import Journal
-from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.redemptions import hold, redeem
 from coalition.ledger.refusals import DuplicateReceipt, UnknownHold, UnknownPosting
 
@@ -48,15 +47,15 @@ _STAGES: dict[type[Draft], int] = {Issue: 0, Redeem: 1, Hold: 2, Capture: 3, Voi
 
 
 class Batch:
-    """Drafts on their way: whose points they move, and what became of each."""
+    """Drafts on their way: whose points they move, where they stand, and what became of each."""
 
     def __init__(self, drafts: Sequence[Draft], journal: Journal) -> None:
         """Take `drafts`; nothing is decided yet."""
         self.drafts = drafts
         self.journal = journal
         self.outcomes: list[Outcome | None] = [None] * len(drafts)
-        self.holders: list[UUID | None] = [None] * len(drafts)
-        self.tills: list[Till | None] = [None] * len(drafts)
+        self.holders: dict[int, UUID] = {}
+        self.tills: dict[int, Till] = {}
 
     def open(self) -> list[int]:
         """Return the positions of the drafts that are not refused so far."""
@@ -79,7 +78,11 @@ async def post(
     for stage in _waves(batch):
         await _run_stage(connection, batch, stage)
     await journal.write(connection)
-    refused = [claims[i] for i, outcome in enumerate(batch.outcomes) if i in claims and isinstance(outcome, Refused)]
+    refused = [
+        claims[i]
+        for i, outcome in enumerate(batch.outcomes)
+        if i in claims and isinstance(outcome, Refused)
+    ]
     await receipts.give_back(connection, refused)
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
     assert len(outcomes) == len(drafts), "every draft has its outcome"
@@ -122,7 +125,8 @@ async def _find_holders(connection: Connection, batch: Batch) -> None:
 
 async def _check_holders(connection: Connection, batch: Batch) -> None:
     """Lock everybody from whom points may be taken, before anything else is locked; read the rest."""
-    takers, receivers = set(), set()
+    takers: set[UUID] = set()
+    receivers: set[UUID] = set()
     for i in batch.open():
         kind = receivers if isinstance(batch.drafts[i], Issue) else takers
         kind.add(batch.holders[i])
@@ -138,7 +142,7 @@ async def _claim_receipts(connection: Connection, batch: Batch) -> dict[int, byt
     digests: dict[int, bytes] = {}
     seen: set[bytes] = set()
     for i in batch.open():
-        digest = receipt_digest(batch.drafts[i], batch.tills[i])
+        digest = receipt_digest(batch.drafts[i], batch.tills.get(i))
         if digest is None:
             continue
         if digest in seen:
@@ -157,8 +161,7 @@ async def _claim_receipts(connection: Connection, batch: Batch) -> dict[int, byt
     return digests
 
 
-def _duplicate(till: Till | None) -> DuplicateReceipt:
-    assert till is not None
+def _duplicate(till: Till) -> DuplicateReceipt:
     return DuplicateReceipt(
         f"receipt {till.receipt!r} of this store was used on {till.business_day} already; "
         "send the first request's idempotency key again to get its answer",
@@ -184,7 +187,7 @@ def _waves(batch: Batch) -> list[list[int]]:
     Within a wave the kinds run in a fixed order; a holder whose later draft is of an earlier kind goes
     on in the next wave. Nearly always there is one wave.
     """
-    last: dict[UUID | None, tuple[int, int]] = {}
+    last: dict[UUID, tuple[int, int]] = {}
     sets: dict[tuple[int, int], list[int]] = {}
     for i in batch.open():
         stage = _STAGES[type(batch.drafts[i])]

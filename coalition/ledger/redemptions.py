@@ -33,7 +33,9 @@ SELECT * FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int4[])
 Taken = list[tuple[UUID, int]]
 
 
-async def redeem(connection: Connection, journal: Journal, drafts: Sequence[Redeem]) -> list[Outcome]:
+async def redeem(
+    connection: Connection, journal: Journal, drafts: Sequence[Redeem]
+) -> list[Outcome]:
     """Post `drafts` whose holders are locked; one that its holder's points do not cover is refused."""
     changes = LotChanges()
     outcomes: list[Outcome] = []

@@ -32,7 +32,9 @@ FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::uuid[]) AS resolved (bucket,
 WHERE hold.bucket = resolved.bucket AND hold.id = resolved.id AND hold.state = 1
 """
 
-_DUE = "SELECT id, holder FROM hold WHERE state = 1 AND expires_at <= $1 ORDER BY expires_at LIMIT $2"
+_DUE = (
+    "SELECT id, holder FROM hold WHERE state = 1 AND expires_at <= $1 ORDER BY expires_at LIMIT $2"
+)
 
 
 class KeptHold(NamedTuple):
@@ -61,7 +63,7 @@ async def read_holds(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, 
     for row in await connection.fetch(_READ, buckets, wanted):
         kept = found.get(row[0])
         if kept is None:
-            kept = found[row[0]] = KeptHold(*row[:12], legs=[])
+            kept = found[row[0]] = KeptHold._make([*row[:12], []])
         kept.legs.append(Available(row[12], row[13]))
     return found
 

@@ -61,7 +61,7 @@ async def read_postings(connection: Connection, ids: Iterable[UUID]) -> dict[UUI
     for row in await connection.fetch(_READ, buckets, wanted):
         kept = found.get(row[0])
         if kept is None:
-            kept = found[row[0]] = KeptPosting(*row[:5], legs=[])
+            kept = found[row[0]] = KeptPosting._make([*row[:5], []])
         kept.legs.append(ReturnableLeg(row[5], row[6], row[7]))
     return found
 
@@ -92,10 +92,17 @@ async def _reverse_distinct(
     connection: Connection, journal: Journal, drafts: Sequence[Reverse]
 ) -> list[Outcome]:
     originals = await read_postings(connection, [draft.posting for draft in drafts])
-    kept_lots = await lots.read(
-        connection,
-        *zip(*{(leg.lot, kept.holder) for kept in originals.values() for leg in kept.legs}, strict=True),
-    ) if originals else {}
+    kept_lots = (
+        await lots.read(
+            connection,
+            *zip(
+                *{(leg.lot, kept.holder) for kept in originals.values() for leg in kept.legs},
+                strict=True,
+            ),
+        )
+        if originals
+        else {}
+    )
     taken: dict[UUID, int] = defaultdict(int)
     changes = LotChanges()
     rows: list[tuple[object, ...]] = []
@@ -116,7 +123,13 @@ async def _reverse_distinct(
         outcomes.append(_add(journal, draft, original, legs))
         moved = {leg.lot: leg.points for leg in original.legs}
         for lot, part, origin in legs:
-            row = (bucket_of(original.holder), original.id, origin or lot, moved[origin or lot], part)
+            row = (
+                bucket_of(original.holder),
+                original.id,
+                origin or lot,
+                moved[origin or lot],
+                part,
+            )
             rows.append(row)
     await changes.write(connection)
     if rows:
@@ -166,7 +179,7 @@ def _take_back(
     return legs
 
 
-def _give_back(  # noqa: PLR0913 - what a return needs to know
+def _give_back(
     original: KeptPosting,
     points: int,
     draft: Reverse,
@@ -195,7 +208,9 @@ def _already_spent(
         for leg in original.legs
     )
     return PointsAlreadySpent(
-        f"{unspent} of these points are unspent; reverse at most that", points=points, remaining=unspent
+        f"{unspent} of these points are unspent; reverse at most that",
+        points=points,
+        remaining=unspent,
     )
 
 

@@ -37,7 +37,10 @@ async def write_a_history(at: datetime) -> None:
     redeemed, held, kept, open_hold = await post(
         [
             redeem(anna, 350, at, receipt="r1"),
-            *(Hold(anna, till(FUEL, at, f"h{n}"), 1, 20, at + timedelta(hours=1)) for n in range(3)),
+            *(
+                Hold(anna, till(FUEL, at, f"h{n}"), 1, 20, at + timedelta(hours=1))
+                for n in range(3)
+            ),
         ],
         at,
     )

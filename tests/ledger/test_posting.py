@@ -4,7 +4,6 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from coalition.kernel.database import Engine
 from coalition.ledger.drafts import Posted
 from coalition.ledger.refusals import (
     DuplicateReceipt,

@@ -52,7 +52,7 @@ async def post(drafts: Sequence[Draft], at: datetime) -> list[Outcome]:
     return outcomes
 
 
-def issue(  # noqa: PLR0913 - a test names what matters to it
+def issue(
     holder: UUID,
     points: int,
     at: datetime,

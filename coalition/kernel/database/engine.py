@@ -17,7 +17,7 @@ OLDEST_SERVER_VERSION = 150000
 os.environ.setdefault("PICCOLO_CONF", piccolo_conf.__name__)
 
 
-class Connection(asyncpg.Connection):
+class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """A pooled connection that needs no reset between users.
 
     Session state is set by SET LOCAL only, so there is nothing to undo; asyncpg's reset would cost a
@@ -46,7 +46,7 @@ class Transaction(PostgresTransaction):
         """Join the outer transaction or begin one."""
         if self._parent is not None:
             return self._parent  # type: ignore[return-value]  # only this class begins transactions
-        self.connection = await self.get_connection()
+        self.connection = await self.get_connection()  # type: ignore[no-untyped-call]  # Piccolo's
         try:
             await self.connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED;" + self.preamble)
         except BaseException:

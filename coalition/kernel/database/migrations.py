@@ -53,7 +53,7 @@ async def migrate(engine: Engine, apps: Sequence[AppConfig]) -> list[str]:
     lock_holder = await engine.get_new_connection()
     try:
         await lock_holder.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY)
-        await Migration.create_table(if_not_exists=True).run()
+        await Migration.create_table(if_not_exists=True).run()  # type: ignore[no-untyped-call]  # Piccolo's
         done = []
         pending = set(await pending_migrations(apps))
         for app in apps:

@@ -70,9 +70,7 @@ def _in_lock_order(digests: Iterable[UUID]) -> list[UUID]:
     return sorted(digests, key=lambda digest: (bucket_of(digest), digest.bytes))
 
 
-async def find(
-    connection: Connection, claims: Sequence[Claim]
-) -> dict[UUID, tuple[UUID, Answer]]:
+async def find(connection: Connection, claims: Sequence[Claim]) -> dict[UUID, tuple[UUID, Answer]]:
     """Return, by digest, the body hash and the answer of each of `claims` that was answered before."""
     digests = [claim.digest for claim in claims]
     rows = await connection.fetch(_FIND, [bucket_of(digest) for digest in digests], digests)
@@ -101,7 +99,11 @@ async def store(
         for digest in _in_lock_order(by_digest)
         for claim, answer in [by_digest[digest]]
     ]
-    if rows and await connection.execute(_STORE, *zip(*rows, strict=True), at) != f"INSERT 0 {len(rows)}":
+    if (
+        rows
+        and await connection.execute(_STORE, *zip(*rows, strict=True), at)
+        != f"INSERT 0 {len(rows)}"
+    ):
         raise ClaimTakenError
 
 

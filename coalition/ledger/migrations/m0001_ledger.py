@@ -94,6 +94,7 @@ CREATE TABLE posting (
     CONSTRAINT only_a_reversal_reverses CHECK ((reverses IS NOT NULL) = (kind = 3))
 ) PARTITION BY RANGE (id);
 CREATE INDEX posting_by_commit_time ON posting USING brin (committed_at);
+CREATE INDEX posting_by_partner ON posting (partner_no, id);
 
 CREATE TABLE leg (
     bucket int2 NOT NULL,
@@ -226,7 +227,7 @@ GRANT UPDATE (reversed) ON reversed_leg TO coalition_poster;
 GRANT UPDATE (state, resolved_at, posting) ON hold TO coalition_poster;
 GRANT DELETE ON receipt_claim TO coalition_poster;
 
-GRANT SELECT ON posting, leg, hold, hold_leg, reversed_leg, lot TO coalition_tenant;
+GRANT SELECT ON posting, leg, hold, hold_leg, reversed_leg, lot, lot_history TO coalition_tenant;
 ALTER TABLE posting ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_partner_only ON posting TO coalition_tenant
     USING (partner_no = current_setting('coalition.partner_no')::int);
