@@ -1,7 +1,5 @@
 """The HTTP side as a whole: typed handlers, headers, request ids, metrics, pages, health."""
 
-import io
-import json
 from typing import Any, cast
 from uuid import UUID
 
@@ -20,7 +18,6 @@ from coalition.kernel.web.application import build_application
 from coalition.kernel.web.fields import Body, PointsAmount, ReceiptText
 from coalition.kernel.web.health import Readiness, database_checks
 from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
-from coalition.kernel.web.logs import configure_logging
 from coalition.kernel.web.metrics import Metrics
 from server.apps import APPS
 
@@ -295,18 +292,3 @@ async def test_a_draining_service_is_alive_but_not_ready() -> None:
         live = await http.get("/health/live")
     assert (answer.status_code, answer.json()["failing"]) == (503, ["draining"])
     assert live.status_code == 200
-
-
-def test_logs_are_json_lines_without_what_the_database_repeats() -> None:
-    stream = io.StringIO()
-    configure_logging("info", stream)
-    try:
-        error = ValueError("wrong")
-        error.__cause__ = KeyError("inner")
-        structlog.get_logger().info("hello", number=1, exc_info=error)
-        structlog.get_logger().debug("unheard")
-    finally:
-        structlog.reset_defaults()
-    (line,) = map(json.loads, stream.getvalue().splitlines())
-    assert (line["event"], line["level"], line["number"]) == ("hello", "info", 1)
-    assert (line["error"], line["message"], line["cause"]) == ("ValueError", "wrong", "KeyError")
