@@ -1,1 +1,1 @@
-"""Benchmarks that anyone can run: ratios to references measured in the same run on the same machine."""
+"""Benchmarks that anyone can run: ratios to references measured in the same run."""

@@ -1,4 +1,4 @@
-"""`python -m bench`: measures against references of the same run, prints a table, writes results.json."""
+"""`python -m bench`: measures against references, prints a table, writes results.json."""
 
 import argparse
 import shutil

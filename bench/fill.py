@@ -5,11 +5,12 @@ The invariants hold over what is written here, so that the audit can be run afte
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from uuid import UUID
 
+from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import Engine, open_database
 from coalition.kernel.ids import bucket_of, random_id, shard_of, uuid7
 from coalition.ledger.accounts import INTO_LOT, Account, HolderState, Kind
@@ -22,28 +23,60 @@ POINTS_EACH = 100
 PARTNERS = 5
 Row = tuple[object, ...]
 
-_LOT = ["bucket", "id", "holder", "contributor", "currency_no", "issuer_no", "contract_no", "funder_no", "earned_month", "expires_on", "clock_no", "class_no", "issue_price", "prefunded_share", "points_in", "points_out", "held"]
-_POSTING = ["bucket", "id", "batch", "kind", "holder", "partner_no", "occurred_at", "committed_at", "currency_no", "points", "direction", "lot", "account", "account_partner_no"]
+_LOT = [
+    "bucket",
+    "id",
+    "holder",
+    "contributor",
+    "currency_no",
+    "issuer_no",
+    "contract_no",
+    "funder_no",
+    "earned_month",
+    "expires_on",
+    "clock_no",
+    "class_no",
+    "issue_price",
+    "prefunded_share",
+    "points_in",
+    "points_out",
+    "held",
+]
+_POSTING = [
+    "bucket",
+    "id",
+    "batch",
+    "kind",
+    "holder",
+    "partner_no",
+    "occurred_at",
+    "committed_at",
+    "currency_no",
+    "points",
+    "direction",
+    "lot",
+    "account",
+    "account_partner_no",
+]
 
 
 def _provenances(today: date, lots_each: int) -> list[Provenance]:
     """Return the provenances that every member has a lot of: partners and months, latest first."""
-    found = []
-    for age in range(-(-lots_each // PARTNERS)):
-        month = today.year * 12 + today.month - 1 - age
-        for partner_no in range(1, PARTNERS + 1):
-            found.append(
-                Provenance(
-                    currency_no=1,
-                    issuer_no=partner_no,
-                    contract_no=partner_no,
-                    funder_no=partner_no,
-                    earned_month=month // 12 * 100 + month % 12 + 1,
-                    expires_on=today + timedelta(days=700 - 30 * age),
-                    issue_price=Decimal("0.010000000"),
-                    prefunded_share=Decimal("1.000000"),
-                )
-            )
+    newest = today.year * 12 + today.month - 1
+    found = [
+        Provenance(
+            currency_no=1,
+            issuer_no=partner_no,
+            contract_no=partner_no,
+            funder_no=partner_no,
+            earned_month=(newest - age) // 12 * 100 + (newest - age) % 12 + 1,
+            expires_on=today + timedelta(days=700 - 30 * age),
+            issue_price=Decimal("0.010000000"),
+            prefunded_share=Decimal("1.000000"),
+        )
+        for age in range(-(-lots_each // PARTNERS))
+        for partner_no in range(1, PARTNERS + 1)
+    ]
     return found[:lots_each]
 
 
@@ -86,8 +119,8 @@ def _chosen(
 
 
 async def fill(url: str, *, members: int, lots_each: int, postings: int) -> list[UUID]:
-    """Write `members` with `lots_each` lots and `postings` issues in all; return the members' ids."""
-    at = datetime.now(UTC)
+    """Write `members` with `lots_each` lots, `postings` issues in all; return the members' ids."""
+    at = SystemClock().now()
     ids = [random_id() for _ in range(members)]
     provenances = _provenances(at.date(), lots_each)
     assert postings >= members * lots_each, "every lot comes from a posting"

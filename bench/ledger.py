@@ -1,17 +1,17 @@
-"""The ledger group: singles, batches and reads over HTTP against pgbench, COPY and a bare handler."""
+"""The ledger group: singles, batches and reads over HTTP, and what they are compared with."""
 
 import asyncio
 import random
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import references
 from bench.load import Load, run_batches, run_wrk
-from bench.report import Measure, Result, Samples, result_of
+from bench.report import Result, Samples, measures_of, result_of
 from bench.world import World, make_world, serving
+from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import open_database
 from coalition.ledger import audit
 from server.apps import APPS
@@ -27,37 +27,11 @@ ISSUE = Load(
 ONE_STORE = Load(path=ISSUE.path, body=(ISSUE.body or "").replace("n % 20", "1"))
 REDEEM = Load(
     path="/v1/points/redeem",
-    body="""string.format('{"member_id":"%s","receipt":"%s","occurred_at":"NOW","points":3}', member, key)""",
+    body="""string.format(
+      '{"member_id":"%s","receipt":"%s","occurred_at":"NOW","points":3}', member, key)""",
 )
 BALANCE = Load(path="/v1/members/{member}/balance")
 MIXED = Load(path="/", mixed=True)
-
-MEASURES = (
-    Measure(id="issue", text="single issue, 64 connections", unit="/s", reference="tpcb", gate=1.4, aim=2.5),
-    Measure(id="redeem", text="single redeem, 64 connections", unit="/s", reference="tpcb", gate=1.2, aim=2),
-    Measure(id="issue_bare", text="single issue", unit="/s", reference="trivial", gate=0.4, aim=0.7),
-    Measure(id="one_store", text="all to one partner and store", unit="/s", reference="many_stores", gate=0.85, aim=0.95),
-    Measure(id="p99", text="p99 of an issue, 32 connections", unit="ms", reference="tpcb_latency", better="lower", gate=3, aim=1.5),
-    Measure(id="batch_1", text="batches of 5,000 issues, one connection", unit="lines/s", reference="simple_update", gate=4, aim=8),
-    Measure(id="batch_2", text="the same, two connections", unit="lines/s", reference="simple_update", gate=6, aim=12),
-    Measure(id="batch_copy", text="the same, one connection", unit="lines/s", reference="copy", gate=0.25, aim=0.45),
-    Measure(id="redeem_1", text="batches of 5,000 redemptions over 1 lot", unit="lines/s", reference="batch_issues", gate=0.55, aim=0.8),
-    Measure(id="redeem_4", text="the same over 4 lots", unit="lines/s", reference="batch_issues", gate=0.25, aim=0.4),
-    Measure(id="redeem_15", text="the same over 15 lots", unit="lines/s", reference="batch_issues", gate=0.09, aim=0.2),
-    Measure(id="mixed", text="mixed singles (70 % issue, 20 % redeem, holds, reversals)", unit="/s", reference="issue_alone", gate=0.6, aim=0.9),
-    Measure(id="balance", text="balance read", unit="/s", reference="trivial", gate=0.4, aim=0.7),
-    Measure(id="memory", text="resident memory of the service under load", unit="MB", better="lower", gate=200, aim=120),
-    Measure(id="start", text="serve to ready on existing data", unit="s", better="lower", gate=3, aim=2),
-)  # fmt: skip
-
-GROWTH = Measure(
-    id="growth",
-    text="single issue at 10 M postings and 4 M lots",
-    unit="/s",
-    reference="at_100_thousand",
-    gate=0.55,
-    aim=0.85,
-)
 
 
 @dataclass
@@ -75,7 +49,7 @@ class Bench:
         """Read one kind of single request."""
         world = self.world
         world.renew_token()
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = SystemClock().now().isoformat(timespec="seconds")
         body = load.body.replace("NOW", now) if load.body else None
         reading = run_wrk(
             url or world.url,
@@ -96,7 +70,7 @@ class Bench:
         world.renew_token()
         run = world.next_run()
         members = world.members()
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = SystemClock().now().isoformat(timespec="seconds")
         amount = (
             f'"points":{points}' if points else '"purchase":{"amount_minor":12345,"currency":"EUR"}'
         )
@@ -171,7 +145,7 @@ def run(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list[Result
             report = asyncio.run(_audit(world.postgres.url))
             say(f"audit: {report.checks} checks, {len(report.breaches)} breaches")
             assert report.ok, report.breaches
-    return [result_of(GROUP, measure, samples) for measure in MEASURES]
+    return [result_of(GROUP, measure, samples) for measure in measures_of(GROUP)]
 
 
 def run_growth(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list[Result]:
@@ -193,7 +167,7 @@ def run_growth(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list
             report = asyncio.run(_audit(many.postgres.url))
             say(f"audit: {report.checks} checks, {len(report.breaches)} breaches")
             assert report.ok, report.breaches
-    return [result_of("growth", GROWTH, samples)]
+    return [result_of("growth", measure, samples) for measure in measures_of("growth")]
 
 
 async def _audit(url: str) -> audit.Report:

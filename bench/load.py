@@ -82,7 +82,8 @@ _MIXED = """
       '{"member_id":"%%s","receipt":"%%s","occurred_at":"%(now)s","points":3}', member, key))
   end
   return wrk.format("POST", "/v1/points/issue", headers, string.format(
-    '{"member_id":"%%s","receipt":"%%s","occurred_at":"%(now)s","purchase":{"amount_minor":12345,"currency":"EUR"}}',
+    '{"member_id":"%%s","receipt":"%%s","occurred_at":"%(now)s",'
+      .. '"purchase":{"amount_minor":12345,"currency":"EUR"}}',
     member, key))
 end
 function response(status, headers, body)
@@ -105,7 +106,7 @@ def run_wrk(
     connections: int,
     seconds: int,
 ) -> Reading:
-    """Load `url` from `connections` connections for `seconds`; every request has a key of its own."""
+    """Load `url` from `connections` connections for `seconds`; each request has its own key."""
     if load.mixed:
         request = _MIXED % {"now": now}
     elif load.body is None:

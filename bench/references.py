@@ -1,4 +1,4 @@
-"""What the measures are compared with: pgbench, COPY, and a trivial handler, on the same machine."""
+"""What the measures are compared with: pgbench, COPY, and a trivial handler."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -20,6 +19,7 @@ from uuid import UUID
 import asyncpg
 
 from bench.world import World, free_port
+from coalition.kernel.clock import SystemClock
 from coalition.kernel.embedded_postgres.binaries import find_binaries
 from coalition.kernel.ids import bucket_of, random_id, uuid7
 
@@ -70,12 +70,13 @@ def pgbench(world: World, *, builtin: str, clients: int, seconds: int) -> tuple[
 
 
 async def _copy_rows(url: str) -> float:
-    """Return rows of journal, lot and claim (one of each together count as one) per second by COPY."""
-    at = datetime.now(UTC)
+    """Return rows per second by COPY; one of journal, lot and claim together count as one."""
+    at = SystemClock().now()
     connection = await asyncpg.connect(url)
     for table in ("posting", "lot", "receipt_claim"):
         await connection.execute(
-            f"DROP TABLE IF EXISTS copy_{table}; CREATE TABLE copy_{table} (LIKE {table} INCLUDING ALL)"
+            f"DROP TABLE IF EXISTS copy_{table};"
+            f"CREATE TABLE copy_{table} (LIKE {table} INCLUDING ALL)"
         )
     members = [random_id() for _ in range(COPY_ROWS)]
     price, share, batch = Decimal("0.01"), Decimal(1), uuid7(at)
@@ -89,7 +90,23 @@ async def _copy_rows(url: str) -> float:
         for m in members
     ]
     claims = [(bucket_of(m), UUID(int=random.getrandbits(128)), batch) for m in members]
-    columns = ["bucket", "id", "batch", "kind", "holder", "partner_no", "receipt", "occurred_at", "committed_at", "currency_no", "points", "direction", "lot", "account", "account_partner_no"]
+    columns = [
+        "bucket",
+        "id",
+        "batch",
+        "kind",
+        "holder",
+        "partner_no",
+        "receipt",
+        "occurred_at",
+        "committed_at",
+        "currency_no",
+        "points",
+        "direction",
+        "lot",
+        "account",
+        "account_partner_no",
+    ]
     started = time.perf_counter()
     async with connection.transaction():
         await connection.copy_records_to_table("copy_posting", records=postings, columns=columns)
@@ -108,7 +125,7 @@ def copy_rows(world: World) -> float:
 
 @contextlib.contextmanager
 def trivial_handler() -> Iterator[str]:
-    """Serve a typed Litestar handler without middleware, as the service is served; yield its address."""
+    """Serve a typed Litestar handler without middleware; yield its address."""
     port = free_port()
     command = [sys.executable, "-m", "bench.trivial", str(port)]
     process = subprocess.Popen(command, env={**os.environ}, stdout=subprocess.DEVNULL)

@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,12 @@ class Measure:
     better: Better = "higher"
     gate: float
     aim: float
+
+
+def measures_of(group: str) -> list[Measure]:
+    """Return the rows of `group` as measures.toml states them."""
+    stated = tomllib.loads((Path(__file__).parent / "measures.toml").read_text("utf-8"))
+    return [Measure(**row) for row in stated[group]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The reference for one request: a typed Litestar handler without middleware that touches nothing."""
+"""The reference for one request: a typed Litestar handler that touches nothing."""
 
 import sys
 from typing import Any

@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -23,6 +24,7 @@ from coalition.access.service import NewClient, create_client
 from coalition.federation.service import create_coalition, create_partner
 from coalition.federation.stores import NewStore, create_stores
 from coalition.federation.terms import ContractTerms
+from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import migrate, open_database
 from coalition.kernel.embedded_postgres import EmbeddedServer, start
 from coalition.kernel.identity import SCOPES
@@ -56,7 +58,7 @@ class World:
     def next_run(self) -> str:
         """Return a name that no earlier run of this world had; it goes into keys and receipts."""
         self.run += 1
-        return f"{self.run}-{time.time_ns()}"
+        return f"{self.run}-{secrets.token_hex(4)}"
 
     def renew_token(self, client: int = 0) -> str:
         """Take a fresh token of one partner's client from the service."""
@@ -145,11 +147,11 @@ async def _set_up(url: str, at: datetime) -> list[NewClient]:
 
 @contextlib.contextmanager
 def make_world(directory: Path, *, members: int, lots_each: int, postings: int) -> Iterator[World]:
-    """Make a world in `directory`: members with lots and a history of `postings`; stop it at the end."""
+    """Make a world in `directory`: members with lots and a history; stop it at the end."""
     directory.mkdir(parents=True, exist_ok=True)
     postgres = start(directory)
     try:
-        clients = asyncio.run(_set_up(postgres.url, datetime.now(UTC)))
+        clients = asyncio.run(_set_up(postgres.url, SystemClock().now()))
         ids = asyncio.run(
             fill(postgres.url, members=members, lots_each=lots_each, postings=postings)
         )
