@@ -27,14 +27,14 @@ HOLD_DEFAULT_S = 900
 HOLD_MOST_S = 7 * 86_400
 
 
-class Purchase(Body):
+class Purchase(Body, frozen=True):
     """What was bought, in minor units with its currency."""
 
     amount_minor: AmountMinor
     currency: CurrencyCode
 
 
-class IssueBody(Body):
+class IssueBody(Body, frozen=True):
     """Give points for a purchase, or a number of points that the partner decided itself."""
 
     receipt: ReceiptText
@@ -46,7 +46,7 @@ class IssueBody(Body):
     points: PointsAmount | None = None
 
 
-class RedeemBody(Body):
+class RedeemBody(Body, frozen=True):
     """Take points as payment at once."""
 
     receipt: ReceiptText
@@ -57,30 +57,30 @@ class RedeemBody(Body):
     store: ShortText | None = None
 
 
-class HoldBody(RedeemBody):
+class HoldBody(RedeemBody, frozen=True):
     """Reserve points; released by themselves after `expires_in_s` seconds."""
 
     expires_in_s: Annotated[int, Meta(ge=1, le=HOLD_MOST_S)] = HOLD_DEFAULT_S
 
 
-class CaptureBody(Body):
+class CaptureBody(Body, frozen=True):
     """Take all of a hold, or the points named; the rest is released."""
 
     points: PointsAmount | None = None
 
 
-class VoidBody(Body):
+class VoidBody(Body, frozen=True):
     """Release a hold."""
 
 
-class ReverseBody(Body):
+class ReverseBody(Body, frozen=True):
     """Reverse what is left of a posting, or the points named."""
 
     points: PointsAmount | None = None
     reason: LongText | None = None
 
 
-class QuoteBody(Body):
+class QuoteBody(Body, frozen=True):
     """Ask what a purchase would earn and what points could pay of it."""
 
     purchase: Purchase
@@ -111,7 +111,7 @@ class IssuedLot(msgspec.Struct, frozen=True):
 
 
 class PostingAnswer(msgspec.Struct):
-    """A posting that was made. A purchase that earns nothing makes none: `posting_id` is then null."""
+    """A posting that was made; `posting_id` is null for a purchase that earns nothing."""
 
     posting_id: UUID | None
     member_id: UUID

@@ -36,7 +36,7 @@ from coalition.points.refusals import (
     PurchaseOrPoints,
     UnknownCard,
 )
-from coalition.points.rules import Reason, earn, explain
+from coalition.points.rules import Reason, earn, explain, given_reason, spent_reason
 from coalition.points.terms import Terms, check_time
 
 Drafted = tuple[Draft, list[Reason]]
@@ -118,7 +118,7 @@ def earned(
     if (given is None) == (bought is None):
         raise PurchaseOrPoints
     if given is not None or bought is None:
-        return given or 0, None, Reason("given", given or 0, "as the partner decided")
+        return given or 0, None, given_reason(given or 0)
     rule = terms.rules.at(partner_no, bought.currency, occurred_at)
     if rule is None:
         raise NoEarningRule(
@@ -146,8 +146,7 @@ def _redeem(
     if isinstance(command, HoldBody):
         expires_at = at + timedelta(seconds=command.expires_in_s)
         return Hold(member, till, currency_no, command.points, expires_at), []
-    reason = Reason("earliest_expiry", command.points, "points that expire first are spent first")
-    return Redeem(member, till, currency_no, command.points), [reason]
+    return Redeem(member, till, currency_no, command.points), [spent_reason(command.points)]
 
 
 def _reverse(asked: Asked, command: ReverseBody, terms: Terms, at: datetime) -> Drafted:

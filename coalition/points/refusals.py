@@ -46,7 +46,7 @@ class OtherStore(Forbidden):
 
 
 class EarningRuleTaken(Conflict):
-    """The partner has an earning rule for this currency from that time already; take a later time."""
+    """The partner has an earning rule for this currency from that time; take a later one."""
 
     code, title = "earning_rule_taken", "Earning rule taken"
     constraint = "a_partner_has_one_earning_rule_at_a_time"

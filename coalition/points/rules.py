@@ -10,7 +10,7 @@ from coalition.kernel.money import Rounding, exponent, round_whole
 
 
 class EarningRule(msgspec.Struct, frozen=True):
-    """`points` for every `per_minor` minor units of `currency`, from `valid_from` until the next one."""
+    """`points` for every `per_minor` minor units of `currency`, until the next rule begins."""
 
     no: int
     partner_no: int
@@ -35,8 +35,14 @@ class EarningRules:
     def __init__(self, rules: Iterable[EarningRule]) -> None:
         """Index `rules` by partner and currency, latest first."""
         self._timeline: dict[tuple[int, str], list[EarningRule]] = {}
+        self._by_no: dict[int, EarningRule] = {}
         for rule in sorted(rules, key=lambda rule: rule.valid_from, reverse=True):
             self._timeline.setdefault((rule.partner_no, rule.currency), []).append(rule)
+            self._by_no[rule.no] = rule
+
+    def numbered(self, no: int) -> EarningRule:
+        """Return the rule with this number, which is written in our own books."""
+        return self._by_no[no]
 
     def at(self, partner_no: int, currency: str, instant: datetime) -> EarningRule | None:
         """Return the rule that holds at `instant`, or None."""
@@ -64,11 +70,23 @@ _ROUNDING_TEXT = {
 def explain(amount_minor: int, rule: EarningRule, points: int) -> Reason:
     """Return why `amount_minor` earned `points` under `rule`."""
     noun = "point" if rule.points == 1 else "points"
+    per = decimal_text(rule.per_minor, rule.currency)
+    amount = decimal_text(amount_minor, rule.currency)
     text = (
-        f"{rule.points} {noun} per {decimal_text(rule.per_minor, rule.currency)} {rule.currency} of "
-        f"{decimal_text(amount_minor, rule.currency)} {rule.currency}, {_ROUNDING_TEXT[rule.rounding]}"
+        f"{rule.points} {noun} per {per} {rule.currency} of {amount} {rule.currency}, "
+        f"{_ROUNDING_TEXT[rule.rounding]}"
     )
     return Reason(f"earning:{rule.no}", points, text)
+
+
+def given_reason(points: int) -> Reason:
+    """Return why points were issued without a rule."""
+    return Reason("given", points, "as the partner decided")
+
+
+def spent_reason(points: int) -> Reason:
+    """Return why points were taken from these lots and not from others."""
+    return Reason("earliest_expiry", points, "points that expire first are spent first")
 
 
 def decimal_text(amount_minor: int, currency: str) -> str:

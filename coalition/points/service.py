@@ -10,6 +10,7 @@ import asyncpg
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Invalid, Refused
+from coalition.kernel.ids import MemberId
 from coalition.ledger import posting
 from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Posted
 from coalition.members import queries, relations
@@ -50,8 +51,8 @@ async def post(
 ) -> list[LineAnswer]:
     """Post what is `asked`; return an answer to each, in order. Balances are not filled in.
 
-    The caller holds a transaction with `posting.PINNED` settings. A line that cannot be done gets its
-    refusal and leaves nothing; the others are not spoiled.
+    The caller holds a transaction with `posting.PINNED` settings. A line that cannot be done gets
+    its refusal and leaves nothing; the others are not spoiled.
     """
     answers: list[LineAnswer | None] = [None] * len(asked)
     members = await members_of_cards(connection, asked, card_key)
@@ -70,7 +71,7 @@ async def post(
         for line, outcome in zip(lines, outcomes, strict=True):
             answers[line.position] = _answer(line, outcome)
             if not isinstance(outcome, Refused):
-                related.add((outcome.holder, asked[line.position].partner_no))
+                related.add((MemberId(outcome.holder), asked[line.position].partner_no))
                 postings += isinstance(outcome, Posted)
         await relations.ensure(connection, related, at)
         if postings:
@@ -100,9 +101,7 @@ async def post_isolating(
     return [
         answer
         for half in halves
-        for answer in await post_isolating(
-            connection, half, terms=terms, card_key=card_key, at=at
-        )
+        for answer in await post_isolating(connection, half, terms=terms, card_key=card_key, at=at)
     ]
 
 

@@ -1,7 +1,6 @@
-"""The terms of business in memory: catalogue and earning rules of one version, kept by each process."""
+"""The terms of business in memory: catalogue and earning rules of one version."""
 
 from datetime import date, datetime, timedelta
-from uuid import UUID
 
 import msgspec
 
@@ -17,7 +16,9 @@ from coalition.points.rules import EarningRule, EarningRules
 FURTHEST_AHEAD = timedelta(minutes=5)
 FURTHEST_BACK = timedelta(days=400)
 
-_RULES = "SELECT no, partner_no, currency, points, per_minor, rounding, valid_from FROM earning_rule"
+_RULES = (
+    "SELECT no, partner_no, currency, points, per_minor, rounding, valid_from FROM earning_rule"
+)
 
 
 class Terms:
@@ -34,7 +35,7 @@ class Terms:
         return instant.astimezone(self.catalogue.zone).date()
 
     def base_provenance(self, contract: Contract, day: date) -> Provenance:
-        """Return where base points come from that are earned on `day`: the partner funds them itself."""
+        """Return where base points of `day` come from: the partner funds them itself."""
         month = day.year * 100 + day.month
         key = (contract.no, month)
         known = self._provenances.get(key)
@@ -82,8 +83,7 @@ def check_time(occurred_at: datetime, at: datetime) -> None:
     """Refuse a receipt's time that lies more than 5 minutes ahead of `at` or 400 days back."""
     if not at - FURTHEST_BACK <= occurred_at <= at + FURTHEST_AHEAD:
         raise TimeOutOfBounds(
-            "occurred_at must lie at most 5 minutes ahead and at most 400 days back; check the till's clock",
+            "occurred_at must lie at most 5 minutes ahead and at most 400 days back; "
+            "check the till's clock",
             errors=[{"pointer": "/occurred_at", "detail": "out of bounds"}],
         )
-
-

@@ -8,7 +8,15 @@ from uuid import UUID
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.errors import Refused
-from coalition.kernel.idempotency import Answer, Claim, ClaimTakenError, KeyReused, find, replay, store
+from coalition.kernel.idempotency import (
+    Answer,
+    Claim,
+    ClaimTakenError,
+    KeyReused,
+    find,
+    replay,
+    store,
+)
 from coalition.kernel.web.decoding import Media, encode
 from coalition.ledger import holders, posting
 from coalition.ledger.coalescing import Coalescer
@@ -56,8 +64,8 @@ class Tills:
     ) -> list[LineAnswer]:
         """Post the lines of a batch, each answered, in the caller's transaction.
 
-        The transaction has the settings `posting.PINNED` and may have the role `posting.POSTER_ROLE`;
-        `ensure_partition(at)` came before it. Balances are not filled in.
+        The transaction has the settings `posting.PINNED` and may have the role
+        `posting.POSTER_ROLE`; `ensure_partition(at)` came before it. Balances are not filled in.
         """
         terms = await self.refresh_terms(connection)
         return await post_isolating(connection, asked, terms=terms, card_key=self._card_key, at=at)
@@ -93,8 +101,16 @@ class Tills:
                 answer.payable = payable(answer.balance, amount, contract.currency, price)
         return answer
 
+    async def terms(self) -> Terms:
+        """Return the terms of now, for a reader whose own transaction sees one tenant only."""
+        async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+            return await self.refresh_terms(connection)
+
     async def refresh_terms(self, connection: Connection) -> Terms:
-        """Return the terms of now; those in memory when nothing has changed."""
+        """Return the terms of now; those in memory when nothing has changed.
+
+        `connection` must see all partners: what is read is kept for everybody.
+        """
         self._terms = await business.refresh(connection, self._terms)
         return self._terms
 
@@ -116,7 +132,7 @@ class Tills:
         return member_of(body, members)
 
     async def _post_together(self, requests: list[Request]) -> list[Answer | Refused]:
-        """Post `requests` in one transaction, equal keys joined; again as a whole when a race is lost."""
+        """Post `requests` in one transaction, equal keys joined; again when a race is lost."""
         while True:
             try:
                 return await retrying(lambda: self._attempt(requests))

@@ -1,0 +1,148 @@
+"""Postings and holds read back as they were written, for the partner that made them.
+
+Every statement names the partner, and its callers' transactions see the rows of one tenant only.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import bucket_of
+
+_COLUMNS = """
+SELECT bucket, id, kind, holder, partner_no, store_no, receipt, occurred_at, committed_at, points,
+       direction, reverses, purchase_minor, purchase_currency, rule_no, reason,
+       (SELECT coalesce(sum(reversed), 0) FROM reversed_leg
+        WHERE reversed_leg.bucket = posting.bucket AND reversed_leg.posting = posting.id)
+FROM posting
+"""
+
+_ONE = _COLUMNS + "WHERE bucket = $1 AND id = $2 AND partner_no = $3"
+
+# Ids are time-ordered, so the latest come first and a page begins where the last one ended.
+_PAGE = (
+    _COLUMNS
+    + """
+WHERE partner_no = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR receipt = $3)
+  AND ($4::int4 IS NULL OR store_no = $4)
+ORDER BY id DESC LIMIT $5
+"""
+)
+
+_MOVED = """
+SELECT wanted.id, coalesce(leg.points, posting.points), kept.issuer_no, kept.expires_on
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
+JOIN posting ON posting.bucket = wanted.bucket AND posting.id = wanted.id
+LEFT JOIN leg ON leg.bucket = wanted.bucket AND leg.posting = wanted.id,
+LATERAL (
+    SELECT issuer_no, expires_on FROM lot
+    WHERE lot.bucket = wanted.bucket AND lot.id = coalesce(leg.lot, posting.lot)
+    UNION ALL
+    SELECT issuer_no, expires_on FROM lot_history AS swept
+    WHERE swept.bucket = wanted.bucket AND swept.id = coalesce(leg.lot, posting.lot)
+    LIMIT 1) AS kept
+ORDER BY wanted.id, leg.no
+"""
+
+_KIND = "SELECT kind FROM posting WHERE bucket = $1 AND id = $2 AND partner_no = $3"
+
+_HOLD = """
+SELECT id, holder, store_no, receipt, points, state, occurred_at, made_at, expires_at, resolved_at,
+       posting
+FROM hold WHERE bucket = $1 AND id = $2 AND partner_no = $3
+"""
+
+
+class Moved(NamedTuple):
+    """Points of one lot that a posting moved: who issued them and when they expire."""
+
+    points: int
+    issuer_no: int
+    expires_on: date | None
+
+
+class Recorded(NamedTuple):
+    """A posting as it stands in the books; `reversed` points of it were reversed since."""
+
+    bucket: int
+    id: UUID
+    kind: int
+    holder: UUID
+    partner_no: int
+    store_no: int | None
+    receipt: str | None
+    occurred_at: datetime
+    committed_at: datetime
+    points: int
+    direction: int
+    reverses: UUID | None
+    purchase_minor: int | None
+    purchase_currency: str | None
+    rule_no: int | None
+    reason: str | None
+    reversed: int
+    moved: list[Moved]
+
+
+class RecordedHold(NamedTuple):
+    """A hold as it stands in the books."""
+
+    id: UUID
+    holder: UUID
+    store_no: int | None
+    receipt: str
+    points: int
+    state: int
+    occurred_at: datetime
+    made_at: datetime
+    expires_at: datetime
+    resolved_at: datetime | None
+    posting: UUID | None
+
+
+async def read_posting(
+    connection: Connection, posting: UUID, *, partner_no: int
+) -> Recorded | None:
+    """Return a posting of the partner with what it moved; None when it has no such posting."""
+    rows = await connection.fetch(_ONE, bucket_of(posting), posting, partner_no)
+    found = await _with_moved(connection, rows)
+    return found[0] if found else None
+
+
+async def list_postings(
+    connection: Connection,
+    *,
+    partner_no: int,
+    before: UUID | None,
+    receipt: str | None,
+    store_no: int | None,
+    limit: int,
+) -> list[Recorded]:
+    """Return at most `limit` postings of the partner, the latest first, older than `before`."""
+    rows = await connection.fetch(_PAGE, partner_no, before, receipt, store_no, limit)
+    return await _with_moved(connection, rows)
+
+
+async def read_kind(connection: Connection, posting: UUID, *, partner_no: int) -> int | None:
+    """Return the kind of a posting of the partner; None when it has no such posting."""
+    kind: int | None = await connection.fetchval(_KIND, bucket_of(posting), posting, partner_no)
+    return kind
+
+
+async def read_hold(connection: Connection, hold: UUID, *, partner_no: int) -> RecordedHold | None:
+    """Return a hold of the partner; None when it has no such hold."""
+    row = await connection.fetchrow(_HOLD, bucket_of(hold), hold, partner_no)
+    return None if row is None else RecordedHold(*row)
+
+
+async def _with_moved(connection: Connection, rows: Iterable[asyncpg.Record]) -> list[Recorded]:
+    found = {row[1]: Recorded(*row, moved=[]) for row in rows}
+    if found:
+        buckets = [recorded.bucket for recorded in found.values()]
+        for row in await connection.fetch(_MOVED, buckets, list(found)):
+            found[row[0]].moved.append(Moved(*row[1:]))
+    return list(found.values())

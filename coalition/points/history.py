@@ -1,0 +1,229 @@
+"""What a partner is told of its postings and holds afterwards, with the reasons."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from coalition.kernel.database import transaction
+from coalition.kernel.database.transactions import TENANT_ROLE
+from coalition.ledger import register
+from coalition.ledger.accounts import INTO_LOT, HoldState, Kind
+from coalition.ledger.refusals import UnknownHold, UnknownPosting
+from coalition.ledger.register import Recorded, RecordedHold
+from coalition.points.commands import Purchase
+from coalition.points.rules import Reason, explain, given_reason, spent_reason
+from coalition.points.terms import Terms
+
+
+class PostingKind(StrEnum):
+    """What a posting did."""
+
+    ISSUE = "issue"
+    REDEEM = "redeem"
+    REVERSAL = "reversal"
+    EXPIRE = "expire"
+
+
+class Direction(StrEnum):
+    """Where points went, seen from the member."""
+
+    CREDIT = "credit"
+    """To the member."""
+    DEBIT = "debit"
+    """From the member."""
+
+
+class HoldStanding(StrEnum):
+    """What became of a hold."""
+
+    OPEN = "open"
+    CAPTURED = "captured"
+    VOIDED = "voided"
+    EXPIRED = "expired"
+
+
+_KINDS = {
+    Kind.ISSUE: PostingKind.ISSUE,
+    Kind.REDEEM: PostingKind.REDEEM,
+    Kind.REVERSAL: PostingKind.REVERSAL,
+    Kind.EXPIRE: PostingKind.EXPIRE,
+}
+_STANDINGS = {
+    HoldState.OPEN: HoldStanding.OPEN,
+    HoldState.CAPTURED: HoldStanding.CAPTURED,
+    HoldState.VOIDED: HoldStanding.VOIDED,
+    HoldState.EXPIRED: HoldStanding.EXPIRED,
+}
+
+
+class MovedLot(msgspec.Struct, frozen=True):
+    """Points that a posting moved: who issued them, and their last day (null is never)."""
+
+    issuer_id: UUID
+    points: int
+    expires_on: date | None
+
+
+class PostingView(msgspec.Struct, frozen=True, kw_only=True):
+    """A posting as it was made; `reversed_points` is how many of its points were reversed since."""
+
+    posting_id: UUID
+    kind: PostingKind
+    member_id: UUID
+    store: str | None
+    receipt: str | None
+    occurred_at: datetime
+    committed_at: datetime
+    points: int
+    direction: Direction
+    lots: list[MovedLot]
+    reasons: list[Reason]
+    purchase: Purchase | None
+    reverses: UUID | None
+    reversed_points: int
+
+
+class PostingPage(msgspec.Struct, frozen=True):
+    """Postings, the latest first; ask again with `cursor` set to `next_cursor` for those before."""
+
+    items: list[PostingView]
+    next_cursor: UUID | None
+
+
+class HoldView(msgspec.Struct, frozen=True, kw_only=True):
+    """A hold as it stands; `posting_id` is the redemption of a captured one."""
+
+    hold_id: UUID
+    state: HoldStanding
+    member_id: UUID
+    store: str | None
+    receipt: str
+    points: int
+    occurred_at: datetime
+    made_at: datetime
+    expires_at: datetime
+    resolved_at: datetime | None
+    posting_id: UUID | None
+
+
+async def show_posting(posting: UUID, *, partner_no: int, terms: Terms) -> PostingView:
+    """Return a posting of the partner. Raises `UnknownPosting`."""
+    async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
+        recorded = await register.read_posting(connection, posting, partner_no=partner_no)
+    if recorded is None:
+        raise UnknownPosting
+    return _posting_view(recorded, terms)
+
+
+async def list_postings(
+    *,
+    partner_no: int,
+    terms: Terms,
+    cursor: UUID | None,
+    receipt: str | None,
+    store: str | None,
+    limit: int,
+) -> PostingPage:
+    """Return a page of the partner's postings. Raises `UnknownStore`."""
+    store_no = None if store is None else terms.catalogue.store(partner_no, store).no
+    async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
+        found = await register.list_postings(
+            connection,
+            partner_no=partner_no,
+            before=cursor,
+            receipt=receipt,
+            store_no=store_no,
+            limit=limit + 1,
+        )
+    page = [_posting_view(recorded, terms) for recorded in found[:limit]]
+    return PostingPage(page, page[-1].posting_id if len(found) > limit else None)
+
+
+async def kind_of_posting(posting: UUID, *, partner_no: int) -> Kind:
+    """Return the kind of a posting of the partner. Raises `UnknownPosting`."""
+    async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
+        kind = await register.read_kind(connection, posting, partner_no=partner_no)
+    if kind is None:
+        raise UnknownPosting
+    return Kind(kind)
+
+
+async def check_own_hold(hold: UUID, *, partner_no: int) -> None:
+    """Refuse a hold that is not the partner's. Raises `UnknownHold`."""
+    await _read_hold(hold, partner_no)
+
+
+async def show_hold(hold: UUID, *, partner_no: int, terms: Terms, at: datetime) -> HoldView:
+    """Return a hold of the partner as it stands at `at`. Raises `UnknownHold`."""
+    kept = await _read_hold(hold, partner_no)
+    standing = _STANDINGS[HoldState(kept.state)]
+    if standing is HoldStanding.OPEN and kept.expires_at <= at:
+        standing = HoldStanding.EXPIRED  # the job that books it has not come by yet
+    return HoldView(
+        hold_id=kept.id,
+        state=standing,
+        member_id=kept.holder,
+        store=_store_code(kept.store_no, terms),
+        receipt=kept.receipt,
+        points=kept.points,
+        occurred_at=kept.occurred_at,
+        made_at=kept.made_at,
+        expires_at=kept.expires_at,
+        resolved_at=kept.resolved_at,
+        posting_id=kept.posting,
+    )
+
+
+async def _read_hold(hold: UUID, partner_no: int) -> RecordedHold:
+    async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
+        kept = await register.read_hold(connection, hold, partner_no=partner_no)
+    if kept is None:
+        raise UnknownHold
+    return kept
+
+
+def _posting_view(recorded: Recorded, terms: Terms) -> PostingView:
+    bought = None
+    if recorded.purchase_minor is not None and recorded.purchase_currency is not None:
+        bought = Purchase(amount_minor=recorded.purchase_minor, currency=recorded.purchase_currency)
+    return PostingView(
+        posting_id=recorded.id,
+        kind=_KINDS[Kind(recorded.kind)],
+        member_id=recorded.holder,
+        store=_store_code(recorded.store_no, terms),
+        receipt=recorded.receipt,
+        occurred_at=recorded.occurred_at,
+        committed_at=recorded.committed_at,
+        points=recorded.points,
+        direction=Direction.CREDIT if recorded.direction == INTO_LOT else Direction.DEBIT,
+        lots=[
+            MovedLot(terms.catalogue.partner(moved.issuer_no).id, moved.points, moved.expires_on)
+            for moved in recorded.moved
+        ],
+        reasons=[_reason(recorded, bought, terms)],
+        purchase=bought,
+        reverses=recorded.reverses,
+        reversed_points=recorded.reversed,
+    )
+
+
+def _reason(recorded: Recorded, bought: Purchase | None, terms: Terms) -> Reason:
+    """Explain a posting again from what is stored; the same words as in its first answer."""
+    match Kind(recorded.kind):
+        case Kind.ISSUE if recorded.rule_no is not None and bought is not None:
+            rule = terms.rules.numbered(recorded.rule_no)
+            return explain(bought.amount_minor, rule, recorded.points)
+        case Kind.ISSUE:
+            return given_reason(recorded.points)
+        case Kind.REDEEM:
+            return spent_reason(recorded.points)
+        case Kind.REVERSAL:
+            return Reason("reversal", recorded.points, recorded.reason or "as the partner decided")
+        case Kind.EXPIRE:
+            return Reason("expiry", recorded.points, "the last day to spend them has passed")
+
+
+def _store_code(store_no: int | None, terms: Terms) -> str | None:
+    return None if store_no is None else terms.catalogue.store_by_no(store_no).code

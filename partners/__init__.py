@@ -1,0 +1,1 @@
+"""The partners' door: how a partner's systems talk to the coalition."""

@@ -1,0 +1,1 @@
+"""What tills ask, one request at a time: points, postings, members."""

@@ -1,0 +1,145 @@
+"""What tills look up: balance, quote, their own postings and holds."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar.handlers import ASGIRouteHandler
+from msgspec import Meta
+
+from coalition.federation.refusals import NoContract, PartnerSuspended, UnknownStore
+from coalition.kernel.web.fields import Body, ReceiptText, ShortText
+from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
+from coalition.ledger.refusals import UnknownHold, UnknownHolder, UnknownPosting
+from coalition.points import history
+from coalition.points.commands import BalanceAnswer, QuoteAnswer, QuoteBody
+from coalition.points.history import HoldView, PostingPage, PostingView
+from coalition.points.refusals import (
+    NoEarningRule,
+    OneMemberNeeded,
+    OtherStore,
+    StoreClosed,
+    TimeOutOfBounds,
+    UnknownCard,
+)
+from coalition.points.till import Tills
+from partners.pos.acts import ISSUE, REDEEM
+
+
+class PostingsQuery(Body, frozen=True):
+    """Which of the partner's postings are wanted."""
+
+    receipt: ReceiptText | None = None
+    store: ShortText | None = None
+    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most")] = 50
+    cursor: Annotated[UUID | None, Meta(description="The `next_cursor` of the page before")] = None
+
+
+def lookup_routes(door: Door, tills: Tills) -> list[ASGIRouteHandler]:
+    """Return the handlers of everything that a till only asks."""
+    return [
+        hot_route(door, "/v1/members/{member_id:uuid}/balance", _balance(tills)),
+        hot_route(door, "/v1/points/quote", _quote(tills)),
+        hot_route(door, "/v1/points/holds/{hold_id:uuid}", _show_hold(tills)),
+        hot_route(door, "/v1/postings/{posting_id:uuid}", _show_posting(tills)),
+        hot_route(door, "/v1/postings", _list_postings(tills)),
+    ]
+
+
+def _balance(tills: Tills) -> HotEndpoint:
+    async def balance(call: Call) -> Answer:
+        return Answer(200, await tills.balance(call.path["member_id"]))
+
+    return HotEndpoint(
+        method="GET",
+        summary="What a member can spend now",
+        handle=balance,
+        answers={200: BalanceAnswer},
+        scope="members:read",
+        refusals=(UnknownHolder,),
+        tags=("members",),
+    )
+
+
+def _quote(tills: Tills) -> HotEndpoint:
+    async def quote(call: Call) -> Answer:
+        caller = call.caller
+        return Answer(200, await tills.quote(caller.partner_no, caller.store_no, call.body))
+
+    return HotEndpoint(
+        method="POST",
+        summary="What a purchase would earn, and what points could pay of it",
+        description="Changes nothing, so it needs no Idempotency-Key.",
+        handle=quote,
+        body=QuoteBody,
+        answers={200: QuoteAnswer},
+        scope=ISSUE,
+        refusals=(
+            *(PartnerSuspended, NoContract, NoEarningRule, TimeOutOfBounds),
+            *(OneMemberNeeded, UnknownCard, UnknownHolder, UnknownStore, OtherStore, StoreClosed),
+        ),
+        tags=("points",),
+    )
+
+
+def _show_hold(tills: Tills) -> HotEndpoint:
+    async def show(call: Call) -> Answer:
+        terms = await tills.terms()
+        return Answer(
+            200,
+            await history.show_hold(
+                call.path["hold_id"], partner_no=call.caller.partner_no, terms=terms, at=call.at
+            ),
+        )
+
+    return HotEndpoint(
+        method="GET",
+        summary="How a hold of yours stands",
+        handle=show,
+        answers={200: HoldView},
+        scope=REDEEM,
+        refusals=(UnknownHold,),
+        tags=("points",),
+    )
+
+
+def _show_posting(tills: Tills) -> HotEndpoint:
+    async def show(call: Call) -> Answer:
+        terms = await tills.terms()
+        partner_no = call.caller.partner_no
+        posting = call.path["posting_id"]
+        return Answer(200, await history.show_posting(posting, partner_no=partner_no, terms=terms))
+
+    return HotEndpoint(
+        method="GET",
+        summary="A posting of yours, with its lots and reasons",
+        handle=show,
+        answers={200: PostingView},
+        scope=(ISSUE, REDEEM),
+        refusals=(UnknownPosting,),
+        tags=("postings",),
+    )
+
+
+def _list_postings(tills: Tills) -> HotEndpoint:
+    async def listed(call: Call) -> Answer:
+        wanted: PostingsQuery = call.query
+        page = await history.list_postings(
+            partner_no=call.caller.partner_no,
+            terms=await tills.terms(),
+            cursor=wanted.cursor,
+            receipt=wanted.receipt,
+            store=wanted.store,
+            limit=wanted.limit,
+        )
+        return Answer(200, page)
+
+    return HotEndpoint(
+        method="GET",
+        summary="Your postings, the latest first",
+        handle=listed,
+        query=PostingsQuery,
+        answers={200: PostingPage},
+        scope=(ISSUE, REDEEM),
+        refusals=(UnknownStore,),
+        tags=("postings",),
+    )
