@@ -1,6 +1,5 @@
 """Where clients get and return tokens, and learn how: RFC 6749, 7009, 7517, 8414."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,21 +7,13 @@ import msgspec
 from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import (
-    OpenAPIMediaType,
-    OpenAPIType,
-    Operation,
-    Reference,
-    RequestBody,
-    Schema,
-)
 from litestar.types import ControllerRouterHandler
 
 from coalition.access import tokens
-from coalition.access.assertions import ASSERTION_TYPE
 from coalition.access.client_keys import ASSERTION_ALGORITHMS
 from coalition.access.credentials import Credential
-from coalition.access.form import FORM_MAX_BYTES, FORM_MEDIA_TYPE, credential_of, read_form
+from coalition.access.form import FORM_MAX_BYTES, credential_of, read_form
+from coalition.access.form_description import RevocationOperation, TokenOperation
 from coalition.access.refusals import InvalidClient, InvalidRequest, TokenRefused
 from coalition.access.signing import base64url
 from coalition.kernel.identity import SCOPES
@@ -88,47 +79,6 @@ class Metadata(msgspec.Struct, frozen=True):
     revocation_endpoint_auth_signing_alg_values_supported: tuple[str, ...]
 
 
-def _form_schema(required: str, *, says: str) -> RequestBody:
-    text = Schema(type=OpenAPIType.STRING, min_length=1)
-    own: dict[str, Reference | Schema] = {
-        "grant_type": Schema(type=OpenAPIType.STRING, enum=[tokens.CLIENT_CREDENTIALS]),
-        "scope": Schema(type=OpenAPIType.STRING, description="Words; left out: all that is held"),
-        "token": text,
-        "token_type_hint": text,
-    }
-    names = ("grant_type", "scope") if required == "grant_type" else ("token", "token_type_hint")
-    schema = Schema(
-        type=OpenAPIType.OBJECT,
-        properties={name: own[name] for name in names}
-        | {
-            "client_id": text,
-            "client_secret": text,
-            "client_assertion": text,
-            "client_assertion_type": Schema(type=OpenAPIType.STRING, enum=[ASSERTION_TYPE]),
-        },
-        required=[required],
-    )
-    return RequestBody(
-        content={FORM_MEDIA_TYPE: OpenAPIMediaType(schema=schema)}, description=says, required=True
-    )
-
-
-@dataclass
-class _TokenOperation(Operation):
-    """The form is read by hand, so its description is written by hand."""
-
-    def __post_init__(self) -> None:
-        self.request_body = _form_schema("grant_type", says="Who asks, and for which scopes")
-
-
-@dataclass
-class _RevocationOperation(Operation):
-    """Likewise."""
-
-    def __post_init__(self) -> None:
-        self.request_body = _form_schema("token", says="Who returns which token")
-
-
 _REFUSALS = {
     400: ResponseSpec(TokenError, description="The request is not good", generate_examples=False),
     401: ResponseSpec(TokenError, description="The client is not known", generate_examples=False),
@@ -138,7 +88,7 @@ _REFUSALS = {
 @post(
     tokens.TOKEN_PATH,
     status_code=200,
-    operation_class=_TokenOperation,
+    operation_class=TokenOperation,
     responses=_REFUSALS,
     tags=["access"],
     summary="Get an access token",
@@ -168,7 +118,7 @@ async def issue(request: AnyRequest) -> Response[TokenAnswer]:
 @post(
     tokens.REVOCATION_PATH,
     status_code=200,
-    operation_class=_RevocationOperation,
+    operation_class=RevocationOperation,
     responses=_REFUSALS,
     media_type=MediaType.TEXT,
     tags=["access"],

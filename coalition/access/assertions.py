@@ -76,7 +76,7 @@ def read(text: str) -> Assertion:
         )
         header = msgspec.convert(unproven["header"], _Header)
         claims = msgspec.json.decode(unproven["payload"], type=_Claims)
-    except (jwt.PyJWTError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (jwt.PyJWTError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidClient(
             "The client assertion is no JWT with iss, sub, aud, exp and jti"
         ) from error

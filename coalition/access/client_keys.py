@@ -73,7 +73,7 @@ def _from_pem(text: str) -> object:
 def _from_jwk(text: str) -> tuple[str | None, object]:
     try:
         jwk = msgspec.json.decode(text, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise UnusableKey("This is no JWK: a JSON object is expected") from error
     if not _PRIVATE_MEMBERS.isdisjoint(jwk):
         raise _private_key_given()

@@ -53,36 +53,35 @@ def read_form(body: bytes, content_type: str) -> Mapping[str, str]:
 
 def credential_of(form: Mapping[str, str], authorization: Sequence[str]) -> Credential:
     """Return the client's credential from the form or its Authorization headers."""
-    ways = [bool(authorization), "client_secret" in form, "client_assertion" in form]
+    if any(given.partition(" ")[0].lower() != "basic" for given in authorization):
+        raise InvalidClient("A client proves itself here by the scheme Basic, not by a token")
+    is_asserted = "client_assertion" in form or "client_assertion_type" in form
+    ways = [bool(authorization), "client_secret" in form, is_asserted]
     if sum(ways) > 1 or len(authorization) > 1:
         raise InvalidRequest(_ONE_WAY)
     if authorization:
         return _basic(authorization[0], form.get("client_id"))
-    if "client_assertion" in form:
+    if is_asserted:
+        if "client_assertion" not in form:
+            raise InvalidClient("The client_assertion is missing")
         if form.get("client_assertion_type") != ASSERTION_TYPE:
             raise InvalidRequest(f"The client_assertion_type is {ASSERTION_TYPE}")
         return AssertionCredential(form["client_assertion"], form.get("client_id"))
-    if "client_assertion_type" in form:
-        raise InvalidRequest("client_assertion is missing")
-    if "client_secret" not in form:
+    if "client_id" not in form or "client_secret" not in form:
         raise InvalidClient("The client must prove itself by a secret or a signed assertion")
-    if "client_id" not in form:
-        raise InvalidRequest("client_id is missing")
     return SecretCredential(form["client_id"], form["client_secret"])
 
 
 def _basic(authorization: str, client_id: str | None) -> SecretCredential:
     """Return what HTTP Basic says: both halves are form-encoded before (RFC 6749 section 2.3.1)."""
-    scheme, _, encoded = authorization.partition(" ")
+    encoded = authorization.partition(" ")[2].strip()
     try:
-        if scheme.lower() != "basic":
-            raise InvalidClient("A client proves itself here by the scheme Basic, not by a token")
-        pair = base64.b64decode(encoded.strip(), validate=True).decode("ascii")
+        pair = base64.b64decode(encoded, validate=True).decode("ascii")
         name, colon, secret = (unquote_plus(part, errors="strict") for part in pair.partition(":"))
     except ValueError as error:
         raise InvalidClient("The Authorization header cannot be read as Basic") from error
     if not (colon and _VISIBLE.fullmatch(name) and _VISIBLE.fullmatch(secret)):
         raise InvalidClient("The Authorization header holds no client_id and secret")
     if client_id not in {None, name}:
-        raise InvalidRequest("The client_id is not the one of the Authorization header")
+        raise InvalidClient("The client_id is not the one of the Authorization header")
     return SecretCredential(name, secret)

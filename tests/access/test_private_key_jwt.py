@@ -219,10 +219,10 @@ async def test_the_type_of_the_assertion_must_be_named(database: Engine, at: dat
     for form in (
         {"client_assertion": assertion},
         {"client_assertion": assertion, "client_assertion_type": "jwt"},
-        {"client_assertion_type": ASSERTION_TYPE},
     ):
         answer = await world.ask(form, headers={})
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    refused(await world.ask({"client_assertion_type": ASSERTION_TYPE}, headers={}), "missing")
 
 
 async def test_a_client_id_beside_the_assertion_must_be_the_same(

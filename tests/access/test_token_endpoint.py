@@ -242,7 +242,7 @@ async def test_a_client_id_beside_basic_must_be_the_same(database: Engine, at: d
     world = await new_world(at)
 
     assert (await world.ask({"client_id": world.client.client_id})).status_code == 200
-    refused(await world.ask({"client_id": "client_b"}), status=400, error="invalid_request")
+    refused(await world.ask({"client_id": "client_b"}), status=401, error="invalid_client")
 
 
 UNREADABLE_AUTHORIZATIONS = [
@@ -367,7 +367,7 @@ async def test_without_a_credential_the_answer_says_how_to_prove_oneself(
     alone = await world.ask({"client_id": world.client.client_id}, headers={})
     refused(alone, status=401, error="invalid_client")
     nameless = await world.ask({"client_secret": world.client.client_secret}, headers={})
-    refused(nameless, status=400, error="invalid_request")
+    refused(nameless, status=401, error="invalid_client")
 
 
 async def test_a_token_ends_after_fifteen_minutes(database: Engine, at: datetime) -> None:

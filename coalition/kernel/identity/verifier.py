@@ -147,7 +147,7 @@ class TokenVerifier:
             raise InvalidToken("The signature of the access token is wrong") from error
         try:
             claims = _decode_claims(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidToken(
                 "A claim of the access token is missing or of a wrong type"
             ) from error
@@ -175,7 +175,7 @@ def _header(data: bytes) -> TokenHeader:
     encoded, _, rest = data.partition(b".")
     try:
         header = _decode_header(urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4)))
-    except (ValueError, msgspec.DecodeError) as error:
+    except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise InvalidToken("This is not an access token of the coalition") from error
     if header.alg != ALGORITHM or header.typ != ACCESS_TOKEN_TYPE or rest.count(b".") != 1:
         raise InvalidToken(f"An access token is a JWT of type {ACCESS_TOKEN_TYPE} with {ALGORITHM}")
