@@ -1,0 +1,109 @@
+"""The service: every door put together on one database, one clock and one verifier of tokens."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from coalition.access import api as access
+from coalition.access import freshness
+from coalition.access.signing_keys import ensure_signing_key
+from coalition.access.tokens import TOKEN_PATH
+from coalition.kernel.clock import Clock, SystemClock
+from coalition.kernel.database import open_database
+from coalition.kernel.identity import SCOPES, TokenVerifier, audience_of
+from coalition.kernel.settings import Settings
+from coalition.kernel.web.api_pages import api_pages
+from coalition.kernel.web.application import build_application
+from coalition.kernel.web.health import Readiness, database_checks
+from coalition.kernel.web.hot import Door
+from coalition.kernel.web.metrics import Metrics
+from coalition.kernel.web.observation import Application
+from coalition.points.till import Tills
+from partners.pos import api as pos
+from server.apps import APPS
+
+_DESCRIPTION = (
+    "Partners issue points to members and take them as payment. Points are whole numbers, money is "
+    "in minor units with its currency, times are RFC 3339. Every POST that writes needs an "
+    "Idempotency-Key: the same key with the same body gets the first answer again."
+)
+_SCOPE_TEXTS = {
+    "points:issue": "Give points, take them back, read own postings",
+    "points:redeem": "Take points as payment, hold them",
+    "members:read": "Look members up",
+    "members:write": "Enrol members",
+    "statements:read": "Read own statements",
+    "batches:write": "Send batches",
+    "webhooks:manage": "Manage webhooks",
+}
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process that serves: `application` answers while `running` is entered."""
+
+    application: Application
+    settings: Settings
+    clock: Clock
+    verifier: TokenVerifier
+    tills: Tills
+    readiness: Readiness
+    metrics: Metrics
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Open the database, learn whom to trust and stay up to date until the block ends.
+
+        The database has its migrations. Every request so far is answered before it ends. Raises
+        `SealBrokenError` for a master key of another database, and what `open_database` raises.
+        """
+        engine = await open_database(
+            self.settings.database_url,
+            apps=APPS,
+            pool_size=self.settings.pool_size,
+            statement_cache_size=self.settings.statement_cache_size,
+        )
+        try:
+            at = self.clock.now()
+            await ensure_signing_key(master_key=self.settings.master_key, at=at)
+            await freshness.refresh(self.verifier, at)
+            refreshing = asyncio.create_task(freshness.keep_fresh(self.verifier, self.clock))
+            try:
+                yield
+            finally:
+                refreshing.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await refreshing
+                await self.tills.finish()
+        finally:
+            await engine.close()
+
+
+def create_service(
+    settings: Settings, *, clock: Clock | None = None, log_all: bool = False
+) -> Service:
+    """Put the service together; nothing is opened before `running` is entered."""
+    clock = clock if clock is not None else SystemClock()
+    verifier = TokenVerifier(issuer=settings.issuer, audience=audience_of(settings.issuer))
+    tills = Tills(card_key=settings.blind_index_key, clock=clock)
+    door = Door(clock=clock, authenticate=verifier.verify)
+    readiness = Readiness(database_checks(APPS))
+    metrics = Metrics()
+    application = build_application(
+        [*access.ROUTES, *pos.routes(door, tills, settings)],
+        readiness=readiness,
+        metrics=metrics,
+        pages=api_pages(
+            title="Coalition",
+            version="1",
+            description=_DESCRIPTION,
+            token_url=TOKEN_PATH,
+            scopes={scope: _SCOPE_TEXTS[scope] for scope in SCOPES},
+        ),
+        state={"settings": settings, "clock": clock, "verifier": verifier},
+        max_body_bytes=settings.request_body_max_bytes,
+        log_all=log_all,
+    )
+    return Service(application, settings, clock, verifier, tills, readiness, metrics)

@@ -1,0 +1,21 @@
+"""`coalition worker`: the job worker, alone or beside a service."""
+
+import importlib
+
+import rich_click as click
+
+from server.commands.options import example, place_of, place_options
+
+
+@click.command()
+@click.option("--while-stdin-open", is_flag=True, hidden=True)
+@place_options
+@click.pass_context
+@example("coalition worker --database-url postgresql://coalition@db.example/coalition")
+def worker(context: click.Context, *, while_stdin_open: bool) -> None:
+    """Do jobs until told to stop (SIGTERM or Ctrl-C): events, batches, holds, expiry, audit.
+
+    `coalition serve` runs one beside itself. Any number may run at once.
+    """
+    house = importlib.import_module("server.house")
+    house.run_worker(place_of(context), while_stdin_open=while_stdin_open)
