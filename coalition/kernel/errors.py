@@ -24,8 +24,8 @@ _BY_CONSTRAINT: dict[str, type["Refused"]] = {}
 class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error
     """The act was not done and nothing was changed.
 
-    `detail` says in a sentence what is wrong and what would be right, without secrets or personal data;
-    `facts` are members of the answer beside it (limit, remaining, errors ...).
+    `detail` says in a sentence what is wrong and what would be right, without secrets or personal
+    data; `facts` are members of the answer beside it (limit, remaining, errors ...).
     """
 
     code: ClassVar[str] = "refused"
@@ -111,5 +111,5 @@ class Unavailable(Refused):
 
 
 def refusal_for_constraint(name: str | None) -> type[Refused] | None:
-    """Return the refusal that stands for the database constraint `name`, if a feature has named one."""
+    """Return the refusal that a feature has named for the database constraint `name`, or None."""
     return _BY_CONSTRAINT.get(name) if name else None

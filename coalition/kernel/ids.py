@@ -1,7 +1,7 @@
 """Identifiers: time-ordered for postings, random for people, each carrying the bucket it lives in.
 
-A bucket (0..1023) is the unit by which member-owned tables are spread over shards and servers. It is
-the last ten bits of an id, so that any id alone says where its row is.
+A bucket (0..1023) is the unit by which member-owned tables are spread over shards and servers. It
+is the last ten bits of an id, so that any id alone says where its row is.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NewType
 from uuid import UUID
 
-from asyncpg.pgproto.pgproto import UUID as DatabaseUUID  # asyncpg encodes it without conversion
+from asyncpg.pgproto import pgproto
 
 MemberId = NewType("MemberId", UUID)
 PostingId = NewType("PostingId", UUID)
@@ -24,6 +24,7 @@ BUCKETS = 1024
 SHARDS = 16
 BUCKETS_PER_SHARD = BUCKETS // SHARDS
 
+_DatabaseUUID = pgproto.UUID  # asyncpg encodes it without conversion
 _BUCKET_MASK = BUCKETS - 1
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
@@ -35,7 +36,7 @@ _sequence = itertools.count(secrets.randbits(_SEQUENCE_BITS))
 
 
 def uuid7(at: datetime, bucket: int | None = None) -> UUID:
-    """Return a UUIDv7 (RFC 9562 section 5.7) for the instant `at`, living in `bucket` if one is given.
+    """Return a UUIDv7 (RFC 9562 section 5.7) for the instant `at`, living in `bucket` if given.
 
     Ids rise with `at` to the millisecond. Nothing rests on their order within one.
     """
@@ -67,7 +68,7 @@ def shard_of(bucket: int) -> int:
 
 
 def digest16(*parts: str | bytes | int) -> bytes:
-    """Return a 16-byte BLAKE2b digest of `parts`; each is length-prefixed, so that no two lists meet."""
+    """Return a 16-byte BLAKE2b digest of `parts`, length-prefixed so that no two lists meet."""
     framed = []
     for part in parts:
         data = part if isinstance(part, bytes) else str(part).encode()
@@ -77,5 +78,5 @@ def digest16(*parts: str | bytes | int) -> bytes:
 
 def uuid_from_bytes(data: bytes) -> UUID:
     """Return `data` (16 bytes) as an id that the database driver takes without conversion."""
-    made: UUID = DatabaseUUID(data)
+    made: UUID = _DatabaseUUID(data)
     return made

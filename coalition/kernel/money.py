@@ -19,9 +19,10 @@ AMOUNT_MINOR_MAX = 10**15
 
 # ISO 4217 currencies and how many decimals their minor unit has.
 _EXPONENTS = {
-    "AED": 2, "AUD": 2, "BGN": 2, "BRL": 2, "CAD": 2, "CHF": 2, "CNY": 2, "CZK": 2, "DKK": 2, "EUR": 2,
-    "GBP": 2, "HKD": 2, "HUF": 2, "INR": 2, "ISK": 0, "JPY": 0, "KRW": 0, "KWD": 3, "MXN": 2, "NOK": 2,
-    "NZD": 2, "PLN": 2, "RON": 2, "SEK": 2, "SGD": 2, "THB": 2, "TND": 3, "TRY": 2, "USD": 2, "ZAR": 2,
+    "AED": 2, "AUD": 2, "BGN": 2, "BRL": 2, "CAD": 2, "CHF": 2, "CNY": 2, "CZK": 2, "DKK": 2,
+    "EUR": 2, "GBP": 2, "HKD": 2, "HUF": 2, "INR": 2, "ISK": 0, "JPY": 0, "KRW": 0, "KWD": 3,
+    "MXN": 2, "NOK": 2, "NZD": 2, "PLN": 2, "RON": 2, "SEK": 2, "SGD": 2, "THB": 2, "TND": 3,
+    "TRY": 2, "USD": 2, "ZAR": 2,
 }  # fmt: skip
 
 CURRENCIES = frozenset(_EXPONENTS)
@@ -64,7 +65,8 @@ def exponent(currency: str) -> int:
         return _EXPONENTS[currency]
     except KeyError:
         raise UnknownCurrency(
-            f"{currency!r} is not a currency known here; use an ISO 4217 code such as SEK, NOK or EUR"
+            f"{currency!r} is not a currency known here; "
+            "use an ISO 4217 code such as SEK, NOK or EUR"
         ) from None
 
 
@@ -74,10 +76,10 @@ def round_whole(amount: Decimal, rounding: Rounding) -> int:
 
 
 def split(total: int, weights: Sequence[int]) -> tuple[int, ...]:
-    """Share `total` (not negative) by `weights`, by largest remainder; the shares add up to `total`.
+    """Share `total` by `weights`, by largest remainder; the shares add up to `total`.
 
-    Ties go to the earlier weight, so sort the receivers by id first. Weights are not negative and at
-    least one is positive.
+    Ties go to the earlier weight, so sort the receivers by id first. `total` is not negative, nor
+    are the weights, of which at least one is positive.
     """
     whole = sum(weights)
     assert total >= 0, "only a whole that is not negative can be shared"

@@ -27,7 +27,7 @@ class Settings:
     blind_index_key: bytes
     """HMAC key of the look-up indexes for card, e-mail and phone; kept outside the database."""
     master_key: bytes
-    """Wraps the key of each member's personal data and the private signing keys; outside the database."""
+    """Wraps each member's key and the private signing keys; kept outside the database."""
     data_directory: Path | None = None
     pool_size: int = 8
     statement_cache_size: int = 256
@@ -46,9 +46,9 @@ class Settings:
     ) -> "Settings":
         """Read the settings of a process.
 
-        With a `data_directory` the service keeps its own secrets there (mode 0600), made on first use.
-        Without one they must be given: COALITION_X, or COALITION_X_FILE naming a file that holds it.
-        Raises `SettingsError`.
+        With a `data_directory` the service keeps its own secrets there (mode 0600), made on first
+        use. Without one they must be given: COALITION_X, or COALITION_X_FILE naming a file that
+        holds it. Raises `SettingsError`.
         """
         given = _Given(environ)
         keys = [given.secret("BLIND_INDEX_KEY"), given.secret("MASTER_KEY")]
@@ -58,8 +58,8 @@ class Settings:
         blind_index_key, master_key = keys
         if blind_index_key is None or master_key is None:
             raise SettingsError(
-                "COALITION_BLIND_INDEX_KEY and COALITION_MASTER_KEY (or ..._FILE) are needed with a "
-                "database URL: 64 hexadecimal digits each, e.g. from `openssl rand -hex 32`"
+                "COALITION_BLIND_INDEX_KEY and COALITION_MASTER_KEY (or ..._FILE) are needed with "
+                "a database URL: 64 hexadecimal digits each, e.g. from `openssl rand -hex 32`"
             )
         url = database_url or given.text("DATABASE_URL")
         if url is None:

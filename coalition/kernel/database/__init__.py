@@ -1,4 +1,4 @@
-"""PostgreSQL as the features see it: transactions, bounded retries, refusals by constraint, migrations."""
+"""PostgreSQL as the features see it: transactions, retries, refusals by constraint, migrations."""
 
 from coalition.kernel.database.engine import Connection, Engine, bound_engine, open_database
 from coalition.kernel.database.migrations import migrate, pending_migrations

@@ -1,10 +1,10 @@
-"""The database engine: Piccolo's on asyncpg, made to survive a failed COMMIT and to name its isolation."""
+"""The database engine: Piccolo's on asyncpg, surviving a failed COMMIT and naming its isolation."""
 
 import asyncio
 import os
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import asyncpg
 from piccolo.conf.apps import AppConfig
@@ -20,8 +20,8 @@ os.environ.setdefault("PICCOLO_CONF", piccolo_conf.__name__)
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """A pooled connection that needs no reset between users.
 
-    Session state is set by SET LOCAL only, so there is nothing to undo; asyncpg's reset would cost a
-    round trip on every release.
+    Session state is set by SET LOCAL only, so there is nothing to undo; asyncpg's reset would cost
+    a round trip on every release.
     """
 
     def get_reset_query(self) -> str:
@@ -32,17 +32,17 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
 class Transaction(PostgresTransaction):
     """Piccolo's transaction, except that the connection always goes back to the pool.
 
-    Piccolo 1.38 leaks the connection when COMMIT or ROLLBACK itself fails: three failures empty a pool
-    of three. Here the release stands in a `finally`, and BEGIN names the isolation level and carries
-    the transaction's settings, in one round trip.
+    Piccolo 1.38 leaks the connection when COMMIT or ROLLBACK itself fails: three failures empty a
+    pool of three. Here the release stands in a `finally`, and BEGIN names the isolation level and
+    carries the transaction's settings, in one round trip.
     """
 
     def __init__(self, engine: "Engine", preamble: str = "") -> None:
-        """Prepare to join the outer transaction, or to begin one with the SET LOCALs of `preamble`."""
+        """Prepare to join the outer transaction, or to begin one with `preamble` (SET LOCALs)."""
         super().__init__(engine)
         self.preamble = preamble
 
-    async def __aenter__(self) -> "Transaction":
+    async def __aenter__(self) -> Self:
         """Join the outer transaction or begin one."""
         if self._parent is not None:
             return self._parent  # type: ignore[return-value]  # only this class begins transactions
@@ -61,7 +61,7 @@ class Transaction(PostgresTransaction):
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        """Commit, or roll back when an exception passes; release the connection whatever happens."""
+        """Commit, or roll back when an exception passes; release the connection in any case."""
         if self._parent is not None:
             return False
         try:
@@ -70,8 +70,8 @@ class Transaction(PostgresTransaction):
             elif not self.connection.is_closed():
                 await self.connection.execute("ROLLBACK")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            # A failed COMMIT is the caller's to know. A failed ROLLBACK adds nothing to the exception
-            # that is already on its way, and the server rolls back a lost session by itself.
+            # A failed COMMIT is the caller's to know. A failed ROLLBACK adds nothing to the
+            # exception that is already on its way, and the server rolls back a lost session itself.
             if exception is None:
                 raise
         finally:
@@ -130,8 +130,8 @@ async def open_database(
     """Connect to `url`, start the pool and bind the engine to the tables of `apps`.
 
     `statement_cache_size` 0 switches prepared statements off, for PgBouncer. Raises
-    `UnsupportedServerError` for a server before PostgreSQL 15, and asyncpg's or the operating system's
-    error when the server cannot be reached.
+    `UnsupportedServerError` for a server before PostgreSQL 15, and asyncpg's or the operating
+    system's error when the server cannot be reached.
     """
     engine = Engine({"dsn": url, "statement_cache_size": statement_cache_size})
     await engine.start_connection_pool(

@@ -1,7 +1,8 @@
 """Migrations: forward only, once, under a lock, each with its record in one transaction.
 
-The files are Piccolo migration modules made of raw SQL. Piccolo's own command takes no lock and records
-a migration after its commit; this runner does both, and imports by real module names.
+The files are Piccolo migration modules made of raw SQL. Piccolo's own command takes no lock and
+records a migration after its commit; this runner takes one, records within the transaction, and
+imports by real module names.
 """
 
 import contextlib

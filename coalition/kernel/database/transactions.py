@@ -1,4 +1,4 @@
-"""One use case, one transaction: settings by SET LOCAL, refusals by constraint name, bounded retries."""
+"""One use case, one transaction: its settings, its refusals by constraint name, bounded retries."""
 
 import asyncio
 import random
@@ -44,9 +44,10 @@ async def transaction(
 ) -> AsyncIterator[Connection]:
     """Join the transaction of this task or open one; yield its asyncpg connection.
 
-    `settings`, `role` and `partner_no` (the tenant whose rows are visible under `TENANT_ROLE`) hold until the
-    transaction ends, and only for one that is opened here. A constraint that stops a statement comes
-    out as the `Refused` class that names it; other database errors come out as they are.
+    `settings`, `role` and `partner_no` (the tenant whose rows are visible under `TENANT_ROLE`) hold
+    until the transaction ends, and only for one that is opened here. A constraint that stops a
+    statement comes out as the `Refused` class that names it; other database errors come out as
+    they are.
     """
     local = dict(settings or {})
     if role is not None:
@@ -74,10 +75,11 @@ def is_passing(error: BaseException) -> bool:
 
 
 async def retrying(work: Callable[[], Awaitable[Result]]) -> Result:
-    """Run `work` again while it fails by a lost race or a lost connection, at most `ATTEMPTS` times.
+    """Run `work`, at most `ATTEMPTS` times while it fails by a lost race or a lost connection.
 
     After a lost connection it is unknown whether the transaction committed, so `work` must be
-    idempotent: it runs under the same claim each time. Raises `Unavailable` when all attempts failed.
+    idempotent: it runs under the same claim each time. Raises `Unavailable` when all attempts
+    failed.
     """
     pause_s = FIRST_PAUSE_S
     for _ in range(ATTEMPTS - 1):

@@ -71,14 +71,14 @@ def _in_lock_order(digests: Iterable[UUID]) -> list[UUID]:
 
 
 async def find(connection: Connection, claims: Sequence[Claim]) -> dict[UUID, tuple[UUID, Answer]]:
-    """Return, by digest, the body hash and the answer of each of `claims` that was answered before."""
+    """Return, by digest, body hash and answer of each of `claims` that was answered before."""
     digests = [claim.digest for claim in claims]
     rows = await connection.fetch(_FIND, [bucket_of(digest) for digest in digests], digests)
     return {row[0]: (row[1], Answer(row[2], row[3], row[4], replayed=True)) for row in rows}
 
 
 def replay(claim: Claim, found: dict[UUID, tuple[UUID, Answer]]) -> Answer | KeyReused | None:
-    """Return the first answer of `claim`, the refusal of a reused key, or None when the key is new."""
+    """Return the first answer of `claim`, the refusal of a reused key, or None for a new key."""
     kept = found.get(claim.digest)
     if kept is None:
         return None
@@ -112,8 +112,8 @@ async def once(
 ) -> Answer:
     """Run `work` in a transaction with its claim, or give the first answer again.
 
-    Raises `KeyReused` for another body, `RequestInProgress` when the first request holds the key for
-    longer than a few seconds, and whatever `work` refuses; nothing is kept then.
+    Raises `KeyReused` for another body, `RequestInProgress` when the first request holds the key
+    for longer than a few seconds, and whatever `work` refuses; nothing is kept then.
     """
 
     async def attempt() -> Answer:
