@@ -1,4 +1,4 @@
-"""Kinds of postings, accounts, and the states of holders and holds, as the database numbers them."""
+"""Kinds of postings, accounts, states of holders and holds, as the database numbers them."""
 
 from enum import IntEnum
 

@@ -1,7 +1,7 @@
 """The proof of the ledger: every invariant as one query over all of its history, in one snapshot.
 
-The numbers are those of the design's list of invariants. Each query returns the rows that break it, so
-an empty answer is the proof; a till may post meanwhile.
+The numbers are those of the design's list of invariants. Each query returns the rows that break it,
+so an empty answer is the proof; a till may post meanwhile.
 """
 
 from typing import NamedTuple
@@ -65,8 +65,10 @@ _COUNTERS = _Check(
         FROM hold_leg JOIN hold ON hold.bucket = hold_leg.bucket AND hold.id = hold_leg.hold
         WHERE hold.state = 1 GROUP BY hold_leg.bucket, hold_leg.lot
     )
-    SELECT coalesce(every_lot.id, moved.lot) AS lot, every_lot.points_in, moved.points_in AS legs_in,
-           every_lot.points_out, moved.points_out AS legs_out, every_lot.held, reserved.held AS holds
+    SELECT coalesce(every_lot.id, moved.lot) AS lot,
+           every_lot.points_in, moved.points_in AS legs_in,
+           every_lot.points_out, moved.points_out AS legs_out,
+           every_lot.held, reserved.held AS holds
     FROM every_lot
     FULL JOIN moved ON moved.bucket = every_lot.bucket AND moved.lot = every_lot.id
     LEFT JOIN reserved ON reserved.bucket = every_lot.bucket AND reserved.lot = every_lot.id
@@ -80,7 +82,8 @@ _BOUNDS = _Check(
     "I3",
     "no lot holds or gives more than went into it, and nothing is held below zero",
     """
-    SELECT id AS lot, points_in, points_out, held FROM (SELECT * FROM lot UNION ALL SELECT * FROM lot_history) AS kept
+    SELECT id AS lot, points_in, points_out, held
+    FROM (SELECT * FROM lot UNION ALL SELECT * FROM lot_history) AS kept
     WHERE held < 0 OR points_out < 0 OR points_out + held > points_in
     """,
 )
@@ -103,7 +106,8 @@ _PROVENANCE = _Check(
     )
     SELECT coalesce(unspent.issuer_no, flows.issuer_no) AS issuer_no, unspent.points AS unspent,
            flows.points AS flows
-    FROM unspent FULL JOIN flows USING (issuer_no, contract_no, funder_no, earned_month, currency_no)
+    FROM unspent
+    FULL JOIN flows USING (issuer_no, contract_no, funder_no, earned_month, currency_no)
     WHERE unspent.points IS DISTINCT FROM flows.points
     """,
 )
@@ -176,10 +180,13 @@ _TOTALS = _Check(
     "the totals of partners, written beside the postings, are the sums of the postings still there",
     """
     WITH counted AS (
-        SELECT partner_no, kind, direction, currency_no, sum(points) AS points, sum(postings) AS postings
-        FROM (SELECT partner_no, kind, direction, currency_no, points, postings FROM partner_total
-              UNION ALL
-              SELECT partner_no, kind, direction, currency_no, points, postings FROM partner_delta) AS kept
+        SELECT partner_no, kind, direction, currency_no,
+               sum(points) AS points, sum(postings) AS postings
+        FROM (
+            SELECT partner_no, kind, direction, currency_no, points, postings FROM partner_total
+            UNION ALL
+            SELECT partner_no, kind, direction, currency_no, points, postings FROM partner_delta
+        ) AS kept
         GROUP BY 1, 2, 3, 4
     ), posted AS (
         SELECT partner_no, kind, direction, currency_no, sum(points) AS points, count(*) AS postings

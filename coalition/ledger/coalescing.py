@@ -1,7 +1,7 @@
-"""Coalescing: single requests of concurrent callers share one transaction, each with its own answer.
+"""Coalescing: single requests of concurrent callers share one transaction, each has its own answer.
 
-There is no lingering: the commit of one batch is the window in which the next one gathers, and an idle
-coalescer runs a lone request straight through.
+There is no lingering: the commit of one batch is the window in which the next one gathers, and an
+idle coalescer runs a lone request straight through.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ Answer = TypeVar("Answer")
 
 
 class Coalescer(Generic[Request, Answer]):
-    """Runs `work` over whatever requests have gathered, at most `most` at once, one batch at a time."""
+    """Runs `work` over whatever requests have gathered: at most `most`, one batch at a time."""
 
     def __init__(
         self, work: Callable[[list[Request]], Awaitable[list[Answer]]], *, most: int = 256
@@ -25,7 +25,7 @@ class Coalescer(Generic[Request, Answer]):
         self._running: asyncio.Task[None] | None = None
 
     def submit(self, request: Request) -> "asyncio.Future[Answer]":
-        """Return the future answer of `request`; it fails with whatever the whole batch fails with."""
+        """Return the future answer of `request`; it fails with what `work` fails with."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
         if self._running is None:

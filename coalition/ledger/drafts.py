@@ -22,7 +22,7 @@ class Till(NamedTuple):
     client_no: int | None
     receipt: str | None
     business_day: date
-    """The day of the receipt in the coalition's zone; a receipt is used once per store, day and kind."""
+    """The receipt's day in the coalition's zone; it is used once per store, day and kind."""
     occurred_at: datetime
 
 
@@ -89,8 +89,9 @@ class Reverse(msgspec.Struct, frozen=True, gc=False):
     """Reverse what is left (None) or part of a posting.
 
     A returned redemption goes back to the lots of its legs, in `order`: `reverse` from the last leg
-    backwards, `proportional` by largest remainder. A lot that has expired meanwhile is replaced by one
-    that can be spent through `grace_expires_on`. A reversed issue takes back unspent points, or refuses.
+    backwards, `proportional` by largest remainder. A lot that has expired meanwhile is replaced by
+    one that can be spent through `grace_expires_on`. A reversed issue takes back unspent points, or
+    refuses.
     """
 
     posting: UUID

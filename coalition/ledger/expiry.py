@@ -1,7 +1,7 @@
 """Expiry: books what has stopped being spendable; whether it can be spent is judged without it.
 
-A run goes through the buckets range by range, each in a transaction of its own, so that no till waits
-long and a run that is killed goes on where it was when it is started again.
+A run goes through the buckets range by range, each in a transaction of its own, so that no till
+waits long and a run that is killed goes on where it was when it is started again.
 """
 
 from datetime import date, datetime
@@ -41,8 +41,8 @@ WHERE points_in > points_out + held
 async def expire(at: datetime, today: date) -> int:
     """Book every lot whose last day lies before `today`; return the points that were booked.
 
-    `today` is the day of `at` in the coalition's zone. One posting per lot, at the issuer, against the
-    account `expired`. Running it again books nothing twice.
+    `today` is the day of `at` in the coalition's zone. One posting per lot, at the issuer, against
+    the account `expired`. Running it again books nothing twice.
     """
     await ensure_partition(at)
     points = 0
@@ -76,7 +76,7 @@ async def _book(connection: Connection, journal: Journal, due: list[tuple[UUID, 
     buckets = [bucket_of(holder) for _, holder in due]
     rows = await connection.fetch(_UNDER_LOCK, buckets, [lot for lot, _ in due])
     for lot, holder, issuer_no, currency_no, left in rows:
-        # A posting carries at most what its column holds; a larger rest is booked by the next round.
+        # A posting carries at most what its column holds; the next round books a larger rest.
         part = min(left, POINTS_MAX)
         changes.take_out(lot, holder, points=part)
         journal.add(

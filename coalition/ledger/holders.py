@@ -21,8 +21,8 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
 JOIN holder ON holder.bucket = wanted.bucket AND holder.id = wanted.id
 """
 
-# The rows come in (bucket, id) order because the arrays are sorted and the pinned plan walks them; the
-# same order everywhere means that two takers never wait for each other in a circle.
+# The rows come in (bucket, id) order because the arrays are sorted and the pinned plan walks them;
+# the same order everywhere means that two takers never wait for each other in a circle.
 _LOCK = _READ + "FOR NO KEY UPDATE OF holder"
 
 _SET_STATE = "UPDATE holder SET state = $3 WHERE bucket = $1 AND id = $2"

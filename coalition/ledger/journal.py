@@ -1,4 +1,4 @@
-"""The postings of one batch: collected as rows, written with their legs, deltas and feed in one go."""
+"""The postings of one batch: collected as rows, written at once with legs, deltas and feed."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -11,13 +11,15 @@ from coalition.ledger.drafts import Purchase, Till
 _POSTINGS = """
 INSERT INTO posting (bucket, id, batch, committed_at, kind, holder, partner_no, store_no, client_no,
                      receipt, occurred_at, currency_no, points, direction, lot, account,
-                     account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason)
+                     account_partner_no, reverses, purchase_minor, purchase_currency, rule_no,
+                     reason)
 SELECT bucket, id, $1, $2, kind, holder, partner_no, store_no, client_no,
        receipt, occurred_at, currency_no, points, direction, lot, account,
        account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason
 FROM unnest($3::int2[], $4::uuid[], $5::int2[], $6::uuid[], $7::int4[], $8::int4[], $9::int4[],
             $10::text[], $11::timestamptz[], $12::int2[], $13::int4[], $14::int2[], $15::uuid[],
-            $16::int2[], $17::int4[], $18::uuid[], $19::int8[], $20::text[], $21::int4[], $22::text[])
+            $16::int2[], $17::int4[], $18::uuid[], $19::int8[], $20::text[], $21::int4[],
+            $22::text[])
      AS made (bucket, id, kind, holder, partner_no, store_no, client_no,
               receipt, occurred_at, currency_no, points, direction, lot, account,
               account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason)
@@ -25,7 +27,8 @@ FROM unnest($3::int2[], $4::uuid[], $5::int2[], $6::uuid[], $7::int4[], $8::int4
 
 _LEGS = """
 INSERT INTO leg (bucket, posting, no, lot, points, direction, origin_lot)
-SELECT * FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::uuid[], $5::int4[], $6::int2[], $7::uuid[])
+SELECT * FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::uuid[], $5::int4[], $6::int2[],
+                     $7::uuid[])
 """
 
 # Two appends in one statement: neither locks a row that another posting needs.
@@ -49,7 +52,7 @@ class Journal:
     """Collects the postings of one batch until `write`."""
 
     def __init__(self, at: datetime, today: date) -> None:
-        """Open the journal of a batch committed at `at`; `today` is its day in the coalition's zone."""
+        """Open the journal of a batch committed at `at`, on the coalition's day `today`."""
         self.at = at
         self.today = today
         self.batch = uuid7(at)
@@ -87,9 +90,9 @@ class Journal:
         account_partner_no = partner_no if account is not Account.EXPIRED else 0
         self._rows.append(
             (
-                bucket, posting, kind, holder, partner_no, store_no, client_no, receipt, occurred_at,
-                currency_no, points, direction, lot, account, account_partner_no, reverses,
-                *(purchase or _NO_PURCHASE), rule_no, reason,
+                bucket, posting, kind, holder, partner_no, store_no, client_no, receipt,
+                occurred_at, currency_no, points, direction, lot, account, account_partner_no,
+                reverses, *(purchase or _NO_PURCHASE), rule_no, reason,
             )
         )  # fmt: skip
         key = (partner_no, kind, direction, currency_no)

@@ -10,8 +10,8 @@ from coalition.kernel.ids import bucket_of
 from coalition.ledger.provenance import Provenance, last_lot, lot_id, spendable_from
 from coalition.ledger.rules import Available
 
-# The WHERE compares the whole provenance: should two ever meet in one id, the row is not updated, the
-# count is short, and the batch stops with an error instead of mixing points up.
+# The WHERE compares the whole provenance: should two ever meet in one id, the row is not updated,
+# the count is short, and the batch stops with an error instead of mixing points up.
 _PUT_IN = """
 INSERT INTO lot AS kept (
     bucket, id, holder, contributor, currency_no, issuer_no, contract_no, funder_no, earned_month,
@@ -24,16 +24,17 @@ SELECT given.bucket, given.id, given.holder, coalesce(($16::uuid[])[given.source
 FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int4[], $5::int8[])
      AS given (bucket, id, holder, source, points)
 ON CONFLICT (bucket, id) DO UPDATE SET points_in = kept.points_in + excluded.points_in
-WHERE (kept.holder, kept.contributor, kept.currency_no, kept.issuer_no, kept.contract_no, kept.funder_no,
-       kept.earned_month, kept.issue_price, kept.prefunded_share, kept.clock_no, kept.class_no)
+WHERE (kept.holder, kept.contributor, kept.currency_no, kept.issuer_no,
+       kept.contract_no, kept.funder_no, kept.earned_month, kept.issue_price,
+       kept.prefunded_share, kept.clock_no, kept.class_no)
     = (excluded.holder, excluded.contributor, excluded.currency_no, excluded.issuer_no,
        excluded.contract_no, excluded.funder_no, excluded.earned_month, excluded.issue_price,
        excluded.prefunded_share, excluded.clock_no, excluded.class_no)
   AND kept.expires_on IS NOT DISTINCT FROM excluded.expires_on
 """
 
-# One lot at a time in spending order until the wanted points are covered: a shopper's first lot nearly
-# always is enough, and the rest are never read.
+# One lot at a time in spending order until the wanted points are covered: a shopper's first lot
+# nearly always is enough, and the rest are never read.
 _WALK = """
 SELECT asked.holder, found.id, found.available
 FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int8[])
@@ -51,7 +52,8 @@ LATERAL (
             SELECT lot.id, points_in - points_out - held AS available
             FROM lot
             WHERE lot.bucket = asked.bucket AND lot.id > walk.id AND lot.id <= asked.last
-              AND lot.holder = asked.holder AND lot.currency_no = $6 AND points_in > points_out + held
+              AND lot.holder = asked.holder AND lot.currency_no = $6
+              AND points_in > points_out + held
             ORDER BY lot.bucket, lot.id LIMIT 1) AS next
         WHERE walk.covered < asked.points
     )
@@ -74,9 +76,9 @@ FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::uuid[]) AS asked (bucket, ho
 """
 
 _READ = """
-SELECT wanted.id, kept.currency_no, kept.issuer_no, kept.contract_no, kept.funder_no, kept.earned_month,
-       kept.expires_on, kept.issue_price, kept.prefunded_share, kept.clock_no, kept.class_no,
-       nullif(kept.contributor, kept.holder), kept.available
+SELECT wanted.id, kept.currency_no, kept.issuer_no, kept.contract_no, kept.funder_no,
+       kept.earned_month, kept.expires_on, kept.issue_price, kept.prefunded_share, kept.clock_no,
+       kept.class_no, nullif(kept.contributor, kept.holder), kept.available
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
     SELECT lot.*, points_in - points_out - held AS available
     FROM lot WHERE lot.bucket = wanted.bucket AND lot.id = wanted.id
@@ -91,7 +93,7 @@ _COLLISION = "a derived lot id stands for two provenances"
 
 
 class LotCollisionError(Exception):
-    """Two provenances met in one derived lot id; the batch was rolled back and nothing was mixed up."""
+    """Two provenances met in one derived lot id; the batch is rolled back, nothing is mixed up."""
 
 
 class KeptLot(NamedTuple):
@@ -113,7 +115,7 @@ class _Given:
 
 
 class LotChanges:
-    """Changes to lots of one stage, added up per lot: a row is updated once however often it is touched."""
+    """Changes to lots of one stage, added up so that each row is updated once."""
 
     def __init__(self) -> None:
         """Start without changes."""
@@ -142,7 +144,7 @@ class LotChanges:
             row[2] += held
 
     async def write(self, connection: Connection) -> None:
-        """Write the changes, in (bucket, id) order so that two batches wait in line, not in a circle."""
+        """Write the changes in (bucket, id) order: two batches wait in line, not in a circle."""
         if self._given:
             await self._write_given(connection)
         if self._taken:
@@ -185,9 +187,10 @@ def _ranges(
 async def walk(
     connection: Connection, wanted: dict[UUID, int], currency_no: int, today: date
 ) -> dict[UUID, list[Available]]:
-    """Return, per holder, the lots in spending order that cover the `wanted` points, or all there are.
+    """Return, per holder, the lots in spending order that cover the `wanted` points.
 
-    The holders are locked by the caller, so nobody else takes from these lots meanwhile.
+    They are all its lots where even those do not. The holders are locked by the caller, so nobody
+    else takes from these lots meanwhile.
     """
     buckets, holders, first, last = _ranges(wanted, today)
     points = [wanted[holder] for holder in holders]
@@ -200,7 +203,7 @@ async def walk(
 async def balances(
     connection: Connection, holders: Iterable[UUID], currency_no: int, today: date
 ) -> dict[UUID, int]:
-    """Return what each holder can spend on `today`: in − out − held over lots that have not expired."""
+    """Return what each holder can spend on `today`: in − out − held over unexpired lots."""
     rows = await connection.fetch(_BALANCES, *_ranges(set(holders), today), currency_no)
     return {row[0]: row[1] for row in rows}
 
@@ -208,7 +211,7 @@ async def balances(
 async def read(
     connection: Connection, lots: Sequence[UUID], holders: Sequence[UUID]
 ) -> dict[UUID, KeptLot]:
-    """Return the provenance and the available points of `lots`, also of those swept into history."""
+    """Return provenance and available points of `lots`, also of those swept into history."""
     buckets = [bucket_of(holder) for holder in holders]
     return {
         row[0]: KeptLot(Provenance(*row[1:12]), row[12])

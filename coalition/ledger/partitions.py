@@ -20,10 +20,10 @@ def _key(engine: Engine, at: datetime) -> tuple[str, int, int]:
 
 
 async def ensure_partition(at: datetime) -> None:
-    """Make the partitions for postings made at `at` (UTC), unless this process knows that they exist.
+    """Make the partitions for postings made at `at` (UTC), unless this process knows of them.
 
-    It uses a transaction of its own, so it is called before the one that posts. Two processes may do it
-    at once.
+    It uses a transaction of its own, so it is called before the one that posts. Two processes may
+    do it at once.
     """
     engine = bound_engine()
     if _key(engine, at) in _made:

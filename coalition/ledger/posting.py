@@ -1,11 +1,12 @@
 """The one way points move: a batch of drafts, posted set by set in one transaction.
 
-A batch locks its takers first, claims its receipts, then runs wave by wave and kind by kind. A draft
-that cannot be done gets its refusal and does not spoil the others.
+A batch locks its takers first, claims its receipts, then runs wave by wave and kind by kind. A
+draft that cannot be done gets its refusal and does not spoil the others.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from coalition.kernel.database import Connection
@@ -67,8 +68,8 @@ async def post(
 ) -> tuple[UUID, list[Outcome]]:
     """Post `drafts`; return the batch's id and an outcome for each draft, in their order.
 
-    The caller holds the transaction, opened with `PINNED` settings; `today` is the day of `at` in the
-    coalition's zone and decides what has expired. Database errors pass: nothing is then done.
+    The caller holds the transaction, opened with `PINNED` settings; `today` is the day of `at` in
+    the coalition's zone and decides what has expired. Database errors pass: nothing is then done.
     """
     journal = Journal(at, today)
     batch = Batch(drafts, journal)
@@ -124,7 +125,7 @@ async def _find_holders(connection: Connection, batch: Batch) -> None:
 
 
 async def _check_holders(connection: Connection, batch: Batch) -> None:
-    """Lock everybody from whom points may be taken, before anything else is locked; read the rest."""
+    """Lock all from whom points may be taken, before anything else is locked; read the rest."""
     takers: set[UUID] = set()
     receivers: set[UUID] = set()
     for i in batch.open():
@@ -184,8 +185,8 @@ def receipt_digest(draft: Draft, till: Till | None) -> bytes | None:
 def _waves(batch: Batch) -> list[list[int]]:
     """Order the drafts into sets that may run together and keep each holder's own order.
 
-    Within a wave the kinds run in a fixed order; a holder whose later draft is of an earlier kind goes
-    on in the next wave. Nearly always there is one wave.
+    Within a wave the kinds run in a fixed order; a holder whose later draft is of an earlier kind
+    goes on in the next wave. Nearly always there is one wave.
     """
     last: dict[UUID, tuple[int, int]] = {}
     sets: dict[tuple[int, int], list[int]] = {}
@@ -201,18 +202,18 @@ def _waves(batch: Batch) -> list[list[int]]:
 
 
 async def _run_stage(connection: Connection, batch: Batch, positions: list[int]) -> None:
-    drafts = [batch.drafts[i] for i in positions]
+    drafts: list[Any] = [batch.drafts[i] for i in positions]  # Any: a stage has drafts of one kind
     outcomes: list[Outcome]
-    match drafts[0]:
+    match batch.drafts[positions[0]]:
         case Issue():
-            outcomes = await issue(connection, batch.journal, drafts)  # type: ignore[arg-type]
+            outcomes = await issue(connection, batch.journal, drafts)
         case Redeem():
-            outcomes = await redeem(connection, batch.journal, drafts)  # type: ignore[arg-type]
+            outcomes = await redeem(connection, batch.journal, drafts)
         case Hold():
-            outcomes = await hold(connection, batch.journal, drafts)  # type: ignore[arg-type]
+            outcomes = await hold(connection, batch.journal, drafts)
         case Capture() | Void():
-            outcomes = await resolutions.resolve_holds(connection, batch.journal, drafts)  # type: ignore[arg-type]
+            outcomes = await resolutions.resolve_holds(connection, batch.journal, drafts)
         case Reverse():
-            outcomes = await reversals.reverse(connection, batch.journal, drafts)  # type: ignore[arg-type]
+            outcomes = await reversals.reverse(connection, batch.journal, drafts)
     for i, outcome in zip(positions, outcomes, strict=True):
         batch.outcomes[i] = outcome

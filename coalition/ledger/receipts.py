@@ -1,4 +1,4 @@
-"""Claims of receipts: a receipt earns once and pays once per store and business day, across members."""
+"""Claims of receipts: each earns once and pays once per store and business day, across members."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -35,6 +35,6 @@ async def claim(connection: Connection, digests: Sequence[bytes], batch: UUID) -
 
 
 async def give_back(connection: Connection, digests: Sequence[bytes]) -> None:
-    """Give up claims that this transaction made for drafts it then refused; a refusal leaves nothing."""
+    """Give up claims of drafts that this transaction then refused; a refusal leaves nothing."""
     if digests:
         await connection.execute(_GIVE_BACK, *_arrays(digests))

@@ -36,7 +36,7 @@ Taken = list[tuple[UUID, int]]
 async def redeem(
     connection: Connection, journal: Journal, drafts: Sequence[Redeem]
 ) -> list[Outcome]:
-    """Post `drafts` whose holders are locked; one that its holder's points do not cover is refused."""
+    """Post `drafts` whose holders are locked; refuse one that its holder's points do not cover."""
     changes = LotChanges()
     outcomes: list[Outcome] = []
     for draft, taken in zip(drafts, await _cover(connection, journal, drafts), strict=True):
@@ -109,7 +109,8 @@ async def _cover(
             taken
             if taken is not None
             else NotEnoughPoints(
-                f"{draft.points} points are wanted and fewer can be spent; ask for at most the balance",
+                f"{draft.points} points are wanted and fewer can be spent; "
+                "ask for at most the balance",
                 points=draft.points,
                 balance=sum(points for _, points in left),
             )

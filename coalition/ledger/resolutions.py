@@ -18,8 +18,8 @@ from coalition.ledger.rules import Available, take_in_order
 # Legs come in lot order, which is by earliest expiry.
 _READ = """
 SELECT hold.id, hold.holder, hold.partner_no, hold.store_no, hold.client_no, hold.receipt,
-       hold.business_day, hold.occurred_at, hold.currency_no, hold.points, hold.state, hold.expires_at,
-       hold_leg.lot, hold_leg.points
+       hold.business_day, hold.occurred_at, hold.currency_no, hold.points, hold.state,
+       hold.expires_at, hold_leg.lot, hold_leg.points
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
 JOIN hold ON hold.bucket = wanted.bucket AND hold.id = wanted.id
 JOIN hold_leg ON hold_leg.bucket = hold.bucket AND hold_leg.hold = hold.id

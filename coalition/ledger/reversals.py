@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
@@ -71,8 +72,8 @@ async def reverse(
 ) -> list[Outcome]:
     """Post the reversals of `drafts`, whose holders are locked.
 
-    Two reversals of one posting in one batch are posted one after the other, each seeing what the one
-    before it took back.
+    Two reversals of one posting in one batch are posted one after the other, each seeing what the
+    one before it took back.
     """
     outcomes: list[Outcome | None] = [None] * len(drafts)
     rest = list(range(len(drafts)))
@@ -105,7 +106,7 @@ async def _reverse_distinct(
     )
     taken: dict[UUID, int] = defaultdict(int)
     changes = LotChanges()
-    rows: list[tuple[object, ...]] = []
+    rows: list[tuple[int, UUID, UUID, int, int]] = []
     outcomes: list[Outcome] = []
     for draft in drafts:
         original = originals.get(draft.posting)
@@ -116,7 +117,9 @@ async def _reverse_distinct(
         if original.kind == Kind.ISSUE:
             legs = _take_back(original, points, kept_lots, taken, changes)
         else:
-            legs = _give_back(original, points, draft, journal, kept_lots, changes)
+            legs = _give_back(
+                original, points, draft, today=journal.today, kept_lots=kept_lots, changes=changes
+            )
         if legs is None:
             outcomes.append(_already_spent(original, points, kept_lots, taken))
             continue
@@ -133,7 +136,7 @@ async def _reverse_distinct(
             rows.append(row)
     await changes.write(connection)
     if rows:
-        rows.sort(key=lambda row: (row[0], row[1].bytes, row[2].bytes))  # type: ignore[attr-defined]
+        rows.sort(key=lambda row: (row[0], row[1].bytes, row[2].bytes))
         await connection.execute(_REVERSED, *zip(*rows, strict=True))
     return outcomes
 
@@ -183,16 +186,17 @@ def _give_back(
     original: KeptPosting,
     points: int,
     draft: Reverse,
-    journal: Journal,
+    *,
+    today: date,
     kept_lots: dict[UUID, KeptLot],
     changes: LotChanges,
 ) -> list[Leg]:
-    """Put redeemed points back into the lots of their legs, or into lots that replace expired ones."""
+    """Put redeemed points back into the lots of their legs; replace a lot that has expired."""
     legs: list[Leg] = []
     for lot, part in choose_legs(points, original.legs, draft.order):
         provenance = kept_lots[lot].provenance
         expires_on = provenance.expires_on
-        if expires_on is not None and expires_on < journal.today:
+        if expires_on is not None and expires_on < today:
             replacement = provenance._replace(expires_on=draft.grace_expires_on)
             legs.append((changes.put_in(original.holder, replacement, part), part, lot))
         else:

@@ -17,8 +17,9 @@ class Available(NamedTuple):
 def take_in_order(points: int, available: list[Available]) -> list[tuple[UUID, int]] | None:
     """Take `points` from `available` lots in their order; return (lot, points) taken, or None.
 
-    What was taken is gone from `available` afterwards, so that the next line of the same holder sees
-    what is left. When the lots do not cover `points` nothing is taken and the list is unchanged.
+    What was taken is gone from `available` afterwards, so that the next line of the same holder
+    sees what is left. When the lots do not cover `points` nothing is taken and the list is
+    unchanged.
     """
     if sum(kept.points for kept in available) < points:
         return None
@@ -36,7 +37,7 @@ def take_in_order(points: int, available: list[Available]) -> list[tuple[UUID, i
 
 
 class ReturnableLeg(NamedTuple):
-    """A leg of a posting: its lot, the points it moved, and how many of them were reversed before."""
+    """A leg of a posting: its lot, the points it moved, how many of them were reversed before."""
 
     lot: UUID
     points: int
@@ -44,10 +45,10 @@ class ReturnableLeg(NamedTuple):
 
 
 def choose_legs(points: int, legs: Sequence[ReturnableLeg], order: str) -> list[tuple[UUID, int]]:
-    """Return how many of `points` go back to each leg; at most what each moved and has not yet returned.
+    """Return how many of `points` go back to each leg: at most what it has not yet returned.
 
-    `reverse` goes from the last leg backwards; `proportional` shares by largest remainder over what is
-    not yet returned of each leg, ties by leg. `points` must not exceed the whole of that.
+    `reverse` goes from the last leg backwards; `proportional` shares by largest remainder over what
+    is not yet returned of each leg, ties by leg. `points` must not exceed the whole of that.
     """
     left = [leg.points - leg.reversed for leg in legs]
     assert 0 < points <= sum(left), "a return is checked against what is left before it is shared"

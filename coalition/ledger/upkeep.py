@@ -6,8 +6,8 @@ from coalition.kernel.ids import BUCKETS
 BUCKETS_AT_ONCE = 32
 
 # Exhausted lots lie first in spending order, so every redemption would walk past them. A lot that
-# grows again after it was moved is simply a row again; history adds up what was moved of it. No till
-# can lose by it: an upsert that meets the row on its way out waits and then inserts.
+# grows again after it was moved is simply a row again; history adds up what was moved of it. No
+# till can lose by it: an upsert that meets the row on its way out waits and then inserts.
 _SWEEP = """
 WITH exhausted AS (
     DELETE FROM lot
@@ -16,7 +16,8 @@ WITH exhausted AS (
 )
 INSERT INTO lot_history AS kept SELECT * FROM exhausted
 ON CONFLICT (bucket, id) DO UPDATE
-SET points_in = kept.points_in + excluded.points_in, points_out = kept.points_out + excluded.points_out
+SET points_in = kept.points_in + excluded.points_in,
+    points_out = kept.points_out + excluded.points_out
 """
 
 _ROLL_UP = """

@@ -56,7 +56,8 @@ CREATE VIEW every_lot AS
 SELECT bucket, id, min(holder::text)::uuid AS holder, min(currency_no) AS currency_no,
        min(issuer_no) AS issuer_no, min(contract_no) AS contract_no, min(funder_no) AS funder_no,
        min(earned_month) AS earned_month, min(expires_on) AS expires_on,
-       sum(points_in)::int8 AS points_in, sum(points_out)::int8 AS points_out, sum(held)::int8 AS held
+       sum(points_in)::int8 AS points_in, sum(points_out)::int8 AS points_out,
+       sum(held)::int8 AS held
 FROM (SELECT * FROM lot UNION ALL SELECT * FROM lot_history) AS kept
 GROUP BY bucket, id;
 """
@@ -214,8 +215,8 @@ CREATE TABLE partner_total (
 );
 """
 
-# The poster may do what the posting statements do and nothing else: it adds facts and moves counters,
-# but cannot change or remove a posting. The tenant reads, and sees one partner's rows.
+# The poster may do what the posting statements do and nothing else: it adds facts and moves
+# counters, but cannot change or remove a posting. The tenant reads, and sees one partner's rows.
 RIGHTS = """
 GRANT SELECT ON holder, lot, lot_history, posting, leg, reversed_leg, hold, hold_leg, receipt_claim,
     lot_leg, entry, every_lot TO coalition_poster;
@@ -234,7 +235,8 @@ CREATE POLICY one_partner_only ON posting TO coalition_tenant
 CREATE POLICY all_partners ON posting TO coalition_poster USING (true) WITH CHECK (true);
 ALTER TABLE leg ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_partner_only ON leg TO coalition_tenant
-    USING (EXISTS (SELECT FROM posting WHERE posting.bucket = leg.bucket AND posting.id = leg.posting));
+    USING (EXISTS (
+        SELECT FROM posting WHERE posting.bucket = leg.bucket AND posting.id = leg.posting));
 CREATE POLICY all_partners ON leg TO coalition_poster USING (true) WITH CHECK (true);
 ALTER TABLE hold ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_partner_only ON hold TO coalition_tenant
