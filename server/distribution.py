@@ -1,7 +1,8 @@
 """Spreading the schema over servers by bucket, where the database has the Citus extension.
 
 Every member-owned table leads with `bucket`, so that all rows of a member live on one node and a
-posting's statements stay there. Claims and contact indexes are spread by a bucket of their own digest.
+posting's statements stay there. Claims and contact indexes are spread by a bucket of their own
+digest.
 """
 
 from coalition.kernel.database import Connection
@@ -26,7 +27,7 @@ BY_BUCKET = {
     "idempotency_claim": CLAIMS,
     "contact_index": CLAIMS,
 }
-"""The distributed tables in the order of their foreign keys, each with the one whose nodes it shares."""
+"""The distributed tables in the order of their foreign keys, each with whose nodes it shares."""
 
 REFERENCE = (
     "catalogue_version",
@@ -54,7 +55,7 @@ LOCAL: tuple[str, ...] = (
     "signing_key",
     "revocation",
 )
-"""Tables that stay on the coordinator: queues, logs and keys, never joined with member-owned rows."""
+"""Tables that stay on the coordinator: queues, logs and keys, never joined with members' rows."""
 
 _AVAILABLE = "SELECT count(*) FROM pg_extension WHERE extname = 'citus'"
 

@@ -19,7 +19,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     wanted = pyfuncitem._fixtureinfo.argnames  # noqa: SLF001 - the only place pytest keeps them
     arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
-    pyfuncitem.funcargs["runner"].run(pyfuncitem.obj(**arguments))
+    held = pyfuncitem.funcargs["runner"]
+    assert isinstance(held, asyncio.Runner), "the fixture below"
+    held.run(pyfuncitem.obj(**arguments))
     return True
 
 

@@ -76,7 +76,8 @@ DAMAGES = {
     "I2": "UPDATE lot SET points_in = points_in + 1",
     "I3": "ALTER TABLE lot DROP CONSTRAINT spendable_points_are_never_negative;"
     "UPDATE lot SET held = points_in + 1",
-    "I4": "UPDATE lot SET issuer_no = issuer_no + 1; UPDATE lot_history SET issuer_no = issuer_no + 1",
+    "I4": "UPDATE lot SET issuer_no = issuer_no + 1;"
+    "UPDATE lot_history SET issuer_no = issuer_no + 1",
     "I5": "DELETE FROM receipt_claim",
     "I6": "UPDATE reversed_leg SET reversed = reversed - 1",
     "I13": "DELETE FROM posting WHERE kind = 1",
@@ -97,8 +98,8 @@ async def test_a_hold_with_two_captures_is_found(at: datetime) -> None:
     await write_a_history(at)
     async with transaction() as connection:
         await connection.execute(
-            "UPDATE hold SET state = 2, posting = (SELECT posting FROM hold WHERE state = 2 LIMIT 1) "
-            "WHERE state = 3"
+            "UPDATE hold SET state = 2, "
+            "posting = (SELECT posting FROM hold WHERE state = 2 LIMIT 1) WHERE state = 3"
         )
     report = await audit.run()
     assert "I4" in {breach.invariant for breach in report.breaches}

@@ -9,8 +9,8 @@ from datetime import datetime
 import pytest
 
 from coalition.kernel.database import Engine, transaction
-from server import distribution
 from coalition.ledger.partitions import ensure_partition
+from server import distribution
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -37,8 +37,8 @@ WHERE indisunique AND relkind IN ('r', 'p') AND NOT relispartition
 _FOREIGN = """
 SELECT conname, conrelid::regclass::text AS of_table, confrelid::regclass::text AS to_table,
        confdeltype::text AS on_delete,
-       (SELECT array_agg(attname::text) FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey))
-           AS columns
+       (SELECT array_agg(attname::text) FROM pg_attribute
+        WHERE attrelid = conrelid AND attnum = ANY (conkey)) AS columns
 FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace AND conparentid = 0
 """
 
@@ -61,9 +61,7 @@ def is_ours(table: str) -> bool:
 async def test_every_table_is_declared_distributed_reference_or_local() -> None:
     async with transaction() as connection:
         tables = {row[0] for row in await connection.fetch(_TABLES) if is_ours(row[0])}
-    declared = (
-        distribution.BY_BUCKET.keys() | set(distribution.REFERENCE) | set(distribution.LOCAL)
-    )
+    declared = distribution.BY_BUCKET.keys() | set(distribution.REFERENCE) | set(distribution.LOCAL)
     assert tables == declared
 
 
@@ -101,7 +99,7 @@ async def test_no_trigger_and_no_sequence_carries_correctness() -> None:
 async def test_the_schema_is_distributed_where_the_extension_is_there(
     database: Engine, at: datetime
 ) -> None:
-    """The extension itself is not on this machine: stand-ins for its two functions record the calls."""
+    """The extension itself is not here: stand-ins for its two functions record the calls."""
     await ensure_partition(at)
     async with transaction() as connection:
         await connection.execute(
@@ -116,7 +114,9 @@ async def test_the_schema_is_distributed_where_the_extension_is_there(
         )
         await distribution.distribute(connection)
         calls = await connection.fetch("SELECT * FROM distributed")
-    assert {row["name"] for row in calls if row["kind"] == "bucket"} == distribution.BY_BUCKET.keys()
+    assert {
+        row["name"] for row in calls if row["kind"] == "bucket"
+    } == distribution.BY_BUCKET.keys()
     assert {row["by"] for row in calls if row["kind"] == "bucket"} == {"bucket"}
     names = [row["name"] for row in calls]
     assert set(distribution.REFERENCE) <= set(names)

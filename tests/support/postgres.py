@@ -1,4 +1,4 @@
-"""One throw-away PostgreSQL server for all test processes, and a fresh migrated database for each test.
+"""One throw-away PostgreSQL server for all test processes, a fresh migrated database for each test.
 
 The first process to arrive migrates a template; cloning it takes under a tenth of a second.
 """
@@ -44,7 +44,7 @@ async def _make_template(server_url: str) -> None:
 
 @contextmanager
 def test_server(directory: Path) -> Iterator[str]:
-    """Yield the address of the server in `directory`, with its template made; last one out stops it."""
+    """Yield the address of the server in `directory`, its template made; the last one stops it."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
