@@ -140,7 +140,7 @@ async def read_hold(connection: Connection, hold: UUID, *, partner_no: int) -> R
 
 
 async def _with_moved(connection: Connection, rows: Iterable[asyncpg.Record]) -> list[Recorded]:
-    found = {row[1]: Recorded(*row, moved=[]) for row in rows}
+    found = {row[1]: Recorded._make([*row, []]) for row in rows}
     if found:
         buckets = [recorded.bucket for recorded in found.values()]
         for row in await connection.fetch(_MOVED, buckets, list(found)):
