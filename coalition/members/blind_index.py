@@ -7,20 +7,11 @@ do not meet.
 
 import hmac
 from collections.abc import Callable
-from enum import StrEnum
 
-from coalition.kernel.ids import BUCKETS
 from coalition.members import rules
+from coalition.members.contacts import ContactKind
 
 DIGEST_BYTES = 16
-
-
-class ContactKind(StrEnum):
-    """What a member can be found by."""
-
-    CARD = "card"
-    EMAIL = "email"
-    PHONE = "phone"
 
 
 _NORMAL: dict[ContactKind, Callable[[str], str]] = {
@@ -39,8 +30,3 @@ def contact_digest(key: bytes, kind: ContactKind, value: str) -> bytes:
     """Return the 16-byte digest of `value`. Raises the `InvalidField` of its kind."""
     message = b"%b\0%b" % (kind.encode(), _NORMAL[kind](value).encode())
     return hmac.digest(key, message, "sha256")[:DIGEST_BYTES]
-
-
-def bucket_of_digest(digest: bytes) -> int:
-    """Return the bucket (0..1023) in which the index holds `digest`: its last ten bits."""
-    return int.from_bytes(digest[-2:], "big") % BUCKETS

@@ -5,7 +5,8 @@ import msgspec
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.ids import MemberId
 from coalition.members import queries, rules, sealing
-from coalition.members.blind_index import ContactKind, card_digest
+from coalition.members.blind_index import card_digest
+from coalition.members.contacts import ContactKind
 from coalition.members.personal import PersonalData
 from coalition.members.queries import Claim, StoredMember
 from coalition.members.refusals import (

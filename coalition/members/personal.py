@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from coalition.kernel.errors import Invalid
 from coalition.members import rules
-from coalition.members.blind_index import ContactKind
+from coalition.members.contacts import ContactKind
 from coalition.members.refusals import InvalidBirthDate, InvalidField, NoContact
 
 EmailText = Annotated[

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
-from coalition.members.blind_index import ContactKind, bucket_of_digest
+from coalition.members.contacts import ContactKind, bucket_of_digest
 from coalition.members.sealing import Sealed
 from coalition.members.states import MemberState
 

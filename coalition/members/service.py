@@ -12,7 +12,8 @@ from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId, random_id
 from coalition.ledger import holders
 from coalition.members import queries, relations, sealing, states
-from coalition.members.blind_index import ContactKind, contact_digest
+from coalition.members.blind_index import contact_digest
+from coalition.members.contacts import ContactKind
 from coalition.members.personal import Enrolment, PersonalData, checked
 from coalition.members.queries import Claim, NewMember
 from coalition.members.refusals import (

@@ -17,7 +17,7 @@ from coalition.kernel.web.fields import Body
 from coalition.kernel.web.hot import REPLAYED, Answer, Call, Door, HotEndpoint, hot_route
 from coalition.ledger.refusals import UnknownHolder
 from coalition.members import service
-from coalition.members.blind_index import ContactKind
+from coalition.members.contacts import ContactKind
 from coalition.members.personal import CardText, EmailText, Enrolment, PersonalData, PhoneText
 from coalition.members.refusals import (
     CardTaken,

@@ -7,12 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalition.members.blind_index import (
-    ContactKind,
-    bucket_of_digest,
-    card_digest,
-    contact_digest,
-)
+from coalition.members.blind_index import card_digest, contact_digest
+from coalition.members.contacts import ContactKind, bucket_of_digest
 from coalition.members.refusals import InvalidCard
 
 KEY = b"i" * 32

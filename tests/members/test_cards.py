@@ -7,8 +7,8 @@ import pytest
 
 from coalition.kernel.ids import MemberId, random_id
 from coalition.members import service
-from coalition.members.blind_index import ContactKind
 from coalition.members.cards import MOST_CARDS, add_card, replace_card
+from coalition.members.contacts import ContactKind
 from coalition.members.personal import Enrolment
 from coalition.members.refusals import (
     CardNotHeld,

@@ -10,7 +10,8 @@ from coalition.kernel.database import transaction
 from coalition.kernel.errors import Invalid
 from coalition.kernel.ids import MemberId, bucket_of, random_id
 from coalition.members import service
-from coalition.members.blind_index import ContactKind, card_digest
+from coalition.members.blind_index import card_digest
+from coalition.members.contacts import ContactKind
 from coalition.members.personal import Enrolment
 from coalition.members.queries import holders_of_cards
 from coalition.members.refusals import (
