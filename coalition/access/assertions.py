@@ -30,8 +30,8 @@ class _Header(msgspec.Struct, frozen=True):
     alg: str
     typ: str | None = None
     kid: str | None = None
-    crit: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    b64: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    crit: object = None
+    b64: object = None
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -107,7 +107,7 @@ def prove(
 def _check_header(header: _Header) -> None:
     if header.alg not in ASSERTION_ALGORITHMS:
         raise InvalidClient(f"A client assertion is signed by {', '.join(ASSERTION_ALGORITHMS)}")
-    if header.crit is not msgspec.UNSET or header.b64 is not msgspec.UNSET:
+    if header.crit is not None or header.b64 is not None:
         raise InvalidClient("The client assertion has header members that are not understood here")
     if (header.typ and header.typ.lower()) not in _TYPES:
         raise InvalidClient("The typ of a client assertion is JWT or client-authentication+jwt")

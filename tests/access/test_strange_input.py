@@ -79,6 +79,21 @@ def test_nested_json_is_refused_at_every_depth(depth: int) -> None:
         client_keys.read_public_key(f'{{"kty":{deep}}}')
 
 
+@pytest.mark.parametrize("text", ["", "é.é.é", "\ud800", "\x00", "a" * 9000])
+def test_text_that_is_no_token_is_refused(text: str) -> None:
+    with pytest.raises(InvalidClient):
+        prove(text)
+
+
+@pytest.mark.parametrize("extra", ['"b64":true', '"crit":["b64"],"b64":true', '"crit":["exp"]'])
+def test_a_header_that_asks_for_more_is_refused(extra: str) -> None:
+    body = base64url(b'{"iss":"a","sub":"a","aud":"a","exp":1,"jti":"a"}')
+    header = base64url(f'{{"alg":"EdDSA",{extra}}}'.encode())
+
+    with pytest.raises(InvalidClient):
+        prove(f"{header}.{body}.AAAA")
+
+
 @given(text=st.text() | st.text().map(lambda text: "-----BEGIN PUBLIC KEY-----\n" + text))
 def test_any_text_is_a_key_or_refused(text: str) -> None:
     with contextlib.suppress(UnusableKey):

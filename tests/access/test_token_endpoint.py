@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -356,6 +357,31 @@ async def test_a_huge_body_is_refused_before_it_is_read(database: Engine, at: da
     )
 
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+async def test_a_body_that_ends_too_early_is_answered_and_not_a_failure(
+    database: Engine, at: datetime
+) -> None:
+    world = await new_world(at)
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/oauth/token",
+        "raw_path": b"/oauth/token",
+        "query_string": b"",
+        "headers": [(b"content-length", b"100")],
+    }
+    await world.app(scope, receive, send)
+
+    assert sent[0]["status"] == 400
 
 
 async def test_without_a_credential_the_answer_says_how_to_prove_oneself(

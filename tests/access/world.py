@@ -3,7 +3,7 @@
 import base64
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -46,6 +46,7 @@ class World:
     partner_no: int
     partner_id: UUID
     client: NewClient
+    app: Callable[..., Awaitable[None]]
     http: httpx.AsyncClient
 
     @property
@@ -80,8 +81,9 @@ async def new_world(at: datetime, routes: Sequence[ControllerRouterHandler] = ()
     client = await new_client(at, partner_no=partner.no)
     await ensure_signing_key(master_key=SETTINGS.master_key, at=at)
     verifier = await new_verifier(at)
-    http = serve(verifier, clock, routes)
-    return World(clock, verifier, partner.no, partner.id, client, http)
+    app = application(verifier, clock, routes)
+    http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=ISSUER)
+    return World(clock, verifier, partner.no, partner.id, client, app, http)
 
 
 async def new_partner_no(at: datetime, name: str) -> int:
@@ -111,18 +113,16 @@ async def new_verifier(at: datetime) -> TokenVerifier:
     return verifier
 
 
-def serve(
+def application(
     verifier: TokenVerifier, clock: FixedClock, routes: Sequence[ControllerRouterHandler] = ()
-) -> httpx.AsyncClient:
-    """Return a client of a small application with the routes of access."""
-    app = Litestar(
+) -> Callable[..., Awaitable[None]]:
+    """Return a small application with the routes of access and `routes`."""
+    return Litestar(
         [*ROUTES, *routes],
         state=State({"settings": SETTINGS, "clock": clock, "verifier": verifier}),
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,
     )
-    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # Litestar's are narrower
-    return httpx.AsyncClient(transport=transport, base_url=ISSUER)
 
 
 def basic(client_id: str, secret: str) -> dict[str, str]:
