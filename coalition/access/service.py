@@ -34,6 +34,7 @@ class NewClient(msgspec.Struct, frozen=True):
     client_no: int
     client_id: str
     client_secret: str
+    secret_id: UUID
 
 
 class NewSecret(msgspec.Struct, frozen=True):
@@ -41,6 +42,14 @@ class NewSecret(msgspec.Struct, frozen=True):
 
     id: UUID
     client_secret: str
+
+
+class KnownSecret(msgspec.Struct, frozen=True):
+    """A live secret of a client, by the id under which it can be revoked."""
+
+    id: UUID
+    created_at: datetime
+    expires_at: datetime | None
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -87,7 +96,7 @@ async def create_client(
         secret = await _insert_secret(no, partner_no, expires_at=None, at=at)
         facts = {"partner_no": partner_no, "name": trimmed, "scopes": held, "store_no": store_no}
         await _record(connection, "client.created", no, facts, actor=actor, at=at)
-    return NewClient(no, client_id, secret.client_secret)
+    return NewClient(no, client_id, secret.client_secret, secret.id)
 
 
 async def add_secret(
@@ -96,19 +105,27 @@ async def add_secret(
     """Give the client a further secret; the others stay live until they expire or are revoked."""
     async with transaction() as connection:
         client = await _active(connection, client_id)
-        live = await connection.fetchval(
-            """
-            SELECT count(*) FROM client_secret
-            WHERE client_no = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
-            """,
-            client.no,
-            at,
-        )
-        _check_room(live)
+        _check_room(len(await live_secrets(client_id, at=at)))
         secret = await _insert_secret(client.no, client.partner_no, expires_at=expires_at, at=at)
         facts = {"secret": secret.id, "expires_at": expires_at}
         await _record(connection, "client_secret.added", client.no, facts, actor=actor, at=at)
     return secret
+
+
+async def live_secrets(client_id: str, *, at: datetime) -> list[KnownSecret]:
+    """Return the secrets that open something at `at`, oldest first; never what they are."""
+    async with transaction() as connection:
+        client = await _found(connection, client_id)
+        rows = await connection.fetch(
+            """
+            SELECT id, created_at, expires_at FROM client_secret
+            WHERE client_no = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+            ORDER BY created_at, id
+            """,
+            client.no,
+            at,
+        )
+    return [KnownSecret(**row) for row in rows]
 
 
 async def revoke_secret(client_id: str, secret_id: UUID, *, actor: str, at: datetime) -> None:

@@ -114,6 +114,22 @@ async def test_live_secrets_are_limited_and_dead_ones_do_not_count(
     await service.add_secret(client_id, actor=ACTOR, at=soon)
 
 
+async def test_only_live_secrets_are_listed_with_the_id_that_revokes_them(
+    database: Engine, at: datetime
+) -> None:
+    world = await new_world(at)
+    client_id = world.client.client_id
+    later = at + timedelta(hours=1)
+    await service.add_secret(client_id, actor=ACTOR, at=at, expires_at=later)
+    new = await service.add_secret(client_id, actor=ACTOR, at=later)
+
+    listed = await service.live_secrets(client_id, at=later)
+    assert [secret.id for secret in listed] == [world.client.secret_id, new.id]
+
+    await service.revoke_secret(client_id, world.client.secret_id, actor=ACTOR, at=later)
+    assert [secret.id for secret in await service.live_secrets(client_id, at=later)] == [new.id]
+
+
 async def test_the_limit_holds_when_many_ask_at_once(database: Engine, at: datetime) -> None:
     world = await new_world(at)
     client_id = world.client.client_id
