@@ -1,6 +1,7 @@
 """Issuing: lots of the receivers grow, all of a batch in one upsert."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.ledger.accounts import INTO_LOT, Account, Kind
@@ -14,10 +15,7 @@ async def issue(connection: Connection, journal: Journal, drafts: Sequence[Issue
     changes = LotChanges()
     outcomes: list[Outcome] = []
     for draft in drafts:
-        legs: list[Leg] = [
-            (changes.put_in(draft.holder, provenance, points), points, None)
-            for provenance, points in draft.grants
-        ]
+        legs = _legs(draft, changes)
         first = draft.grants[0].provenance
         posting = journal.add(
             kind=Kind.ISSUE,
@@ -34,3 +32,12 @@ async def issue(connection: Connection, journal: Journal, drafts: Sequence[Issue
         outcomes.append(Posted(posting, draft.holder, points, first.expires_on))
     await changes.write(connection)
     return outcomes
+
+
+def _legs(draft: Issue, changes: LotChanges) -> list[Leg]:
+    """Put the grants into their lots; grants alike in everything make one leg."""
+    points_of: dict[UUID, int] = {}
+    for provenance, points in draft.grants:
+        lot = changes.put_in(draft.holder, provenance, points)
+        points_of[lot] = points_of.get(lot, 0) + points
+    return [(lot, points, None) for lot, points in points_of.items()]

@@ -1,6 +1,5 @@
 """Reversing: points go back through the legs that moved them, never more than the original."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
@@ -73,20 +72,33 @@ async def reverse(
     """Post the reversals of `drafts`, whose holders are locked.
 
     Two reversals of one posting in one batch are posted one after the other, each seeing what the
-    one before it took back.
+    one before it took back; what follows them in the same bucket, so for the same holder, waits
+    with the second.
     """
     outcomes: list[Outcome | None] = [None] * len(drafts)
     rest = list(range(len(drafts)))
     while rest:
-        round_of: dict[UUID, int] = {}
-        for i in rest:
-            round_of.setdefault(drafts[i].posting, i)
-        chosen = sorted(round_of.values())
+        chosen = _distinct(drafts, rest)
         answers = await _reverse_distinct(connection, journal, [drafts[i] for i in chosen])
         for i, answer in zip(chosen, answers, strict=True):
             outcomes[i] = answer
         rest = [i for i in rest if outcomes[i] is None]
     return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _distinct(drafts: Sequence[Reverse], positions: list[int]) -> list[int]:
+    """Return the `positions` that can be posted together without changing any holder's order."""
+    chosen: list[int] = []
+    seen: set[UUID] = set()
+    waiting: set[int] = set()
+    for i in positions:
+        posting = drafts[i].posting
+        if posting in seen:
+            waiting.add(bucket_of(posting))
+        elif bucket_of(posting) not in waiting:
+            seen.add(posting)
+            chosen.append(i)
+    return chosen
 
 
 async def _reverse_distinct(
@@ -104,7 +116,7 @@ async def _reverse_distinct(
         if originals
         else {}
     )
-    taken: dict[UUID, int] = defaultdict(int)
+    unspent = {lot: _unspent(kept, journal.today) for lot, kept in kept_lots.items()}
     changes = LotChanges()
     rows: list[tuple[int, UUID, UUID, int, int]] = []
     outcomes: list[Outcome] = []
@@ -115,13 +127,16 @@ async def _reverse_distinct(
             outcomes.append(points if isinstance(points, Refused) else UnknownPosting())
             continue
         if original.kind == Kind.ISSUE:
-            legs = _take_back(original, points, kept_lots, taken, changes)
+            legs = _take_back(original, points, unspent, changes)
         else:
             legs = _give_back(
                 original, points, draft, today=journal.today, kept_lots=kept_lots, changes=changes
             )
+            for lot, part, _ in legs:
+                # A later draft of this batch may take back what has just returned.
+                unspent[lot] = unspent.get(lot, 0) + part
         if legs is None:
-            outcomes.append(_already_spent(original, points, kept_lots, taken))
+            outcomes.append(_already_spent(original, points, unspent))
             continue
         outcomes.append(_add(journal, draft, original, legs))
         moved = {leg.lot: leg.points for leg in original.legs}
@@ -157,19 +172,18 @@ def _points_to_reverse(draft: Reverse, original: KeptPosting | None) -> int | Re
     return points
 
 
+def _unspent(kept: KeptLot, today: date) -> int:
+    """Return what can be taken back: expired points cannot, whether or not expiry was booked."""
+    expires_on = kept.provenance.expires_on
+    return 0 if expires_on is not None and expires_on < today else kept.available
+
+
 def _take_back(
-    original: KeptPosting,
-    points: int,
-    kept_lots: dict[UUID, KeptLot],
-    taken: dict[UUID, int],
-    changes: LotChanges,
+    original: KeptPosting, points: int, unspent: dict[UUID, int], changes: LotChanges
 ) -> list[Leg] | None:
     """Take issued points back out of their lots, last leg first; None when too few are unspent."""
     free = [
-        leg._replace(
-            reversed=leg.points
-            - min(leg.points - leg.reversed, kept_lots[leg.lot].available - taken[leg.lot])
-        )
+        leg._replace(reversed=leg.points - min(leg.points - leg.reversed, unspent[leg.lot]))
         for leg in original.legs
     ]
     if sum(leg.points - leg.reversed for leg in free) < points:
@@ -177,7 +191,7 @@ def _take_back(
     legs: list[Leg] = []
     for lot, part in choose_legs(points, free, "reverse"):
         changes.take_out(lot, original.holder, points=part)
-        taken[lot] += part
+        unspent[lot] -= part
         legs.append((lot, part, None))
     return legs
 
@@ -205,16 +219,13 @@ def _give_back(
 
 
 def _already_spent(
-    original: KeptPosting, points: int, kept_lots: dict[UUID, KeptLot], taken: dict[UUID, int]
+    original: KeptPosting, points: int, unspent: dict[UUID, int]
 ) -> PointsAlreadySpent:
-    unspent = sum(
-        max(0, min(leg.points - leg.reversed, kept_lots[leg.lot].available - taken[leg.lot]))
-        for leg in original.legs
-    )
+    remaining = sum(min(leg.points - leg.reversed, unspent[leg.lot]) for leg in original.legs)
     return PointsAlreadySpent(
-        f"{unspent} of these points are unspent; reverse at most that",
+        f"{remaining} of these points are unspent; reverse at most that",
         points=points,
-        remaining=unspent,
+        remaining=remaining,
     )
 
 

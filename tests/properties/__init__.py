@@ -1,0 +1,1 @@
+"""Properties: the product against models that were written without it."""
