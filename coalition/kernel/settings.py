@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -66,7 +67,7 @@ class Settings:
             raise SettingsError("COALITION_DATABASE_URL, --database-url or --data is needed")
         return cls(
             database_url=url,
-            issuer=given.text("ISSUER") or issuer or "http://127.0.0.1:8000",
+            issuer=given.address("ISSUER", default=issuer or "http://127.0.0.1:8000"),
             blind_index_key=blind_index_key,
             master_key=master_key,
             data_directory=data_directory,
@@ -117,6 +118,15 @@ class _Given:
         if len(key) != BLIND_INDEX_KEY_BYTES:
             raise SettingsError(f"{PREFIX}{name} must be 64 hexadecimal digits (32 bytes)")
         return key
+
+    def address(self, name: str, *, default: str) -> str:
+        text = self.text(name) or default
+        if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*[^\s?#/])?", text):
+            raise SettingsError(
+                f"{PREFIX}{name} must be an address such as https://points.example, without a "
+                "slash at its end"
+            )
+        return text
 
     def number(self, name: str, *, default: int, least: int = 0, most: int = 10**12) -> int:
         text = self.text(name)
