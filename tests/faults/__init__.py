@@ -1,0 +1,1 @@
+"""Faults on purpose: killed processes, cut wires, full disks; and a bank's books to check after."""

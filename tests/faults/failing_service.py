@@ -1,0 +1,62 @@
+"""The command line, except that it kills itself at a commit: `python -m tests.faults.failing_service
+before_commit:3 serve ...`.
+
+Only tests start this program; the product itself has no failpoints.
+"""
+
+import os
+import signal
+import sys
+from types import TracebackType
+
+from coalition.kernel.database import engine
+from server.cli import main
+
+BEFORE_COMMIT = "before_commit"
+AFTER_COMMIT = "after_commit"
+
+_HAS_WRITTEN = "SELECT count(*) > 0 FROM posting WHERE xmin = pg_current_xact_id()::xid"
+
+
+class FailingTransaction(engine.Transaction):
+    """A transaction that ends the process when the wanted one of those with postings commits."""
+
+    point = ""
+    left = 0
+
+    async def __aexit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Commit or roll back as the product does, but for the one moment."""
+        is_wanted = exception is None and self._parent is None and await self._is_wanted()
+        if is_wanted and self.point == BEFORE_COMMIT:
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = await super().__aexit__(exception_type, exception, traceback)
+        if is_wanted and self.point == AFTER_COMMIT:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    async def _is_wanted(self) -> bool:
+        if "coalition_poster" not in self.preamble:
+            return False
+        if not await self.connection.fetchval(_HAS_WRITTEN):
+            return False
+        FailingTransaction.left -= 1
+        return FailingTransaction.left == 0
+
+
+def arm(failpoint: str) -> None:
+    """Let every transaction of this process be one that may fail at `failpoint`: "name:count"."""
+    point, _, count = failpoint.partition(":")
+    assert point in {BEFORE_COMMIT, AFTER_COMMIT}, f"there is no failpoint {point}"
+    FailingTransaction.point = point
+    FailingTransaction.left = int(count)
+    engine.Transaction = FailingTransaction  # type: ignore[misc]  # the one hook, here in a test
+
+
+if __name__ == "__main__":
+    arm(sys.argv.pop(1))
+    main()
