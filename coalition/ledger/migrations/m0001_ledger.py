@@ -96,7 +96,6 @@ CREATE TABLE posting (
 ) PARTITION BY RANGE (id);
 CREATE INDEX posting_by_commit_time ON posting USING brin (committed_at);
 CREATE INDEX posting_by_partner ON posting (partner_no, id);
-CREATE INDEX posting_by_partner ON posting (partner_no, id);
 
 CREATE TABLE leg (
     bucket int2 NOT NULL,
