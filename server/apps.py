@@ -12,6 +12,7 @@ from coalition.ledger.piccolo_app import APP_CONFIG as LEDGER
 from coalition.members.piccolo_app import APP_CONFIG as MEMBERS
 from coalition.oversight.piccolo_app import APP_CONFIG as OVERSIGHT
 from coalition.points.piccolo_app import APP_CONFIG as POINTS
+from partners.batches.piccolo_app import APP_CONFIG as BATCHES
 
 APPS: tuple[AppConfig, ...] = (
     DATABASE,
@@ -24,4 +25,5 @@ APPS: tuple[AppConfig, ...] = (
     ACCESS,
     MEMBERS,
     POINTS,
+    BATCHES,
 )

@@ -26,6 +26,8 @@ BY_BUCKET = {
     CLAIMS: None,
     "idempotency_claim": CLAIMS,
     "contact_index": CLAIMS,
+    "batch": CLAIMS,
+    "batch_chunk": CLAIMS,
 }
 """The distributed tables in the order of their foreign keys, each with whose nodes it shares."""
 

@@ -28,6 +28,7 @@ from coalition.kernel.web.hot import Door
 from coalition.kernel.web.metrics import Metrics
 from coalition.points import earning
 from coalition.points.till import Tills
+from partners.batches import api as batches
 from partners.pos import api as pos
 
 ISSUER = "https://points.example"
@@ -167,7 +168,7 @@ async def open_coalition(at: datetime) -> Coalition:
     await federation.create_coalition(
         name="Stadsfördel", timezone="Europe/Stockholm", actor=ACTOR, at=at
     )
-    partners = [await _sign_partner(name, at) for name in ("Handlarn", "Macken")]
+    partners = [await sign_partner(name, at) for name in ("Handlarn", "Macken")]
     await ensure_signing_key(master_key=SETTINGS.master_key, at=at)
     verifier = TokenVerifier(issuer=ISSUER, audience=audience_of(ISSUER))
     await freshness.refresh(verifier, at)
@@ -185,7 +186,7 @@ async def open_coalition(at: datetime) -> Coalition:
 
 def routes_of(door: Door, tills: Tills) -> list[ASGIRouteHandler]:
     """Return the handlers of the partners' door."""
-    return pos.routes(door, tills, SETTINGS)
+    return [*pos.routes(door, tills, SETTINGS), *batches.routes(door, tills, SETTINGS)]
 
 
 def serve(routes: Sequence[ASGIRouteHandler]) -> ASGIApp:
@@ -195,7 +196,8 @@ def serve(routes: Sequence[ASGIRouteHandler]) -> ASGIApp:
     return served
 
 
-async def _sign_partner(name: str, at: datetime) -> tuple[Partner, Store]:
+async def sign_partner(name: str, at: datetime) -> tuple[Partner, Store]:
+    """Make a partner with a contract of old, one point per krona and a store."""
     earlier = at - timedelta(days=500)
     made = await federation.create_partner(
         name=name, terms=TERMS, actor=ACTOR, at=at, valid_from=earlier.date()

@@ -1,0 +1,287 @@
+"""Takes uploads in: posted in the request, or kept whole for the job; each under its key."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from coalition.kernel import jobs
+from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.database.transactions import TENANT_ROLE
+from coalition.kernel.idempotency import (
+    Answer,
+    Claim,
+    ClaimTakenError,
+    KeyReused,
+    find,
+    replay,
+    store,
+)
+from coalition.kernel.idempotency.claims import RequestInProgress
+from coalition.kernel.ids import BatchId, uuid7
+from coalition.kernel.jobs import JobRequest
+from coalition.kernel.web.decoding import Media, encode
+from coalition.ledger import posting
+from coalition.ledger.partitions import ensure_partition
+from coalition.points.till import Tills
+from partners.batches import chunks, queries, results
+from partners.batches.lines import LineDecoder
+from partners.batches.queries import Sender, Stored, StoredChunk
+from partners.batches.refusals import UnknownBatch
+from partners.batches.upload import Received, unpacked
+from partners.batches.views import (
+    BatchAccepted,
+    BatchPage,
+    BatchState,
+    BatchView,
+    head_of,
+    view_of,
+)
+
+JOB = "batches.run"
+"""The name of the job that works a batch off; it is kept in the queue and never changes."""
+
+POSTED_AT_ONCE = 2
+"""How many batches one process posts at the same time: tills need the other connections."""
+
+_JOB_STORED = {"lock_timeout": "5s"}
+
+
+class BatchJob(msgspec.Struct, frozen=True):
+    """What the job is told."""
+
+    batch_id: UUID
+
+
+class Upload(NamedTuple):
+    """An upload that came whole, and who sent it under which key."""
+
+    sender: Sender
+    claim: Claim
+    media_type: str
+    received: Received
+    answer_media: Media
+    at: datetime
+
+
+class Batches:
+    """Takes the batches of one service process in, and works them off in a worker."""
+
+    def __init__(self, tills: Tills) -> None:
+        self._tills = tills
+        self._posting = asyncio.Semaphore(POSTED_AT_ONCE)
+        self._running: set[UUID] = set()
+
+    @asynccontextmanager
+    async def only_one(self, key: UUID) -> AsyncIterator[None]:
+        """Refuse a second upload under `key` while the first is under way.
+
+        This is a courtesy of one process; that there is one effect is the claim's doing.
+        """
+        if key in self._running:
+            raise RequestInProgress
+        self._running.add(key)
+        try:
+            yield
+        finally:
+            self._running.discard(key)
+
+    async def take(self, upload: Upload) -> Answer:
+        """Post a batch of few lines, or keep one of many for the job; or answer as the first time.
+
+        Raises `KeyReused`. A body that was answered in the request is written anew from what is
+        kept, byte for byte.
+        """
+        while True:
+            try:
+                if upload.received.spool is not None:
+                    return await retrying(lambda: self._keep(upload))
+                async with self._posting:
+                    return await retrying(lambda: self._post(upload))
+            except ClaimTakenError:
+                continue  # another process has just taken the same upload in: find its answer
+
+    async def run(self, batch: BatchId, at: datetime) -> None:
+        """Work `batch` off, chunk by chunk, each in a transaction; begun again it goes on."""
+        while await retrying(lambda: self._run_next(batch, at)):
+            pass
+
+    async def _post(self, upload: Upload) -> Answer:
+        decoder = LineDecoder(upload.media_type, upload.received.columns)
+        await ensure_partition(upload.at)
+        batch = _new_batch(upload.at)
+        written: list[tuple[int, int, bytes]] = []
+        refused = 0
+        async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+            known = await _known(connection, upload.claim)
+            if known is not None:
+                return await _again(known, upload.sender.partner_no)
+            for chunk in upload.received.chunks:
+                decoded = decoder.decode(chunk.records)
+                answered = await chunks.post_chunk(
+                    connection,
+                    self._tills,
+                    decoded,
+                    sender=upload.sender,
+                    first_line=chunk.first_line,
+                    at=upload.at,
+                )
+                refused += answered.refused
+                written.append((chunk.first_line, len(decoded), answered.ndjson))
+            lines = upload.received.lines
+            done = BatchState.DONE.value
+            stored = Stored(batch, done, lines, lines - refused, refused, upload.at, upload.at)
+            kept = [
+                StoredChunk(first_line, number, None, results.pack(ndjson))
+                for first_line, number, ndjson in written
+            ]
+            await _insert(connection, upload, stored, kept)
+            media_type = upload.answer_media.value
+            await store(
+                connection, [(upload.claim, Answer(201, media_type, batch.bytes))], upload.at
+            )
+        return Answer(201, media_type, _written(stored, media_type, [row[2] for row in written]))
+
+    async def _keep(self, upload: Upload) -> Answer:
+        """Store the lines and ask for the job, in one transaction: all of it or nothing."""
+        batch = _new_batch(upload.at)
+        received = upload.received
+        assert received.spool is not None, "what is for the job is on disk"
+        async with transaction(_JOB_STORED) as connection:
+            known = await _known(connection, upload.claim)
+            if known is not None:
+                return known
+            stored = Stored(batch, BatchState.QUEUED.value, received.lines, 0, 0, upload.at, None)
+            waiting = (
+                StoredChunk(chunk.first_line, chunk.lines, chunk.packed, None)
+                for chunk in received.spool
+            )
+            await _insert(connection, upload, stored, waiting)
+            await jobs.enqueue(connection, [JobRequest(JOB, BatchJob(batch), f"batch:{batch}")])
+            accepted = BatchAccepted(batch_id=batch, state=BatchState.QUEUED, lines=received.lines)
+            media = upload.answer_media
+            answer = Answer(202, media.value, encode(accepted, media))
+            await store(connection, [(upload.claim, answer)], upload.at)
+        return answer
+
+    async def _run_next(self, batch: BatchId, at: datetime) -> bool:
+        """Answer the next chunk of `batch`; tell whether there was one."""
+        await ensure_partition(at)
+        async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+            waiting = await queries.lock_next(connection, batch)
+            if waiting is None:
+                return False
+            decoder = LineDecoder(waiting.media_type, waiting.columns)
+            records = await asyncio.to_thread(unpacked, waiting.records)
+            answered = await chunks.post_chunk(
+                connection,
+                self._tills,
+                decoder.decode(records),
+                sender=waiting.sender,
+                first_line=waiting.first_line,
+                at=at,
+            )
+            packed = results.pack(answered.ndjson)
+            await queries.answer_chunk(
+                connection, batch, first_line=waiting.first_line, results=packed
+            )
+            await queries.move_on(
+                connection,
+                _after(waiting.stored, lines=len(records), refused=answered.refused, at=at),
+            )
+        return True
+
+
+async def show(batch: BatchId, *, partner_no: int) -> BatchView:
+    """Return a batch of the partner as it stands. Raises `UnknownBatch`."""
+    return view_of(await _read(batch, partner_no))
+
+
+async def list_batches(*, partner_no: int, cursor: UUID | None, limit: int) -> BatchPage:
+    """Return a page of the partner's batches."""
+    async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
+        found = await queries.list_batches(
+            connection, partner_no=partner_no, before=cursor, limit=limit + 1
+        )
+    page = [view_of(stored) for stored in found[:limit]]
+    return BatchPage(page, page[-1].batch_id if len(found) > limit else None)
+
+
+async def answers(batch: BatchId, *, partner_no: int, from_line: int) -> AsyncIterator[bytes]:
+    """Yield as NDJSON, chunk by chunk, what is answered of a batch. Raises `UnknownBatch`."""
+    await _read(batch, partner_no)
+    line = from_line
+    while True:
+        async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
+            chunk = await queries.read_answers(
+                connection, batch, partner_no=partner_no, from_line=line
+            )
+        if chunk is None or chunk.results is None:
+            return
+        ndjson = await asyncio.to_thread(results.unpack, chunk.results)
+        yield results.from_line(ndjson, line - chunk.first_line)
+        line = chunk.first_line + chunk.lines
+
+
+async def _known(connection: Connection, claim: Claim) -> Answer | None:
+    known = replay(claim, await find(connection, [claim]))
+    if isinstance(known, KeyReused):
+        raise known
+    return known
+
+
+async def _again(known: Answer, partner_no: int) -> Answer:
+    """Return the first answer of a batch that was posted in its request."""
+    batch = BatchId(UUID(bytes=known.body))
+    stored = await _read(batch, partner_no)
+    kept = [ndjson async for ndjson in answers(batch, partner_no=partner_no, from_line=1)]
+    return known._replace(body=_written(stored, known.media_type, kept))
+
+
+async def _read(batch: BatchId, partner_no: int) -> Stored:
+    async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
+        stored = await queries.read(connection, batch, partner_no=partner_no)
+    if stored is None:
+        raise UnknownBatch
+    return stored
+
+
+async def _insert(
+    connection: Connection, upload: Upload, stored: Stored, kept: Iterable[StoredChunk]
+) -> None:
+    await queries.insert(
+        connection,
+        stored,
+        kept,
+        sender=upload.sender,
+        media_type=upload.media_type,
+        columns=upload.received.columns,
+    )
+
+
+def _new_batch(at: datetime) -> BatchId:
+    return BatchId(uuid7(at))
+
+
+def _written(stored: Stored, media_type: str, ndjson: list[bytes]) -> bytes:
+    head = head_of(stored)
+    if media_type == Media.MSGPACK.value:
+        return results.as_msgpack(head, ndjson)
+    return results.as_json(head, ndjson)
+
+
+def _after(stored: Stored, *, lines: int, refused: int, at: datetime) -> Stored:
+    """Return how far a batch is when a chunk of `lines` was answered."""
+    posted = stored.posted + lines - refused
+    refused += stored.refused
+    is_done = posted + refused == stored.lines
+    return stored._replace(
+        posted=posted,
+        refused=refused,
+        state=(BatchState.DONE if is_done else BatchState.RUNNING).value,
+        finished_at=at if is_done else None,
+    )
