@@ -41,8 +41,8 @@ _EXCUSE = re.compile(
 
 def length_complaints(text: str) -> list[str]:
     """Name a file that has more lines than a reader holds."""
-    lines = text.count("\n") + 1
-    return [f"has {lines} lines"] if lines > LONGEST_FILE_LINES + 1 else []
+    lines = len(text.splitlines())
+    return [f"has {lines} lines"] if lines > LONGEST_FILE_LINES else []
 
 
 def function_complaints(tree: ast.Module) -> list[str]:

@@ -53,10 +53,14 @@ def test_the_migration_lock_is_the_only_exception() -> None:
     assert conventions.sql_complaints(source, may_lock=True) == []
 
 
-@pytest.mark.parametrize("convention", ["sleep", "skip"])
-def test_no_test_sleeps_or_is_left_out(convention: str) -> None:
-    tests = [path for path in tree.python_files() if path.is_relative_to(tree.ROOT / "tests")]
-    assert tree_complaints_of(tests, FROM_TREE[convention]) == []
+def test_no_test_is_left_out() -> None:
+    assert tree_complaints_of(tests(), FROM_TREE["skip"]) == []
+
+
+def test_no_test_sleeps_but_where_processes_are_killed_in_real_time() -> None:
+    faults = tree.ROOT / "tests/faults"
+    elsewhere = [path for path in tests() if not path.is_relative_to(faults)]
+    assert tree_complaints_of(elsewhere, FROM_TREE["sleep"]) == []
 
 
 BAD_TEXT = {
@@ -122,6 +126,11 @@ def test_each_thing_refused_in_sql_is_seen_also_in_an_f_string(statement: str) -
 )
 def test_names_are_judged_by_every_part(name: str, *, is_refused: bool) -> None:
     assert bool(conventions.name_complaints(Path(name).parts)) is is_refused
+
+
+def tests() -> list[Path]:
+    """Return every Python file of the tests."""
+    return [path for path in tree.python_files() if path.is_relative_to(tree.ROOT / "tests")]
 
 
 def complaints_of(files: list[Path], convention: Callable[[str], list[str]]) -> list[str]:
