@@ -54,12 +54,12 @@ def test_the_migration_lock_is_the_only_exception() -> None:
 
 
 def test_no_test_is_left_out() -> None:
-    assert tree_complaints_of(tests(), FROM_TREE["skip"]) == []
+    assert tree_complaints_of(files_of_tests(), FROM_TREE["skip"]) == []
 
 
 def test_no_test_sleeps_but_where_processes_are_killed_in_real_time() -> None:
     faults = tree.ROOT / "tests/faults"
-    elsewhere = [path for path in tests() if not path.is_relative_to(faults)]
+    elsewhere = [path for path in files_of_tests() if not path.is_relative_to(faults)]
     assert tree_complaints_of(elsewhere, FROM_TREE["sleep"]) == []
 
 
@@ -128,7 +128,7 @@ def test_names_are_judged_by_every_part(name: str, *, is_refused: bool) -> None:
     assert bool(conventions.name_complaints(Path(name).parts)) is is_refused
 
 
-def tests() -> list[Path]:
+def files_of_tests() -> list[Path]:
     """Return every Python file of the tests."""
     return [path for path in tree.python_files() if path.is_relative_to(tree.ROOT / "tests")]
 
