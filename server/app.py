@@ -21,6 +21,7 @@ from coalition.kernel.web.hot import Door
 from coalition.kernel.web.metrics import Metrics
 from coalition.kernel.web.observation import Application
 from coalition.points.till import Tills
+from partners.batches import api as batches
 from partners.pos import api as pos
 from server.apps import APPS
 
@@ -92,7 +93,11 @@ def create_service(
     readiness = Readiness(database_checks(APPS))
     metrics = Metrics()
     application = build_application(
-        [*access.ROUTES, *pos.routes(door, tills, settings)],
+        [
+            *access.ROUTES,
+            *pos.routes(door, tills, settings),
+            *batches.routes(door, tills, settings),
+        ],
         readiness=readiness,
         metrics=metrics,
         pages=api_pages(

@@ -6,14 +6,17 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 
 from coalition.kernel.clock import SystemClock
-from coalition.kernel.jobs import run_worker
+from coalition.kernel.jobs import JobKind, run_worker
 from coalition.kernel.jobs.worker import is_set_within
 from coalition.kernel.outbox import Subscriber, job_kinds, run_relay
 from coalition.kernel.settings import Settings
+from coalition.points.till import Tills
+from partners.batches import jobs as batches
 from server import upkeep
 
 WHILE_STDIN_OPEN = "--while-stdin-open"
@@ -30,12 +33,17 @@ _logger = structlog.get_logger(__name__)
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Relay events and do jobs on the open database until `stop` is set."""
-    kinds, schedules = upkeep.scheduled(settings)
+    clock = SystemClock()
+    tills = Tills(card_key=settings.blind_index_key, clock=clock)
+    scheduled, schedules = upkeep.scheduled(settings)
+    kinds: list[JobKind[Any]] = [  # Any: each kind has its own payload
+        *scheduled,
+        *batches.job_kinds(tills),
+        *job_kinds(SUBSCRIBERS),
+    ]
     async with asyncio.TaskGroup() as group:
         group.create_task(run_relay(SUBSCRIBERS, stop=stop))
-        group.create_task(
-            run_worker([*kinds, *job_kinds(SUBSCRIBERS)], schedules, clock=SystemClock(), stop=stop)
-        )
+        group.create_task(run_worker(kinds, schedules, clock=clock, stop=stop))
 
 
 async def set_at_end_of_input(stop: asyncio.Event) -> None:
