@@ -79,12 +79,7 @@ async def post(
     for stage in _waves(batch):
         await _run_stage(connection, batch, stage)
     await journal.write(connection)
-    refused = [
-        claims[i]
-        for i, outcome in enumerate(batch.outcomes)
-        if i in claims and isinstance(outcome, Refused)
-    ]
-    await receipts.give_back(connection, refused)
+    await _give_back_receipts(connection, batch, claims)
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
     assert len(outcomes) == len(drafts), "every draft has its outcome"
     return journal.batch, outcomes
@@ -141,25 +136,51 @@ async def _check_holders(connection: Connection, batch: Batch) -> None:
 async def _claim_receipts(connection: Connection, batch: Batch) -> dict[int, bytes]:
     """Claim the receipt of each draft that stands on one; refuse those that were used before."""
     digests: dict[int, bytes] = {}
-    seen: set[bytes] = set()
+    first: dict[bytes, Draft] = {}
+    used: list[int] = []
     for i in batch.open():
-        digest = receipt_digest(batch.drafts[i], batch.tills.get(i))
+        draft = batch.drafts[i]
+        digest = receipt_digest(draft, batch.tills.get(i))
         if digest is None:
             continue
-        if digest in seen:
-            batch.outcomes[i] = _duplicate(batch.tills[i])
-            continue
-        seen.add(digest)
-        digests[i] = digest
-    if not digests:
-        return {}
-    claimed = await receipts.claim(connection, list(digests.values()), batch.journal.batch)
-    if len(claimed) < len(digests):
-        for i, digest in list(digests.items()):
-            if digest not in claimed:
-                batch.outcomes[i] = _duplicate(batch.tills[i])
-                del digests[i]
-    return digests
+        if _share_a_claim(first.setdefault(digest, draft), draft):
+            digests[i] = digest
+        else:
+            used.append(i)
+    if first:
+        claimed = await receipts.claim(connection, list(first), batch.journal.batch)
+        if len(claimed) < len(first):
+            used += [i for i, digest in digests.items() if digest not in claimed]
+    if used:
+        await _refuse_used(connection, batch, used)
+    return {i: digest for i, digest in digests.items() if batch.outcomes[i] is None}
+
+
+def _share_a_claim(first: Draft, draft: Draft) -> bool:
+    """Tell whether `draft` is the first on its receipt, or captures the same hold: one can pass."""
+    if first is draft:
+        return True
+    return isinstance(first, Capture) and isinstance(draft, Capture) and first.hold == draft.hold
+
+
+async def _refuse_used(connection: Connection, batch: Batch, used: list[int]) -> None:
+    """Refuse drafts whose receipt was used; a capture hears first if its hold was resolved."""
+    captures = {draft.hold: draft for i in used if isinstance(draft := batch.drafts[i], Capture)}
+    kept = await resolutions.read_holds(connection, captures) if captures else {}
+    for i in used:
+        draft = batch.drafts[i]
+        refusal = None
+        if isinstance(draft, Capture):
+            refusal = resolutions.refusal(kept.get(draft.hold), draft, batch.journal.at)
+        batch.outcomes[i] = refusal or _duplicate(batch.tills[i])
+
+
+async def _give_back_receipts(
+    connection: Connection, batch: Batch, claims: dict[int, bytes]
+) -> None:
+    """Give up the claims of drafts that were refused after all; a refusal leaves nothing."""
+    used = {digest for i, digest in claims.items() if not isinstance(batch.outcomes[i], Refused)}
+    await receipts.give_back(connection, sorted(set(claims.values()) - used))
 
 
 def _duplicate(till: Till) -> DuplicateReceipt:

@@ -106,9 +106,9 @@ async def resolve_holds(
     outcomes: list[Outcome] = []
     for draft in drafts:
         kept = found.get(draft.hold)
-        refusal = _refusal(kept, draft, journal.at)
-        if refusal is not None or kept is None:
-            outcomes.append(refusal or UnknownHold())
+        refused = refusal(kept, draft, journal.at)
+        if refused is not None or kept is None:
+            outcomes.append(refused or UnknownHold())
             continue
         del found[draft.hold]
         found[draft.hold] = kept._replace(state=HoldState.CAPTURED)
@@ -121,9 +121,10 @@ async def resolve_holds(
     return outcomes
 
 
-def _refusal(
+def refusal(
     kept: KeptHold | None, draft: Capture | Void, at: datetime
 ) -> UnknownHold | HoldResolved | CaptureExceedsHold | None:
+    """Return why a hold, as it stands at `at`, cannot be resolved as `draft` wants, or None."""
     if kept is None or kept.partner_no != draft.partner_no:
         return UnknownHold()
     if kept.state != HoldState.OPEN or kept.expires_at <= at:

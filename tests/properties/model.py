@@ -1,6 +1,6 @@
-"""A ledger of points in plain Python, the slow and obvious way; it imports nothing of the product.
+"""A ledger of points in plain Python, slow and obvious; it imports nothing of the product.
 
-It keeps every lot in memory and does what is asked one after the other. The one thing that it cannot
+It keeps every lot in memory and does what is asked one by one. The one thing that it cannot
 know is which of two lots comes first that expire and were earned alike: it is told by `tie`.
 """
 
@@ -96,7 +96,7 @@ class Wish:
 
 
 class Answer(NamedTuple):
-    """What became of a wish: `done`, or the code of its refusal; points moved or the facts of it."""
+    """What became of a wish: `done` or the code of its refusal, with the points it is about."""
 
     code: str
     points: int = 0
@@ -131,10 +131,10 @@ class Ledger:
     def batch(self, wishes: Sequence[Wish], at: datetime, today: date) -> list[Answer]:
         """Do `wishes` one after the other.
 
-        What cannot be done whatever happens in the batch is refused first; and a receipt named twice
+        What cannot be done whatever else happens is refused first; and a receipt named twice
         in a batch is refused the second time, whatever becomes of the first.
         """
-        answers: list[Answer | None] = [self._hopeless(wish, at) for wish in wishes]
+        answers: list[Answer | None] = [self._hopeless(wish) for wish in wishes]
         named: dict[tuple[int, str, str], Wish] = {}
         for i, wish in enumerate(wishes):
             key = self._receipt(wish)
@@ -145,7 +145,9 @@ class Ledger:
                 wish.kind == "capture" and wish.reservation is first.reservation
             )
             if key in self.receipts or twice:
-                answers[i] = Answer("duplicate_receipt")
+                kept = wish.reservation
+                resolved = self._unresolvable(wish, kept, at) if kept else None
+                answers[i] = resolved or Answer("duplicate_receipt")
         done: list[Answer] = []
         for i, wish in enumerate(wishes):
             answer = answers[i] or self._do(wish, at, today)
@@ -155,15 +157,12 @@ class Ledger:
             done.append(answer)
         return done
 
-    def _hopeless(self, wish: Wish, at: datetime) -> Answer | None:
+    def _hopeless(self, wish: Wish) -> Answer | None:
         holder = wish.holder
         if wish.kind in ("capture", "void"):
             kept = wish.reservation
             if kept is None or kept.partner != wish.partner:
                 return Answer("hold_not_found")
-            refusal = self._unresolvable(wish, kept, at)
-            if refusal is not None:
-                return refusal
             holder = kept.holder
         elif wish.kind == "reverse":
             if wish.move is None or wish.move.partner != wish.partner:
@@ -173,6 +172,8 @@ class Ledger:
 
     @staticmethod
     def _unresolvable(wish: Wish, kept: Reservation, at: datetime) -> Answer | None:
+        if wish.kind not in ("capture", "void"):
+            return None
         if not kept.is_open or kept.until <= at:
             return Answer("hold_resolved")
         if wish.kind == "capture" and (wish.points or 0) > kept.points:
