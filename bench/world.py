@@ -170,7 +170,7 @@ def serving(world: World) -> Iterator[float]:
     command = ["serve", "--data", str(world.directory), "--port", str(world.port), "--no-worker"]
     started = time.perf_counter()
     world.service = subprocess.Popen(
-        [sys.executable, "-m", "server", *command], stdout=log, stderr=log, env={**os.environ}
+        [str(Path(sys.executable).parent / "coalition"), *command], stdout=log, stderr=log, env={**os.environ}
     )
     try:
         _wait_until_ready(world)
