@@ -9,6 +9,7 @@ from server.commands.options import example
 
 _COMMANDS: Final = {
     "serve": "server.commands.serve:serve",
+    "demo": "server.commands.demo:demo",
     "worker": "server.commands.worker:worker",
     "migrate": "server.commands.migrate:migrate",
     "partner": "server.commands.partner:partner",

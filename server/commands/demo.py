@@ -1,0 +1,139 @@
+"""`coalition demo`: a coalition with a year of purchases behind it, ready to try."""
+
+import importlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import rich_click as click
+
+from server.commands.options import answer, as_json_option, example, say
+from server.exits import ANSWER_IS_NO
+from server.place import Place
+
+if TYPE_CHECKING:
+    from server.demo.keepsake import Keepsake
+
+DEFAULT_DATA = Path("data/demo")
+
+_TRY = """\
+Try it:
+  TOKEN=$(curl -s {url}/oauth/token -u {client_id}:{client_secret} \\
+    -d grant_type=client_credentials | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+  curl -s "{url}/v1/members?card={card}" -H "Authorization: Bearer $TOKEN"
+  curl -s {url}/v1/points/issue -H "Authorization: Bearer $TOKEN" -H "Idempotency-Key: try-1" \\
+    -H "Content-Type: application/json" \\
+    -d '{{"card": "{card}", "receipt": "try-1", "occurred_at": "'$(date -u +%Y-%m-%dT%H:%M:%SZ)'",
+         "purchase": {{"amount_minor": 4990, "currency": "USD"}}}}'"""
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Take the whole history, not a slice.")
+@click.option(
+    "--households", type=click.IntRange(1, 100_000), help="Take so many households.  [default: 500]"
+)
+@click.option("--made-up", is_flag=True, help="Make a history up even where the real one is there.")
+@click.option("--afresh", is_flag=True, help="Remove the demo in the directory and begin again.")
+@click.option("--no-serve", is_flag=True, help="End after the audit.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="The port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--data",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_DATA,
+    show_default=True,
+    help="The demo's own data directory.",
+)
+@as_json_option
+@click.pass_context
+@example("coalition demo", "coalition demo --full --no-serve --json")
+def demo(
+    context: click.Context,
+    *,
+    full: bool,
+    households: int | None,
+    made_up: bool,
+    afresh: bool,
+    no_serve: bool,
+    host: str,
+    port: int,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Load a coalition of five companies with a year of purchases, prove it, and serve it.
+
+    The purchases are those of The Complete Journey (84.51°): simulated data based on real shopping
+    patterns, for learning only. Without that data set a seeded generator makes up a history of the
+    same shape. All dates are moved by whole weeks to end before today. Everything goes through the
+    partners' batch API over HTTP, month by month, with returns, redemptions and expiry.
+
+    A directory that holds a demo is served as it is; --afresh begins again.
+    """
+    runner: Any = importlib.import_module("server.demo.run")  # Any: heavy, imported when it is run
+    wanted = households or (runner.ALL_HOUSEHOLDS if full else runner.SLICE_HOUSEHOLDS)
+    place = Place(os.environ, data=data)
+    kept = runner.ensure_told(place, households=wanted, is_made_up=made_up, afresh=afresh)
+    if no_serve:
+        answer(_document(kept, None), as_json=as_json, table=lambda: _told(kept))
+    else:
+        _serve(place, kept, host=host, port=port, as_json=as_json)
+    if not kept.audit.ok:
+        context.exit(ANSWER_IS_NO)
+
+
+def _serve(place: Place, kept: "Keepsake", *, host: str, port: int, as_json: bool) -> None:
+    house: Any = importlib.import_module("server.house")  # Any: likewise
+
+    async def ready(_: object, address: Any) -> None:
+        document = _document(kept, address.url)
+        answer(
+            document, as_json=as_json, table=lambda: f"{_told(kept)}\n{_to_try(kept, address.url)}"
+        )
+
+    house.run(place, host=host, port=port, say=say, on_ready=ready)
+
+
+def _document(kept: "Keepsake", url: str | None) -> dict[str, object]:
+    """Return the one object that --json prints; there are no pages yet, so nobody to sign in."""
+    return {
+        "url": url,
+        "logins": [],
+        "client": msgspec.to_builtins(kept.client),
+        "loaded": msgspec.to_builtins(kept.loaded),
+        "audit": msgspec.to_builtins(kept.audit),
+        "source": {"name": kept.source, "note": kept.note, "households": kept.households},
+        "card": kept.card,
+        "refused": kept.refused,
+    }
+
+
+def _told(kept: "Keepsake") -> str:
+    loaded = kept.loaded
+    proof = f"all {kept.audit.checks} checks hold" if kept.audit.ok else "BROKEN"
+    return (
+        f"{kept.source}: {kept.note}.\n"
+        f"{loaded.members} members, {loaded.partners} partners, {loaded.postings} postings, "
+        f"loaded in {loaded.seconds:.1f} s; audit: {proof}."
+    )
+
+
+def _to_try(kept: "Keepsake", url: str) -> str:
+    return (
+        f"The API's page: {url}/schema\n"
+        f"A client of {kept.client.partner}: {kept.client.client_id}\n"
+        f"                    its secret: {kept.client.client_secret}\n"
+        + _TRY.format(
+            url=url,
+            client_id=kept.client.client_id,
+            client_secret=kept.client.client_secret,
+            card=kept.card,
+        )
+    )

@@ -1,0 +1,111 @@
+"""Runs the demo: tells a history where there is none yet, proves the ledger, says how to get in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from time import perf_counter
+from typing import Final
+
+import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from coalition.kernel import embedded_postgres
+from coalition.kernel.clock import SystemClock
+from coalition.kernel.database import transaction
+from coalition.kernel.settings import Settings
+from coalition.kernel.web.logs import configure_logging
+from coalition.ledger import audit
+from server import databases
+from server.demo import journey, keepsake, made_up, telling
+from server.demo.history import History
+from server.demo.keepsake import Audited, Credential, Keepsake, Loaded
+from server.demo.telling import Tell, Told
+from server.exits import UNAVAILABLE, Stopped
+from server.place import Place
+
+ALL_HOUSEHOLDS: Final = journey.ALL_HOUSEHOLDS
+SLICE_HOUSEHOLDS: Final = 500
+"""How many households the demo takes unless told otherwise: about a fifth of all."""
+
+_COUNTS: Final = """
+SELECT (SELECT count(*) FROM member) AS members, (SELECT count(*) FROM partner) AS partners,
+       (SELECT count(*) FROM posting) AS postings
+"""
+
+
+def ensure_told(place: Place, *, households: int, is_made_up: bool, afresh: bool) -> Keepsake:
+    """Return the demo of the data directory of `place`, telling it first where there is none.
+
+    Raises `Stopped`, and what opening a place raises.
+    """
+    directory = place.directory
+    assert directory is not None, "the demo lives in a data directory"
+    kept = None if afresh else keepsake.read(directory)
+    if kept is not None:
+        return kept
+    if embedded_postgres.running(directory) is not None:
+        message = f"a demo is running in {directory}; stop it first, or name another --data"
+        raise Stopped(message, exit_code=UNAVAILABLE)
+    keepsake.begin(directory, afresh=afresh)
+    history = read_history(households, SystemClock().now(), is_made_up=is_made_up)
+    configure_logging("warning")
+    with place.opened(makes=True) as settings:
+        told = uvloop.run(_tell(history, settings))
+    keepsake.finish(directory, told)
+    return told
+
+
+def read_history(households: int, now: datetime, *, is_made_up: bool) -> History:
+    """Return the real history, or a made-up one where that is wanted or the data set is missing."""
+    if is_made_up or not journey.is_installed():
+        return made_up.make(households, now)
+    return journey.read(households, now)
+
+
+async def _tell(history: History, settings: Settings) -> Keepsake:
+    async with databases.opened(settings) as engine:
+        await databases.bring_up_to_date(engine)
+        began_s = perf_counter()
+        with _progress(len(history.baskets)) as tell:
+            told = await telling.tell(history, settings, told=tell)
+        seconds = perf_counter() - began_s
+        report = await audit.run()
+        async with transaction() as connection:
+            counted = await connection.fetchrow(_COUNTS)
+    return Keepsake(
+        source=history.source,
+        note=history.note,
+        households=history.households,
+        card=_card_to_try(told),
+        client=_credential(told),
+        loaded=Loaded(**counted, seconds=round(seconds, 1)),
+        audit=Audited.of(report),
+        refused=dict(told.refused),
+    )
+
+
+def _card_to_try(told: Told) -> str:
+    """Return the card of the household that has the most points."""
+    richest = max(told.wallets, key=lambda household: told.wallets[household].balance)
+    return telling.card_of(richest)
+
+
+def _credential(told: Told) -> Credential:
+    first = told.founded[0]
+    return Credential(first.client_id, first.client_secret, first.name)
+
+
+@contextmanager
+def _progress(baskets: int) -> Iterator[Tell]:
+    """Show on standard error how many baskets have been loaded."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Baskets", total=baskets)
+        yield lambda count: progress.advance(task, count)
