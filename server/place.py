@@ -37,7 +37,8 @@ class Place:
     def opened(self, *, makes: bool = False, issuer: str | None = None) -> Iterator[Settings]:
         """Yield the settings of a database that runs for as long as the block.
 
-        An embedded server is started or shared, and stopped by the last of its users. Only a
+        An embedded server is started or shared, started again when it is killed meanwhile, and
+        stopped by the last of its users. Only a
         command that `makes` may begin a new data directory; others are stopped. Raises
         `SettingsError` and `EmbeddedPostgresError`.
         """
@@ -53,7 +54,10 @@ class Place:
                 "one, or name another directory with --data"
             )
             raise Stopped(message, exit_code=WRONG_INPUT)
-        with embedded_postgres.start(directory, log=lambda _: None) as server:
+        with (
+            embedded_postgres.start(directory, log=lambda _: None) as server,
+            embedded_postgres.kept_up(server),
+        ):
             yield Settings.load(
                 self.environ, data_directory=directory, database_url=server.url, issuer=issuer
             )

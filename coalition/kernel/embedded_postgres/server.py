@@ -5,6 +5,7 @@ Who may do what:
   owner that finds a server whose service was killed adopts it.
 - `stop` ends ownership. The last owner out stops the server; before that it stays up.
 - A killed owner is no owner any more: the system itself drops its lock.
+- An owner may `revive` a server that ended without having been told to.
 - `running` joins as a guest: its `stop` does nothing, and the server does not wait for guests.
 """
 
@@ -55,6 +56,28 @@ class EmbeddedServer:
         if self._ownership is not None:
             with explained(self.data_directory):
                 self._ownership.release()
+
+    def revive(self, *, log: Callable[[str], None] = _logger.info) -> bool:
+        """Start the server again if all its processes have ended; whether they had.
+
+        Costs next to nothing while it runs. It comes back on its port, with `pid` out of date.
+        Raises `EmbeddedPostgresError`, also when another program has taken the port meanwhile:
+        only a new `start` tells the new address.
+        """
+        layout = layout_of(self.data_directory)
+        with explained(self.data_directory):
+            if locks.is_held(layout.alive_lock):
+                return False
+            with locks.alone(layout.starting_lock, timeout_s=_START_TIMEOUT_S):
+                if self._ownership is None or not self._ownership.stands:
+                    return False
+                if launch.await_running(layout, timeout_s=_START_TIMEOUT_S) is not None:
+                    return False
+                revived = _bring_up(layout, durable=is_durable(layout), log=log)
+            if revived.port != self.port:
+                meaning = f"it was ended and its port {self.port} is taken since; start again"
+                raise failure(layout.root, meaning)
+        return True
 
     def __enter__(self) -> Self:
         return self
@@ -162,6 +185,11 @@ class _Ownership:
         self._lock: int | None = locks.open_lock(layout.owners_lock)
         # Nobody holds it alone now: that happens only under the starting lock, which we hold.
         assert locks.locks_together(self._lock), "an owner is stopping outside the starting lock"
+
+    @property
+    def stands(self) -> bool:
+        """Whether the share was not given up yet."""
+        return self._lock is not None
 
     def release(self) -> None:
         """Give up the share, stopping the server if it is the last.
