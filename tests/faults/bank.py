@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
-from tests.faults.tills import PAUSE_S, Act, Finding, Till
+from tests.faults.tills import Act, FindingError, Till
 
 _ALLOWED = {
     "redeem": {"not_enough_points"},
@@ -21,6 +21,7 @@ _ALLOWED = {
 }
 """The refusals that each kind of act may meet; all others are findings."""
 
+_READING_PAUSE_S = 0.01
 
 
 class Reading(NamedTuple):
@@ -75,7 +76,9 @@ class Bank:
         await self.tills[act.shop].do(act)
         self.answered += 1
         if not act.is_done and act.code not in _ALLOWED.get(act.kind, ()):
-            raise Finding(f"{act.kind} {act.body} was refused: {act.answer!r} after {act.unknown}")
+            raise FindingError(
+                f"{act.kind} {act.body} was refused: {act.answer!r} after {act.unknown}"
+            )
 
     async def _reader(self, until: Callable[[], bool]) -> None:
         dice = random.Random(f"{self.seed}-reader")
@@ -85,34 +88,34 @@ class Bank:
             balance = await dice.choice(self.tills).balance(self.members[member])
             if isinstance(balance, int):
                 self.readings.append(Reading(member, balance, began, loop.time()))
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(_READING_PAUSE_S)
 
     def _next(self, dice: random.Random, mine: list[Act]) -> Act:
         kind = dice.choices(("issue", "redeem", "hold", "reverse"), (45, 25, 15, 15))[0]
         reversible = [act for act in mine if act.kind in {"issue", "redeem", "capture"}]
         if kind == "reverse" and reversible:
             of = dice.choice(reversible)
-            body = {"points": dice.randint(1, of.points)} if of.points and dice.random() < 0.6 else {}
+            body = _part(dice, of.points)
             address = f"/v1/postings/{of.document['posting_id']}/reverse"
             return self._act("reverse", of.shop, of.member, address, body, of)
         kind = "issue" if kind == "reverse" else kind
         member, shop = dice.randrange(len(self.members)), dice.randrange(len(self.tills))
-        body = {
+        asked: dict[str, object] = {
             "member_id": self.members[member],
             "receipt": f"{kind}-{self._number}",
             "occurred_at": SystemClock().now().isoformat(),
             "points": dice.randint(1, 100) if kind == "issue" else dice.randint(1, 60),
         }
-        return self._act(kind, shop, member, _ADDRESSES[kind], body)
+        return self._act(kind, shop, member, _ADDRESSES[kind], asked)
 
     def _resolution(self, dice: random.Random, hold: Act) -> Act:
         address = f"{_ADDRESSES['hold']}/{hold.document['hold_id']}"
         if dice.random() < 0.3:
             return self._act("void", hold.shop, hold.member, f"{address}/void", {}, hold)
-        body = {"points": dice.randint(1, hold.points)} if dice.random() < 0.5 else {}
+        body = _part(dice, hold.points)
         return self._act("capture", hold.shop, hold.member, f"{address}/capture", body, hold)
 
-    def _act(
+    def _act(  # noqa: PLR0917 - the fields of an act in their order
         self,
         kind: str,
         shop: int,
@@ -130,6 +133,11 @@ _ADDRESSES = {
     "redeem": "/v1/points/redeem",
     "hold": "/v1/points/holds",
 }
+
+
+def _part(dice: random.Random, points: int) -> dict[str, object]:
+    """Return a body for a part of `points`, or for all of them."""
+    return {"points": dice.randint(1, points)} if points and dice.random() < 0.6 else {}
 
 
 def effect(act: Act) -> int:

@@ -1,5 +1,6 @@
-"""The command line, except that it kills itself at a commit: `python -m tests.faults.failing_service
-before_commit:3 serve ...`.
+"""The command line, except that it kills itself at a commit.
+
+    python -m tests.faults.failing_service before_commit:3 serve ...
 
 Only tests start this program; the product itself has no failpoints.
 """
@@ -15,11 +16,11 @@ from server.cli import main
 BEFORE_COMMIT = "before_commit"
 AFTER_COMMIT = "after_commit"
 
-_HAS_WRITTEN = "SELECT count(*) > 0 FROM posting WHERE xmin = pg_current_xact_id()::xid"
+_HAS_WRITTEN = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL"
 
 
 class FailingTransaction(engine.Transaction):
-    """A transaction that ends the process when the wanted one of those with postings commits."""
+    """A transaction that ends the process when the wanted one of those that post commits."""
 
     point = ""
     left = 0

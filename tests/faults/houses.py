@@ -44,16 +44,14 @@ class House:
 
     @asynccontextmanager
     async def books(self) -> AsyncIterator[None]:
-        """Open the database itself while the block runs, to look at it beside the service."""
-        server = await asyncio.to_thread(embedded_postgres.start, self.data)
+        """Open the database itself while the block runs; it must be up, with or without service."""
+        server = embedded_postgres.running(self.data)
+        assert server is not None, "PostgreSQL runs"
+        engine = await open_database(server.url, apps=APPS, pool_size=2)
         try:
-            engine = await open_database(server.url, apps=APPS, pool_size=2)
-            try:
-                yield
-            finally:
-                await engine.close()
+            yield
         finally:
-            await asyncio.to_thread(server.stop)
+            await engine.close()
 
     async def check_books(self) -> None:
         """Prove every invariant of the ledger."""

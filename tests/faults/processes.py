@@ -44,7 +44,7 @@ class ServiceProcess:
         return self.process is not None and self.process.poll() is None
 
     def start(self, *, failpoint: str | None = None) -> None:
-        """Start it, with a `failpoint` of `failing_service` if one is named, and wait until ready."""
+        """Start it, with a `failpoint` of `failing_service` or without, and wait until ready."""
         assert not self.is_alive, "one service at a time"
         program = ["tests.faults.failing_service", failpoint] if failpoint else ["server.cli"]
         command = [sys.executable, "-m", *program, "serve", "--no-worker"]
@@ -142,7 +142,7 @@ def backends_of(data: Path) -> list[int]:
 
 
 def kill_all(processes: Sequence[int]) -> None:
-    """Kill processes, those included that end meanwhile."""
+    """Kill processes; those that end meanwhile are dead as well."""
     for process in processes:
         try:
             os.kill(process, signal.SIGKILL)
@@ -154,7 +154,7 @@ def kill_all(processes: Sequence[int]) -> None:
 def no_room_for_files_above(size_bytes: int, service: ServiceProcess, data: Path) -> Iterator[None]:
     """Let no file of the service's PostgreSQL grow above a size while the block runs.
 
-    This is how a disk is full for PostgreSQL and for nobody else: what it starts inherits the limit.
+    So the disk is full for PostgreSQL and for nobody else; what is started inherits the limit.
     """
     assert service.process is not None, "it was started"
     _limit([service.process.pid, *postgres_processes(data)], size_bytes)
@@ -167,8 +167,6 @@ def no_room_for_files_above(size_bytes: int, service: ServiceProcess, data: Path
 def _limit(processes: Sequence[int], size_bytes: int) -> None:
     for process in processes:
         try:
-            resource.prlimit(
-                process, resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY)
-            )
+            resource.prlimit(process, resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
         except ProcessLookupError:
             continue

@@ -12,7 +12,7 @@ PATIENCE_S = 60.0
 PAUSE_S = 0.05
 
 
-class Finding(AssertionError):
+class FindingError(AssertionError):
     """The service did what it must never do."""
 
 
@@ -74,7 +74,9 @@ class Till:
             act.status, act.answer, act.document = answer.status_code, answer.content, answer.json()
             act.code = "" if act.is_done else act.document["code"]
             return act
-        raise Finding(f"{act.kind} {act.key} was not answered in {PATIENCE_S} s: {act.unknown[-3:]}")
+        raise FindingError(
+            f"{act.kind} {act.key} was not answered in {PATIENCE_S} s: {act.unknown[-3:]}"
+        )
 
     async def send(self, act: Act) -> httpx.Response | str:
         """Send `act` once; return the definite answer, or in a word why there is none."""
@@ -88,16 +90,14 @@ class Till:
     async def balance(self, member_id: str) -> int | str:
         """Return what the member can spend, or in a word why it is not known."""
         try:
-            answer = await self._http.get(
-                f"/v1/members/{member_id}/balance", headers=self._headers
-            )
+            answer = await self._http.get(f"/v1/members/{member_id}/balance", headers=self._headers)
         except httpx.TransportError as error:
             return type(error).__name__
         answered = definite(answer)
         if isinstance(answered, str):
             return answered
         if answered.status_code != 200:
-            raise Finding(f"a balance was refused: {answered.text}")
+            raise FindingError(f"a balance was refused: {answered.text}")
         return int(answered.json()["balance"])
 
     async def check_equal_answer(self, act: Act) -> None:
@@ -110,20 +110,20 @@ class Till:
                 await asyncio.sleep(PAUSE_S)
                 continue
             if answer.status_code != act.status or answer.content != act.answer:
-                raise Finding(f"{act.key} had {act.answer!r} and then {answer.content!r}")
+                raise FindingError(f"{act.key} had {act.answer!r} and then {answer.content!r}")
             if answer.headers.get("idempotent-replayed") != "true":
-                raise Finding(f"{act.key} was answered twice without a word of it")
+                raise FindingError(f"{act.key} was answered twice without a word of it")
             return
-        raise Finding(f"{act.key} was not answered again")
+        raise FindingError(f"{act.key} was not answered again")
 
 
 def definite(answer: httpx.Response) -> httpx.Response | str:
-    """Return `answer` if it is definite, its code if it is not; an unclassified one is a finding."""
+    """Return `answer` if definite, else its code; a failure without a class is a finding."""
     if answer.status_code >= 400:
         if answer.headers.get("content-type") != PROBLEM or "code" not in answer.json():
-            raise Finding(f"{answer.status_code} without a problem: {answer.text[:500]}")
+            raise FindingError(f"{answer.status_code} without a problem: {answer.text[:500]}")
         if answer.status_code >= 500 and answer.status_code != 503:
-            raise Finding(f"an unclassified failure: {answer.text[:500]}")
+            raise FindingError(f"an unclassified failure: {answer.text[:500]}")
         if answer.status_code == 503 or answer.json()["code"] == "request_in_progress":
             return str(answer.json()["code"])
     return answer
