@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -11,6 +12,7 @@ import structlog
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
+from server import collector
 from server.app import Service
 from server.exits import UNAVAILABLE, Stopped
 
@@ -40,6 +42,17 @@ def listening_address(host: str, port: int) -> tuple[str, int]:
         raise Stopped(_why_not(host, port, error), exit_code=UNAVAILABLE) from error
 
 
+def _collect_rarely() -> None:
+    """Let the collector of reference cycles run when it is worth it.
+
+    Lines and requests leave no cycles, yet a batch of 5,000 makes enough objects to start hundreds of
+    collections, a third of its time. What was made so far stays and is not looked at again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 20)
+
+
 async def serve(
     service: Service,
     *,
@@ -56,6 +69,7 @@ async def serve(
     flight. Raises `Stopped` when the
     server ends by itself.
     """
+    _collect_rarely()
     server = Server(
         service.application,
         address=host,
@@ -66,6 +80,7 @@ async def serve(
         backlog=1024,
         log_enabled=False,
     )
+    collector.calm()
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(stop.wait())
     try:

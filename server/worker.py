@@ -17,7 +17,7 @@ from coalition.kernel.outbox import Subscriber, job_kinds, run_relay
 from coalition.kernel.settings import Settings
 from coalition.points.till import Tills
 from partners.batches import jobs as batches
-from server import upkeep
+from server import collector, upkeep
 
 WHILE_STDIN_OPEN = "--while-stdin-open"
 """The option by which a worker ends together with the service that started it."""
@@ -41,6 +41,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         *batches.job_kinds(tills),
         *job_kinds(SUBSCRIBERS),
     ]
+    collector.calm()
     async with asyncio.TaskGroup() as group:
         group.create_task(run_relay(SUBSCRIBERS, stop=stop))
         group.create_task(run_worker(kinds, schedules, clock=clock, stop=stop))
