@@ -45,8 +45,8 @@ def listening_address(host: str, port: int) -> tuple[str, int]:
 def _collect_rarely() -> None:
     """Let the collector of reference cycles run when it is worth it.
 
-    Lines and requests leave no cycles, yet a batch of 5,000 makes enough objects to start hundreds of
-    collections, a third of its time. What was made so far stays and is not looked at again.
+    Lines and requests leave no cycles, yet a batch of 5,000 makes enough objects to start hundreds
+    of collections, half of its time. What was made so far stays and is not looked at again.
     """
     gc.collect()
     gc.freeze()
