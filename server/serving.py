@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -42,17 +41,6 @@ def listening_address(host: str, port: int) -> tuple[str, int]:
         raise Stopped(_why_not(host, port, error), exit_code=UNAVAILABLE) from error
 
 
-def _collect_rarely() -> None:
-    """Let the collector of reference cycles run when it is worth it.
-
-    Lines and requests leave no cycles, yet a batch of 5,000 makes enough objects to start hundreds
-    of collections, half of its time. What was made so far stays and is not looked at again.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 20)
-
-
 async def serve(
     service: Service,
     *,
@@ -69,7 +57,6 @@ async def serve(
     flight. Raises `Stopped` when the
     server ends by itself.
     """
-    _collect_rarely()
     server = Server(
         service.application,
         address=host,
