@@ -153,10 +153,11 @@ class Tills:
                     first.setdefault(request.claim.digest, position)
             fresh = list(first.values())
             await self._answer_fresh(connection, requests, fresh, answers, at)
+            await _replay_instead_of_refusing(connection, requests, fresh, answers)
             kept = [
                 (requests[position].claim, answer)
                 for position in fresh
-                if isinstance(answer := answers[position], Answer)
+                if isinstance(answer := answers[position], Answer) and not answer.replayed
             ]
             await store(connection, kept, at)
         return [
@@ -199,6 +200,26 @@ class Tills:
             return [balances.get(member) for member in members]
 
         return await retrying(attempt)
+
+
+async def _replay_instead_of_refusing(
+    connection: Connection,
+    requests: list[Request],
+    fresh: list[int],
+    answers: list[Answer | Refused | None],
+) -> None:
+    """Look again for the keys of refused requests.
+
+    Another process may have answered one since the first look, and its effect is then what this one
+    was refused for. It committed with its answer, so whoever saw the one finds the other.
+    """
+    refused = [position for position in fresh if isinstance(answers[position], Refused)]
+    if refused:
+        found = await find(connection, [requests[position].claim for position in refused])
+        for position in refused:
+            known = replay(requests[position].claim, found)
+            if known is not None:
+                answers[position] = known
 
 
 async def _read_balances(

@@ -321,7 +321,7 @@ def test_any_history_gives_the_answers_and_the_lots_of_the_model(runner: asyncio
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=80,
+            max_examples=60,
             stateful_step_count=30,
             derandomize=True,
             deadline=None,
