@@ -15,6 +15,8 @@ _COMMANDS: Final = {
     "partner": "server.commands.partner:partner",
     "earning": "server.commands.earning:earning",
     "client": "server.commands.client:client",
+    "member": "server.commands.member:member",
+    "doctor": "server.commands.doctor:doctor",
     "audit": "server.commands.audit:audit",
 }
 """Where each command lives; its module is imported when it is asked for."""

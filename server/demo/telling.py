@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from coalition.federation.stores import NewStore
+from coalition.kernel.outbox import hand_over
 from coalition.kernel.settings import Settings
 from server import founding, upkeep
 from server.demo import story
@@ -19,13 +20,15 @@ from server.demo.partner_client import LINES_AT_ONCE, LineResult, PartnerClient
 from server.demo.past import Past, living_in_the_past
 from server.demo.story import Payment, Return, Wallet
 from server.founding import Founded
+from server.worker import SUBSCRIBERS
 
 ACTOR = "system:demo"
 
 _ENROLLING_AT_ONCE = 8
 _SENDING_AT_ONCE = 2
-_EARLY = timedelta(minutes=5)
-_LATE = timedelta(minutes=10)
+_MORNING = timedelta(minutes=5)
+_LAST_MOMENT = timedelta(seconds=1)
+_NIGHT = timedelta(minutes=20)
 
 Tell = Callable[[int], None]
 """Told of how many baskets more have been loaded."""
@@ -100,10 +103,10 @@ class _Teller:
     async def tell_month(self, month: Month) -> None:
         """Enrol who is new, then issue, take back, redeem, cancel; at the month's end expire."""
         first, last = month.baskets[0], month.baskets[-1]
-        await self._move_to(_midnight(first.at) + _EARLY)
+        await self._move_to(_midnight(first.at) + _MORNING)
         await self._enrol(month.baskets)
-        midnight = _midnight(last.at) + timedelta(days=1)
-        evening = _midnight(midnight + _LATE) - _LATE
+        # Noon of the next day is 36 hours on, or an hour more or less where clocks change.
+        evening = _midnight(_midnight(last.at) + timedelta(hours=36)) - _LAST_MOMENT
         await self._move_to(evening)
         today = evening.astimezone(ZONE).date()
         for household in {basket.household for basket in month.baskets}:
@@ -111,8 +114,10 @@ class _Teller:
         issued = await self._issue(month)
         await self._take_back(month, issued)
         await self._redeem(month)
-        await upkeep.expire_points(evening + 2 * _LATE)
-        await upkeep.tidy(evening + 2 * _LATE)
+        await upkeep.expire_points(evening + _NIGHT)
+        await upkeep.tidy(evening + _NIGHT)
+        while await hand_over(SUBSCRIBERS):
+            pass
 
     async def _move_to(self, instant: datetime) -> None:
         await self._past.move_to(instant)

@@ -1,0 +1,50 @@
+"""`coalition doctor`: looks whether everything is in order, and says how to mend what is not."""
+
+import os
+
+import msgspec
+import rich_click as click
+import uvloop
+
+from coalition.kernel.clock import SystemClock
+from coalition.kernel.settings import Settings
+from server import databases, health
+from server.commands.options import (
+    answer,
+    as_json_option,
+    example,
+    place_of,
+    place_options,
+    table_of,
+)
+from server.exits import ANSWER_IS_NO
+from server.health import Finding
+
+
+@click.command()
+@place_options
+@as_json_option
+@click.pass_context
+@example("coalition doctor", "coalition doctor --json | jq .ok")
+def doctor(context: click.Context, *, as_json: bool) -> None:
+    """Check settings, database, migrations, clock, keys, events, jobs and disk.
+
+    Ends with 1 when something needs mending; with 3 when the database cannot be reached.
+    """
+
+    async def work(settings: Settings) -> list[Finding]:
+        async with databases.opened(settings):
+            return await health.examine(settings, os.environ, SystemClock().now())
+
+    with place_of(context).opened() as settings:
+        findings = uvloop.run(work(settings))
+    is_well = all(finding.ok for finding in findings)
+    rows = [msgspec.to_builtins(finding) for finding in findings]
+    shown = [row | {"ok": "ok" if row["ok"] else "MEND"} for row in rows]
+    answer(
+        {"ok": is_well, "findings": rows},
+        as_json=as_json,
+        table=lambda: table_of(shown, ("check", "ok", "found", "mend")),
+    )
+    if not is_well:
+        context.exit(ANSWER_IS_NO)

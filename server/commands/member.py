@@ -1,0 +1,94 @@
+"""`coalition member`: one member, found by exactly what a till would present."""
+
+from uuid import UUID
+
+import rich_click as click
+
+from coalition.federation import catalogue
+from coalition.kernel.clock import SystemClock
+from coalition.kernel.database import transaction
+from coalition.kernel.ids import MemberId, bucket_of
+from coalition.kernel.settings import Settings
+from coalition.ledger import posting
+from coalition.members import service
+from coalition.members.contacts import ContactKind
+from coalition.members.refusals import UnknownMember
+from coalition.members.sealing import MemberKeys
+from server.commands.options import (
+    answer,
+    as_json_option,
+    example,
+    place_of,
+    place_options,
+    table_of,
+)
+from server.databases import do
+
+_SHOWN = ("member_id", "state", "balance", "postings", "known_to")
+
+_READ = """
+SELECT member.state,
+       (SELECT count(*) FROM posting WHERE posting.bucket = $1 AND posting.holder = $2) AS postings,
+       (SELECT coalesce(array_agg(partner.name ORDER BY partner.no), '{}')
+        FROM partner_member JOIN partner ON partner.no = partner_member.partner_no
+        WHERE partner_member.bucket = $1 AND partner_member.member_id = $2) AS known_to
+FROM member WHERE member.bucket = $1 AND member.id = $2
+"""
+
+
+@click.group()
+def member() -> None:
+    """Look members up. Who they are stays sealed: only their points are shown."""
+
+
+@member.command()
+@click.option("--id", "member_id", type=click.UUID, help="The member's id.")
+@click.option("--card", help="A loyalty card.")
+@click.option("--email", help="An e-mail address.")
+@click.option("--phone", help="A phone number, beginning with + and the country.")
+@place_options
+@as_json_option
+@click.pass_context
+@example("coalition member show --card HOUSE00400 --data data/demo --json")
+def show(
+    context: click.Context,
+    *,
+    member_id: UUID | None,
+    card: str | None,
+    email: str | None,
+    phone: str | None,
+    as_json: bool,
+) -> None:
+    """Show the state and the points of one member, named by exactly one of the options."""
+    named = {ContactKind.CARD: card, ContactKind.EMAIL: email, ContactKind.PHONE: phone}
+    given = {kind: value for kind, value in named.items() if value is not None}
+    if len(given) + (member_id is not None) != 1:
+        raise click.UsageError("give exactly one of --id, --card, --email and --phone")
+
+    async def work(settings: Settings) -> dict[str, object]:
+        found = MemberId(member_id) if member_id is not None else None
+        for kind, value in given.items():
+            keys = MemberKeys(
+                blind_index_key=settings.blind_index_key, master_key=settings.master_key
+            )
+            found = await service.find(kind, value, keys=keys)
+        assert found is not None, "one of the options was given"
+        return await _read(found)
+
+    row = do(place_of(context), work)
+    answer(row, as_json=as_json, table=lambda: table_of([row], _SHOWN))
+
+
+async def _read(member_id: MemberId) -> dict[str, object]:
+    async with transaction() as connection:
+        row = await connection.fetchrow(_READ, bucket_of(member_id), member_id)
+        if row is None:
+            raise UnknownMember
+        known = await catalogue.load(connection)
+        balances = await posting.balances(
+            connection,
+            [member_id],
+            currency_no=known.coalition.point_currency_no,
+            today=SystemClock().now().astimezone(known.zone).date(),
+        )
+    return {"member_id": member_id, "balance": balances.get(member_id, 0), **dict(row)}

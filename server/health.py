@@ -1,0 +1,124 @@
+"""What the doctor looks at: each check says what it found and, where needed, how to mend it."""
+
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from coalition.access.queries import signing_key_at
+from coalition.access.signing import SealBrokenError, open_signing_key
+from coalition.federation import catalogue
+from coalition.kernel import outbox
+from coalition.kernel.database import Connection, pending_migrations, transaction
+from coalition.kernel.jobs import backlog
+from coalition.kernel.settings import KNOWN, PREFIX, Settings
+from server.apps import APPS
+
+CLOCKS_DIFFER_S: Final = 30
+FREE_BYTES: Final = 1_000_000_000
+LATE_S: Final = 300
+
+# The time at which the server took this very statement: its clock, asked without a clock function.
+_SERVER_TIME: Final = "SELECT query_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one check found; `mend` says what to do where it is not `ok`."""
+
+    check: str
+    ok: bool
+    found: str
+    mend: str = ""
+
+
+async def examine(settings: Settings, environ: Mapping[str, str], at: datetime) -> list[Finding]:
+    """Return the findings about the open database and the settings of this process."""
+    findings = [_variables(environ)]
+    async with transaction() as connection:
+        version = await connection.fetchval("SHOW server_version")
+        findings.append(Finding("database", ok=True, found=f"PostgreSQL {version} answers"))
+        findings.append(await _clock(connection, at))
+    missing = await pending_migrations(APPS)
+    if missing:
+        mend = "run `coalition migrate`"
+        findings.append(Finding("migrations", ok=False, found=f"{len(missing)} missing", mend=mend))
+        return findings
+    findings.append(Finding("migrations", ok=True, found="all have run"))
+    async with transaction() as connection:
+        findings.append(await _coalition(connection))
+        findings.append(await _master_key(connection, settings, at))
+        findings.append(await _events(connection, at))
+        findings.append(await _jobs(connection, at))
+    if settings.data_directory is not None:
+        findings.append(_disk(settings.data_directory))
+    return findings
+
+
+def _variables(environ: Mapping[str, str]) -> Finding:
+    given = {name for name in environ if name.startswith(PREFIX)}
+    unknown = sorted(name for name in given if name.removesuffix("_FILE") not in KNOWN)
+    if unknown:
+        mend = f"known are {', '.join(sorted(KNOWN))}"
+        found = f"nobody reads {', '.join(unknown)}"
+        return Finding("settings", ok=False, found=found, mend=mend)
+    return Finding("settings", ok=True, found=f"{len(given)} {PREFIX}* variables, all known")
+
+
+async def _clock(connection: Connection, at: datetime) -> Finding:
+    theirs: datetime = await connection.fetchval(_SERVER_TIME)
+    apart_s = abs((theirs - at).total_seconds())
+    found = f"{apart_s:.1f} s apart from the database's"
+    mend = "" if apart_s <= CLOCKS_DIFFER_S else "set both machines by NTP"
+    return Finding("clock", ok=not mend, found=found, mend=mend)
+
+
+async def _coalition(connection: Connection) -> Finding:
+    known = await catalogue.load(connection)
+    if not known.is_set_up:
+        found = "none yet; `coalition partner create` makes one with its first partner"
+        return Finding("coalition", ok=True, found=found)
+    found = f"{known.coalition.name}, {len(known.partners)} partners, days by {known.zone}"
+    return Finding("coalition", ok=True, found=found)
+
+
+async def _master_key(connection: Connection, settings: Settings, at: datetime) -> Finding:
+    key = await signing_key_at(connection, at)
+    if key is None:
+        return Finding("master key", ok=True, found="not used yet; the first service will")
+    try:
+        open_signing_key(key.kid, key.private_key, master_key=settings.master_key)
+    except SealBrokenError as error:
+        mend = "start with the master key that this database was set up with"
+        return Finding("master key", ok=False, found=str(error), mend=mend)
+    return Finding("master key", ok=True, found="opens the signing key of access tokens")
+
+
+async def _events(connection: Connection, at: datetime) -> Finding:
+    number, age_s = await outbox.waiting(connection, at)
+    late = age_s > LATE_S
+    return Finding(
+        "events",
+        ok=not late,
+        found=f"{number} wait, the oldest for {age_s:.0f} s",
+        mend="run a worker: `coalition worker`" if late else "",
+    )
+
+
+async def _jobs(connection: Connection, at: datetime) -> Finding:
+    waiting = await backlog(connection, at)
+    found = f"{waiting.open} wait or run, {waiting.failed} have failed"
+    if waiting.failed:
+        mend = "read the worker's log for job_failed, mend the cause, ask for them again"
+        return Finding("jobs", ok=False, found=found, mend=mend)
+    late = waiting.oldest_due_s > LATE_S
+    mend = "run a worker: `coalition worker`" if late else ""
+    return Finding("jobs", ok=not late, found=found, mend=mend)
+
+
+def _disk(directory: Path) -> Finding:
+    free = shutil.disk_usage(directory).free
+    mend = "" if free >= FREE_BYTES else "free some space, or move the data directory"
+    return Finding("disk", ok=not mend, found=f"{free / 1e9:.1f} GB free", mend=mend)
