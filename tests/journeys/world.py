@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,7 @@ from datetime import datetime
 import httpx
 
 from coalition.federation import service as federation
+from coalition.federation import stores
 from coalition.kernel.clock import FixedClock
 from coalition.kernel.database import transaction
 from server.app import Service, create_service
@@ -45,13 +46,39 @@ class World:
     fuel: Shop
 
 
+@dataclass
+class Scene(World):
+    """A member with 100 points of the grocer's, 30 of them on hold there.
+
+    The fuel station has a store M-7, which the grocer has not.
+    """
+
+    member: str
+    posting: str
+    hold: str
+
+
+async def set_scene(world: World) -> Scene:
+    """Enrol a member at the grocer, issue 100 points and reserve 30 of them."""
+    grocer = world.grocer
+    await stores.create_store(
+        partner_no=world.fuel.partner.no, code="M-7", name="Macken 7", actor=ACTOR, at=grocer.at
+    )
+    member = await grocer.new_member()
+    posting = await grocer.issue(member, 100)
+    held = await grocer.post("/v1/points/holds", grocer.payment(member, 30))
+    assert held.status_code == 201, held.text
+    parts = {field.name: getattr(world, field.name) for field in dataclasses.fields(World)}
+    return Scene(**parts, member=member, posting=posting, hold=held.json()["hold_id"])
+
+
 @asynccontextmanager
 async def open_world(database_url: str, at: datetime) -> AsyncIterator[World]:
     """Serve the database with two partners in it at the time `at`."""
     clock = FixedClock(at)
     settings = dataclasses.replace(SETTINGS, database_url=database_url)
     service = create_service(settings, clock=clock)
-    transport = httpx.ASGITransport(app=service.application)  # type: ignore[arg-type]  # httpx names its own types
+    transport = httpx.ASGITransport(app=service.application)
     async with service.running(), httpx.AsyncClient(transport=transport, base_url=ISSUER) as http:
         await federation.create_coalition(
             name="Stadsfördel", timezone="Europe/Stockholm", actor=ACTOR, at=at
@@ -74,3 +101,38 @@ async def footprint() -> Footprint:
             digest = hashlib.blake2b("\n".join(row[0] for row in rows).encode(), digest_size=8)
             found[table] = f"{len(rows)} rows, {digest.hexdigest()}"
     return found
+
+
+async def assert_refused(
+    sending: Awaitable[httpx.Response],
+    status: int,
+    code: str,
+    *,
+    pointer: str | None = None,
+    parameter: str | None = None,
+) -> httpx.Response:
+    """Await the answer; it must be this refusal, well written, and leave nothing behind.
+
+    `pointer` or `parameter` is the place that the refusal must name.
+    """
+    before = await footprint()
+    answer = await sending
+    assert await footprint() == before, "a refused request leaves nothing behind"
+    assert (answer.status_code, code_of(answer)) == (status, code), answer.text
+    problem = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["content-length"] == str(len(answer.content))
+    assert problem["type"] == f"urn:problem:coalition:{code}"
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    places = [(error.get("pointer"), error.get("parameter")) for error in problem.get("errors", [])]
+    if pointer is not None or parameter is not None:
+        assert places == [(pointer, parameter)], answer.text
+    return answer
+
+
+def code_of(answer: httpx.Response) -> str:
+    """Return the code of a refusal."""
+    return str(answer.json().get("code")) if answer.status_code >= 400 else "no refusal"

@@ -12,9 +12,10 @@ from msgspec import Meta
 
 MAX_POINTS = 2**31 - 1
 
-# No control characters (so no NUL, no line break), no separators that break lines in logs. The last
-# group stands for the end: a plain `$` would let a final line break pass.
-_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+(?![\s\S])"
+# No control characters (so no NUL, no line break), no separators that break lines in logs, nothing
+# that is not seen or turns the order of what is seen (Trojan source: two receipts that look alike).
+# The last group stands for the end: a plain `$` would let a final line break pass.
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]+(?![\s\S])"
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
