@@ -19,6 +19,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])  # Any: whatever options 
 ACTOR = "staff:command-line"
 """Who the audit log says did what a command does."""
 
+_PIPE_WIDTH = 240
+
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
 )
@@ -77,7 +79,14 @@ def answer(document: object, *, as_json: bool, table: Callable[[], Table | str])
         sys.stdout.write(written.decode() + "\n")
         sys.stdout.flush()
     else:
-        Console().print(table())
+        shown = table()
+        if isinstance(shown, str):
+            sys.stdout.write(shown + "\n")
+        else:
+            # Into a file or a pipe nothing is folded to the width of a terminal that is not there.
+            width = None if sys.stdout.isatty() else _PIPE_WIDTH
+            Console(markup=False, width=width).print(shown)
+        sys.stdout.flush()
 
 
 def table_of(
