@@ -15,15 +15,22 @@ SELECT bucket, id, $3, $4 FROM unnest($1::int2[], $2::uuid[]) AS opened (bucket,
 ORDER BY bucket, id
 """
 
+# OFFSET 0 keeps the planner from turning the look-up round while the table is small.
 _READ = """
-SELECT holder.id, holder.state
-FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
-JOIN holder ON holder.bucket = wanted.bucket AND holder.id = wanted.id
+SELECT kept.id, kept.state
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
+    SELECT id, state FROM holder WHERE bucket = wanted.bucket AND id = wanted.id
+    OFFSET 0) AS kept
 """
 
-# The rows come in (bucket, id) order because the arrays are sorted and the pinned plan walks them;
-# the same order everywhere means that two takers never wait for each other in a circle.
-_LOCK = _READ + "FOR NO KEY UPDATE OF holder"
+# The rows are locked in (bucket, id) order because the arrays are sorted and walked; the same order
+# everywhere means that two takers never wait for each other in a circle.
+_LOCK = """
+SELECT kept.id, kept.state
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
+    SELECT id, state FROM holder WHERE bucket = wanted.bucket AND id = wanted.id
+    OFFSET 0 FOR NO KEY UPDATE) AS kept
+"""
 
 _SET_STATE = "UPDATE holder SET state = $3 WHERE bucket = $1 AND id = $2"
 

@@ -36,9 +36,11 @@ class StoredMember(NamedTuple):
 
 
 _HOLDERS = """
-SELECT contact.digest, contact.member_id
-FROM unnest($1::int2[], $2::bytea[]) AS wanted (bucket, digest)
-JOIN contact_index AS contact ON contact.bucket = wanted.bucket AND contact.digest = wanted.digest
+SELECT contact.*
+FROM unnest($1::int2[], $2::bytea[]) AS wanted (bucket, digest), LATERAL (
+    SELECT digest, member_id FROM contact_index
+    WHERE bucket = wanted.bucket AND digest = wanted.digest
+    OFFSET 0) AS contact
 """
 
 # Sorted by key, so that two enrolments never wait for each other in a circle; within a key the
