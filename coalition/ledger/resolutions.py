@@ -15,15 +15,18 @@ from coalition.ledger.lots import LotChanges
 from coalition.ledger.refusals import CaptureExceedsHold, HoldResolved, UnknownHold
 from coalition.ledger.rules import Available, take_in_order
 
-# Legs come in lot order, which is by earliest expiry.
+# Legs come in lot order, which is by earliest expiry. OFFSET 0 keeps the planner from turning the
+# look-ups round while the tables are small.
 _READ = """
-SELECT hold.id, hold.holder, hold.partner_no, hold.store_no, hold.client_no, hold.receipt,
-       hold.business_day, hold.occurred_at, hold.currency_no, hold.points, hold.state,
-       hold.expires_at, hold_leg.lot, hold_leg.points
-FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
-JOIN hold ON hold.bucket = wanted.bucket AND hold.id = wanted.id
-JOIN hold_leg ON hold_leg.bucket = hold.bucket AND hold_leg.hold = hold.id
-ORDER BY hold.id, hold_leg.lot
+SELECT kept.id, kept.holder, kept.partner_no, kept.store_no, kept.client_no, kept.receipt,
+       kept.business_day, kept.occurred_at, kept.currency_no, kept.points, kept.state,
+       kept.expires_at, leg.lot, leg.points
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
+    SELECT * FROM hold WHERE hold.bucket = wanted.bucket AND hold.id = wanted.id
+    OFFSET 0) AS kept, LATERAL (
+    SELECT * FROM hold_leg WHERE hold_leg.bucket = wanted.bucket AND hold_leg.hold = wanted.id
+    OFFSET 0) AS leg
+ORDER BY kept.id, leg.lot
 """
 
 _RESOLVE = """

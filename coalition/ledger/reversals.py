@@ -21,16 +21,23 @@ from coalition.ledger.refusals import (
 )
 from coalition.ledger.rules import ReturnableLeg, choose_legs
 
+# OFFSET 0 keeps the planner from turning the look-ups round while the tables are small.
 _READ = """
-SELECT posting.id, posting.holder, posting.partner_no, posting.kind, posting.currency_no,
-       coalesce(leg.lot, posting.lot), coalesce(leg.points, posting.points),
-       coalesce(reversed_leg.reversed, 0)
+SELECT kept.id, kept.holder, kept.partner_no, kept.kind, kept.currency_no,
+       coalesce(leg.lot, kept.lot), coalesce(leg.points, kept.points),
+       coalesce(returned.reversed, 0)
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
-JOIN posting ON posting.bucket = wanted.bucket AND posting.id = wanted.id
-LEFT JOIN leg ON leg.bucket = wanted.bucket AND leg.posting = wanted.id
-LEFT JOIN reversed_leg ON reversed_leg.bucket = wanted.bucket AND reversed_leg.posting = wanted.id
-     AND reversed_leg.lot = coalesce(leg.lot, posting.lot)
-ORDER BY posting.id, leg.no
+CROSS JOIN LATERAL (
+    SELECT * FROM posting WHERE posting.bucket = wanted.bucket AND posting.id = wanted.id
+    OFFSET 0) AS kept
+LEFT JOIN LATERAL (
+    SELECT * FROM leg WHERE leg.bucket = wanted.bucket AND leg.posting = wanted.id
+    OFFSET 0) AS leg ON true
+LEFT JOIN LATERAL (
+    SELECT reversed FROM reversed_leg
+    WHERE bucket = wanted.bucket AND posting = wanted.id AND lot = coalesce(leg.lot, kept.lot)
+    OFFSET 0) AS returned ON true
+ORDER BY kept.id, leg.no
 """
 
 _REVERSED = """
