@@ -8,11 +8,11 @@ from uuid import UUID
 import asyncpg
 
 from coalition.kernel.database import Connection, retrying, transaction
-from coalition.kernel.errors import Conflict, Invalid
+from coalition.kernel.errors import Conflict, Invalid, Refused
 from coalition.kernel.ids import bucket_of, digest16, uuid_from_bytes
 
-# OFFSET 0 keeps the planner from turning the look-up round: planned while the table was empty, as it
-# is after each night's sweep, a plain join read the whole table for every key.
+# OFFSET 0 keeps the planner from turning the look-up round: planned while the table was empty, as
+# it is after each night's sweep, a plain join read the whole table for every key.
 _FIND = """
 SELECT kept.*
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, digest), LATERAL (
@@ -112,23 +112,28 @@ async def store(
 
 
 async def once(
-    claim: Claim, at: datetime, work: Callable[[Connection], Awaitable[Answer]]
+    claim: Claim,
+    at: datetime,
+    work: Callable[[Connection], Awaitable[Answer]],
+    *,
+    patience_ms: int = 5_000,
 ) -> Answer:
     """Run `work` in a transaction with its claim, or give the first answer again.
 
     Raises `KeyReused` for another body, `RequestInProgress` when the first request holds the key
-    for longer than a few seconds, and whatever `work` refuses; nothing is kept then.
+    for longer than `patience_ms`, and whatever `work` refuses; nothing is kept then.
     """
 
     async def attempt() -> Answer:
-        async with transaction({"lock_timeout": "5s"}) as connection:
-            known = replay(claim, await find(connection, [claim]))
-            if isinstance(known, KeyReused):
-                raise known
+        async with transaction({"lock_timeout": f"{patience_ms}ms"}) as connection:
+            known = await _first_answer(connection, claim)
             if known is not None:
                 return known
             answer = await work(connection)
-            await store(connection, [(claim, answer)], at)
+            try:
+                await store(connection, [(claim, answer)], at)
+            except asyncpg.LockNotAvailableError as error:
+                raise RequestInProgress from error
             return answer
 
     while True:
@@ -136,8 +141,21 @@ async def once(
             return await retrying(attempt)
         except ClaimTakenError:
             continue  # the other one has committed: the next look finds its answer
-        except asyncpg.LockNotAvailableError as error:
-            raise RequestInProgress from error
+        except Refused:
+            # The first request may have committed after this one looked, and its effect be what
+            # this one was refused for: whoever saw the effect finds the answer.
+            async with transaction() as connection:
+                known = await _first_answer(connection, claim)
+            if known is None:
+                raise
+            return known
+
+
+async def _first_answer(connection: Connection, claim: Claim) -> Answer | None:
+    known = replay(claim, await find(connection, [claim]))
+    if isinstance(known, KeyReused):
+        raise known
+    return known
 
 
 async def forget_before(connection: Connection, before: datetime) -> int:
