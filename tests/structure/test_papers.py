@@ -27,6 +27,7 @@ LONGEST_RECORD_LINES = 45
 
 _TOP = "|".join((*tree.PRODUCT, "tests", "bench", "docs"))
 _PLACE = re.compile(rf"`((?:{_TOP})/[\w./-]*|[\w.-]+\.(?:py|yml|toml|lock)|Dockerfile)`")
+_NAME = re.compile(r"`([A-Za-z_][\w.]*)`")
 _LINK = re.compile(r"\]\((?![a-z]+:)([^)#]+)(?:#[^)]*)?\)")
 _REFUSAL = re.compile(r"^\| `([a-z_]+)` \| (\d{3}) \|", re.MULTILINE)
 _SETTING = re.compile(r"^\| `(COALITION_\w+)` \|", re.MULTILINE)
@@ -44,6 +45,19 @@ def test_every_file_that_a_paper_names_is_there() -> None:
     assert {one for one in named if not (tree.ROOT / one[1]).exists() and "/" in one[1]} == set()
     known = {path.name for path in tree.text_files()}
     assert {one for one in named if "/" not in one[1] and one[1] not in known} == set()
+
+
+def test_every_name_of_the_code_that_the_tour_or_a_record_uses_is_in_the_code() -> None:
+    code = "\n".join(path.read_text("utf-8") for path in tree.python_files())
+    used = {
+        (tree.shown(paper), name)
+        for paper in (tree.ROOT / "ARCHITECTURE.md", *RECORDS)
+        # What was considered and left need not be there.
+        for word in _NAME.findall(paper.read_text("utf-8").partition("**Considered.**")[0])
+        for name in word.split(".")
+    }
+    missing = {one for one in used if one[1] not in code and one[1] not in {"Dockerfile", "py"}}
+    assert missing == set()
 
 
 def test_every_link_leads_somewhere() -> None:
@@ -99,6 +113,11 @@ def test_every_command_that_a_paper_shows_exists() -> None:
     }
     assert shown
     assert {one for one in shown if not is_command(one[1].split())} == set()
+
+
+def test_the_readme_tells_of_every_command() -> None:
+    told = {words.split()[0] for words in _COMMAND.findall(PAPERS[0].read_text("utf-8"))}
+    assert set(cli.main.list_commands(click.Context(cli.main))) - told == set()
 
 
 def test_decision_records_are_numbered_in_full_and_short() -> None:
