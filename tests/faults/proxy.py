@@ -8,18 +8,18 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 class Wire:
-    """A TCP proxy of one address; connections made through it share its fate.
+    """A TCP proxy of one address; what becomes of its connections can be chosen.
 
-    Cut: connections are reset and new ones are refused at once. Dead: nothing passes, nobody is
-    told, and new connections are taken but lead nowhere (a half-open connection, a firewall that
-    drops packets).
+    Cut: they are reset and new ones are refused at once. Dead: nothing passes and nobody is told;
+    new ones are taken but lead nowhere, as behind a firewall that drops packets. Stranded: those
+    that stand are dead for good and new ones are well, as after a failover.
     """
 
     def __init__(self, *, host: str, port: int) -> None:
-        """Lead to `host`:`port`; `laid` lays the wire."""
+        """Lead to `host`:`port` once it is `laid`."""
         self._target = host, port
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._passes = asyncio.Event()
         self._passes.set()
@@ -30,27 +30,27 @@ class Wire:
     def cut(self) -> None:
         """Reset every connection and every new one."""
         self._is_cut = True
-        for writer in self._writers:
-            writer.transport.abort()
+        for connection in self._connections:
+            connection.reset()
 
     def go_dead(self) -> None:
         """Let nothing pass and tell nobody."""
         self._passes.clear()
 
-    def reset_dead(self) -> None:
-        """Reset the connections that stand, without healing the wire: dead ones are found out."""
-        for writer in self._writers:
-            writer.transport.abort()
+    def strand(self) -> None:
+        """Let nothing pass on the connections that stand, ever; new ones are well."""
+        for connection in self._connections:
+            connection.is_stranded.set()
 
     def mend(self) -> None:
-        """Let everything pass again."""
+        """Let everything pass again that is not stranded."""
         self._is_cut = False
         self._passes.set()
 
     @property
     def connections(self) -> int:
         """How many connections stand."""
-        return len(self._writers) // 2
+        return len(self._connections)
 
     def url_through(self, url: str) -> str:
         """Return `url` with this wire between."""
@@ -77,31 +77,56 @@ class Wire:
         assert task is not None, "the server runs it as a task"
         self._tasks.add(task)
         try:
-            if self._is_cut:
-                writer.transport.abort()
-                return
             await self._passes.wait()
-            with contextlib.suppress(OSError):
-                there, back = await asyncio.open_connection(*self._target)
-                self._writers |= {writer, back}
-                try:
-                    async with asyncio.TaskGroup() as both:
-                        both.create_task(self._pass_on(reader, back))
-                        both.create_task(self._pass_on(there, writer))
-                finally:
-                    self._writers -= {writer, back}
-                    back.transport.abort()
+            if not self._is_cut:
+                with contextlib.suppress(OSError):
+                    there, back = await asyncio.open_connection(*self._target)
+                    await self._join(_Connection((reader, writer), (there, back)))
         finally:
             writer.transport.abort()
             self._tasks.discard(task)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                await self._passes.wait()
-                writer.write(data)
-                await writer.drain()
-        writer.transport.abort()
+    async def _join(self, connection: "_Connection") -> None:
+        self._connections.add(connection)
+        (reader, writer), (there, back) = connection.near, connection.far
+        ways = [
+            asyncio.create_task(self._pass_on(connection, reader, back)),
+            asyncio.create_task(self._pass_on(connection, there, writer)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._connections.discard(connection)
+            connection.reset()
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+
+    async def _pass_on(
+        self, connection: "_Connection", reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while data := await reader.read(65536):
+            await self._passes.wait()
+            if connection.is_stranded.is_set():
+                await asyncio.Event().wait()
+            writer.write(data)
+            await writer.drain()
+
+
+_End = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class _Connection:
+    """Two ends of one connection."""
+
+    def __init__(self, near: _End, far: _End) -> None:
+        self.near = near
+        self.far = far
+        self.is_stranded = asyncio.Event()
+
+    def reset(self) -> None:
+        for _, writer in (self.near, self.far):
+            writer.transport.abort()
 
 
 @asynccontextmanager

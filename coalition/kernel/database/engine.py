@@ -1,6 +1,7 @@
 """The database engine: Piccolo's on asyncpg, surviving a failed COMMIT and naming its isolation."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Sequence
 from types import TracebackType
@@ -13,6 +14,14 @@ from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 from coalition.kernel.database import piccolo_conf
 
 OLDEST_SERVER_VERSION = 150000
+
+CONNECT_TIMEOUT_S = 5.0
+"""How long the server may take to take a connection."""
+
+STATEMENT_TIMEOUT_S = 600.0
+"""How long a statement may take where nobody waits for it: proofs, migrations, nightly jobs."""
+
+_CLOSE_TIMEOUT_S = 10.0
 
 os.environ.setdefault("PICCOLO_CONF", piccolo_conf.__name__)
 
@@ -29,12 +38,18 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
         return ""
 
 
+_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+
 class Transaction(PostgresTransaction):
     """Piccolo's transaction, except that the connection always goes back to the pool.
 
     Piccolo 1.38 leaks the connection when COMMIT or ROLLBACK itself fails: three failures empty a
     pool of three. Here the release stands in a `finally`, and BEGIN names the isolation level and
     carries the transaction's settings, in one round trip.
+
+    A connection on which a statement was given up (timed out, cancelled) is thrown away: asyncpg
+    would wait for the server to confirm the cancellation, on a dead wire for ever.
     """
 
     def __init__(self, engine: "Engine", preamble: str = "") -> None:
@@ -49,7 +64,8 @@ class Transaction(PostgresTransaction):
         self.connection = await self.get_connection()  # type: ignore[no-untyped-call]  # Piccolo's
         try:
             await self.connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED;" + self.preamble)
-        except BaseException:
+        except BaseException as error:
+            await self._throw_away_if_given_up(error)
             await self._release()
             raise
         self.context = self.engine.current_transaction.set(self)
@@ -65,19 +81,34 @@ class Transaction(PostgresTransaction):
         if self._parent is not None:
             return False
         try:
-            if exception is None:
-                await self.connection.execute("COMMIT")
-            elif not self.connection.is_closed():
-                await self.connection.execute("ROLLBACK")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await self._end(exception)
+        except BaseException as error:
+            await self._throw_away_if_given_up(error)
             # A failed COMMIT is the caller's to know. A failed ROLLBACK adds nothing to the
             # exception that is already on its way, and the server rolls back a lost session itself.
-            if exception is None:
+            if exception is None or not isinstance(error, _FAILURES):
                 raise
         finally:
             self.engine.current_transaction.reset(self.context)
             await self._release()
         return False
+
+    async def _end(self, exception: BaseException | None) -> None:
+        if exception is None:
+            await self.connection.execute("COMMIT")
+            return
+        await self._throw_away_if_given_up(exception)
+        if not self.connection.is_closed():
+            await self.connection.execute("ROLLBACK")
+
+    async def _throw_away_if_given_up(self, error: BaseException) -> None:
+        if not isinstance(error, TimeoutError | asyncio.CancelledError):
+            return
+        if not self.connection.is_closed():
+            self.connection.terminate()
+        if isinstance(error, TimeoutError) and self.engine.pool is not None:
+            # The wire may be dead for the others too: each makes place for a new one.
+            await self.engine.pool.expire_connections()
 
     async def _release(self) -> None:
         if self.engine.pool is not None:
@@ -109,9 +140,12 @@ class Engine(PostgresEngine):
         return Transaction(self)
 
     async def close(self) -> None:
-        """Close the pool; in-flight work is waited for."""
+        """Close the pool; in-flight work is waited for, but not for ever."""
         if self.pool is not None:
-            await self.close_connection_pool()
+            with contextlib.suppress(TimeoutError):  # the pool has ended its connections then
+                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                    await self.pool.close()
+            self.pool = None
         if piccolo_conf.DB is self:
             piccolo_conf.DB = None
 
@@ -126,17 +160,23 @@ async def open_database(
     apps: Sequence[AppConfig] = (),
     pool_size: int = 8,
     statement_cache_size: int = 256,
+    statement_timeout_s: float = STATEMENT_TIMEOUT_S,
 ) -> Engine:
     """Connect to `url`, start the pool and bind the engine to the tables of `apps`.
 
-    `statement_cache_size` 0 switches prepared statements off, for PgBouncer. Raises
+    `statement_cache_size` 0 switches prepared statements off, for PgBouncer. A statement without an
+    answer for `statement_timeout_s`, be it for a dead wire, fails with `TimeoutError`. Raises
     `UnsupportedServerError` for a server before PostgreSQL 15, and asyncpg's or the operating
     system's error when the server cannot be reached.
     """
-    engine = Engine({"dsn": url, "statement_cache_size": statement_cache_size})
-    await engine.start_connection_pool(
-        min_size=1, max_size=pool_size, connection_class=Connection, command_timeout=600
-    )
+    config = {
+        "dsn": url,
+        "statement_cache_size": statement_cache_size,
+        "timeout": min(CONNECT_TIMEOUT_S, statement_timeout_s),
+        "command_timeout": statement_timeout_s,
+    }
+    engine = Engine(config)
+    await engine.start_connection_pool(min_size=1, max_size=pool_size, connection_class=Connection)
     assert engine.pool is not None
     version = int(await engine.pool.fetchval("SHOW server_version_num"))
     if version < OLDEST_SERVER_VERSION:
