@@ -18,6 +18,8 @@ from server.apps import APPS
 
 GROUP = "ledger"
 BATCH_LINES = 5_000
+MEMBERS = 80_000
+LOTS_EACH = 20
 
 ISSUE = Load(
     path="/v1/points/issue",
@@ -76,8 +78,8 @@ class Bench:
         )
 
         def body(no: int, count: int) -> bytes:
-            # Redemptions: every member once, so that each line finds its lots whole.
-            chosen = random.sample(members, BATCH_LINES)
+            # A redemption of a run meets a member once, so that each line finds its lots whole.
+            chosen = world.untouched(BATCH_LINES) if points else random.sample(members, BATCH_LINES)
             return "\n".join(
                 f'{{"kind":"{kind}","member_id":"{member}","receipt":"{run}-{no}-{count}-{line}",'
                 f'"occurred_at":"{now}",{amount}}}'
@@ -128,8 +130,10 @@ def run(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list[Result
     """Measure the group: `rounds` readings of everything, interleaved, each of `seconds`."""
     samples = Samples()
     with tempfile.TemporaryDirectory(prefix="coalition-bench-") as folder:
-        say("making a world of 50,000 members with 30 lots each")
-        with make_world(Path(folder), members=50_000, lots_each=30, postings=1_500_000) as world:
+        say(f"making a world of {MEMBERS:,} members with {LOTS_EACH} lots each")
+        with make_world(
+            Path(folder), members=MEMBERS, lots_each=LOTS_EACH, postings=MEMBERS * LOTS_EACH
+        ) as world:
             references.prepare_pgbench(world)
             for _ in range(rounds):
                 with serving(world) as took_s:

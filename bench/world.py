@@ -49,6 +49,7 @@ class World:
     service: subprocess.Popen[bytes] | None = None
     token: str = ""
     run: int = 0
+    touched: int = 0
 
     @property
     def url(self) -> str:
@@ -82,6 +83,13 @@ class World:
     def members(self) -> list[UUID]:
         """Return the members that load is about."""
         return [UUID(line) for line in self.members_file.read_text("ascii").split()]
+
+    def untouched(self, count: int) -> list[UUID]:
+        """Return members that no earlier call has returned."""
+        first, self.touched = self.touched, self.touched + count
+        chosen = self.members()[first : self.touched]
+        assert len(chosen) == count, "the world has too few members for so many rounds"
+        return chosen
 
     def memory_mb(self) -> float:
         """Return the resident memory of the largest process of the service, in MB."""
@@ -170,7 +178,10 @@ def serving(world: World) -> Iterator[float]:
     command = ["serve", "--data", str(world.directory), "--port", str(world.port), "--no-worker"]
     started = time.perf_counter()
     world.service = subprocess.Popen(
-        [str(Path(sys.executable).parent / "coalition"), *command], stdout=log, stderr=log, env={**os.environ}
+        [str(Path(sys.executable).parent / "coalition"), *command],
+        stdout=log,
+        stderr=log,
+        env={**os.environ},
     )
     try:
         _wait_until_ready(world)
