@@ -156,6 +156,12 @@ class Coalition:
         token = await token_of(client, at, scope)
         return Shop(shop.partner, shop.store, client, token, self.http, at)
 
+    async def new_store(self, shop: Shop, code: str) -> Store:
+        """Make a further store of the partner."""
+        return await stores.create_store(
+            partner_no=shop.partner.no, code=code, name=code, actor=ACTOR, at=self.clock.now()
+        )
+
     async def close(self) -> None:
         """Finish what is under way."""
         await self.tills.finish()
