@@ -1,0 +1,93 @@
+"""The demo as a newcomer meets it: told through the door, proved, served, remembered."""
+
+import json
+import os
+from datetime import UTC, datetime
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from coalition.kernel.database import Engine, transaction
+from coalition.kernel.settings import Settings
+from coalition.ledger import audit, posting
+from server.demo import journey, made_up, telling
+from server.demo.history import ZONE, months_of
+from tests.server.processes import Serving, coalition, serving
+from tests.server.test_serving import assert_stopped, token
+
+NOW = datetime(2026, 11, 21, 22, tzinfo=UTC)
+KEYS = {"COALITION_BLIND_INDEX_KEY": "11" * 32, "COALITION_MASTER_KEY": "22" * 32}
+
+
+async def test_the_books_hold_what_the_story_says(
+    database: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    history = made_up.make(12, NOW)
+    *_, last, final = months_of(history.baskets)
+    history.baskets[:] = [*last.baskets, *final.baskets]
+    done: list[int] = []
+    settings = Settings.load(os.environ, database_url=database_url)
+    told = await telling.tell(history, settings, told=done.append)
+    assert told.refused == {}
+    assert sum(done) == len(history.baskets)
+    assert (await audit.run()).ok
+    ends = history.baskets[-1].at.astimezone(ZONE).date()
+    async with transaction() as connection:
+        members = [row[0] for row in await connection.fetch("SELECT id FROM member")]
+        balances = await posting.balances(connection, members, currency_no=1, today=ends)
+    expected = [wallet.balance for wallet in told.wallets.values()]
+    assert sorted(balances.values()) == sorted(expected)
+    assert sum(expected) > 0
+
+
+def first_document(demo: Serving) -> Any:  # Any: JSON
+    """Return the document that a demo prints when it serves, before it ends."""
+    assert demo.process.stdout is not None
+    lines = iter(demo.process.stdout)
+    return json.loads("".join([*takewhile(lambda line: line != "}\n", lines), "}"]))
+
+
+def test_the_demo_is_told_served_and_remembered(tmp_path: Path) -> None:
+    arguments = ("demo", "--made-up", "--households", "6", "--data", tmp_path / "demo", "--json")
+    with serving(*arguments) as demo:
+        ended_early = coalition(*arguments, "--afresh", "--no-serve")
+        assert_stopped(ended_early, 3, "a demo is running in")
+        document = first_document(demo)
+        assert document["url"] == demo.url
+        headers = token(demo.url, document["client"])
+        shown = httpx.get(f"{demo.url}/v1/members?card={document['card']}", headers=headers)
+        assert shown.json()["balance"] > 0
+        ended = demo.end()
+    assert (ended.status, ended.out) == (0, "")
+    assert (document["logins"], document["audit"]) == ([], {"ok": True, "checks": 11})
+    assert document["loaded"]["members"] == 6
+    assert document["loaded"]["partners"] == 5
+    again = coalition(*arguments, "--no-serve")
+    assert again.document == document | {"url": None}
+
+
+def test_a_demo_that_is_interrupted_begins_again(tmp_path: Path) -> None:
+    data = tmp_path / "demo"
+    arguments = ("demo", "--made-up", "--households", "2", "--data", data, "--no-serve", "--json")
+    first = coalition(*arguments)
+    assert first.status == 0, first.err
+    (data / "demo.json").write_text('{"unfinished": true}')
+    second = coalition(*arguments)
+    assert second.status == 0, second.err
+    assert second.document["loaded"]["postings"] == first.document["loaded"]["postings"]
+    assert second.document["client"] != first.document["client"]
+
+
+@pytest.mark.slow
+def test_the_whole_real_history_is_told_without_a_refusal_and_proved(tmp_path: Path) -> None:
+    ended = coalition("demo", "--full", "--no-serve", "--json", "--data", tmp_path / "demo")
+    assert ended.status == 0, ended.err
+    assert ended.document["audit"]["ok"]
+    assert ended.document["refused"] == {}
+    assert ended.document["loaded"]["members"] == journey.ALL_HOUSEHOLDS
+    assert ended.document["loaded"]["postings"] > 150_000

@@ -1,0 +1,104 @@
+"""`coalition serve` as a machine's owner meets it: ready, used from outside, joined, stopped."""
+
+import os
+import socket
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from coalition.kernel import embedded_postgres
+from tests.server.processes import Ended, coalition, serving
+
+
+def token(url: str, client: dict[str, str]) -> dict[str, str]:
+    """Return the header that a client of the coalition sends."""
+    form = {"grant_type": "client_credentials"}
+    secret = (client["client_id"], client["client_secret"])
+    answer = httpx.post(f"{url}/oauth/token", data=form, auth=secret)
+    assert answer.status_code == 200, answer.text
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that `pid` has started and that still run."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(word) for word in listed.stdout.split()]
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process still runs; one that has ended and is not yet reaped does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_points_are_issued_from_outside_while_another_command_joins(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serving("serve", "--data", data) as service:
+        assert httpx.get(f"{service.url}/health/ready").status_code == 200
+        made = coalition("partner", "create", "--name", "Handlarn", "--data", data, "--json")
+        assert made.status == 0, made.err
+        headers = token(service.url, made.document)
+        member = httpx.post(
+            f"{service.url}/v1/members",
+            json={"card": "KORT1234"},
+            headers=headers | {"Idempotency-Key": "enrol"},
+        ).json()["member_id"]
+        purchase = {"amount_minor": 12_345, "currency": "SEK"}
+        when = datetime.now(UTC).isoformat()  # noqa: TID251 - a till outside has its own clock
+        issued = httpx.post(
+            f"{service.url}/v1/points/issue",
+            json={"card": "KORT1234", "receipt": "1", "occurred_at": when, "purchase": purchase},
+            headers=headers | {"Idempotency-Key": "issue"},
+        )
+        assert issued.status_code == 201, issued.text
+        shown = coalition("member", "show", "--card", "kort 1234", "--data", data, "--json")
+        assert (shown.document["member_id"], shown.document["balance"]) == (member, 123)
+        assert coalition("audit", "--data", data, "--json").document["ok"] is True
+        assert coalition("doctor", "--data", data).status == 0
+        ended = service.end()
+    assert (ended.status, ended.out) == (0, "")
+    assert embedded_postgres.running(data) is None
+    assert coalition("audit", "--data", data).out == "All 11 checks hold.\n"
+
+
+def test_nothing_is_left_of_a_service_that_is_killed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serving("serve", "--data", data) as service:
+        assert httpx.get(f"{service.url}/health/ready").status_code == 200
+        workers: list[int] = []
+        while not workers:
+            workers = children(service.process.pid)
+        service.process.kill()
+        service.process.communicate()
+    while any(is_alive(worker) for worker in workers):
+        os.sched_yield()
+    assert embedded_postgres.running(data) is None
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        ended = coalition("serve", "--data", tmp_path / "data", "--port", str(port))
+    assert_stopped(ended, 3, f"port {port} on 127.0.0.1 is taken")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_host_that_is_not_ours_is_said(tmp_path: Path) -> None:
+    ended = coalition("serve", "--data", tmp_path / "data", "--host", "203.0.113.7")
+    assert_stopped(ended, 3, "203.0.113.7 is not an address of this machine")
+
+
+def assert_stopped(ended: Ended, status: int, says: str) -> None:
+    """Assert that a command ended with `status` and a sentence, and no trace of our code."""
+    words = " ".join(ended.err.replace("│", " ").split())
+    assert ended.status == status, ended.err
+    assert says in words, ended.err
+    assert "Traceback" not in ended.err
+    assert ended.out == ""
