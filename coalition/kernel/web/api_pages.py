@@ -1,8 +1,10 @@
 """The API's pages: /schema/openapi.json and Swagger's page at /schema, from this process alone."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import litestar_offline_docs
 import msgspec
 from litestar import Request, Router
 from litestar.openapi.config import OpenAPIConfig
@@ -12,7 +14,8 @@ from litestar.types import ControllerRouterHandler
 
 from coalition.kernel.web.api_description import SECURITY_SCHEME, complete
 
-STATIC_PATH = "/static/api"
+_PATH = "/schema"
+_SWAGGER_FILES = Path(litestar_offline_docs.__file__).parent / "static"
 
 # Swagger's scripts and styles come from this origin; it draws its icons from data: addresses and
 # asks this origin only. Nothing inline is needed, so no nonce is either.
@@ -27,9 +30,9 @@ _PAGE = f"""<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Coalition API</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="{STATIC_PATH}/swagger-ui.css">
-<script src="{STATIC_PATH}/swagger-ui-bundle.js" defer></script>
-<script src="/schema/page.js" defer></script>
+<link rel="stylesheet" href="{_PATH}/swagger-ui.css">
+<script src="{_PATH}/swagger-ui-bundle.js" defer></script>
+<script src="{_PATH}/page.js" defer></script>
 </head>
 <body><div id="api"></div></body>
 </html>
@@ -97,12 +100,21 @@ def api_pages(
         render_plugins=[
             _Fixed("/", _PAGE, "text/html"),
             _Fixed("/page.js", _SCRIPT, "text/javascript"),
+            _Fixed("/swagger-ui.css", _swagger_file("swagger-ui.css"), "text/css"),
+            _Fixed(
+                "/swagger-ui-bundle.js", _swagger_file("swagger-ui-bundle.js"), "text/javascript"
+            ),
             _Document(),
         ],
         openapi_router=_Pages(
-            "/schema",
+            _PATH,
             route_handlers=[],
             include_in_schema=False,
             response_headers={"content-security-policy": _POLICY},
         ),
     )
+
+
+def _swagger_file(name: str) -> bytes:
+    # These files and no others: whoever serves a directory must mind what a path may say.
+    return (_SWAGGER_FILES / name).read_bytes()

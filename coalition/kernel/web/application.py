@@ -2,18 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import cast
 
-import litestar_offline_docs
 from litestar import Litestar, MediaType, Response, get
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
-from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
-from coalition.kernel.web.api_pages import STATIC_PATH
 from coalition.kernel.web.health import Readiness, health_routes
 from coalition.kernel.web.hot import let_paths_have_parameters
 from coalition.kernel.web.metrics import CONTENT_TYPE, Metrics
@@ -22,8 +18,6 @@ from coalition.kernel.web.problem import EXCEPTION_HANDLERS
 from coalition.kernel.web.typed import StrictBodies
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
-
-_SWAGGER_FILES = Path(litestar_offline_docs.__file__).parent / "static"
 
 
 def build_application(
@@ -43,16 +37,6 @@ def build_application(
     bodies of typed handlers; hot endpoints have each their own bound.
     """
     own: list[ControllerRouterHandler] = [*health_routes(readiness), metrics_route(metrics)]
-    if pages is not None:
-        own.append(
-            create_static_files_router(
-                path=STATIC_PATH,
-                directories=[_SWAGGER_FILES],
-                name="api_pages",
-                include_in_schema=False,
-                cache_control=None,
-            )
-        )
     app = Litestar(
         [*route_handlers, *own],
         exception_handlers=EXCEPTION_HANDLERS,

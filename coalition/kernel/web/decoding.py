@@ -175,7 +175,7 @@ class QueryDecoder(Generic[T]):
         if len(given) != len(pairs):
             raise Malformed("A parameter of the query is given twice")
         try:
-            return msgspec.convert(given, self._type, strict=False)
+            decoded = msgspec.convert(given, self._type, strict=False)
         except msgspec.ValidationError as error:
             field = _field_error(error)
             name = (field.pointer or "").removeprefix("/")
@@ -183,6 +183,15 @@ class QueryDecoder(Generic[T]):
                 "A parameter of the query is not valid",
                 errors=[FieldError(detail=field.detail, parameter=name)],
             ) from error
+        for name, text in given.items():
+            value = getattr(decoded, name)
+            # msgspec takes 5.0, 1e1 and 05 for numbers here, as it must take text at all.
+            if type(value) is int and str(value) != text:
+                raise Invalid(
+                    "A parameter of the query is not valid",
+                    errors=[FieldError(detail="Expected digits alone", parameter=name)],
+                )
+        return decoded
 
 
 def invalid(error: msgspec.ValidationError) -> Invalid:

@@ -12,7 +12,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
-from coalition.kernel.database.transactions import is_passing
+from coalition.kernel.database.transactions import is_outage, is_passing
 from coalition.kernel.errors import (
     Forbidden,
     Invalid,
@@ -34,9 +34,6 @@ REQUEST_ID = "coalition.request_id"
 Headers = list[tuple[bytes, bytes]]
 
 _logger = structlog.get_logger(__name__)
-
-# Out of memory, disk or connections; cancelled by a time-out; a standby after a failover.
-_TEMPORARY_STATES = frozenset({"53000", "53100", "53200", "53300", "53400", "57014", "25006"})
 
 
 class UnsupportedMedia(Refused):
@@ -116,7 +113,7 @@ def refusal_of(error: BaseException) -> Refused | None:
         return _invalid_parameters(error)
     if isinstance(error, HTTPException):
         return _refusal_of_framework(error)
-    if is_passing(error) or getattr(error, "sqlstate", None) in _TEMPORARY_STATES:
+    if is_passing(error) or is_outage(error):
         return Unavailable(retry_after_s=1)
     return None
 

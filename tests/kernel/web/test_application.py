@@ -251,8 +251,8 @@ async def test_the_page_asks_no_other_host_and_runs_nothing_inline() -> None:
             await http.get(path)
             for path in (
                 "/schema/page.js",
-                "/static/api/swagger-ui-bundle.js",
-                "/static/api/swagger-ui.css",
+                "/schema/swagger-ui-bundle.js",
+                "/schema/swagger-ui.css",
             )
         ]
         missing = await http.get("/schema/other")
