@@ -7,10 +7,14 @@ shopping patterns, for learning only.
 
 import importlib
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from server.demo.companies import COMPANIES
 from server.demo.history import Basket, History, shift_to_end_before
@@ -66,7 +70,16 @@ def is_installed() -> bool:
 
 
 def read(households: int, now: datetime) -> History:
-    """Return the history of so many households, always the same ones, moved to end before `now`."""
+    """Return the history of so many households, always the same ones, moved to end before `now`.
+
+    A process of its own reads it: what goes on to serve neither keeps duckdb nor its memory.
+    """
+    command = [sys.executable, "-P", "-m", __name__, str(households), now.isoformat()]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)  # noqa: S603 - our own module
+    return msgspec.msgpack.decode(done.stdout, type=History)
+
+
+def _read(households: int, now: datetime) -> History:
     folder = _folder()
     assert folder is not None, "is_installed comes first"
     duckdb = importlib.import_module(_DRIVER)
@@ -116,3 +129,9 @@ def _basket(row: Sequence[Any], shift: timedelta) -> Basket:  # Any: a row of du
     household, company, store, receipt, bought_at, amount_minor, has_coupon = row
     at = bought_at.replace(tzinfo=UTC) + shift
     return Basket(household, company, store, receipt, at, amount_minor, has_coupon)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(
+        msgspec.msgpack.encode(_read(int(sys.argv[1]), datetime.fromisoformat(sys.argv[2])))
+    )
