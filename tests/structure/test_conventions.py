@@ -80,7 +80,7 @@ BAD_SOURCE = {
 GOOD_SOURCE = {
     "function": "def short():\n" + "    x = 1\n" * 59,
     "sql": '"""Select what expires now()."""\nquery = "SELECT * FROM lot WHERE expires_at < $1"\n',
-    "sleep": "await server.ready.wait()\n",
+    "sleep": "await server.ready.wait()\nawait asyncio.sleep(0)\n",
     "skip": "@pytest.mark.parametrize('a', [1])\ndef test_something(a): ...\n",
 }
 
