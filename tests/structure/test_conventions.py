@@ -74,13 +74,13 @@ GOOD_TEXT = {
 BAD_SOURCE = {
     "function": "def long():\n" + "    x = 1\n" * 60,
     "sql": "query = 'SELECT * FROM lot WHERE expires_at < now()'\n",
-    "sleep": "await asyncio.sleep(1)\n",
+    "sleep": "while True:\n    time.sleep(1)\n",
     "skip": "@pytest.mark.skip\ndef test_nothing(): ...\n",
 }
 GOOD_SOURCE = {
     "function": "def short():\n" + "    x = 1\n" * 59,
     "sql": '"""Select what expires now()."""\nquery = "SELECT * FROM lot WHERE expires_at < $1"\n',
-    "sleep": "await server.ready.wait()\nawait asyncio.sleep(0)\n",
+    "sleep": "await asyncio.sleep(0)\nwhile not server.is_there():\n    time.sleep(0.1)\n",
     "skip": "@pytest.mark.parametrize('a', [1])\ndef test_something(a): ...\n",
 }
 
