@@ -80,6 +80,10 @@ class Serving:
     def end(self) -> Ended:
         """Ask it to stop, as a supervisor does, and return how it ended."""
         self.process.send_signal(signal.SIGTERM)
+        return self.ended()
+
+    def ended(self) -> Ended:
+        """Wait for its end and return how it ended."""
         out, err = self.process.communicate(timeout=PATIENCE_S)
         return Ended(self.process.returncode, out, self.said + err)
 

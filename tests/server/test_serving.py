@@ -1,10 +1,12 @@
 """`coalition serve` as a machine's owner meets it: ready, used from outside, joined, stopped."""
 
 import os
+import signal
 import socket
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -80,6 +82,47 @@ def test_nothing_is_left_of_a_service_that_is_killed(tmp_path: Path) -> None:
     while any(is_alive(worker) for worker in workers):
         os.sched_yield()
     assert embedded_postgres.running(data) is None
+
+
+def test_what_is_in_flight_is_answered_before_the_end(tmp_path: Path) -> None:
+    with serving("serve", "--no-worker", "--data", tmp_path / "data") as service:
+        place = urlsplit(service.url)
+        body = b"grant_type=client_credentials&client_id=nobody&client_secret=none"
+        head = (
+            f"POST /oauth/token HTTP/1.1\r\nHost: {place.netloc}\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        with socket.create_connection((str(place.hostname), place.port or 0)) as slow:
+            slow.sendall(head.encode() + body[:10])
+            # The one that asks is in flight too.
+            while "requests_in_flight 2.0" not in httpx.get(f"{service.url}/metrics").text:
+                os.sched_yield()
+            service.process.send_signal(signal.SIGTERM)
+            while (ready := httpx.get(f"{service.url}/health/ready")).status_code == 200:
+                os.sched_yield()
+            assert (ready.status_code, ready.json()["failing"]) == (503, ["draining"])
+            slow.sendall(body[10:])
+            answer = slow.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 401 ")
+        assert b'"error":"invalid_client"' in answer
+        assert service.ended().status == 0
+
+
+def test_a_worker_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    with serving("serve", "--data", tmp_path / "data") as service:
+        first: list[int] = []
+        while not first:
+            first = children(service.process.pid)
+        os.kill(first[0], signal.SIGKILL)
+        second = first
+        while second == first or not second:
+            second = children(service.process.pid)
+        assert httpx.get(f"{service.url}/health/ready").status_code == 200
+        ended = service.end()
+    assert ended.status == 0
+    assert "worker_ended" in ended.err
+    assert not is_alive(second[0])
 
 
 def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
