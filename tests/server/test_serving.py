@@ -23,12 +23,13 @@ def token(url: str, client: dict[str, str]) -> dict[str, str]:
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
-def children(pid: int) -> list[int]:
-    """Return the processes that `pid` has started and that still run."""
+def workers_of(pid: int) -> list[int]:
+    """Return the workers that the service `pid` has started and that still run."""
     listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+        ["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=False
     )
-    return [int(word) for word in listed.stdout.split()]
+    lines = [line.split() for line in listed.stdout.splitlines()]
+    return [int(words[0]) for words in lines if "worker" in words]
 
 
 def is_alive(pid: int) -> bool:
@@ -76,7 +77,7 @@ def test_nothing_is_left_of_a_service_that_is_killed(tmp_path: Path) -> None:
         assert httpx.get(f"{service.url}/health/ready").status_code == 200
         workers: list[int] = []
         while not workers:
-            workers = children(service.process.pid)
+            workers = workers_of(service.process.pid)
         service.process.kill()
         service.process.communicate()
     while any(is_alive(worker) for worker in workers):
@@ -113,11 +114,11 @@ def test_a_worker_that_is_killed_is_started_again(tmp_path: Path) -> None:
     with serving("serve", "--data", tmp_path / "data") as service:
         first: list[int] = []
         while not first:
-            first = children(service.process.pid)
+            first = workers_of(service.process.pid)
         os.kill(first[0], signal.SIGKILL)
         second = first
         while second == first or not second:
-            second = children(service.process.pid)
+            second = workers_of(service.process.pid)
         assert httpx.get(f"{service.url}/health/ready").status_code == 200
         ended = service.end()
     assert ended.status == 0
