@@ -1,1 +1,1 @@
-"""The federation itself: ledger, partners, access, members and points; it knows nothing of the doors."""
+"""The federation itself: ledger, partners, access, members, points; it knows no doors."""

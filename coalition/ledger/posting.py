@@ -11,7 +11,6 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
-from coalition.kernel.ids import digest16
 from coalition.ledger import holders, lots, receipts, resolutions, reversals
 from coalition.ledger.accounts import Kind
 from coalition.ledger.drafts import (
@@ -192,15 +191,17 @@ def _duplicate(till: Till) -> DuplicateReceipt:
 
 
 def receipt_digest(draft: Draft, till: Till | None) -> bytes | None:
-    """Return the digest under which the receipt of `draft` is claimed; None when it stands on none.
-
-    The business day leads, so that the claims of one day lie together in the index.
-    """
+    """Return the digest under which the receipt of `draft` is claimed; None: it stands on none."""
     if till is None or till.receipt is None or isinstance(draft, Hold | Reverse):
         return None
     kind = Kind.ISSUE if isinstance(draft, Issue) else Kind.REDEEM
-    day = (till.business_day.toordinal() & 0xFFFFFF).to_bytes(3, "big")
-    return day + digest16(till.partner_no, till.store_no or 0, till.receipt, kind)[3:]
+    return receipts.digest(
+        partner_no=till.partner_no,
+        store_no=till.store_no,
+        receipt=till.receipt,
+        business_day=till.business_day,
+        kind=kind,
+    )
 
 
 def _waves(batch: Batch) -> list[list[int]]:

@@ -1,10 +1,12 @@
 """Claims of receipts: each earns once and pays once per store and business day, across members."""
 
 from collections.abc import Sequence
+from datetime import date
 from uuid import UUID
 
 from coalition.kernel.database import Connection
-from coalition.kernel.ids import bucket_of, uuid_from_bytes
+from coalition.kernel.ids import bucket_of, digest16, uuid_from_bytes
+from coalition.ledger.accounts import Kind
 
 _CLAIM = """
 INSERT INTO receipt_claim (bucket, digest, batch)
@@ -17,6 +19,19 @@ _GIVE_BACK = """
 DELETE FROM receipt_claim USING unnest($1::int2[], $2::uuid[]) AS refused (bucket, digest)
 WHERE receipt_claim.bucket = refused.bucket AND receipt_claim.digest = refused.digest
 """
+
+_FIND = "SELECT batch FROM receipt_claim WHERE bucket = $1 AND digest = $2"
+
+
+def digest(
+    *, partner_no: int, store_no: int | None, receipt: str, business_day: date, kind: Kind
+) -> bytes:
+    """Return the digest under which a receipt is claimed for a kind of posting.
+
+    The business day leads, so that the claims of one day lie together in the index.
+    """
+    day = (business_day.toordinal() & 0xFFFFFF).to_bytes(3, "big")
+    return day + digest16(partner_no, store_no or 0, receipt, kind)[3:]
 
 
 def _arrays(digests: Sequence[bytes]) -> tuple[list[int], list[UUID]]:
@@ -38,3 +53,28 @@ async def give_back(connection: Connection, digests: Sequence[bytes]) -> None:
     """Give up claims of drafts that this transaction then refused; a refusal leaves nothing."""
     if digests:
         await connection.execute(_GIVE_BACK, *_arrays(digests))
+
+
+async def batches_of(
+    connection: Connection,
+    *,
+    partner_no: int,
+    store_no: int | None,
+    receipt: str,
+    business_day: date,
+) -> list[UUID]:
+    """Return the batches in which a receipt earned and paid; at most one of each."""
+    found = []
+    for kind in (Kind.ISSUE, Kind.REDEEM):
+        claimed = digest(
+            partner_no=partner_no,
+            store_no=store_no,
+            receipt=receipt,
+            business_day=business_day,
+            kind=kind,
+        )
+        key = uuid_from_bytes(claimed)
+        batch = await connection.fetchval(_FIND, bucket_of(key), key)
+        if batch is not None:
+            found.append(batch)
+    return found

@@ -27,9 +27,17 @@ _ONE = _COLUMNS + "WHERE bucket = $1 AND id = $2 AND partner_no = $3"
 _PAGE = (
     _COLUMNS
     + """
-WHERE partner_no = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR receipt = $3)
-  AND ($4::int4 IS NULL OR store_no = $4)
-ORDER BY id DESC LIMIT $5
+WHERE partner_no = $1 AND ($2::uuid IS NULL OR id < $2)
+ORDER BY id DESC LIMIT $3
+"""
+)
+
+# The postings of a batch are made in one millisecond, so their ids lie together.
+_ON_RECEIPT = (
+    _COLUMNS
+    + """
+WHERE partner_no = $1 AND id BETWEEN $2 AND $3 AND batch = $4 AND receipt = $5
+ORDER BY id DESC
 """
 )
 
@@ -118,12 +126,20 @@ async def list_postings(
     *,
     partner_no: int,
     before: UUID | None,
-    receipt: str | None,
-    store_no: int | None,
     limit: int,
 ) -> list[Recorded]:
     """Return at most `limit` postings of the partner, the latest first, older than `before`."""
-    rows = await connection.fetch(_PAGE, partner_no, before, receipt, store_no, limit)
+    rows = await connection.fetch(_PAGE, partner_no, before, limit)
+    return await _with_moved(connection, rows)
+
+
+async def list_on_receipt(
+    connection: Connection, batch: UUID, *, partner_no: int, receipt: str
+) -> list[Recorded]:
+    """Return the postings of `batch` that the partner made on `receipt`."""
+    first = batch.int >> 80 << 80
+    ends = UUID(int=first), UUID(int=first | (1 << 80) - 1)
+    rows = await connection.fetch(_ON_RECEIPT, partner_no, *ends, batch, receipt)
     return await _with_moved(connection, rows)
 
 

@@ -8,8 +8,9 @@ import msgspec
 
 from coalition.kernel.database import transaction
 from coalition.kernel.database.transactions import TENANT_ROLE
-from coalition.ledger import register
+from coalition.ledger import receipts, register
 from coalition.ledger.accounts import INTO_LOT, HoldState, Kind
+from coalition.ledger.posting import POSTER_ROLE
 from coalition.ledger.refusals import UnknownHold, UnknownPosting
 from coalition.ledger.register import Recorded, RecordedHold
 from coalition.points.commands import Purchase
@@ -122,23 +123,40 @@ async def list_postings(
     partner_no: int,
     terms: Terms,
     cursor: UUID | None,
-    receipt: str | None,
-    store: str | None,
     limit: int,
 ) -> PostingPage:
-    """Return a page of the partner's postings. Raises `UnknownStore`."""
-    store_no = None if store is None else terms.catalogue.store(partner_no, store).no
+    """Return a page of the partner's postings."""
     async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
         found = await register.list_postings(
             connection,
             partner_no=partner_no,
             before=cursor,
-            receipt=receipt,
-            store_no=store_no,
             limit=limit + 1,
         )
     page = [_posting_view(recorded, terms) for recorded in found[:limit]]
     return PostingPage(page, page[-1].posting_id if len(found) > limit else None)
+
+
+async def list_on_receipt(
+    *, partner_no: int, terms: Terms, store: str | None, receipt: str, day: date
+) -> PostingPage:
+    """Return what a receipt of one store and day earned and paid. Raises `UnknownStore`."""
+    store_no = None if store is None else terms.catalogue.store(partner_no, store).no
+    # Claims are kept under digests that name nobody, so only the poster's role reads them.
+    async with transaction(role=POSTER_ROLE) as connection:
+        batches = await receipts.batches_of(
+            connection, partner_no=partner_no, store_no=store_no, receipt=receipt, business_day=day
+        )
+    async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
+        found = [
+            recorded
+            for batch in batches
+            for recorded in await register.list_on_receipt(
+                connection, batch, partner_no=partner_no, receipt=receipt
+            )
+            if recorded.store_no == store_no
+        ]
+    return PostingPage([_posting_view(recorded, terms) for recorded in found], None)
 
 
 async def kind_of_posting(posting: UUID, *, partner_no: int) -> Kind:

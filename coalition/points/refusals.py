@@ -58,6 +58,12 @@ class InvalidEarningRule(Invalid):
     code, title = "invalid_earning_rule", "Invalid earning rule"
 
 
+class ReceiptAndDay(Invalid):
+    """A receipt is looked up with its day: give receipt and day, and store where it names one."""
+
+    code, title = "receipt_and_day_needed", "Receipt and day needed"
+
+
 class StoreClosed(Conflict):
     """The store is closed."""
 

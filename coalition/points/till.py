@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import asyncpg
+
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.errors import Refused
@@ -30,6 +32,10 @@ from coalition.points.refusals import UnknownCard
 from coalition.points.rules import payable
 from coalition.points.service import LineAnswer, digest_or_none, post, post_isolating
 from coalition.points.terms import Terms, check_time
+
+_PATIENCE_TOGETHER = posting.PINNED | {"lock_timeout": "1s"}
+_PATIENCE_ALONE = posting.PINNED | {"lock_timeout": "2s"}
+"""Whoever waits for a lock of another session holds up a batch for so long, then only itself."""
 
 
 class Request(NamedTuple):
@@ -135,14 +141,17 @@ class Tills:
         """Post `requests` in one transaction, equal keys joined; again when a race is lost."""
         while True:
             try:
-                return await retrying(lambda: self._attempt(requests))
+                return await retrying(
+                    lambda: self._attempt(requests), unless=(asyncpg.LockNotAvailableError,)
+                )
             except ClaimTakenError:
                 continue  # another process has just answered one of the keys: find its answer
 
     async def _attempt(self, requests: list[Request]) -> list[Answer | Refused]:
         at = self._clock.now()
         await ensure_partition(at)
-        async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+        patience = _PATIENCE_TOGETHER if len(requests) > 1 else _PATIENCE_ALONE
+        async with transaction(patience, role=posting.POSTER_ROLE) as connection:
             found = await find(connection, [request.claim for request in requests])
             answers: list[Answer | Refused | None] = []
             first: dict[UUID, int] = {}

@@ -1,5 +1,6 @@
 """What tills look up: balance, quote, their own postings and holds."""
 
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from coalition.points.refusals import (
     NoEarningRule,
     OneMemberNeeded,
     OtherStore,
+    ReceiptAndDay,
     StoreClosed,
     TimeOutOfBounds,
     UnknownCard,
@@ -28,8 +30,11 @@ from partners.pos.acts import ISSUE, REDEEM
 class PostingsQuery(Body, frozen=True):
     """Which of the partner's postings are wanted."""
 
-    receipt: ReceiptText | None = None
-    store: ShortText | None = None
+    receipt: Annotated[
+        ReceiptText | None, Meta(description="What this receipt earned and paid; needs `day`")
+    ] = None
+    day: Annotated[date | None, Meta(description="The receipt's business day")] = None
+    store: Annotated[ShortText | None, Meta(description="The receipt's store")] = None
     limit: Annotated[int, Meta(ge=1, le=100, description="How many at most")] = 50
     cursor: Annotated[UUID | None, Meta(description="The `next_cursor` of the page before")] = None
 
@@ -123,23 +128,30 @@ def _show_posting(tills: Tills) -> HotEndpoint:
 def _list_postings(tills: Tills) -> HotEndpoint:
     async def listed(call: Call) -> Answer:
         wanted: PostingsQuery = call.query
-        page = await history.list_postings(
-            partner_no=call.caller.partner_no,
-            terms=await tills.terms(),
-            cursor=wanted.cursor,
-            receipt=wanted.receipt,
-            store=wanted.store,
-            limit=wanted.limit,
-        )
+        partner_no, terms = call.caller.partner_no, await tills.terms()
+        if wanted.receipt is None and wanted.day is None and wanted.store is None:
+            page = await history.list_postings(
+                partner_no=partner_no, terms=terms, cursor=wanted.cursor, limit=wanted.limit
+            )
+        elif wanted.receipt is None or wanted.day is None:
+            raise ReceiptAndDay
+        else:
+            page = await history.list_on_receipt(
+                partner_no=partner_no,
+                terms=terms,
+                store=wanted.store,
+                receipt=wanted.receipt,
+                day=wanted.day,
+            )
         return Answer(200, page)
 
     return HotEndpoint(
         method="GET",
-        summary="Your postings, the latest first",
+        summary="Your postings, the latest first, or those on one receipt",
         handle=listed,
         query=PostingsQuery,
         answers={200: PostingPage},
         scope=(ISSUE, REDEEM),
-        refusals=(UnknownStore,),
+        refusals=(UnknownStore, ReceiptAndDay),
         tags=("postings",),
     )

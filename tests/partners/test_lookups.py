@@ -106,7 +106,18 @@ async def test_postings_are_found_by_receipt_and_store(grocer: Shop) -> None:
     wanted = await grocer.issue(member, 1, receipt="A 17", store="1")
     await grocer.issue(member, 2, receipt="A 18", store="1")
     await grocer.issue(member, 3, receipt="A 17")
-    page = (await grocer.get("/v1/postings?receipt=A+17&store=1")).json()
-    assert [posting["posting_id"] for posting in page["items"]] == [wanted]
-    unknown = await grocer.get("/v1/postings?store=99")
+    paid = await grocer.post(
+        "/v1/points/redeem", grocer.payment(member, 1, receipt="A 17", store="1")
+    )
+    latest = (await grocer.get("/v1/postings?limit=1")).json()["items"][0]
+    day = latest["occurred_at"][:10]
+    page = (await grocer.get(f"/v1/postings?receipt=A+17&day={day}&store=1")).json()
+    found = [posting["posting_id"] for posting in page["items"]]
+    assert found == [wanted, paid.json()["posting_id"]]
+    other_day = await grocer.get("/v1/postings?receipt=A+17&day=2026-01-01&store=1")
+    assert other_day.json()["items"] == []
+    unknown = await grocer.get(f"/v1/postings?receipt=A+17&day={day}&store=99")
     assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_store")
+    for query in ("receipt=A+17", f"day={day}", "store=1"):
+        refused = await grocer.get(f"/v1/postings?{query}")
+        assert (refused.status_code, refused.json()["code"]) == (422, "receipt_and_day_needed")
