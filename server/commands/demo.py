@@ -75,12 +75,14 @@ def demo(
     same shape. All dates are moved by whole weeks to end before today. Everything goes through the
     partners' batch API over HTTP, month by month, with returns, redemptions and expiry.
 
+    With --json, "logins" is empty until there are pages to sign in to.
+
     A directory that holds a demo is served as it is; --afresh begins again.
     """
     runner: Any = importlib.import_module("server.demo.run")  # Any: heavy, imported when it is run
-    wanted = households or (runner.ALL_HOUSEHOLDS if full else runner.SLICE_HOUSEHOLDS)
+    wanted = runner.ALL_HOUSEHOLDS if full else households
     place = Place(os.environ, data=data)
-    kept = runner.ensure_told(place, households=wanted, is_made_up=made_up, afresh=afresh)
+    kept = runner.ensure_told(place, households=wanted, is_made_up=made_up, afresh=afresh, say=say)
     if no_serve:
         answer(_document(kept, None), as_json=as_json, table=lambda: _told(kept))
     else:

@@ -1,6 +1,6 @@
 """Runs the demo: tells a history where there is none yet, proves the ledger, says how to get in."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from time import perf_counter
@@ -21,7 +21,7 @@ from server.demo import journey, keepsake, made_up, telling
 from server.demo.history import History
 from server.demo.keepsake import Audited, Credential, Keepsake, Loaded
 from server.demo.telling import Tell, Told
-from server.exits import UNAVAILABLE, Stopped
+from server.exits import UNAVAILABLE, WRONG_INPUT, Stopped
 from server.place import Place
 
 ALL_HOUSEHOLDS: Final = journey.ALL_HOUSEHOLDS
@@ -34,21 +34,41 @@ SELECT (SELECT count(*) FROM member) AS members, (SELECT count(*) FROM partner) 
 """
 
 
-def ensure_told(place: Place, *, households: int, is_made_up: bool, afresh: bool) -> Keepsake:
+def ensure_told(
+    place: Place,
+    *,
+    households: int | None,
+    is_made_up: bool,
+    afresh: bool,
+    say: Callable[[str], None],
+) -> Keepsake:
     """Return the demo of the data directory of `place`, telling it first where there is none.
 
-    Raises `Stopped`, and what opening a place raises.
+    `households` None takes what is there, or a slice. Raises `Stopped` when another number of them
+    is there than is wanted, and what opening a place raises.
     """
     directory = place.directory
     assert directory is not None, "the demo lives in a data directory"
     kept = None if afresh else keepsake.read(directory)
     if kept is not None:
+        if households not in {None, kept.households}:
+            message = (
+                f"the demo in {directory} has {kept.households} households; begin again with "
+                "--afresh, or name another directory with --data"
+            )
+            raise Stopped(message, exit_code=WRONG_INPUT)
         return kept
     if embedded_postgres.running(directory) is not None:
         message = f"a demo is running in {directory}; stop it first, or name another --data"
         raise Stopped(message, exit_code=UNAVAILABLE)
     keepsake.begin(directory, afresh=afresh)
-    history = read_history(households, SystemClock().now(), is_made_up=is_made_up)
+    history = read_history(
+        households or SLICE_HOUSEHOLDS, SystemClock().now(), is_made_up=is_made_up, say=say
+    )
+    say(
+        f"Telling {history.source}: {len(history.baskets)} baskets of {history.households} "
+        f"households ({history.note})."
+    )
     configure_logging("warning")
     with place.opened(makes=True) as settings:
         told = uvloop.run(_tell(history, settings))
@@ -56,8 +76,12 @@ def ensure_told(place: Place, *, households: int, is_made_up: bool, afresh: bool
     return told
 
 
-def read_history(households: int, now: datetime, *, is_made_up: bool) -> History:
+def read_history(
+    households: int, now: datetime, *, is_made_up: bool, say: Callable[[str], None]
+) -> History:
     """Return the real history, or a made-up one where that is wanted or the data set is missing."""
+    if not is_made_up and not journey.is_installed():
+        say("The data set of real purchases is not installed; `python3 dev.py setup` installs it.")
     if is_made_up or not journey.is_installed():
         return made_up.make(households, now)
     return journey.read(households, now)

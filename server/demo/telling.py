@@ -24,8 +24,8 @@ from server.worker import SUBSCRIBERS
 
 ACTOR = "system:demo"
 
-_ENROLLING_AT_ONCE = 8
-_SENDING_AT_ONCE = 2
+_ENROLLING_AT_ONCE = 16
+_SENDING_AT_ONCE = 4
 _MORNING = timedelta(minutes=5)
 _LAST_MOMENT = timedelta(seconds=1)
 _NIGHT = timedelta(minutes=20)
