@@ -30,6 +30,8 @@ _DESCRIPTION = (
     "in minor units with its currency, times are RFC 3339. Every POST that writes needs an "
     "Idempotency-Key: the same key with the same body gets the first answer again."
 )
+_STATEMENT_TIMEOUT_S = 10.0
+"""How long a statement may take that somebody waits for; then the wire is taken for dead."""
 _SCOPE_TEXTS = {
     "points:issue": "Give points, take them back, read own postings",
     "points:redeem": "Take points as payment, hold them",
@@ -65,6 +67,7 @@ class Service:
             apps=APPS,
             pool_size=self.settings.pool_size,
             statement_cache_size=self.settings.statement_cache_size,
+            statement_timeout_s=_STATEMENT_TIMEOUT_S,
         )
         try:
             at = self.clock.now()

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import TypeVar
 
 import asyncpg
@@ -19,16 +20,26 @@ TENANT_ROLE = "coalition_tenant"
 ATTEMPTS = 6
 FIRST_PAUSE_S = 0.02
 
-_RETRYABLE_STATES = frozenset(
+LONGEST_S = 12.0
+"""After so long no further attempt begins: whoever waits has given up, or soon will."""
+
+_LOST_RACES = frozenset(
     {
         "40001",  # serialization failure
         "40P01",  # deadlock
         "55P03",  # lock not available in time
+    }
+)
+_STARTING_OR_STOPPING = frozenset(
+    {
         "57P01",  # the server is shutting down
         "57P02",  # the server crashed
         "57P03",  # the server is starting up
     }
 )
+# Out of memory, disk or connections; cancelled, by a time-out or an operator; disks that fail.
+_OUTAGE_CLASSES = frozenset({"53", "57", "58"})
+_READ_ONLY = "25006"  # a standby after a failover
 
 
 def _quoted(value: str) -> str:
@@ -67,34 +78,58 @@ async def transaction(
 
 def is_passing(error: BaseException) -> bool:
     """Tell whether `error` may be gone at the next attempt: a lost race or a lost connection."""
+    return _is_lost_connection(error) or getattr(error, "sqlstate", None) in _LOST_RACES
+
+
+def is_lock_timeout(error: BaseException) -> bool:
+    """Tell whether another session held what was needed for longer than `lock_timeout`."""
+    return isinstance(error, asyncpg.LockNotAvailableError)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether `error` is the database's state and not the request's: others meet it too."""
+    state = getattr(error, "sqlstate", None) or ""
+    return (
+        isinstance(error, Unavailable)
+        or _is_lost_connection(error)
+        or state[:2] in _OUTAGE_CLASSES
+        or state == _READ_ONLY
+    )
+
+
+def _is_lost_connection(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
-        return error.sqlstate in _RETRYABLE_STATES or isinstance(
-            error, asyncpg.PostgresConnectionError
+        return (
+            isinstance(error, asyncpg.PostgresConnectionError)
+            or error.sqlstate in _STARTING_OR_STOPPING
         )
     return isinstance(error, asyncpg.InterfaceError | OSError | TimeoutError)
 
 
-async def retrying(work: Callable[[], Awaitable[Result]]) -> Result:
+async def retrying(
+    work: Callable[[], Awaitable[Result]], *, unless: tuple[type[Exception], ...] = ()
+) -> Result:
     """Run `work`, at most `ATTEMPTS` times while it fails by a lost race or a lost connection.
 
     After a lost connection it is unknown whether the transaction committed, so `work` must be
     idempotent: it runs under the same claim each time. Raises `Unavailable` when all attempts
-    failed.
+    failed or `LONGEST_S` are over, and a failure of the kinds `unless` at once.
     """
-    pause_s = FIRST_PAUSE_S
-    for _ in range(ATTEMPTS - 1):
+    clock = asyncio.get_running_loop()
+    deadline = clock.time() + LONGEST_S
+    for attempt in count(1):
         try:
             return await work()
+        except unless:
+            raise
         except Exception as error:
             if not is_passing(error):
                 raise
+            if attempt == ATTEMPTS or clock.time() > deadline:
+                raise Unavailable(_ASK_AGAIN, retry_after_s=1) from error
+        pause_s = FIRST_PAUSE_S * 3 ** (attempt - 1)
         await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries
-        pause_s *= 3
-    try:
-        return await work()
-    except Exception as error:
-        if not is_passing(error):
-            raise
-        raise Unavailable(
-            "The database did not answer in time; send the same request with the same key again"
-        ) from error
+    raise AssertionError("the last attempt returns or raises")
+
+
+_ASK_AGAIN = "The database did not answer in time; send the same request with the same key again"
