@@ -50,12 +50,14 @@ class World:
 class Scene(World):
     """A member with 100 points of the grocer's, 30 of them on hold there.
 
-    The fuel station has a store M-7, which the grocer has not.
+    The grocer also sent a batch of one line, which was refused. The fuel station has a store M-7,
+    which the grocer has not.
     """
 
     member: str
     posting: str
     hold: str
+    batch: str
 
 
 async def set_scene(world: World) -> Scene:
@@ -68,8 +70,16 @@ async def set_scene(world: World) -> Scene:
     posting = await grocer.issue(member, 100)
     held = await grocer.post("/v1/points/holds", grocer.payment(member, 30))
     assert held.status_code == 201, held.text
+    sent = await grocer.send("/v1/batches", b"{}", "application/x-ndjson")
+    assert sent.status_code == 201, sent.text
     parts = {field.name: getattr(world, field.name) for field in dataclasses.fields(World)}
-    return Scene(**parts, member=member, posting=posting, hold=held.json()["hold_id"])
+    return Scene(
+        **parts,
+        member=member,
+        posting=posting,
+        hold=held.json()["hold_id"],
+        batch=sent.json()["batch_id"],
+    )
 
 
 @asynccontextmanager
