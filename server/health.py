@@ -1,5 +1,6 @@
 """What the doctor looks at: each check says what it found and, where needed, how to mend it."""
 
+import dataclasses
 import shutil
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,6 +21,8 @@ from server.apps import APPS
 CLOCKS_DIFFER_S: Final = 30
 FREE_BYTES: Final = 1_000_000_000
 LATE_S: Final = 300
+
+_SECRETS: Final = frozenset({"database_url", "blind_index_key", "master_key"})
 
 # The time at which the server took this very statement: its clock, asked without a clock function.
 _SERVER_TIME: Final = "SELECT query_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
@@ -55,6 +58,15 @@ async def examine(settings: Settings, environ: Mapping[str, str], at: datetime) 
     if settings.data_directory is not None:
         findings.append(_disk(settings.data_directory))
     return findings
+
+
+def shown(settings: Settings) -> dict[str, str]:
+    """Return every setting as its variable with the value in use; secrets are left out."""
+    values = dataclasses.asdict(settings)
+    return {
+        PREFIX + name.upper(): "(secret)" if name in _SECRETS else str(value)
+        for name, value in values.items()
+    }
 
 
 def _variables(environ: Mapping[str, str]) -> Finding:

@@ -80,6 +80,10 @@ def demo(
     A directory that holds a demo is served as it is; --afresh begins again.
     """
     runner: Any = importlib.import_module("server.demo.run")  # Any: heavy, imported when it is run
+    if not no_serve:
+        # Before the history is told: a port that is taken should be known at once.
+        serving: Any = importlib.import_module("server.serving")  # Any: likewise
+        serving.listening_address(host, port)
     wanted = runner.ALL_HOUSEHOLDS if full else households
     place = Place(os.environ, data=data)
     kept = runner.ensure_told(place, households=wanted, is_made_up=made_up, afresh=afresh, say=say)

@@ -29,7 +29,8 @@ from server.health import Finding
 def doctor(context: click.Context, *, as_json: bool) -> None:
     """Check settings, database, migrations, clock, keys, events, jobs and disk.
 
-    Ends with 1 when something needs mending; with 3 when the database cannot be reached.
+    Every setting is listed with its value, but for secrets. Ends with 1 when something needs
+    mending; with 3 when the database cannot be reached.
     """
 
     async def work(settings: Settings) -> list[Finding]:
@@ -38,13 +39,17 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
 
     with place_of(context).opened() as settings:
         findings = uvloop.run(work(settings))
+        known = health.shown(settings)
     is_well = all(finding.ok for finding in findings)
     rows = [msgspec.to_builtins(finding) for finding in findings]
-    shown = [row | {"ok": "ok" if row["ok"] else "MEND"} for row in rows]
+    lines = [row | {"ok": "ok" if row["ok"] else "MEND"} for row in rows]
     answer(
-        {"ok": is_well, "findings": rows},
+        {"ok": is_well, "findings": rows, "settings": known},
         as_json=as_json,
-        table=lambda: table_of(shown, ("check", "ok", "found", "mend")),
+        table=lambda: table_of(lines, ("check", "ok", "found", "mend")),
     )
+    if not as_json:
+        settings_rows = [{"setting": name, "value": value} for name, value in known.items()]
+        answer(None, as_json=False, table=lambda: table_of(settings_rows, ("setting", "value")))
     if not is_well:
         context.exit(ANSWER_IS_NO)

@@ -69,6 +69,12 @@ def test_points_are_issued_from_outside_while_another_command_joins(tmp_path: Pa
     assert (ended.status, ended.out) == (0, "")
     assert embedded_postgres.running(data) is None
     assert coalition("audit", "--data", data).out == "All 11 checks hold.\n"
+    (data / "master_key").write_text("00" * 32)
+    assert_stopped(coalition("serve", "--data", data, "--port", "0"), 2, "COALITION_MASTER_KEY")
+    doctor = coalition("doctor", "--data", data, "--json")
+    assert doctor.status == 1
+    assert [one["check"] for one in doctor.document["findings"] if not one["ok"]] == ["master key"]
+    assert doctor.document["settings"]["COALITION_MASTER_KEY"] == "(secret)"
 
 
 def test_nothing_is_left_of_a_service_that_is_killed(tmp_path: Path) -> None:
