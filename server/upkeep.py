@@ -14,7 +14,7 @@ from coalition.ledger import audit, expiry, upkeep
 from coalition.ledger.posting import PINNED, POSTER_ROLE
 from coalition.ledger.resolutions import expire_holds
 
-CLAIMS_KEPT = timedelta(days=7)
+CLAIMS_KEPT = timedelta(hours=48)
 """How long the answer to an idempotency key is kept; a till's retry comes within minutes."""
 
 HOLDS_AT_ONCE = 1000
