@@ -102,8 +102,7 @@ class Journal:
         else:
             delta[0] += points
             delta[1] += 1
-        ends = self._shards.setdefault(shard_of(bucket), [posting, posting])
-        ends[1] = posting
+        self._shards.setdefault(shard_of(bucket), []).append(posting)
         return posting
 
     def __len__(self) -> int:
@@ -118,7 +117,8 @@ class Journal:
         if self._legs:
             await connection.execute(_LEGS, *_columns(self._legs))
         deltas = _columns([(*key, *delta) for key, delta in self._deltas.items()])
-        shards = _columns([(shard, *ends) for shard, ends in sorted(self._shards.items())])
+        # Ids of one millisecond come in no order, so the first made need not be the least.
+        shards = _columns([(shard, min(ids), max(ids)) for shard, ids in self._shards.items()])
         await connection.execute(_FEED, self.batch, *deltas, *shards)
 
 
