@@ -228,7 +228,9 @@ GRANT UPDATE (reversed) ON reversed_leg TO coalition_poster;
 GRANT UPDATE (state, resolved_at, posting) ON hold TO coalition_poster;
 GRANT DELETE ON receipt_claim TO coalition_poster;
 
-GRANT SELECT ON posting, leg, hold, hold_leg, reversed_leg, lot, lot_history TO coalition_tenant;
+GRANT SELECT ON posting, leg, hold, reversed_leg TO coalition_tenant;
+-- A lot belongs to a member and not to a partner: of it a tenant reads only where points came from.
+GRANT SELECT (bucket, id, issuer_no, expires_on) ON lot, lot_history TO coalition_tenant;
 ALTER TABLE posting ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_partner_only ON posting TO coalition_tenant
     USING (partner_no = current_setting('coalition.partner_no')::int);
@@ -238,6 +240,12 @@ CREATE POLICY one_partner_only ON leg TO coalition_tenant
     USING (EXISTS (
         SELECT FROM posting WHERE posting.bucket = leg.bucket AND posting.id = leg.posting));
 CREATE POLICY all_partners ON leg TO coalition_poster USING (true) WITH CHECK (true);
+ALTER TABLE reversed_leg ENABLE ROW LEVEL SECURITY;
+CREATE POLICY one_partner_only ON reversed_leg TO coalition_tenant
+    USING (EXISTS (
+        SELECT FROM posting
+        WHERE posting.bucket = reversed_leg.bucket AND posting.id = reversed_leg.posting));
+CREATE POLICY all_partners ON reversed_leg TO coalition_poster USING (true) WITH CHECK (true);
 ALTER TABLE hold ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_partner_only ON hold TO coalition_tenant
     USING (partner_no = current_setting('coalition.partner_no')::int);
