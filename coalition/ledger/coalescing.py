@@ -45,8 +45,10 @@ class Coalescer(Generic[Request, Answer]):
 
     async def finish(self) -> None:
         """Wait until everything submitted so far is answered."""
-        while self._running is not None or self._alone:
-            await asyncio.wait({*self._alone, *([self._running] if self._running else [])})
+        while tasks := [
+            task for task in (self._running, *self._alone) if task is not None and not task.done()
+        ]:
+            await asyncio.wait(tasks)
 
     async def _run(self) -> None:
         try:
