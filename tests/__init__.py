@@ -1,1 +1,1 @@
-"""The tests mirror the packages; tests that look at more than one live in journeys, properties or faults."""
+"""The tests mirror the packages; those of more than one are journeys, properties or faults."""

@@ -36,7 +36,7 @@ from coalition.points.refusals import (
     PurchaseOrPoints,
     UnknownCard,
 )
-from coalition.points.rules import Reason, earn, explain, given_reason, spent_reason
+from coalition.points.rules import Reason, earn, explain, given_reason
 from coalition.points.terms import Terms, check_time
 
 Drafted = tuple[Draft, list[Reason]]
@@ -146,7 +146,7 @@ def _redeem(
     if isinstance(command, HoldBody):
         expires_at = at + timedelta(seconds=command.expires_in_s)
         return Hold(member, till, currency_no, command.points, expires_at), []
-    return Redeem(member, till, currency_no, command.points), [spent_reason(command.points)]
+    return Redeem(member, till, currency_no, command.points), []
 
 
 def _reverse(asked: Asked, command: ReverseBody, terms: Terms, at: datetime) -> Drafted:

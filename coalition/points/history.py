@@ -14,7 +14,7 @@ from coalition.ledger.posting import POSTER_ROLE
 from coalition.ledger.refusals import UnknownHold, UnknownPosting
 from coalition.ledger.register import Recorded, RecordedHold
 from coalition.points.commands import Purchase
-from coalition.points.rules import Reason, explain, given_reason, spent_reason
+from coalition.points.rules import Reason, explain, given_reason, reversed_reason, spent_reason
 from coalition.points.terms import Terms
 
 
@@ -238,7 +238,7 @@ def _reason(recorded: Recorded, bought: Purchase | None, terms: Terms) -> Reason
         case Kind.REDEEM:
             return spent_reason(recorded.points)
         case Kind.REVERSAL:
-            return Reason("reversal", recorded.points, recorded.reason or "as the partner decided")
+            return reversed_reason(recorded.points, recorded.reason)
         case Kind.EXPIRE:
             return Reason("expiry", recorded.points, "the last day to spend them has passed")
 

@@ -89,6 +89,11 @@ def spent_reason(points: int) -> Reason:
     return Reason("earliest_expiry", points, "points that expire first are spent first")
 
 
+def reversed_reason(points: int, reason: str | None) -> Reason:
+    """Return why points went back: what the partner said, if it said anything."""
+    return Reason("reversal", points, reason or "as the partner decided")
+
+
 def decimal_text(amount_minor: int, currency: str) -> str:
     """Return minor units as a decimal number, 12345 SEK as 123.45."""
     places = exponent(currency)

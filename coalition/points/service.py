@@ -12,7 +12,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.errors import Invalid, Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import posting
-from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Posted
+from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Posted, Reverse
 from coalition.members import queries, relations
 from coalition.members.blind_index import card_digest
 from coalition.members.refusals import InvalidField
@@ -25,7 +25,7 @@ from coalition.points.commands import (
     RedeemBody,
 )
 from coalition.points.drafting import draft
-from coalition.points.rules import Reason
+from coalition.points.rules import Reason, reversed_reason, spent_reason
 from coalition.points.terms import Terms
 
 POSTED = "points.posted"
@@ -130,13 +130,21 @@ def digest_or_none(card_key: bytes, card: str) -> bytes | None:
         return None
 
 
+def _reason(draft: Draft, points: int) -> Reason:
+    """Return why points were moved that are known only now that they were."""
+    if isinstance(draft, Reverse):
+        return reversed_reason(points, draft.reason)
+    return spent_reason(points)
+
+
 def _answer(line: _Line, outcome: Outcome) -> LineAnswer:
     if isinstance(outcome, Posted):
         lots = [
             IssuedLot(grant.points, grant.provenance.expires_on)
             for grant in (line.draft.grants if isinstance(line.draft, Issue) else ())
         ]
-        return PostingAnswer(outcome.posting, outcome.holder, outcome.points, line.reasons, lots)
+        reasons = line.reasons or [_reason(line.draft, outcome.points)]
+        return PostingAnswer(outcome.posting, outcome.holder, outcome.points, reasons, lots)
     if isinstance(outcome, Held):
         return HoldAnswer(outcome.hold, outcome.holder, outcome.points, outcome.expires_at)
     return outcome
