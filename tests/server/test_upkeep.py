@@ -51,12 +51,12 @@ async def test_nothing_expires_where_there_is_no_coalition_yet(
     assert await upkeep.let_holds_go(at) == 0
 
 
-async def test_answers_are_forgotten_after_a_week(coalition: None, at: datetime) -> None:
+async def test_answers_are_forgotten_after_two_days(coalition: None, at: datetime) -> None:
     claim = Claim.of(1, "key", "issue", b"body")
     async with transaction() as connection:
         await store(connection, [(claim, Answer(201, "application/json", b"{}"))], at)
-    for days, known in ((6, 1), (8, 0)):
-        await upkeep.tidy(at + timedelta(days=days))
+    for hours, known in ((47, 1), (49, 0)):
+        await upkeep.tidy(at + timedelta(hours=hours))
         async with transaction() as connection:
             assert len(await find(connection, [claim])) == known
 
