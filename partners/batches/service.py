@@ -48,6 +48,7 @@ JOB = "batches.run"
 POSTED_AT_ONCE = 2
 """How many batches one process posts at the same time: tills need the other connections."""
 
+_POSTED, _ACCEPTED = 201, 202
 _JOB_STORED = {"lock_timeout": "5s"}
 
 
@@ -117,9 +118,9 @@ class Batches:
         written: list[tuple[int, int, bytes]] = []
         refused = 0
         async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
-            known = await _known(connection, upload.claim)
+            known = await _known(connection, upload)
             if known is not None:
-                return await _again(known, upload.sender.partner_no)
+                return known
             for chunk in upload.received.chunks:
                 decoded = decoder.decode(chunk.records)
                 answered = await chunks.post_chunk(
@@ -142,9 +143,11 @@ class Batches:
             await _insert(connection, upload, stored, kept)
             media_type = upload.answer_media.value
             await store(
-                connection, [(upload.claim, Answer(201, media_type, batch.bytes))], upload.at
+                connection, [(upload.claim, Answer(_POSTED, media_type, batch.bytes))], upload.at
             )
-        return Answer(201, media_type, _written(stored, media_type, [row[2] for row in written]))
+        return Answer(
+            _POSTED, media_type, _written(stored, media_type, [row[2] for row in written])
+        )
 
     async def _keep(self, upload: Upload) -> Answer:
         """Store the lines and ask for the job, in one transaction: all of it or nothing."""
@@ -152,7 +155,7 @@ class Batches:
         received = upload.received
         assert received.spool is not None, "what is for the job is on disk"
         async with transaction(_JOB_STORED) as connection:
-            known = await _known(connection, upload.claim)
+            known = await _known(connection, upload)
             if known is not None:
                 return known
             stored = Stored(batch, BatchState.QUEUED.value, received.lines, 0, 0, upload.at, None)
@@ -164,7 +167,7 @@ class Batches:
             await jobs.enqueue(connection, [JobRequest(JOB, BatchJob(batch), f"batch:{batch}")])
             accepted = BatchAccepted(batch_id=batch, state=BatchState.QUEUED, lines=received.lines)
             media = upload.answer_media
-            answer = Answer(202, media.value, encode(accepted, media))
+            answer = Answer(_ACCEPTED, media.value, encode(accepted, media))
             await store(connection, [(upload.claim, answer)], upload.at)
         return answer
 
@@ -227,16 +230,15 @@ async def answers(batch: BatchId, *, partner_no: int, from_line: int) -> AsyncIt
         line = chunk.first_line + chunk.lines
 
 
-async def _known(connection: Connection, claim: Claim) -> Answer | None:
-    known = replay(claim, await find(connection, [claim]))
+async def _known(connection: Connection, upload: Upload) -> Answer | None:
+    """Return the first answer to the same upload; None when it is new."""
+    known = replay(upload.claim, await find(connection, [upload.claim]))
     if isinstance(known, KeyReused):
         raise known
-    return known
-
-
-async def _again(known: Answer, partner_no: int) -> Answer:
-    """Return the first answer of a batch that was posted in its request."""
-    batch = BatchId(UUID(bytes=known.body))
+    if known is None or known.status == _ACCEPTED:
+        return known
+    # Of a batch that was answered in its request only the id is kept beside the claim.
+    batch, partner_no = BatchId(UUID(bytes=known.body)), upload.sender.partner_no
     stored = await _read(batch, partner_no)
     kept = [ndjson async for ndjson in answers(batch, partner_no=partner_no, from_line=1)]
     return known._replace(body=_written(stored, known.media_type, kept))

@@ -2,6 +2,8 @@
 
 import pytest
 
+from coalition.kernel.database import transaction
+from coalition.kernel.database.transactions import TENANT_ROLE
 from tests.support.http import Coalition, Shop
 
 
@@ -70,6 +72,19 @@ async def test_anothers_batch_is_not_there(grocer: Shop, fuel: Shop) -> None:
     assert [item["batch_id"] for item in (await grocer.get("/v1/batches")).json()["items"]] == [
         batch
     ]
+
+
+@pytest.mark.parametrize("table", ["posting", "hold", "batch", "batch_chunk"])
+async def test_the_database_itself_shows_a_tenant_its_own_rows_only(
+    grocer: Shop, fuel: Shop, table: str
+) -> None:
+    member = await grocer.new_member()
+    await grocer.issue(member, 100)
+    await grocer.post("/v1/points/holds", grocer.payment(member, 80))
+    await grocer.send("/v1/batches", b"{}\n", "application/x-ndjson")
+    for shop, expected in ((grocer, 1), (fuel, 0)):
+        async with transaction(role=TENANT_ROLE, partner_no=shop.partner.no) as connection:
+            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == expected
 
 
 async def test_a_batch_does_not_reverse_anothers_posting(grocer: Shop, fuel: Shop) -> None:
