@@ -30,8 +30,8 @@ _DESCRIPTION = (
     "in minor units with its currency, times are RFC 3339. Every POST that writes needs an "
     "Idempotency-Key: the same key with the same body gets the first answer again."
 )
-_STATEMENT_TIMEOUT_S = 10.0
-"""How long a statement may take that somebody waits for; then the wire is taken for dead."""
+_STATEMENT_TIMEOUT_S = 30.0
+"""How long a statement may take that somebody waits for; large batches have the longest."""
 _SCOPE_TEXTS = {
     "points:issue": "Give points, take them back, read own postings",
     "points:redeem": "Take points as payment, hold them",

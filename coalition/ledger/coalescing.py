@@ -10,6 +10,7 @@ from contextvars import Context
 from typing import Generic, TypeVar
 
 from coalition.kernel.database.transactions import is_lock_timeout, is_outage
+from coalition.kernel.errors import Unavailable
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -73,9 +74,12 @@ class Coalescer(Generic[Request, Answer]):
                 await self._answer(batch[:middle])
                 await self._answer(batch[middle:])
             else:
-                for _, future in batch:
+                # Whoever came while all attempts failed has waited as long, and hears of it too.
+                waiting = self._waiting if isinstance(error, Unavailable) else []
+                for _, future in (*batch, *waiting):
                     if not future.done():
                         future.set_exception(error)
+                waiting.clear()
             return
         for (_, future), answer in zip(batch, answers, strict=True):
             if not future.done():

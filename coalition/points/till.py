@@ -1,8 +1,9 @@
 """The till's side of points: single requests, coalesced, each answered after its own commit."""
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Awaitable, Collection, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -29,9 +30,14 @@ from coalition.points import terms as business
 from coalition.points.commands import Asked, BalanceAnswer, HoldAnswer, QuoteAnswer, QuoteBody
 from coalition.points.drafting import earned, member_of
 from coalition.points.refusals import UnknownCard
-from coalition.points.rules import payable
+from coalition.points.rules import payable, why_earned
 from coalition.points.service import LineAnswer, digest_or_none, post, post_isolating
 from coalition.points.terms import Terms, check_time
+
+Result = TypeVar("Result")
+
+_ATTEMPT_TIMEOUT_S = 10.0
+"""How long an attempt may take as a whole; then its connection is taken for dead."""
 
 _PATIENCE_TOGETHER = posting.PINNED | {"lock_timeout": "1s"}
 _PATIENCE_ALONE = posting.PINNED | {"lock_timeout": "2s"}
@@ -71,7 +77,8 @@ class Tills:
         """Post the lines of a batch, each answered, in the caller's transaction.
 
         The transaction has the settings `posting.PINNED` and may have the role
-        `posting.POSTER_ROLE`; `ensure_partition(at)` came before it. Balances are not filled in.
+        `posting.POSTER_ROLE`; `ensure_partition(at)` came before it. The answers carry neither
+        balances nor reasons nor lots.
         """
         terms = await self.refresh_terms(connection)
         return await post_isolating(connection, asked, terms=terms, card_key=self._card_key, at=at)
@@ -96,8 +103,8 @@ class Tills:
         contract = terms.catalogue.contract_at(partner_no, occurred_at)
         points, reasons = 0, []
         if contract.issues:
-            points, _, reason = earned(partner_no, body, terms, occurred_at)
-            reasons = [reason]
+            points, rule = earned(partner_no, body, terms, occurred_at)
+            reasons = [why_earned(points, rule, body.purchase)]
         answer = QuoteAnswer(points, reasons)
         if member is not None:
             answer.member_id = member
@@ -142,7 +149,8 @@ class Tills:
         while True:
             try:
                 return await retrying(
-                    lambda: self._attempt(requests), unless=(asyncpg.LockNotAvailableError,)
+                    lambda: _in_time(self._attempt(requests)),
+                    unless=(asyncpg.LockNotAvailableError,),
                 )
             except ClaimTakenError:
                 continue  # another process has just answered one of the keys: find its answer
@@ -208,7 +216,12 @@ class Tills:
                 balances = await _read_balances(connection, known.keys(), terms, at)
             return [balances.get(member) for member in members]
 
-        return await retrying(attempt)
+        return await retrying(lambda: _in_time(attempt()))
+
+
+async def _in_time(attempt: Awaitable[Result]) -> Result:
+    async with asyncio.timeout(_ATTEMPT_TIMEOUT_S):
+        return await attempt
 
 
 async def _replay_instead_of_refusing(

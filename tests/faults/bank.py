@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
-from tests.faults.tills import Act, FindingError, Till
+from tests.faults.tills import PATIENCE_S, Act, FindingError, Till
 
 _ALLOWED = {
     "redeem": {"not_enough_points"},
@@ -51,6 +51,14 @@ class Bank:
             for number in range(customers):
                 group.create_task(self._customer(random.Random(f"{self.seed}-{number}"), until))
             group.create_task(self._reader(until))
+
+    async def answers(self, more: int) -> None:
+        """Return when so many more acts were answered."""
+        loop = asyncio.get_running_loop()
+        wanted, deadline = self.answered + more, loop.time() + PATIENCE_S
+        while self.answered < wanted:
+            assert loop.time() < deadline, f"{self.answered} of {wanted} answers, then no more"
+            await asyncio.sleep(0.005)
 
     async def settle(self) -> None:
         """Send every act again that was done: each must have its one answer."""

@@ -76,10 +76,11 @@ class Wire:
         task = asyncio.current_task()
         assert task is not None, "the server runs it as a task"
         self._tasks.add(task)
+        # The server looks at what becomes of this task and does not like it cancelled.
         try:
-            await self._passes.wait()
-            if not self._is_cut:
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await self._passes.wait()
+                if not self._is_cut:
                     there, back = await asyncio.open_connection(*self._target)
                     await self._join(_Connection((reader, writer), (there, back)))
         finally:

@@ -10,7 +10,7 @@ import pytest
 from tests.faults import bank
 from tests.faults.bank import Bank
 from tests.faults.houses import House
-from tests.faults.processes import PATIENCE_S, backends_of, kill_all, postgres_processes
+from tests.faults.processes import backends_of, kill_all, postgres_processes
 
 pytestmark = pytest.mark.slow
 
@@ -70,9 +70,9 @@ async def _bank_under(house: House, kills: list[Callable[[], Awaitable[None]]]) 
         async def kill_now_and_then() -> None:
             nonlocal is_over
             for kill in kills:
-                await _answers(tested, dice.randint(ACTS_BETWEEN_KILLS, 2 * ACTS_BETWEEN_KILLS))
+                await tested.answers(dice.randint(ACTS_BETWEEN_KILLS, 2 * ACTS_BETWEEN_KILLS))
                 await kill()
-            await _answers(tested, ACTS_BETWEEN_KILLS)
+            await tested.answers(ACTS_BETWEEN_KILLS)
             is_over = True
 
         async with asyncio.TaskGroup() as group:
@@ -85,12 +85,3 @@ async def _bank_under(house: House, kills: list[Callable[[], Awaitable[None]]]) 
         unknown = sum(len(act.unknown) for act in tested.acts)
         told = f"{len(tested.acts)} acts, {unknown} unknown, {len(tested.readings)} readings"
         print(told)  # noqa: T201 - likewise
-
-
-async def _answers(tested: Bank, more: int) -> None:
-    """Return when the bank has been given so many more answers."""
-    loop = asyncio.get_running_loop()
-    wanted, deadline = tested.answered + more, loop.time() + PATIENCE_S
-    while tested.answered < wanted:
-        assert loop.time() < deadline, f"{tested.answered} of {wanted} answers, then no more"
-        await asyncio.sleep(0.005)

@@ -69,6 +69,18 @@ async def test_an_outage_is_told_to_all_at_once() -> None:
     assert len(work.batches) == 1
 
 
+async def test_whoever_waited_through_an_outage_hears_of_it_too() -> None:
+    work = Work(1, error=Unavailable())
+    coalescer = Coalescer(work)
+    first = coalescer.submit(1)
+    await asyncio.sleep(0)
+    rest = [coalescer.submit(number) for number in (2, 3)]
+    answers = await asyncio.gather(first, *rest, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {Unavailable}
+    assert work.batches == [[1]]
+    assert await coalescer.submit(2) == 4, "and the next one is tried"
+
+
 async def test_a_caller_that_goes_away_does_not_disturb_the_others() -> None:
     work = Work(4)
     coalescer = Coalescer(work)
