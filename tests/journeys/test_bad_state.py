@@ -1,6 +1,7 @@
 """What would be right at another time or from another caller: refused by the state of things."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -162,6 +163,24 @@ async def test_a_closed_store_takes_nothing(scene: Scene) -> None:
     for address in ("issue", "redeem", "holds"):
         body = grocer.payment(scene.member, 5, store=grocer.store.code)
         await assert_refused(grocer.post(f"/v1/points/{address}", body), 409, "store_closed")
+
+
+async def test_a_line_of_a_batch_needs_the_scope_of_its_kind_too(scene: Scene) -> None:
+    lines = [
+        {"kind": "issue", **scene.grocer.payment(scene.member, 5)},
+        {"kind": "redeem", **scene.grocer.payment(scene.member, 5)},
+        {"kind": "reverse", "posting_id": scene.posting, "points": 1},
+    ]
+    ndjson = "\n".join(map(json.dumps, lines)).encode()
+    for scope, allowed in {"": [], "points:issue": [1], "points:redeem": [2]}.items():
+        token = await token_of(scene.grocer.client, scene.grocer.at, f"batches:write {scope}")
+        grocer = scene.grocer
+        sender = Shop(grocer.partner, grocer.store, grocer.client, token, scene.http, grocer.at)
+        key = f"batch-{scope}"
+        answer = await sender.send("/v1/batches", ndjson, "application/x-ndjson", key=key)
+        statuses = {result["line"]: result["status"] for result in answer.json()["results"]}
+        assert {line for line, status in statuses.items() if status == 201} == {*allowed}
+        assert {status for line, status in statuses.items() if line not in allowed} == {403}
 
 
 async def test_a_suspended_partner_does_no_business(scene: Scene) -> None:

@@ -1,0 +1,80 @@
+"""A token opens what its scopes name and nothing else, at every operation of the document."""
+
+import pytest
+
+from coalition.kernel.identity import SCOPES
+from tests.journeys import documented
+from tests.journeys.documented import Operation
+from tests.journeys.world import Scene, assert_refused
+from tests.support.http import token_of
+
+OPERATIONS = [*documented.operations(documented.schema())]
+
+
+def needed(operation: Operation) -> set[str]:
+    """Return the scopes of which the document says that a token must hold one."""
+    alternatives = operation.definition.raw.get("security") or []
+    return {scope for one in alternatives for scopes in one.values() for scope in scopes}
+
+
+SECURED = {operation.label: operation for operation in OPERATIONS if needed(operation)}
+
+
+def test_only_what_is_meant_for_everybody_is_open() -> None:
+    assert {operation.path for operation in OPERATIONS if not needed(operation)} == {
+        "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
+        "/health/live",
+        "/health/ready",
+        "/oauth/revoke",
+        "/oauth/token",
+    }
+
+
+@pytest.mark.parametrize("operation", SECURED.values(), ids=SECURED)
+async def test_all_other_scopes_together_do_not_open_it(
+    standing: Scene, operation: Operation
+) -> None:
+    others = " ".join(scope for scope in SCOPES if scope not in needed(operation))
+    known = {
+        "member_id": standing.member,
+        "posting_id": standing.posting,
+        "hold_id": standing.hold,
+        "batch_id": standing.batch,
+    }
+    sending = standing.http.request(
+        operation.method.upper(),
+        operation.path.format(**known),
+        headers=await _headers(standing, others),
+        content=b"{}",
+    )
+    answer = await assert_refused(sending, 403, "forbidden")
+    assert answer.json()["scope"].split() == [
+        scope for scope in SCOPES if scope in needed(operation)
+    ]
+
+
+async def test_a_posting_is_reversed_by_the_scope_that_makes_its_kind(standing: Scene) -> None:
+    address = f"/v1/postings/{standing.posting}/reverse"
+    headers = await _headers(standing, "points:redeem")
+    sending = standing.http.post(address, json={"points": 1}, headers=headers)
+    answer = await assert_refused(sending, 403, "forbidden")
+    assert answer.json()["scope"] == "points:issue"
+
+
+async def test_a_token_is_given_no_scope_that_its_client_lacks(standing: Scene) -> None:
+    client = standing.grocer.client
+    for scope in ("admin", "points:issue admin", "points:*", "POINTS:ISSUE", "points:issue,admin"):
+        form = {"grant_type": "client_credentials", "scope": scope}
+        basic = (client.client_id, client.client_secret)
+        answer = await standing.http.post("/oauth/token", data=form, auth=basic)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope"), scope
+
+
+async def _headers(standing: Scene, scope: str) -> dict[str, str]:
+    token = await token_of(standing.grocer.client, standing.grocer.at, scope)
+    return {
+        "authorization": f"Bearer {token}",
+        "idempotency-key": "narrow",
+        "content-type": "application/json",
+    }
