@@ -36,16 +36,14 @@ from coalition.points.refusals import (
     PurchaseOrPoints,
     UnknownCard,
 )
-from coalition.points.rules import Reason, earn, explain, given_reason
+from coalition.points.rules import EarningRule, earn, why_earned
 from coalition.points.terms import Terms, check_time
-
-Drafted = tuple[Draft, list[Reason]]
 
 
 def draft(
     asked: Asked, terms: Terms, members: Mapping[str, UUID], at: datetime
-) -> Drafted | PostingAnswer | Refused:
-    """Return the draft and its reasons, the answer where nothing needs posting, or the refusal.
+) -> Draft | PostingAnswer | Refused:
+    """Return the draft, the answer where nothing needs posting, or the refusal.
 
     `members` tells who holds the cards of this batch.
     """
@@ -58,10 +56,10 @@ def draft(
                 return _redeem(asked, asked.command, terms, members, at)
             case CaptureBody(points=points):
                 assert asked.target is not None
-                return Capture(asked.target, asked.partner_no, asked.client_no, points), []
+                return Capture(asked.target, asked.partner_no, asked.client_no, points)
             case VoidBody():
                 assert asked.target is not None
-                return Void(asked.target, asked.partner_no), []
+                return Void(asked.target, asked.partner_no)
             case ReverseBody():
                 return _reverse(asked, asked.command, terms, at)
     except Refused as refusal:
@@ -94,31 +92,31 @@ def _till(asked: Asked, command: IssueBody | RedeemBody, terms: Terms, at: datet
 
 def _issue(
     asked: Asked, command: IssueBody, terms: Terms, members: Mapping[str, UUID], at: datetime
-) -> Drafted | PostingAnswer:
+) -> Draft | PostingAnswer:
     member = member_of(command, members)
     till = _till(asked, command, terms, at)
     contract = terms.catalogue.contract_at(asked.partner_no, command.occurred_at)
     if not contract.issues:
         raise NotInContract("The partner's contract does not let it issue points")
-    points, rule_no, reason = earned(asked.partner_no, command, terms, command.occurred_at)
-    if points == 0:
-        return PostingAnswer(None, member, 0, [reason])
+    points, rule = earned(asked.partner_no, command, terms, command.occurred_at)
     bought = command.purchase
+    if points == 0:
+        return PostingAnswer(None, member, 0, [why_earned(points, rule, bought)])
     purchase = Purchase(bought.amount_minor, bought.currency) if bought else None
     grant = Grant(terms.base_provenance(contract, till.business_day), points)
-    return Issue(member, till, (grant,), purchase, rule_no), [reason]
+    return Issue(member, till, (grant,), purchase, rule.no if rule else None)
 
 
 def earned(
     partner_no: int, command: IssueBody | QuoteBody, terms: Terms, occurred_at: datetime
-) -> tuple[int, int | None, Reason]:
-    """Return the points that a command gives, the rule behind them, and why."""
+) -> tuple[int, EarningRule | None]:
+    """Return the points that a command gives and the rule behind them, if there is one."""
     given = command.points if isinstance(command, IssueBody) else None
     bought = command.purchase
     if (given is None) == (bought is None):
         raise PurchaseOrPoints
     if given is not None or bought is None:
-        return given or 0, None, given_reason(given or 0)
+        return given or 0, None
     rule = terms.rules.at(partner_no, bought.currency, occurred_at)
     if rule is None:
         raise NoEarningRule(
@@ -127,7 +125,7 @@ def earned(
             currency=bought.currency,
         )
     points = min(earn(bought.amount_minor, rule), POINTS_MAX)
-    return points, rule.no, explain(bought.amount_minor, rule, points)
+    return points, rule
 
 
 def _redeem(
@@ -136,7 +134,7 @@ def _redeem(
     terms: Terms,
     members: Mapping[str, UUID],
     at: datetime,
-) -> Drafted:
+) -> Draft:
     member = member_of(command, members)
     till = _till(asked, command, terms, at)
     contract = terms.catalogue.contract_at(asked.partner_no, command.occurred_at)
@@ -145,15 +143,15 @@ def _redeem(
     currency_no = terms.catalogue.coalition.point_currency_no
     if isinstance(command, HoldBody):
         expires_at = at + timedelta(seconds=command.expires_in_s)
-        return Hold(member, till, currency_no, command.points, expires_at), []
-    return Redeem(member, till, currency_no, command.points), []
+        return Hold(member, till, currency_no, command.points, expires_at)
+    return Redeem(member, till, currency_no, command.points)
 
 
-def _reverse(asked: Asked, command: ReverseBody, terms: Terms, at: datetime) -> Drafted:
+def _reverse(asked: Asked, command: ReverseBody, terms: Terms, at: datetime) -> Draft:
     assert asked.target is not None
     contract = terms.catalogue.contract_at(asked.partner_no, at)
     today = terms.day(at)
     till = Till(asked.partner_no, asked.store_no, asked.client_no, None, today, at)
     grace = today + timedelta(days=contract.return_grace_days)
     order = contract.refund_order.value
-    return Reverse(asked.target, till, command.points, order, grace, command.reason), []
+    return Reverse(asked.target, till, command.points, order, grace, command.reason)

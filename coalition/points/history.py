@@ -14,7 +14,7 @@ from coalition.ledger.posting import POSTER_ROLE
 from coalition.ledger.refusals import UnknownHold, UnknownPosting
 from coalition.ledger.register import Recorded, RecordedHold
 from coalition.points.commands import Purchase
-from coalition.points.rules import Reason, explain, given_reason, reversed_reason, spent_reason
+from coalition.points.rules import Reason, reversed_reason, spent_reason, why_earned
 from coalition.points.terms import Terms
 
 
@@ -230,11 +230,9 @@ def _posting_view(recorded: Recorded, terms: Terms) -> PostingView:
 def _reason(recorded: Recorded, bought: Purchase | None, terms: Terms) -> Reason:
     """Explain a posting again from what is stored; the same words as in its first answer."""
     match Kind(recorded.kind):
-        case Kind.ISSUE if recorded.rule_no is not None and bought is not None:
-            rule = terms.rules.numbered(recorded.rule_no)
-            return explain(bought.amount_minor, rule, recorded.points)
         case Kind.ISSUE:
-            return given_reason(recorded.points)
+            rule = None if recorded.rule_no is None else terms.rules.numbered(recorded.rule_no)
+            return why_earned(recorded.points, rule, bought)
         case Kind.REDEEM:
             return spent_reason(recorded.points)
         case Kind.REVERSAL:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
+from typing import Protocol
 
 import msgspec
 
@@ -19,6 +20,15 @@ class EarningRule(msgspec.Struct, frozen=True):
     per_minor: int
     rounding: Rounding
     valid_from: datetime
+
+
+class Bought(Protocol):
+    """A purchase, in whichever shape it comes."""
+
+    @property
+    def amount_minor(self) -> int:
+        """What was paid, in minor units of its currency."""
+        ...
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -79,9 +89,11 @@ def explain(amount_minor: int, rule: EarningRule, points: int) -> Reason:
     return Reason(f"earning:{rule.no}", points, text)
 
 
-def given_reason(points: int) -> Reason:
-    """Return why points were issued without a rule."""
-    return Reason("given", points, "as the partner decided")
+def why_earned(points: int, rule: EarningRule | None, purchase: Bought | None) -> Reason:
+    """Return why `points` were issued: by `rule` for `purchase`, or as the partner decided."""
+    if rule is None or purchase is None:
+        return Reason("given", points, "as the partner decided")
+    return explain(purchase.amount_minor, rule, points)
 
 
 def spent_reason(points: int) -> Reason:

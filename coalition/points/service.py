@@ -25,7 +25,7 @@ from coalition.points.commands import (
     RedeemBody,
 )
 from coalition.points.drafting import draft
-from coalition.points.rules import Reason, reversed_reason, spent_reason
+from coalition.points.rules import Reason, reversed_reason, spent_reason, why_earned
 from coalition.points.terms import Terms
 
 POSTED = "points.posted"
@@ -43,16 +43,22 @@ class RefusedByDatabase(Invalid):
 class _Line(NamedTuple):
     position: int
     draft: Draft
-    reasons: list[Reason]
 
 
 async def post(
-    connection: Connection, asked: Sequence[Asked], *, terms: Terms, card_key: bytes, at: datetime
+    connection: Connection,
+    asked: Sequence[Asked],
+    *,
+    terms: Terms,
+    card_key: bytes,
+    at: datetime,
+    explains: bool = True,
 ) -> list[LineAnswer]:
-    """Post what is `asked`; return an answer to each, in order. Balances are not filled in.
+    """Post what is `asked`; return an answer to each, in order.
 
-    The caller holds a transaction with `posting.PINNED` settings. A line that cannot be done gets
-    its refusal and leaves nothing; the others are not spoiled.
+    Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
+    transaction with `posting.PINNED` settings. A line that cannot be done gets its refusal and
+    leaves nothing; the others are not spoiled.
     """
     answers: list[LineAnswer | None] = [None] * len(asked)
     members = await members_of_cards(connection, asked, card_key)
@@ -62,14 +68,14 @@ async def post(
         if isinstance(drafted, PostingAnswer | Refused):
             answers[position] = drafted
         else:
-            lines.append(_Line(position, *drafted))
+            lines.append(_Line(position, drafted))
     if lines:
         drafts = [line.draft for line in lines]
         batch, outcomes = await posting.post(connection, drafts, at=at, today=terms.day(at))
         related = set()
         postings = 0
         for line, outcome in zip(lines, outcomes, strict=True):
-            answers[line.position] = _answer(line, outcome)
+            answers[line.position] = _answer(line.draft, outcome, terms if explains else None)
             if not isinstance(outcome, Refused):
                 related.add((MemberId(outcome.holder), asked[line.position].partner_no))
                 postings += isinstance(outcome, Posted)
@@ -83,12 +89,14 @@ async def post(
 async def post_isolating(
     connection: Connection, asked: Sequence[Asked], *, terms: Terms, card_key: bytes, at: datetime
 ) -> list[LineAnswer]:
-    """Do as `post`, and isolate by halving a line that the database itself refuses."""
+    """Do as `post` without explaining, and isolate a line that the database itself refuses."""
     if not asked:
         return []
     await connection.execute("SAVEPOINT lines")
     try:
-        answers = await post(connection, asked, terms=terms, card_key=card_key, at=at)
+        answers = await post(
+            connection, asked, terms=terms, card_key=card_key, at=at, explains=False
+        )
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
         await connection.execute("ROLLBACK TO SAVEPOINT lines")
         if len(asked) == 1:
@@ -130,21 +138,24 @@ def digest_or_none(card_key: bytes, card: str) -> bytes | None:
         return None
 
 
-def _reason(draft: Draft, points: int) -> Reason:
-    """Return why points were moved that are known only now that they were."""
-    if isinstance(draft, Reverse):
-        return reversed_reason(points, draft.reason)
-    return spent_reason(points)
-
-
-def _answer(line: _Line, outcome: Outcome) -> LineAnswer:
+def _answer(draft: Draft, outcome: Outcome, terms: Terms | None) -> LineAnswer:
+    """Return the answer to one line, with lots and reasons where there are `terms` to tell them."""
     if isinstance(outcome, Posted):
-        lots = [
-            IssuedLot(grant.points, grant.provenance.expires_on)
-            for grant in (line.draft.grants if isinstance(line.draft, Issue) else ())
-        ]
-        reasons = line.reasons or [_reason(line.draft, outcome.points)]
-        return PostingAnswer(outcome.posting, outcome.holder, outcome.points, reasons, lots)
+        answer = PostingAnswer(outcome.posting, outcome.holder, outcome.points, [])
+        if terms is not None:
+            answer.reasons = [_reason(draft, outcome.points, terms)]
+            grants = draft.grants if isinstance(draft, Issue) else ()
+            answer.lots = [IssuedLot(grant.points, grant.provenance.expires_on) for grant in grants]
+        return answer
     if isinstance(outcome, Held):
         return HoldAnswer(outcome.hold, outcome.holder, outcome.points, outcome.expires_at)
     return outcome
+
+
+def _reason(draft: Draft, points: int, terms: Terms) -> Reason:
+    if isinstance(draft, Issue):
+        rule = None if draft.rule_no is None else terms.rules.numbered(draft.rule_no)
+        return why_earned(points, rule, draft.purchase)
+    if isinstance(draft, Reverse):
+        return reversed_reason(points, draft.reason)
+    return spent_reason(points)
