@@ -151,23 +151,29 @@ async def approve(
     return applied
 
 
-async def reject(approval_id: UUID, *, rejected_by: str, reason: str, at: datetime) -> None:
-    """Decide that it is not done; whoever prepared it may take it back so, also after its time."""
+async def reject(
+    approval_id: UUID, *, rejected_by: str, reason: str, at: datetime, kind: str | None = None
+) -> None:
+    """Decide that it is not done; whoever prepared it may take it back so, also after its time.
+
+    With a `kind`, an approval of another kind is as good as unknown.
+    """
     why = valid_reason(reason)
     async with transaction() as connection:
         row = await connection.fetchrow(
             """
             UPDATE approval SET state = 'rejected', decided_by = $2, decided_at = $3, reason = $4
-            WHERE id = $1 AND state = 'prepared'
+            WHERE id = $1 AND state = 'prepared' AND ($5::text IS NULL OR kind = $5)
             RETURNING kind, subject, payload, prepared_by
             """,
             approval_id,
             rejected_by,
             at,
             why,
+            kind,
         )
         if row is None:
-            raise await _why_not(connection, approval_id, kind=None, at=at)
+            raise await _why_not(connection, approval_id, kind=kind, at=at)
         await audit_log.record(
             connection,
             actor=rejected_by,

@@ -1,9 +1,9 @@
 """`coalition partner contract`: what was agreed with a partner, and since when."""
 
-import msgspec
 import rich_click as click
 
 from coalition.kernel.settings import Settings
+from server.commands import proposal
 from server.commands.known import find_partner, read_catalogue
 from server.commands.options import (
     answer,
@@ -13,12 +13,19 @@ from server.commands.options import (
     place_options,
     table_of,
 )
+from server.commands.terms import shown_terms
 from server.databases import do
 
 
 @click.group()
 def contract() -> None:
-    """Show contracts."""
+    """Show contracts; propose and sign later versions of them."""
+
+
+contract.add_command(proposal.propose)
+contract.add_command(proposal.waiting)
+contract.add_command(proposal.approve)
+contract.add_command(proposal.reject)
 
 
 @contract.command()
@@ -33,7 +40,7 @@ def show(context: click.Context, *, partner_name: str, as_json: bool) -> None:
     async def work(_: Settings) -> list[dict[str, object]]:
         known = await read_catalogue()
         versions = known.contracts_of(find_partner(known, partner_name).no)
-        return [msgspec.to_builtins(version, str_keys=True) for version in versions]
+        return [shown_terms(version) for version in versions]
 
     versions = do(place_of(context), work)
     names = list(versions[0]) if versions else []

@@ -3,8 +3,9 @@
 import functools
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 import rich_click as click
 
 from coalition.federation.terms import ContractTerms, Mode
@@ -58,52 +59,61 @@ class EarningText(click.ParamType[Earning | None]):
         return Earning(int(points), Amount().convert(amount or "1", param, ctx))
 
 
-_OPTIONS = (
-    click.option(
-        "--currency", default="SEK", show_default=True, help="What it settles in (ISO 4217)."
-    ),
-    click.option(
+_RENAMED: Final = {"service_fee": "service_fee_per_point"}
+
+_OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (  # Any: what click takes
+    ("--currency", {"default": "SEK", "help": "What it settles in (ISO 4217)."}),
+    (
         "--issue-price",
-        type=Amount(),
-        default="0.01",
-        show_default=True,
-        help="Money per point that it pays for points it issues.",
+        {
+            "type": Amount(),
+            "default": "0.01",
+            "help": "Money per point that it pays for points it issues.",
+        },
     ),
-    click.option(
+    (
         "--redemption-price",
-        type=Amount(),
-        default="0.01",
-        show_default=True,
-        help="Money per point that it gets for points it takes.",
+        {
+            "type": Amount(),
+            "default": "0.01",
+            "help": "Money per point that it gets for points it takes.",
+        },
     ),
-    click.option(
+    (
         "--service-fee",
-        type=Amount(),
-        default="0",
-        show_default=True,
-        help="Money per point that it pays the operator.",
+        {
+            "type": Amount(),
+            "default": "0",
+            "help": "Money per point that it pays the operator.",
+        },
     ),
-    click.option(
+    (
         "--roles",
-        type=Roles(),
-        default="issue,accept",
-        show_default=True,
-        help="What it may do: issue, accept, or both with a comma between.",
+        {
+            "type": Roles(),
+            "default": "issue,accept",
+            "help": "What it may do: issue, accept, or both with a comma between.",
+        },
     ),
-    click.option(
+    (
         "--mode",
-        type=click.Choice([mode.value for mode in Mode]),
-        default=Mode.OPERATOR_FUND.value,
-        show_default=True,
-        help="Who pays for points, and when.",
+        {
+            "type": click.Choice([mode.value for mode in Mode]),
+            "default": Mode.OPERATOR_FUND.value,
+            "help": "Who pays for points, and when.",
+        },
     ),
-    click.option(
-        "--prefunded-share", type=Amount(), help="With the mode hybrid: above 0, below 1."
+    (
+        "--prefunded-share",
+        {"type": Amount(), "help": "With the mode hybrid: above 0, below 1."},
     ),
-    click.option(
+    (
         "--expiry-months",
-        type=click.IntRange(1, 600),
-        help="Points end with the n-th month after they were earned.  [default: never]",
+        {
+            "type": click.IntRange(0, 600),
+            "default": 0,
+            "help": "Points end with the n-th month after they were earned; 0 is never.",
+        },
     ),
 )
 
@@ -112,29 +122,57 @@ def terms_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give `command` the options of a contract; it gets the `terms` that they say."""
 
     @functools.wraps(command)
-    def with_terms(
-        *arguments: Any,  # Any: the command's own
-        currency: str,
-        issue_price: Decimal,
-        redemption_price: Decimal,
-        service_fee: Decimal,
-        roles: frozenset[str],
-        mode: str,
-        prefunded_share: Decimal | None,
-        expiry_months: int | None,
-        **others: Any,
-    ) -> None:
-        terms = ContractTerms(
-            currency=currency,
-            issue_price=issue_price,
-            redemption_price=redemption_price,
-            service_fee_per_point=service_fee,
-            issues="issue" in roles,
-            accepts="accept" in roles,
-            mode=Mode(mode),
-            prefunded_share=prefunded_share,
-            expiry_months=expiry_months,
-        )
-        command(*arguments, terms=terms, **others)
+    def with_terms(*arguments: Any, **given: Any) -> None:  # Any: also the command's own
+        terms = ContractTerms(**_fields(given))
+        command(*arguments, terms=terms, **given)
 
-    return functools.reduce(lambda held, option: option(held), reversed(_OPTIONS), with_terms)
+    return _with_options(with_terms, has_defaults=True)
+
+
+def changed_terms_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command` the same options, none of which must be given.
+
+    It gets the `changes`: the fields of `ContractTerms` that the given ones say.
+    """
+
+    @functools.wraps(command)
+    def with_changes(*arguments: Any, **given: Any) -> None:  # Any: also the command's own
+        changes = _fields(given)
+        command(*arguments, changes=changes, **given)
+
+    return _with_options(with_changes, has_defaults=False)
+
+
+def _with_options(command: Callable[..., None], *, has_defaults: bool) -> Callable[..., None]:
+    for name, facts in reversed(_OPTIONS):
+        # Without its default an option that is not given is None, and its help shows no default.
+        without = {"default": None, "show_default": False}
+        kept = {"show_default": "default" in facts} | facts | ({} if has_defaults else without)
+        command = click.option(name, **kept)(command)
+    return command
+
+
+def _fields(given: dict[str, Any]) -> dict[str, Any]:  # Any: values of several types
+    """Take the options of a contract out of `given`; return the fields that they say."""
+    options = [name.removeprefix("--").replace("-", "_") for name, _ in _OPTIONS]
+    said = {name: value for name in options if (value := given.pop(name)) is not None}
+    fields = {_RENAMED.get(name, name): value for name, value in said.items() if name != "roles"}
+    if "roles" in said:
+        fields |= {"issues": "issue" in said["roles"], "accepts": "accept" in said["roles"]}
+    if "mode" in said:
+        # The share follows from the mode, unless it is given with it.
+        fields = {"prefunded_share": None} | fields | {"mode": Mode(said["mode"])}
+    if "expiry_months" in said:
+        fields["expiry_months"] = said["expiry_months"] or None
+    return fields
+
+
+def shown_terms(terms: ContractTerms) -> dict[str, object]:
+    """Return the terms as they are shown: prices without the zeros they are stored with."""
+    fields = msgspec.structs.asdict(terms)
+    plain = {
+        name: f"{value.normalize():f}"
+        for name, value in fields.items()
+        if isinstance(value, Decimal)
+    }
+    return {**msgspec.to_builtins(terms), **plain}

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -10,7 +9,6 @@ import pytest
 import rich_click as click
 from click.testing import CliRunner
 
-from coalition.kernel import embedded_postgres
 from server.cli import main
 from tests.server.processes import Ended, coalition, within
 from tests.server.test_serving import assert_stopped
@@ -40,18 +38,6 @@ def test_every_command_shows_how_it_is_used_with_an_example(words: tuple[str, ..
     shown = CliRunner().invoke(main, [*words, "--help"], prog_name="coalition")
     assert shown.exit_code == 0, shown.output
     assert f"coalition {' '.join(words)}" in shown.output.partition("Try:")[2]
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Iterator[Path]:
-    """Yield a data directory with one partner."""
-    directory = tmp_path / "data"
-    made = within("partner", "create", "--name", "Handlarn", "--data", directory, "--json")
-    assert made.status == 0, made.err
-    assert set(made.document) >= {"partner_id", "client_id", "client_secret"}
-    # Held here, the database need not be started for each command.
-    with embedded_postgres.start(directory):
-        yield directory
 
 
 def test_commands_of_partners_answer_in_json_alone(data: Path) -> None:
