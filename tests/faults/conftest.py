@@ -24,5 +24,7 @@ def house(founded: Path, tmp_path: Path) -> Iterator[House]:
     copied = copy_of(founded, tmp_path)
     yield copied
     copied.service.close()
+    if copied.service.log.exists():
+        print(copied.service.log.read_text()[-20_000:])  # noqa: T201 - shown when the test failed
     kill_all(postgres_processes(copied.data))
     shutil.rmtree(tmp_path, ignore_errors=True)

@@ -38,7 +38,14 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
         return ""
 
 
-_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+# The last one: asyncpg has read that the server ended the session, and not understood it yet.
+_FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+    asyncpg.InternalClientError,
+)
+_NO_MORE_OF_USE = (TimeoutError, asyncio.CancelledError, asyncpg.InternalClientError)
 
 
 class Transaction(PostgresTransaction):
@@ -102,7 +109,7 @@ class Transaction(PostgresTransaction):
             await self.connection.execute("ROLLBACK")
 
     async def _throw_away_if_given_up(self, error: BaseException) -> None:
-        if not isinstance(error, TimeoutError | asyncio.CancelledError):
+        if not isinstance(error, _NO_MORE_OF_USE):
             return
         if not self.connection.is_closed():
             self.connection.terminate()

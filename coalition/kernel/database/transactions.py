@@ -103,7 +103,10 @@ def _is_lost_connection(error: BaseException) -> bool:
             isinstance(error, asyncpg.PostgresConnectionError)
             or error.sqlstate in _STARTING_OR_STOPPING
         )
-    return isinstance(error, asyncpg.InterfaceError | OSError | TimeoutError)
+    # An InternalClientError: asyncpg has read the session's end but not understood it yet.
+    return isinstance(
+        error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError | TimeoutError
+    )
 
 
 async def retrying(
