@@ -17,7 +17,7 @@ from coalition.access.form_description import RevocationOperation, TokenOperatio
 from coalition.access.refusals import InvalidClient, InvalidRequest, TokenRefused
 from coalition.access.signing import base64url
 from coalition.kernel.identity import SCOPES
-from coalition.kernel.web.decoding import ClientGone, read_body
+from coalition.kernel.web.decoding import BodyTruncated, read_body
 
 JWKS_PATH = "/.well-known/jwks.json"
 METADATA_PATH = "/.well-known/oauth-authorization-server"
@@ -186,7 +186,7 @@ async def _asked(request: AnyRequest) -> tuple[dict[str, str], Credential, datet
     declared = request.headers.get("content-length", "").encode("latin-1")
     try:
         body = await read_body(request.receive, limit_bytes=FORM_MAX_BYTES, declared=declared)
-    except ClientGone as error:
+    except BodyTruncated as error:
         raise InvalidRequest("The body ends before it is whole") from error
     form = dict(read_form(body, request.headers.get("content-type", "")))
     credential = credential_of(form, request.headers.getall("authorization", []))

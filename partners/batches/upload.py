@@ -9,7 +9,6 @@ from typing import Any, Protocol, cast
 import msgspec
 
 from coalition.kernel.errors import TooLarge
-from coalition.kernel.web.decoding import ClientGone
 from coalition.kernel.web.hot import Upload
 from partners.batches import results
 from partners.batches.lines import columns_of, is_cut
@@ -147,7 +146,7 @@ async def receive(upload: Upload, *, limit_bytes: int) -> Received:
     """Read `upload` to its end; the caller closes the spool of what is returned.
 
     Raises `TooLarge`, `TooManyLines`, `BatchEmpty`, `BatchTruncated`, `BatchUnreadable`,
-    `BatchHeaderInvalid`, `ClientGone`. Nothing is kept then.
+    `BatchHeaderInvalid`. Nothing is kept then.
     """
     reader = _Reader()
     try:
@@ -192,7 +191,7 @@ async def _pieces(upload: Upload, limit_bytes: int) -> AsyncIterator[bytes]:
     while more:
         message = cast("dict[str, Any]", await upload.receive())  # Any: an ASGI message
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise BatchTruncated
         body: bytes = message.get("body", b"")
         came += len(body)
         if came > limit_bytes:

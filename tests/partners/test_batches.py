@@ -229,6 +229,23 @@ async def test_what_is_refused_as_a_whole_leaves_nothing(grocer: Shop) -> None:
     assert await count("receipt_claim") == 0
 
 
+async def test_an_upload_whose_connection_breaks_off_leaves_nothing(
+    coalition: Coalition, grocer: Shop
+) -> None:
+    member = await grocer.new_member()
+    content = lines(grocer.purchase(member, 100) for _ in range(3))
+    for address, media_type, code in (
+        ("/v1/batches", NDJSON, "batch_truncated"),
+        ("/v1/points/issue", "application/json", "body_truncated"),
+    ):
+        headers = grocer.headers | {"content-type": media_type, "idempotency-key": "k"}
+        status, problem = await coalition.broken_off(address, content[:100], headers)
+        assert (status, problem["code"]) == (400, code)
+    assert await count("posting") == await count("batch") == 0
+    again = await grocer.send("/v1/batches", content, NDJSON, key="k")
+    assert again.status_code == 201
+
+
 async def test_results_are_read_again_from_any_line(grocer: Shop) -> None:
     member = await grocer.new_member()
     content = lines([grocer.purchase(member, 100) for _ in range(7)])

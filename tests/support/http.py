@@ -1,5 +1,6 @@
 """A coalition behind its HTTP door, served in this process: real clients, tokens and rows."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -161,6 +162,31 @@ class Coalition:
         return await stores.create_store(
             partner_no=shop.partner.no, code=code, name=code, actor=ACTOR, at=self.clock.now()
         )
+
+    async def broken_off(
+        self, address: str, content: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, dict[str, Any]]:
+        """Send the beginning of a body and hang up; return status and problem all the same."""
+        coming = [{"type": "http.request", "body": content, "more_body": True}]
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return coming.pop() if coming else {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": address,
+            "raw_path": address.encode(),
+            "query_string": b"",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+        await self.app(scope, receive, send)  # type: ignore[arg-type]  # Litestar's are narrower
+        start, *body = sent
+        return start["status"], json.loads(b"".join(part["body"] for part in body))
 
     async def close(self) -> None:
         """Finish what is under way."""

@@ -29,8 +29,10 @@ class Media(Enum):
     MSGPACK = MSGPACK_MEDIA_TYPE
 
 
-class ClientGone(Exception):  # noqa: N818 - an event, which nobody answers
-    """The client closed the connection before its body was read."""
+class BodyTruncated(Malformed):
+    """The body ends before it is whole; nothing was done, so send it again."""
+
+    code, title = "body_truncated", "Body truncated"
 
 
 _JSON_ENCODER = msgspec.json.Encoder()
@@ -84,7 +86,7 @@ async def read_body(receive: Receive, *, limit_bytes: int, declared: bytes = b""
     """Return the whole body; refuse it as soon as it is known to be longer than `limit_bytes`.
 
     `declared` is the Content-Length, where there is one.
-    Raises `TooLarge`, `Malformed`, `ClientGone`.
+    Raises `TooLarge`, `Malformed`, `BodyTruncated`.
     """
     if declared:
         if not declared.isdigit():
@@ -94,7 +96,7 @@ async def read_body(receive: Receive, *, limit_bytes: int, declared: bytes = b""
             raise _too_large(limit_bytes)
     message = cast("dict[str, Any]", await receive())  # Any: an ASGI message
     if message["type"] == "http.disconnect":
-        raise ClientGone
+        raise BodyTruncated
     body = cast("bytes", message.get("body", b""))
     if not message.get("more_body"):
         if len(body) > limit_bytes:
@@ -115,7 +117,7 @@ async def _read_rest(
             raise _too_large(limit_bytes)
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise BodyTruncated
         body += message.get("body", b"")
         more = message.get("more_body", False)
     if len(body) > limit_bytes:

@@ -25,7 +25,6 @@ from coalition.kernel.errors import Forbidden, Malformed, NotAllowed, Refused, U
 from coalition.kernel.identity import Caller
 from coalition.kernel.web.decoding import (
     BodyDecoder,
-    ClientGone,
     Media,
     QueryDecoder,
     encode,
@@ -169,8 +168,6 @@ def hot_route(door: Door, path: str, *endpoints: HotEndpoint) -> ASGIRouteHandle
                 first = await anext(answer.content, b"")
                 pieces, answer = answer.content, msgspec.structs.replace(answer, content=first)
             status, headers, body = _written(answer, call.media, is_whole=pieces is None)
-        except ClientGone:
-            return
         except Exception as error:  # noqa: BLE001 - every failure has its answer; unknown ones are logged
             status, headers, body = problem_response(error, raw.get(REQUEST_ID))
         await send({"type": "http.response.start", "status": status, "headers": headers})
