@@ -20,10 +20,13 @@ _SERVING = re.compile(r"^Serving on (http://[\d.:]+);", re.MULTILINE)
 _POLL_S = 0.02
 
 
-def coalition(*arguments: str) -> Any:  # Any: whatever JSON document the command prints
+def coalition(
+    *arguments: str, environ: Mapping[str, str] | None = None
+) -> Any:  # Any: whatever JSON document the command prints
     """Run a command that prints one JSON document; return it."""
     command = [*_COMMAND, *arguments, "--json"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    env = os.environ | dict(environ or {})
+    done = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
 
 
