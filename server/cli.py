@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "partner": "server.commands.partner:partner",
     "earning": "server.commands.earning:earning",
     "client": "server.commands.client:client",
+    "keys": "server.commands.keys:keys",
     "member": "server.commands.member:member",
     "doctor": "server.commands.doctor:doctor",
     "audit": "server.commands.audit:audit",

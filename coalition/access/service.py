@@ -52,6 +52,14 @@ class KnownSecret(msgspec.Struct, frozen=True):
     expires_at: datetime | None
 
 
+class KnownKey(msgspec.Struct, frozen=True):
+    """A live public key of a client, by the name under which it can be revoked."""
+
+    kid: str
+    algorithm: str
+    created_at: datetime
+
+
 class _Found(msgspec.Struct, frozen=True):
     no: int
     partner_no: int
@@ -155,12 +163,7 @@ async def add_key(client_id: str, public_key: str, *, actor: str, at: datetime) 
     key = read_public_key(public_key)
     async with transaction() as connection:
         client = await _active(connection, client_id)
-        _check_room(
-            await connection.fetchval(
-                "SELECT count(*) FROM client_key WHERE client_no = $1 AND revoked_at IS NULL",
-                client.no,
-            )
-        )
+        _check_room(len(await live_keys(client_id)))
         await ClientKey.insert(
             ClientKey(
                 id=random_id(),
@@ -175,6 +178,20 @@ async def add_key(client_id: str, public_key: str, *, actor: str, at: datetime) 
         facts = {"kid": key.kid, "algorithm": key.algorithm}
         await _record(connection, "client_key.added", client.no, facts, actor=actor, at=at)
     return key.kid
+
+
+async def live_keys(client_id: str) -> list[KnownKey]:
+    """Return the public keys that the client may sign its assertions with, oldest first."""
+    async with transaction() as connection:
+        client = await _found(connection, client_id)
+        rows = await connection.fetch(
+            """
+            SELECT kid, algorithm, created_at FROM client_key
+            WHERE client_no = $1 AND revoked_at IS NULL ORDER BY created_at, id
+            """,
+            client.no,
+        )
+    return [KnownKey(**row) for row in rows]
 
 
 async def revoke_key(client_id: str, kid: str, *, actor: str, at: datetime) -> None:

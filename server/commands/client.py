@@ -1,7 +1,6 @@
 """`coalition client`: the programs of partners that may get access tokens."""
 
 from datetime import timedelta
-from uuid import UUID
 
 import rich_click as click
 
@@ -10,6 +9,7 @@ from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.identity import SCOPES
 from coalition.kernel.settings import Settings
+from server.commands.credential import key, secret
 from server.commands.known import find_partner, read_catalogue
 from server.commands.options import (
     ACTOR,
@@ -39,6 +39,10 @@ ORDER BY client.no
 @click.group()
 def client() -> None:
     """Make, list, rotate and revoke the credentials of partners' systems."""
+
+
+client.add_command(secret)
+client.add_command(key)
 
 
 @client.command()
@@ -116,7 +120,10 @@ def list_clients(context: click.Context, *, partner_name: str | None, as_json: b
 def rotate(
     context: click.Context, *, client_id: str, expires_in_days: int | None, as_json: bool
 ) -> None:
-    """Give CLIENT_ID a further secret; revoke the old one when every system has the new one."""
+    """Give CLIENT_ID a further secret; the old one stays until `secret revoke` ends it.
+
+    Revoke the old one when every system has the new one; `secret list` shows its id.
+    """
 
     async def work(_: Settings) -> dict[str, object]:
         at = SystemClock().now()
@@ -130,19 +137,14 @@ def rotate(
 
 @client.command()
 @click.argument("client_id")
-@click.option("--secret-id", type=click.UUID, help="Revoke only this secret.")
 @place_options
 @click.pass_context
 @example("coalition client revoke client_0123456789abcdef")
-def revoke(context: click.Context, *, client_id: str, secret_id: UUID | None) -> None:
+def revoke(context: click.Context, *, client_id: str) -> None:
     """Let CLIENT_ID in no longer, for good; services know within seconds."""
 
     async def work(_: Settings) -> None:
-        at = SystemClock().now()
-        if secret_id is not None:
-            await service.revoke_secret(client_id, secret_id, actor=ACTOR, at=at)
-        else:
-            await service.revoke_client(client_id, actor=ACTOR, at=at)
+        await service.revoke_client(client_id, actor=ACTOR, at=SystemClock().now())
 
     do(place_of(context), work)
-    say("The secret is revoked." if secret_id else f"{client_id} is revoked.")
+    say(f"{client_id} is revoked.")
