@@ -132,6 +132,7 @@ def run_wrk(
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = _REQUESTS.search(output)
     assert found, output
+    assert int(found[1]) > int(found[2]), f"every request to {load.path} was refused"
     requests, errors, microseconds, p99 = map(int, found.groups())
     return Reading((requests - errors) / microseconds * 1e6, p99 / 1000, errors)
 

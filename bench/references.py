@@ -61,7 +61,7 @@ def pgbench(world: World, *, builtin: str, clients: int, seconds: int) -> tuple[
     """Return transactions per second and mean latency in ms of one of pgbench's own scripts."""
     output = _pgbench(
         world,
-        *("-b", builtin, "-c", str(clients), "-j", "2", "-T", str(seconds), "-M", "prepared", "-n"),
+        *("-b", builtin, "-c", str(clients), "-j", "2", "-T", str(seconds), "-n"),
     )
     tps, latency = _TPS.search(output), _LATENCY.search(output)
     assert tps, output

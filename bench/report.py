@@ -86,7 +86,7 @@ def result_of(group: str, measure: Measure, samples: Samples) -> Result:
         unit=measure.unit,
         reference=measure.reference,
         reference_value=None if reference_value is None else round(reference_value, 3),
-        ratio=round(value / reference_value if reference_value else value, 3),
+        ratio=round(value if reference_value is None else value / reference_value, 3),
         better=measure.better,
         gate=measure.gate,
         aim=measure.aim,

@@ -16,6 +16,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     member_id: str
     receipt: str
     occurred_at: str
+    store: str
     purchase: dict[str, Any]  # Any: the reference does not look inside
 
 
