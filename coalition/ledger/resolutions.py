@@ -29,10 +29,12 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
 ORDER BY kept.id, leg.lot
 """
 
+# An open hold is found by its id alone: asked for by its state as well, the planner took the index
+# of open holds and read all of them for each.
 _RESOLVE = """
 UPDATE hold SET state = resolved.state, resolved_at = $5, posting = resolved.posting
 FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::uuid[]) AS resolved (bucket, id, state, posting)
-WHERE hold.bucket = resolved.bucket AND hold.id = resolved.id AND hold.state = 1
+WHERE hold.bucket = resolved.bucket AND hold.id = resolved.id AND hold.resolved_at IS NULL
 """
 
 _DUE = (

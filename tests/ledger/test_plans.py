@@ -1,0 +1,226 @@
+"""The plans of the statements that post: look-ups by key, whatever the planner believes."""
+
+import asyncio
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from coalition.kernel import idempotency
+from coalition.kernel.database import Connection, Engine, open_database, transaction
+from coalition.kernel.idempotency import Answer, Claim
+from coalition.kernel.ids import random_id
+from coalition.ledger import holders, posting
+from coalition.ledger.drafts import Capture, Draft, Held, Hold, Posted
+from coalition.ledger.partitions import ensure_partition
+from server.apps import APPS
+from tests.ledger.plans import Plan, start_watching, watched
+from tests.support.ledger import FUEL, GROCER, issue, redeem, reverse, till
+
+MEMBERS = 600
+AT_ONCE = 10
+MOST_ROWS = 20 * AT_ONCE
+"""A batch of ten reads tens of rows of a table, not its thousands."""
+
+_TABLES = """
+SELECT oid::regclass::text FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+"""
+
+COSTS = ("seq_page_cost", "random_page_cost", "cpu_operator_cost")
+PINS = (COSTS, ("enable_seqscan",), (*COSTS, "enable_hashjoin"), (*COSTS, "enable_mergejoin"))
+
+
+@pytest.fixture
+def one_connection(runner: asyncio.Runner, database_url: str) -> Iterator[Engine]:
+    """Yield an engine whose every transaction runs on the same connection."""
+    engine = runner.run(open_database(database_url, apps=APPS, pool_size=1))
+    yield engine
+    runner.run(engine.close())
+
+
+class Shop:
+    """Posts batches of every kind and watches their plans."""
+
+    def __init__(self, at: datetime, settings: dict[str, str]) -> None:
+        self.at = at
+        self.settings = settings
+        self.members = [random_id() for _ in range(MEMBERS)]
+        self.number = 0
+
+    async def open(self) -> None:
+        await ensure_partition(self.at)
+        await ensure_partition(self.at - timedelta(days=31))
+        async with transaction() as connection:
+            await holders.open_holders(connection, self.members, self.at)
+            # Statistics change when the test says so, and not when the server finds the time.
+            for row in await connection.fetch(_TABLES):
+                await connection.execute(f"ALTER TABLE {row[0]} SET (autovacuum_enabled = off)")
+
+    async def fill(self) -> None:
+        """Fill the tables with thousands of lots, postings, claims and holds, of two months."""
+        for month in (31, 0):
+            at = self.at - timedelta(days=month)
+            for day in range(4):
+                expires_on = (self.at + timedelta(days=10 + day)).date()
+                drafts: list[Draft] = [
+                    issue(member, 100, at, expires_on=expires_on, receipt=self.receipt())
+                    for member in self.members
+                ]
+                drafts += [redeem(member, 5, at, receipt=self.receipt()) for member in self.members]
+                drafts += [
+                    Hold(member, till(FUEL, at, self.receipt()), 1, 5, at + timedelta(hours=1))
+                    for member in self.members
+                ]
+                await self.post(drafts, at)
+                async with transaction() as connection:
+                    await self.store_claims(connection, MEMBERS)
+
+    async def post(self, drafts: list[Draft], at: datetime | None = None) -> list[object]:
+        at = at or self.at
+        async with transaction(self.settings, role=posting.POSTER_ROLE) as connection:
+            _, outcomes = await posting.post(connection, drafts, at=at, today=at.date())
+        return list(outcomes)
+
+    async def store_claims(self, connection: Connection, number: int) -> None:
+        claims = [Claim.of(1, self.receipt(), "/", b"") for _ in range(number)]
+        await idempotency.find(connection, claims)
+        answers = [(claim, Answer(201, "text/plain", b"made")) for claim in claims]
+        await idempotency.store(connection, answers, self.at)
+
+    def receipt(self) -> str:
+        self.number += 1
+        return f"r{self.number}"
+
+    async def work(self) -> None:
+        """Do everything that tills do, ten at a time."""
+        ten = self.members[:AT_ONCE]
+        made = await self.post(
+            [
+                *(issue(member, 50, self.at, receipt=self.receipt()) for member in ten),
+                *(redeem(member, 40, self.at, receipt=self.receipt()) for member in ten),
+                *(
+                    Hold(member, till(FUEL, self.at, self.receipt()), 1, 5, self.later)
+                    for member in ten
+                ),
+            ]
+        )
+        issued, spent, held = made[:AT_ONCE], made[AT_ONCE : 2 * AT_ONCE], made[2 * AT_ONCE :]
+        undo: list[Draft] = [
+            Capture(outcome.hold, FUEL, None, 3) for outcome in held if isinstance(outcome, Held)
+        ]
+        for partner_no, outcomes in ((FUEL, spent), (GROCER, issued)):
+            undo += [
+                reverse(outcome.posting, self.at, partner_no=partner_no, points=2)
+                for outcome in outcomes
+                if isinstance(outcome, Posted)
+            ]
+        assert len(undo) == 3 * AT_ONCE
+        await self.post(undo)
+        async with transaction(self.settings, role=posting.POSTER_ROLE) as connection:
+            await self.store_claims(connection, AT_ONCE)
+            await posting.balances(connection, ten, currency_no=1, today=self.at.date())
+
+    @property
+    def later(self) -> datetime:
+        return self.at + timedelta(hours=1)
+
+
+async def open_shop(at: datetime, state: str, *, without: Collection[str] = ()) -> Shop:
+    """Return a shop whose connection has planned its statements while the tables were in `state`.
+
+    `new`: when there was nothing. `empty`: the same, and the statistics said so. `small`: when
+    there was little, as after a night's sweep, and the statistics said so. `analyzed`: when they
+    were full and the statistics new. They are full afterwards, with postings of two months.
+    """
+    settings = {name: value for name, value in posting.PINNED.items() if name not in without}
+    shop = Shop(at, settings)
+    await shop.open()
+    if state == "small":
+        for _ in range(3):
+            await shop.work()
+    if state in ("empty", "small"):
+        await analyze()
+    if state in ("new", "empty", "small"):
+        for _ in range(7):
+            await shop.work()
+    await shop.fill()
+    if state == "analyzed":
+        await analyze()
+    return shop
+
+
+async def analyze() -> None:
+    async with transaction() as connection:
+        await connection.execute("ANALYZE")
+
+
+async def watch(shop: Shop) -> tuple[list[Plan], int]:
+    """Return the plans of some work, and how often a plan was made for one execution only."""
+    async with transaction() as connection:
+        await start_watching(connection)
+    before = await custom_plans()
+    async with transaction(shop.settings, role=posting.POSTER_ROLE) as connection:
+        with watched(connection) as plans:
+            for _ in range(3):
+                await shop.work()
+            await asyncio.sleep(0)
+    return [plan for plan in plans if "unnest" in plan.query], await custom_plans() - before
+
+
+async def custom_plans() -> int:
+    async with transaction() as connection:
+        found = await connection.fetchval(
+            "SELECT sum(custom_plans) FROM pg_prepared_statements WHERE statement LIKE '%unnest%'"
+        )
+    assert found is not None
+    return int(found)
+
+
+def all_faults(plans: list[Plan]) -> list[str]:
+    return sorted({fault for plan in plans for fault in plan.faults(most_rows=MOST_ROWS)})
+
+
+@pytest.mark.parametrize("state", ["new", "empty", "small", "analyzed"])
+async def test_tills_look_up_by_key_whatever_the_tables_were_when_planned(
+    one_connection: Engine, at: datetime, state: str
+) -> None:
+    plans, custom = await watch(await open_shop(at, state))
+    assert all_faults(plans) == []
+    assert custom == 0, "a plan is made once"
+    queries = " ".join(plan.query for plan in plans)
+    for part in (
+        *("INSERT INTO lot ", "WITH RECURSIVE walk", "UPDATE lot ", "coalesce(sum(points_in"),
+        *("FOR NO KEY UPDATE", "INSERT INTO receipt_claim", "FROM idempotency_claim"),
+        *("INSERT INTO idempotency_claim", "FROM posting", "FROM hold", "UPDATE hold "),
+        *("INSERT INTO posting ", "INSERT INTO leg ", "INSERT INTO reversed_leg "),
+    ):
+        assert part in queries, f"nobody watched {part}"
+
+
+async def test_postings_are_looked_for_in_their_own_month_only(
+    one_connection: Engine, at: datetime
+) -> None:
+    plans, _ = await watch(await open_shop(at, "analyzed"))
+    loops: dict[str, float] = {}
+    for plan in plans:
+        for step in plan.steps:
+            if "Scan" in step.node and step.relation and step.relation.startswith("posting_2026"):
+                loops[step.relation] = loops.get(step.relation, 0) + step.loops
+    assert loops["posting_2026_11"] > 0
+    assert loops.get("posting_2026_10", 0) == 0
+
+
+@pytest.mark.parametrize("without", PINS, ids="+".join)
+async def test_plans_fall_without_their_pins(
+    one_connection: Engine, at: datetime, without: tuple[str, ...]
+) -> None:
+    plans, _ = await watch(await open_shop(at, "small", without=without))
+    assert all_faults(plans) != []
+
+
+async def test_without_the_pinned_cache_statements_are_planned_again_and_again(
+    one_connection: Engine, at: datetime
+) -> None:
+    _, custom = await watch(await open_shop(at, "empty", without=["plan_cache_mode"]))
+    assert custom > 0
