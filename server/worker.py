@@ -38,7 +38,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     scheduled, schedules = upkeep.scheduled(settings)
     kinds: list[JobKind[Any]] = [  # Any: each kind has its own payload
         *scheduled,
-        *batches.job_kinds(tills),
+        *batches.job_kinds(tills, clock),
         *job_kinds(SUBSCRIBERS),
     ]
     collector.calm()

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from coalition.kernel import jobs
+from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.database.transactions import TENANT_ROLE
 from coalition.kernel.idempotency import (
@@ -106,9 +107,12 @@ class Batches:
             except ClaimTakenError:
                 continue  # another process has just taken the same upload in: find its answer
 
-    async def run(self, batch: BatchId, at: datetime) -> None:
-        """Work `batch` off, chunk by chunk, each in a transaction; begun again it goes on."""
-        while await retrying(lambda: self._run_next(batch, at)):
+    async def run(self, batch: BatchId, clock: Clock) -> None:
+        """Work `batch` off, chunk by chunk, each in a transaction; begun again it goes on.
+
+        Each chunk has its own time: a long job is not posted as if all at its start.
+        """
+        while await retrying(lambda: self._run_next(batch, clock.now())):
             pass
 
     async def _post(self, upload: Upload) -> Answer:

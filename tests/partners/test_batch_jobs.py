@@ -2,15 +2,18 @@
 
 import asyncio
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from coalition.kernel.clock import FixedClock
 from coalition.kernel.database import transaction
+from coalition.kernel.ids import BatchId
 from coalition.points.till import Tills
 from partners.batches import upload
-from partners.batches.jobs import job_kinds, run_batch
+from partners.batches.jobs import job_kinds
 from partners.batches.service import JOB, Batches, BatchJob
 from tests.partners.test_batches import CSV, NDJSON, answered, count, lines, rows
 from tests.support.http import Coalition, Shop
@@ -27,7 +30,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def work_off(coalition: Coalition, batch: str, at: datetime) -> None:
     """Do the job of `batch` as a worker does."""
-    await run_batch(Batches(coalition.tills), UUID(batch), at)
+    await Batches(coalition.tills).run(BatchId(UUID(batch)), FixedClock(at))
 
 
 async def test_more_than_ten_thousand_lines_are_a_job(
@@ -44,7 +47,7 @@ async def test_more_than_ten_thousand_lines_are_a_job(
     assert (await grocer.get(f"{address}/results")).content == b""
     assert await count("posting") == 0
     assert await queued() == [accepted["batch_id"]]
-    (kind,) = job_kinds(coalition.tills)
+    (kind,) = job_kinds(coalition.tills, FixedClock(at))
     await kind.handle(BatchJob(UUID(accepted["batch_id"])), at)
     shown = (await grocer.get(address)).json()
     assert shown["state"] == "done"
@@ -72,9 +75,9 @@ async def test_a_job_that_was_killed_goes_on_where_it_stopped(
     batch = (await grocer.send("/v1/batches", content, NDJSON)).json()["batch_id"]
     post_lines, posted = Tills.post_lines, 0
 
-    async def killed_in_the_third(self: Tills, *arguments: object) -> object:
+    async def killed_in_the_third(self: Tills, *arguments: Any) -> object:  # Any: handed on
         nonlocal posted
-        answers = await post_lines(self, *arguments)  # type: ignore[arg-type]
+        answers = await post_lines(self, *arguments)
         posted += 1
         if posted == 3:
             raise asyncio.CancelledError
@@ -95,6 +98,30 @@ async def test_a_job_that_was_killed_goes_on_where_it_stopped(
     assert await grocer.balance(member) == 7
     await work_off(coalition, batch, at)
     assert await grocer.balance(member) == 7
+
+
+class PassingClock(FixedClock):
+    """A clock by which an hour passes from one look to the next."""
+
+    def now(self) -> datetime:
+        return self.advance(timedelta(hours=1))
+
+
+@pytest.mark.usefixtures("small_chunks")
+async def test_each_chunk_is_posted_at_its_own_time(
+    coalition: Coalition, grocer: Shop, at: datetime
+) -> None:
+    member = await grocer.new_member()
+    content = lines(grocer.purchase(member, 100) for _ in range(6))
+    batch = (await grocer.send("/v1/batches", content, NDJSON)).json()["batch_id"]
+
+    await Batches(coalition.tills).run(BatchId(UUID(batch)), PassingClock(at))
+
+    async with transaction() as connection:
+        rows = await connection.fetch("SELECT DISTINCT committed_at FROM posting ORDER BY 1")
+    assert [row[0] for row in rows] == [at + timedelta(hours=hours) for hours in (1, 2, 3)]
+    shown = (await grocer.get(f"/v1/batches/{batch}")).json()
+    assert datetime.fromisoformat(shown["finished_at"]) == at + timedelta(hours=3)
 
 
 @pytest.mark.usefixtures("small_chunks")
