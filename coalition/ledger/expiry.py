@@ -18,7 +18,7 @@ from coalition.ledger.lots import LotChanges
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.posting import PINNED, POSTER_ROLE
 
-BUCKETS_AT_ONCE = 8
+BUCKETS_AT_ONCE = 32
 LOTS_AT_ONCE = 5_000
 
 
