@@ -52,6 +52,11 @@ class Bank:
                 group.create_task(self._customer(random.Random(f"{self.seed}-{number}"), until))
             group.create_task(self._reader(until))
 
+    @property
+    def waiting(self) -> list[Act]:
+        """The acts that have no definite answer yet."""
+        return [act for act in self.acts if not act.ended]
+
     async def answers(self, more: int) -> None:
         """Return when so many more acts were answered."""
         loop = asyncio.get_running_loop()

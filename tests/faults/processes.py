@@ -1,7 +1,6 @@
 """The service as a process of its own, and PostgreSQL's processes: to start, to kill, to limit."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -157,16 +156,22 @@ def no_room_for_files_above(size_bytes: int, service: ServiceProcess, data: Path
     So the disk is full for PostgreSQL and for nobody else; what is started inherits the limit.
     """
     assert service.process is not None, "it was started"
-    _limit([service.process.pid, *postgres_processes(data)], size_bytes)
+    _limit([service.process.pid, *postgres_processes(data)], str(size_bytes))
     try:
         yield
     finally:
-        _limit([service.process.pid, *postgres_processes(data)], resource.RLIM_INFINITY)
+        _limit([service.process.pid, *postgres_processes(data)], "unlimited")
 
 
-def _limit(processes: Sequence[int], size_bytes: int) -> None:
+def _limit(processes: Sequence[int], size: str) -> None:
     for process in processes:
         try:
-            resource.prlimit(process, resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
-        except ProcessLookupError:
+            owner = Path(f"/proc/{process}").stat()
+        except FileNotFoundError:
             continue
+        # As its own user: even root may be forbidden to limit the processes of others.
+        command = ["prlimit", "--pid", str(process), f"--fsize={size}:"]
+        done = subprocess.run(
+            command, user=owner.st_uid, group=owner.st_gid, capture_output=True, check=False
+        )
+        assert done.returncode == 0 or not Path(f"/proc/{process}").exists(), done.stderr
