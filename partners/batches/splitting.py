@@ -3,6 +3,8 @@
 What is too long for a line is dropped while it is read, so memory stays bounded whatever comes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import msgpack  # type: ignore[import-untyped]  # it ships no types
@@ -105,23 +107,18 @@ class MsgpackSplitter:
     def feed(self, data: bytes) -> Records:
         """Return the lines that `data` ends."""
         records: Records = []
-        try:
+        with self._told_as_refusals():
             for start in range(0, len(data), _STEP_BYTES):
                 self._step(data[start : start + _STEP_BYTES], records)
-        except msgpack.BufferFull as error:
-            raise BatchUnreadable(
-                f"Line {self._count + 1} holds a value of more than a million bytes"
-            ) from error
-        except ValueError as error:  # FormatError and StackError are of this kind
-            raise BatchUnreadable(f"Line {self._count + 1} is not MessagePack") from error
         return records
 
     def finish(self) -> Records:
         """Return nothing: a value of MessagePack knows its own end."""
         records: Records = []
         if not self._is_begun and self._kept:
-            self._begin_values()
-            self._split(records)
+            with self._told_as_refusals():
+                self._begin_values()
+                self._split(records)
         if self._kept or self._is_too_long:
             raise BatchTruncated(
                 f"Line {self._count + 1} ends in the middle; nothing of the upload was kept"
@@ -132,6 +129,18 @@ class MsgpackSplitter:
                 "nothing of the upload was kept"
             )
         return records
+
+    @contextmanager
+    def _told_as_refusals(self) -> Iterator[None]:
+        """Raise `BatchUnreadable` for what is not MessagePack while the block runs."""
+        try:
+            yield
+        except msgpack.BufferFull as error:
+            raise BatchUnreadable(
+                f"Line {self._count + 1} holds a value of more than a million bytes"
+            ) from error
+        except ValueError as error:  # FormatError and StackError are of this kind
+            raise BatchUnreadable(f"Line {self._count + 1} is not MessagePack") from error
 
     def _step(self, data: bytes, records: Records) -> None:
         self._unpacker.feed(data)
@@ -153,8 +162,10 @@ class MsgpackSplitter:
         if 0x90 <= first <= 0x9F or first in (0xDC, 0xDD):
             try:
                 self._expected = self._unpacker.read_array_header()
-            except msgpack.OutOfData:
-                return
+            except msgpack.OutOfData as error:  # only at the end: a head has at most five bytes
+                raise BatchTruncated(
+                    "The head of the array ends in the middle; nothing of the upload was kept"
+                ) from error
             if self._expected > LINES_MOST:
                 raise TooManyLines(limit=LINES_MOST)
             self._drop_until(self._unpacker.tell())

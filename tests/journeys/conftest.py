@@ -36,8 +36,9 @@ def scene(runner: asyncio.Runner, world: World) -> Scene:
 def standing(runner: asyncio.Runner, postgres_url: str) -> Iterator[Scene]:
     """Yield a scene for all tests of a module.
 
-    Each of them shows that it left nothing behind, so to each the scene is as good as new. A module
-    uses either this one or those above: a process has one service at a time.
+    They show that they leave nothing behind, or use members of their own, so to each the scene is
+    as good as new. A module uses either this one or those above: a process has one service at a
+    time.
     """
     url = create_database(runner, postgres_url)
     stack = AsyncExitStack()

@@ -53,6 +53,8 @@ class Wire:
                 received = bytearray()
                 while piece := connection.recv(65_536):
                     received += piece
+            except TimeoutError:
+                raise
             except OSError:  # it was closed on us before all was sent
                 return b""
             return bytes(received)
