@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 import httpx
 
 from coalition.kernel import embedded_postgres
@@ -52,6 +53,17 @@ class House:
             yield
         finally:
             await engine.close()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[asyncpg.Connection]:
+        """Yield a session of an operator, straight to the database."""
+        server = embedded_postgres.running(self.data)
+        assert server is not None, "PostgreSQL runs"
+        connection = await asyncpg.connect(server.url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
     async def check_books(self) -> None:
         """Prove every invariant of the ledger."""

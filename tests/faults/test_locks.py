@@ -3,14 +3,11 @@
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import UUID
 
 import asyncpg
 import pytest
 
-from coalition.kernel import embedded_postgres
 from coalition.kernel.clock import SystemClock
 from tests.faults import bank
 from tests.faults.bank import Bank
@@ -25,18 +22,6 @@ LOCK_LOTS = "SELECT id FROM lot WHERE holder = $1 ORDER BY id DESC FOR UPDATE"
 _OTHER_SESSIONS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> $1"
 
 
-@asynccontextmanager
-async def _session(house: House) -> AsyncIterator[asyncpg.Connection]:
-    """Yield a session of an operator, straight to the database."""
-    server = embedded_postgres.running(house.data)
-    assert server is not None, "the service runs it"
-    connection = await asyncpg.connect(server.url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 @pytest.mark.parametrize(
     ("kind", "lock"), [("redeem", LOCK_MEMBER), ("issue", LOCK_LOTS)], ids=["member", "lots"]
 )
@@ -44,7 +29,7 @@ async def test_only_who_needs_what_another_session_holds_has_to_wait(
     house: House, kind: str, lock: str
 ) -> None:
     await asyncio.to_thread(house.service.start)
-    async with house.http(timeout_s=30) as http, _session(house) as session:
+    async with house.http(timeout_s=30) as http, house.session() as session:
         till = (await house.tills(http))[0]
         await asyncio.gather(*(till.do(_act(house, "issue", one, 0)) for one in range(4)))
         async with session.transaction():
@@ -69,7 +54,7 @@ async def test_no_posting_is_lost_or_doubled_under_deadlocks_and_ended_sessions(
     print(f"seed {seed}")  # noqa: T201 - for who has to find out why it failed
     dice = random.Random(seed)
     await asyncio.to_thread(house.service.start)
-    async with house.http(timeout_s=30) as http, _session(house) as session:
+    async with house.http(timeout_s=30) as http, house.session() as session:
         tested = Bank(await house.tills(http), house.members, seed)
         deeds_to_come = 20
 
