@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import httpx
@@ -75,6 +76,7 @@ def _read_lines(context: DeserializationContext, response: Response) -> object:
     return json.loads(first) if first else {"line": 0, "status": 0}
 
 
+@cache
 def document() -> dict[str, Any]:  # Any: a JSON object
     """Return the API's document, which needs no database."""
 
