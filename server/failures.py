@@ -42,9 +42,11 @@ _DATABASE_TEXTS: Final[tuple[tuple[type[Exception], str], ...]] = (
 
 
 def as_stopped(error: Exception) -> Stopped | None:
-    """Return how a command ends by `error`; None for a defect of ours, which shows its trace."""
+    """Return how a command ends by `error`; None where the error itself must be seen or ends it."""
     if isinstance(error, Stopped):
         return error
+    if isinstance(error, BrokenPipeError):
+        return None  # who read our output has seen enough (`| head`); click ends us quietly
     for kind, status in _STATUSES:
         if isinstance(error, kind):
             return Stopped(_sentence(error), exit_code=status)

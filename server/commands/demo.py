@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 
 DEFAULT_DATA = Path("data/demo")
 
+# Whoever copies a line that a terminal folded copies it broken: none is wider than 80 columns.
 _TRY = """\
 Try it:
-  TOKEN=$(curl -s {url}/oauth/token -u {client_id}:{client_secret} \\
-    -d grant_type=client_credentials | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
-  curl -s "{url}/v1/members?card={card}" -H "Authorization: Bearer $TOKEN"
-  curl -s {url}/v1/points/issue -H "Authorization: Bearer $TOKEN" -H "Idempotency-Key: try-1" \\
-    -H "Content-Type: application/json" \\
-    -d '{{"card": "{card}", "receipt": "try-1", "occurred_at": "'$(date -u +%Y-%m-%dT%H:%M:%SZ)'",
+  URL={url}
+  CLIENT={client_id}
+  SECRET={client_secret}
+  TOKEN=$(curl -s $URL/oauth/token -u $CLIENT:$SECRET \\
+    -d grant_type=client_credentials |
+    sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+  curl -s "$URL/v1/members?card={card}" -H "Authorization: Bearer $TOKEN"
+  NOW=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  curl -s $URL/v1/points/issue -H "Authorization: Bearer $TOKEN" \\
+    -H "Idempotency-Key: try-1" -H "Content-Type: application/json" \\
+    -d '{{"card": "{card}", "receipt": "try-1", "occurred_at": "'$NOW'",
          "purchase": {{"amount_minor": 4990, "currency": "USD"}}}}'"""
 
 
@@ -101,7 +107,7 @@ def _serve(place: Place, kept: "Keepsake", *, host: str, port: int, as_json: boo
     async def ready(_: object, address: Any) -> None:
         document = _document(kept, address.url)
         answer(
-            document, as_json=as_json, table=lambda: f"{_told(kept)}\n{_to_try(kept, address.url)}"
+            document, as_json=as_json, table=lambda: f"{_told(kept)}\n{to_try(kept, address.url)}"
         )
 
     house.run(place, host=host, port=port, say=say, on_ready=ready)
@@ -131,11 +137,11 @@ def _told(kept: "Keepsake") -> str:
     )
 
 
-def _to_try(kept: "Keepsake", url: str) -> str:
+def to_try(kept: "Keepsake", url: str) -> str:
+    """Return what somebody at a shell can try on the demo that is served at `url`."""
     return (
         f"The API's page: {url}/schema\n"
-        f"A client of {kept.client.partner}: {kept.client.client_id}\n"
-        f"                    its secret: {kept.client.client_secret}\n"
+        f"A client of {kept.client.partner}, with all scopes, is in the lines below.\n"
         + _TRY.format(
             url=url,
             client_id=kept.client.client_id,

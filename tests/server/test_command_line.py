@@ -1,7 +1,10 @@
 """The command line: what it takes, what it says, how it ends."""
 
 import json
+import os
 import secrets
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -10,7 +13,7 @@ import rich_click as click
 from click.testing import CliRunner
 
 from server.cli import main
-from tests.server.processes import Ended, coalition, within
+from tests.server.processes import PATIENCE_S, Ended, coalition, within
 from tests.server.test_serving import assert_stopped
 
 KEYS = {
@@ -31,6 +34,21 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, 
         else:
             found.append((*path, name))
     return found
+
+
+@pytest.mark.parametrize("words", [("--help",), ("partner", "create", "--help")], ids=" ".join)
+def test_a_reader_that_has_seen_enough_is_no_failure(words: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as nobody_reads:
+        ended = subprocess.run(
+            [sys.executable, "-m", "server.cli", *words],
+            stdout=nobody_reads,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (1, b"")
 
 
 @pytest.mark.parametrize("words", commands(main), ids=" ".join)

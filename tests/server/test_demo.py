@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
+from coalition.access.credentials import new_secret
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.settings import Settings
 from coalition.ledger import audit, posting
+from server.commands.demo import to_try
 from server.demo import journey, made_up, telling
 from server.demo.history import ZONE, months_of
+from server.demo.keepsake import Audited, Credential, Keepsake, Loaded
 from tests.server.processes import Serving, coalition, serving
 from tests.server.test_serving import assert_stopped, token
 
@@ -75,6 +79,22 @@ def test_the_demo_is_told_served_and_remembered(tmp_path: Path) -> None:
     assert_stopped(other, 2, "has 6 households; begin again with --afresh")
     again = coalition(*arguments, "--no-serve")
     assert again.document == document | {"url": None}
+
+
+def test_the_lines_to_try_can_be_copied_from_a_narrow_terminal() -> None:
+    kept = Keepsake(
+        source="The Complete Journey",
+        note="a slice",
+        households=500,
+        card="HOUSE00400",
+        client=Credential(f"client_{'0' * 32}", new_secret(), "Corner Shop"),
+        loaded=Loaded(500, 5, 1000, 1.0),
+        audit=Audited(ok=True, checks=11),
+        refused={},
+    )
+    _, _, lines = to_try(kept, "http://127.0.0.1:8000").partition("Try it:\n")
+    assert max(map(len, lines.splitlines())) <= 80
+    subprocess.run(["sh", "-n"], input=lines, text=True, check=True)
 
 
 @pytest.mark.slow
