@@ -146,3 +146,14 @@ async def logged_actions() -> list[tuple[str, str, str]]:
             " WHERE subject LIKE 'client:%' OR subject LIKE 'signing_key:%' ORDER BY no"
         )
     return [tuple(row) for row in rows]
+
+
+def refused(answer: httpx.Response, *, status: int, error: str) -> None:
+    """Assert that the token endpoint refused with `error`, in the form of RFC 6749 section 5.2."""
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    description = answer.json()["error_description"]
+    assert description.isascii()
+    assert not {'"', "\\"} & set(description)
+    assert ("www-authenticate" in answer.headers) == (status == 401)
