@@ -213,6 +213,16 @@ async def test_a_wrong_purchase_earns_nothing(standing: Scene, case: Field) -> N
     await _refuse(standing, "/v1/points/issue", standing.grocer.purchase(standing.member), case)
 
 
+async def test_a_refusal_says_little_again_of_what_was_sent(standing: Scene) -> None:
+    body = standing.grocer.payment(standing.member, 5) | {"x" * 900_000: 1}
+    refused = await assert_refused(standing.grocer.post("/v1/points/issue", body), 422, INVALID)
+    assert len(refused.content) < 1000
+    refused = await assert_refused(
+        standing.grocer.get("/v1/postings?" + "x" * 20_000), 422, INVALID
+    )
+    assert len(refused.content) < 1000
+
+
 async def test_a_purchase_or_points_are_needed(standing: Scene) -> None:
     body = standing.grocer.payment(standing.member, 5)
     del body["points"]

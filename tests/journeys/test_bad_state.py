@@ -13,6 +13,7 @@ from coalition.access import freshness
 from coalition.access import service as access
 from coalition.federation import service as federation
 from coalition.federation import stores
+from coalition.kernel.database import transaction
 from coalition.kernel.identity import SCOPES
 from coalition.kernel.ids import MemberId
 from coalition.members import service as members
@@ -92,6 +93,27 @@ async def test_a_hold_gives_no_more_than_it_holds_and_only_once(scene: Scene) ->
     assert (await scene.grocer.post(f"{hold}/capture", {"points": 10})).status_code == 201
     for act in ("capture", "void"):
         await assert_refused(scene.grocer.post(f"{hold}/{act}", {}), 409, "hold_resolved")
+
+
+async def test_a_hold_that_is_taken_and_released_at_once_resolves_once(scene: Scene) -> None:
+    hold = f"/v1/points/holds/{scene.hold}"
+    acts = ["capture", "void"] * 10
+    answers = await asyncio.gather(*(scene.grocer.post(f"{hold}/{act}", {}) for act in acts))
+    assert Counter(map(code_of, answers)) == {"no refusal": 1, "hold_resolved": 19}
+    state = (await scene.grocer.get(hold)).json()["state"]
+    assert await scene.grocer.balance(scene.member) == {"captured": 70, "voided": 100}[state]
+
+
+async def test_a_card_that_many_enrol_at_once_is_one_members(scene: Scene) -> None:
+    async with transaction() as connection:
+        before = await connection.fetchval("SELECT count(*) FROM member")
+    shops = [scene.grocer, scene.fuel] * 10
+    sent = (shop.post("/v1/members", {"card": "97520055"}) for shop in shops)
+    answers = await asyncio.gather(*sent)
+    assert Counter(map(code_of, answers)) == {"no refusal": 1, "card_taken": 19}
+    async with transaction() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM member") == before + 1
+        assert await connection.fetchval("SELECT count(*) FROM holder") == before + 1
 
 
 async def test_a_hold_that_is_over_gives_nothing(scene: Scene) -> None:

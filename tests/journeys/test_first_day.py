@@ -41,7 +41,11 @@ def test_a_tills_first_day(tmp_path: Path) -> None:
         assert used == _operations(shop)
         books = coalition("audit", *data)
     assert (books["ok"], books["breaches"]) == (True, [])
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    logged = (tmp_path / "log").read_text()
+    assert "Traceback" not in logged
+    secrets = (shop.client_secret, shop.token, fuel.client_secret, fuel.token)
+    for private in (*secrets, "97520001", "asa@exempel", "4670123", "Åsa"):
+        assert private not in logged
 
 
 def _open_shop(url: str, name: str, data: tuple[str, str], used: set[tuple[str, str]]) -> PlainTill:

@@ -204,5 +204,10 @@ def _parameters_of(endpoint: HotEndpoint, parameters: Mapping[str, type]) -> Ite
             "in": "header",
             "required": True,
             "description": "The same key with the same body gets the first answer again",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 255,
+                "pattern": "^[!-~]([ -~]*[!-~])?$",
+            },
         }

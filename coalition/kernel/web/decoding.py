@@ -202,6 +202,7 @@ def invalid(error: msgspec.ValidationError) -> Invalid:
 
 
 _UNKNOWN_OR_MISSING = re.compile(r"^Object (?:contains unknown|missing required) field `(.*)`")
+_SAID_AGAIN_MOST = 200
 _STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+)\]")
 
 
@@ -212,8 +213,13 @@ def _field_error(error: msgspec.ValidationError) -> FieldError:
     path = place.rpartition(" in ")[2].strip("`").partition("[...]")[0]
     steps = [name or index for name, index in _STEP.findall(path)]
     if named := _UNKNOWN_OR_MISSING.match(detail):
-        steps.append(named[1])
+        steps.append(_shortened(named[1]))
     pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
     if detail.startswith("Expected `str` matching regex"):
         detail = "Contains characters that are not allowed here"
-    return FieldError(detail=detail, pointer=pointer)
+    return FieldError(detail=_shortened(detail), pointer=pointer)
+
+
+def _shortened(text: str) -> str:
+    # The name of an unknown field may be a megabyte, and a refusal would say it twice.
+    return text if len(text) <= _SAID_AGAIN_MOST else text[:_SAID_AGAIN_MOST] + "…"
