@@ -24,6 +24,7 @@ from coalition.points.till import Tills
 from partners.batches import api as batches
 from partners.pos import api as pos
 from server.apps import APPS
+from server.gauges import Watch
 
 _DESCRIPTION = (
     "Partners issue points to members and take them as payment. Points are whole numbers, money is "
@@ -95,6 +96,7 @@ def create_service(
     door = Door(clock=clock, authenticate=verifier.verify)
     readiness = Readiness(database_checks(APPS))
     metrics = Metrics()
+    Watch(clock).register(metrics)
     application = build_application(
         [
             *access.ROUTES,

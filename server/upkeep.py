@@ -13,11 +13,15 @@ from coalition.kernel.settings import Settings
 from coalition.ledger import audit, expiry, upkeep
 from coalition.ledger.posting import PINNED, POSTER_ROLE
 from coalition.ledger.resolutions import expire_holds
+from coalition.oversight import audit_log
 
 CLAIMS_KEPT = timedelta(hours=48)
 """How long the answer to an idempotency key is kept; a till's retry comes within minutes."""
 
 HOLDS_AT_ONCE = 1000
+
+AUDITED = "ledger.audited"
+"""What the audit log calls a nightly audit."""
 
 _logger = structlog.get_logger(__name__)
 
@@ -68,9 +72,24 @@ async def tidy(at: datetime) -> None:
     _logger.info("tidied", lots_moved=moved, answers_forgotten=await retrying(forget))
 
 
-async def prove() -> None:
-    """Audit the ledger; a breach is logged and raised, so that the job shows as failed."""
+async def prove(at: datetime) -> None:
+    """Audit the ledger; a breach is logged and raised, so that the job shows as failed.
+
+    The audit log keeps when it was and what came of it.
+    """
     report = await audit.run()
+    async with transaction() as connection:
+        await audit_log.record(
+            connection,
+            actor="system:upkeep",
+            action=AUDITED,
+            subject="ledger",
+            facts={
+                "checks": report.checks,
+                "breaches": [breach.invariant for breach in report.breaches],
+            },
+            at=at,
+        )
     if not report.ok:
         for breach in report.breaches:
             _logger.error("audit_breach", invariant=breach.invariant, rows=breach.rows)
@@ -90,9 +109,12 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
     async def tidying(_: NoPayload, at: datetime) -> None:
         await tidy(at)
 
-    async def proof(_: NoPayload, at: datetime) -> None:
+    async def totals(_: NoPayload, at: datetime) -> None:
         del at
-        await prove()
+        await upkeep.roll_up_totals()
+
+    async def proof(_: NoPayload, at: datetime) -> None:
+        await prove(at)
 
     async def keys(_: NoPayload, at: datetime) -> None:
         await ensure_signing_key(master_key=settings.master_key, at=at)
@@ -100,6 +122,7 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
     plan = {
         "ledger.holds": ("* * * * *", holds),
         "ledger.expiry": ("7 * * * *", points),
+        "ledger.totals": ("*/10 * * * *", totals),
         "ledger.tidying": ("37 2 * * *", tidying),
         "ledger.audit": ("17 4 * * *", proof),
         "access.keys": ("27 3 * * *", keys),

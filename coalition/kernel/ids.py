@@ -7,7 +7,7 @@ is the last ten bits of an id, so that any id alone says where its row is.
 import hashlib
 import itertools
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NewType
 from uuid import UUID
 
@@ -47,6 +47,12 @@ def uuid7(at: datetime, bucket: int | None = None) -> UUID:
     step = next(_sequence) & 0xFFF
     value = (milliseconds << 80) | _VERSION_7 | (step << 64) | _VARIANT | noise
     return uuid_from_bytes(value.to_bytes(16, "big"))
+
+
+def time_of(identifier: UUID) -> datetime:
+    """Return the instant, to the millisecond, that a UUIDv7 was made for."""
+    assert identifier.version == 7, "only a UUIDv7 tells its time"
+    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
 
 
 def random_id() -> UUID:

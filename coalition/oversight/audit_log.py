@@ -47,6 +47,14 @@ class Breach(msgspec.Struct, frozen=True):
     kind: BreachKind
 
 
+class Entry(msgspec.Struct, frozen=True):
+    """One row of the log; `facts` is the JSON that was hashed."""
+
+    no: int
+    at: datetime
+    facts: str
+
+
 class Head(msgspec.Struct, frozen=True):
     """The last row's number and hash; whoever keeps it elsewhere can prove the log up to here."""
 
@@ -194,6 +202,14 @@ async def head(connection: Connection) -> Head:
     row = await connection.fetchrow("SELECT last_no, last_hash FROM audit_log_head WHERE no = 1")
     assert row is not None, "the audit log has lost its head"
     return Head(row["last_no"], row["last_hash"])
+
+
+async def last(connection: Connection, action: str) -> Entry | None:
+    """Return the last row that tells of `action`; None when there is none."""
+    row = await connection.fetchrow(
+        "SELECT no, at, facts FROM audit_log WHERE action = $1 ORDER BY no DESC LIMIT 1", action
+    )
+    return None if row is None else Entry(**row)
 
 
 async def export(connection: Connection, *, after_no: int = 0) -> AsyncIterator[bytes]:

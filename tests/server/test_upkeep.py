@@ -41,7 +41,7 @@ async def test_points_are_booked_as_expired_once(coalition: None, at: datetime) 
     assert await upkeep.expire_points(at) == 0
     assert await upkeep.expire_points(at + timedelta(days=1)) == 100
     assert await upkeep.expire_points(at + timedelta(days=2)) == 0
-    await upkeep.prove()
+    await upkeep.prove(at)
 
 
 async def test_nothing_expires_where_there_is_no_coalition_yet(
@@ -64,11 +64,11 @@ async def test_answers_are_forgotten_after_two_days(coalition: None, at: datetim
 async def test_a_broken_ledger_fails_the_nights_proof(coalition: None, at: datetime) -> None:
     holder = await open_holder(at)
     await post([issue(holder, 100, at)], at)
-    await upkeep.prove()
+    await upkeep.prove(at)
     async with transaction() as connection:
         await connection.execute("UPDATE lot SET points_in = points_in + 1")
     with pytest.raises(AuditBreachError, match="I2"):
-        await upkeep.prove()
+        await upkeep.prove(at)
 
 
 async def test_the_worker_hands_events_over_and_ends_when_told(

@@ -1,5 +1,6 @@
 """Holds the papers against the code: what they name is there, and what must be named is named."""
 
+import asyncio
 import importlib
 import pkgutil
 import re
@@ -10,8 +11,11 @@ import rich_click as click
 import coalition
 import partners
 from coalition.kernel import settings
+from coalition.kernel.clock import SystemClock
 from coalition.kernel.errors import Refused
+from coalition.kernel.web.metrics import Metrics
 from server import cli
+from server.gauges import Watch
 from tests.structure import tree
 
 PAPERS = [
@@ -31,6 +35,7 @@ _NAME = re.compile(r"`([A-Za-z_][\w.]*)`")
 _LINK = re.compile(r"\]\((?![a-z]+:)([^)#]+)(?:#[^)]*)?\)")
 _REFUSAL = re.compile(r"^\| `([a-z_]+)` \| (\d{3}) \|", re.MULTILINE)
 _SETTING = re.compile(r"^\| `(COALITION_\w+)` \|", re.MULTILINE)
+_METRIC = re.compile(r"^\| `(coalition_\w+)` \|", re.MULTILINE)
 _COMMAND = re.compile(r"(?:^|`|-- )coalition((?: [a-z][a-z-]*)+)", re.MULTILINE)
 _TERM = re.compile(r"^\| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
 _CREATED = re.compile(r"CREATE (?:TABLE|VIEW) (\w+)")
@@ -92,6 +97,14 @@ def test_the_tour_names_every_package() -> None:
 
 def test_the_operators_guide_lists_every_setting_once() -> None:
     assert sorted(_SETTING.findall(OPERATOR.read_text("utf-8"))) == sorted(settings.KNOWN)
+
+
+def test_the_operators_guide_lists_every_metric_once() -> None:
+    metrics = Metrics()
+    Watch(SystemClock()).register(metrics)
+    shown = asyncio.run(metrics.exposition()).decode()
+    listed = _METRIC.findall(OPERATOR.read_text("utf-8"))
+    assert sorted(listed) == sorted(re.findall(r"^# HELP (coalition_\w+)", shown, re.MULTILINE))
 
 
 def test_every_refusal_that_a_guide_explains_exists_with_its_status() -> None:

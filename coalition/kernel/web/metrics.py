@@ -5,8 +5,10 @@ scrape (an age, a backlog) is registered here as a gauge with an async reader.
 """
 
 import asyncio
+import math
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TypeVar
 
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge, generate_latest
@@ -21,7 +23,9 @@ _READ_TIMEOUT_S = 5
 
 _logger = structlog.get_logger(__name__)
 
+Read = TypeVar("Read")
 Reader = Callable[[], Awaitable[float]]
+FamilyReader = Callable[[], Awaitable[Mapping[str, float]]]
 
 
 class _Requests(Collector):
@@ -75,6 +79,7 @@ class Metrics:
         )
         self._in_flight.set_function(lambda: self.in_flight)
         self._readers: list[tuple[Gauge, Reader]] = []
+        self._families: list[tuple[Gauge, FamilyReader]] = []
 
     def request_begins(self) -> None:
         """Know of one more request in flight."""
@@ -93,18 +98,32 @@ class Metrics:
         gauge = Gauge(name, documentation, registry=self._registry)
         self._readers.append((gauge, read))
 
+    def gauges(self, name: str, documentation: str, *, label: str, read: FamilyReader) -> None:
+        """Register gauges that `read` reads together, each by its value of `label`."""
+        family = Gauge(name, documentation, (label,), registry=self._registry)
+        self._families.append((family, read))
+
     async def exposition(self) -> bytes:
-        """Return all metrics in Prometheus' text format; a gauge that cannot be read is NaN."""
+        """Return all metrics in Prometheus' text format.
+
+        A gauge that cannot be read is NaN, and one of a family is left out.
+        """
         for gauge, read in self._readers:
-            gauge.set(await _value_of(read, gauge))
+            gauge.set(await _read(read, gauge, otherwise=math.nan))
+        for family, read_all in self._families:
+            nothing: Mapping[str, float] = {}
+            values = await _read(read_all, family, otherwise=nothing)
+            family.clear()
+            for value, number in values.items():
+                family.labels(value).set(number)
         return generate_latest(self._registry) + generate_latest(REGISTRY)
 
 
-async def _value_of(read: Reader, gauge: Gauge) -> float:
+async def _read(read: Callable[[], Awaitable[Read]], gauge: Gauge, *, otherwise: Read) -> Read:
     try:
         async with asyncio.timeout(_READ_TIMEOUT_S):
             return await read()
     except Exception as error:  # noqa: BLE001 - one gauge that fails must not hide the others
         name = next(iter(gauge.describe())).name
         _logger.warning("gauge_unreadable", gauge=name, error=type(error).__name__)
-        return float("nan")
+        return otherwise

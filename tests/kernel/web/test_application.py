@@ -197,11 +197,16 @@ async def test_metrics_count_by_route_and_never_by_what_a_client_made_up() -> No
     async def backlog() -> float:
         return 7
 
-    async def broken() -> float:
+    async def by_colour() -> dict[str, float]:
+        return {"red": 3}
+
+    async def broken() -> Any:
         raise RuntimeError
 
     metrics.gauge("coalition_backlog_rows", "Rows that wait", backlog)
     metrics.gauge("coalition_broken_rows", "Rows that nobody can count", broken)
+    metrics.gauges("coalition_colour_rows", "Rows by colour", label="colour", read=by_colour)
+    metrics.gauges("coalition_lost_rows", "Rows by colour", label="colour", read=broken)
     async with client(metrics=metrics) as http:
         await http.get("/counted?number=1")
         await http.get("/made/up")
@@ -213,6 +218,8 @@ async def test_metrics_count_by_route_and_never_by_what_a_client_made_up() -> No
     assert f'{count}{{method="GET",route="/v1/sales/{{sale_id}}",status="401"}} 1.0' in text
     assert "coalition_backlog_rows 7.0" in text
     assert "coalition_broken_rows NaN" in text
+    assert 'coalition_colour_rows{colour="red"} 3.0' in text
+    assert "coalition_lost_rows{" not in text
     assert "coalition_http_requests_in_flight 1.0" in text
 
 

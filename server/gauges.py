@@ -1,0 +1,169 @@
+"""What an operator must see of the coalition at every scrape: what waits, what is owed, the proof.
+
+All of it is read in few cheap statements and kept for some seconds, however many scrapers there
+are. What cannot be read is NaN until the next reading.
+"""
+
+import asyncio
+import functools
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from coalition.kernel import outbox
+from coalition.kernel.clock import Clock
+from coalition.kernel.database import Connection, transaction
+from coalition.kernel.database.engine import bound_engine
+from coalition.kernel.ids import time_of
+from coalition.kernel.jobs import backlog
+from coalition.kernel.web.metrics import Metrics
+from coalition.ledger import totals
+from coalition.oversight import audit_log
+from server.upkeep import AUDITED
+
+KEPT_S = 15.0
+"""For how long what was read is told again."""
+
+_DEADLINE_S = 4.0
+
+_logger = structlog.get_logger(__name__)
+
+Values = Mapping[str, float]
+
+_TEXTS = {
+    "coalition_outbox_events": "Events that wait for the relay",
+    "coalition_outbox_oldest_seconds": "Age of the oldest event that waits for the relay",
+    "coalition_jobs_open": "Jobs that wait or run",
+    "coalition_jobs_failed": "Jobs that were given up",
+    "coalition_jobs_oldest_due_seconds": "How late the oldest job is that should have begun",
+    "coalition_unsettled_oldest_seconds": "Age of the oldest posting that is not settled",
+    "coalition_audit_age_seconds": "Time since the last nightly audit",
+    "coalition_audit_breaches": "Checks that failed in the last nightly audit",
+}
+
+
+async def _events(connection: Connection, at: datetime) -> Values:
+    number, age_s = await outbox.waiting(connection, at)
+    return {"coalition_outbox_events": number, "coalition_outbox_oldest_seconds": age_s}
+
+
+async def _jobs(connection: Connection, at: datetime) -> Values:
+    waiting = await backlog(connection, at)
+    return {
+        "coalition_jobs_open": waiting.open,
+        "coalition_jobs_failed": waiting.failed,
+        "coalition_jobs_oldest_due_seconds": waiting.oldest_due_s,
+    }
+
+
+async def _unsettled(connection: Connection, at: datetime) -> Values:
+    oldest = await totals.oldest_unsettled(connection)
+    age_s = (at - time_of(oldest)).total_seconds() if oldest else 0.0
+    return {"coalition_unsettled_oldest_seconds": max(age_s, 0.0)}
+
+
+async def _audit(connection: Connection, at: datetime) -> Values:
+    last = await audit_log.last(connection, AUDITED)
+    if last is None:
+        return {}
+    breaches = msgspec.json.decode(last.facts)["breaches"]
+    return {
+        "coalition_audit_age_seconds": (at - last.at).total_seconds(),
+        "coalition_audit_breaches": len(breaches),
+    }
+
+
+_READINGS = (_events, _jobs, _unsettled, _audit)
+
+
+class Watch:
+    """Reads the coalition's figures from the bound database, at most once in `KEPT_S` seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Read ages by `clock`; nothing is read before it is asked for."""
+        self._clock = clock
+        self._reading = asyncio.Lock()
+        self._values: dict[str, float] = {}
+        self._unspent: dict[str, float] = {}
+        self._read_again_s = -math.inf
+
+    def register(self, metrics: Metrics) -> None:
+        """Let `metrics` show what this watch reads, and how many connections are in use."""
+        for name, text in _TEXTS.items():
+            metrics.gauge(name, text, functools.partial(self.value, name))
+        metrics.gauges(
+            "coalition_points_unspent",
+            "Points that members have and the coalition owes",
+            label="currency_no",
+            read=self.unspent,
+        )
+        metrics.gauge(
+            "coalition_database_connections_in_use",
+            "Connections of this process's pool that are at work",
+            _connections_in_use,
+        )
+        metrics.gauge(
+            "coalition_database_connections_max",
+            "Connections that this process may have",
+            _connections_max,
+        )
+
+    async def value(self, name: str) -> float:
+        """Return the figure `name`; NaN when it cannot be read, or is not there yet."""
+        await self._refresh()
+        return self._values.get(name, math.nan)
+
+    async def unspent(self) -> Mapping[str, float]:
+        """Return the points that are owed, by the number of their currency."""
+        await self._refresh()
+        return self._unspent
+
+    async def _refresh(self) -> None:
+        async with self._reading:
+            if time.monotonic() < self._read_again_s:
+                return
+            self._values, self._unspent = {}, {}
+            try:
+                # One deadline for all: on a dead wire a scrape waits once.
+                async with asyncio.timeout(_DEADLINE_S):
+                    await self._read(self._clock.now())
+            except TimeoutError:
+                _logger.warning("figures_unreadable", error="TimeoutError")
+            self._read_again_s = time.monotonic() + KEPT_S
+
+    async def _read(self, at: datetime) -> None:
+        for reading in _READINGS:
+            with _others_go_on(reading.__name__):
+                async with transaction() as connection:
+                    self._values |= await reading(connection, at)
+        with _others_go_on("_unspent"):
+            async with transaction() as connection:
+                owed = await totals.unspent(connection)
+            self._unspent = {str(currency_no): points for currency_no, points in owed.items()}
+
+
+@contextmanager
+def _others_go_on(reading: str) -> Iterator[None]:
+    """Let a reading fail alone; one that ran out of time ends them all."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is wrong, the others are still wanted
+        name = reading.removeprefix("_")
+        _logger.warning("figures_unreadable", figures=name, error=type(error).__name__)
+
+
+async def _connections_in_use() -> float:
+    pool = bound_engine().pool
+    return 0 if pool is None else pool.get_size() - pool.get_idle_size()
+
+
+async def _connections_max() -> float:
+    pool = bound_engine().pool
+    return 0 if pool is None else pool.get_max_size()

@@ -1,0 +1,110 @@
+"""What an operator sees at /metrics: read seldom, right, and never in the way."""
+
+import asyncio
+import math
+from datetime import datetime, timedelta
+
+import pytest
+
+from coalition.federation import service
+from coalition.kernel import outbox
+from coalition.kernel.clock import FixedClock
+from coalition.kernel.database import Engine, transaction
+from coalition.kernel.jobs import JobRequest, enqueue
+from coalition.kernel.outbox import Event
+from coalition.kernel.web.metrics import Metrics
+from server import gauges, upkeep
+from server.gauges import Watch
+from server.upkeep import AuditBreachError
+from tests.support.ledger import issue, open_holder, post, redeem
+
+
+@pytest.fixture
+def clock(database: Engine, runner: asyncio.Runner, at: datetime) -> FixedClock:
+    """Set a coalition up, and return its clock."""
+    runner.run(service.create_coalition(name="Norr", timezone="UTC", actor="test", at=at))
+    return FixedClock(at)
+
+
+@pytest.fixture
+def read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing that was read be told again."""
+    monkeypatch.setattr(gauges, "KEPT_S", 0.0)
+
+
+async def shown(watch: Watch) -> dict[str, float]:
+    """Return what a scrape shows of a watch, by name and labels."""
+    metrics = Metrics()
+    watch.register(metrics)
+    lines = (await metrics.exposition()).decode().splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in pairs}
+
+
+@pytest.mark.usefixtures("read_at_once")
+async def test_what_waits_and_what_is_owed_is_shown(clock: FixedClock, at: datetime) -> None:
+    holder = await open_holder(at)
+    await post([issue(holder, 100, at)], at)
+    await post([redeem(holder, 30, at)], at + timedelta(minutes=1))
+    async with transaction() as connection:
+        waiting = [Event("points.posted", {}), Event("points.posted", {})]
+        await outbox.append(connection, waiting, at)
+        await enqueue(connection, [JobRequest("ledger.holds")])
+    clock.advance(timedelta(hours=1))
+
+    before = await shown(Watch(clock))
+    await upkeep.tidy(at)
+    after = await shown(Watch(clock))
+
+    assert before["coalition_outbox_events"] == 2
+    assert before["coalition_outbox_oldest_seconds"] == 3600
+    assert (before["coalition_jobs_open"], before["coalition_jobs_failed"]) == (1, 0)
+    assert before["coalition_unsettled_oldest_seconds"] == 3600
+    assert before["coalition_database_connections_max"] >= 1
+    assert before['coalition_points_unspent{currency_no="1"}'] == 70
+    assert after['coalition_points_unspent{currency_no="1"}'] == 70
+
+
+@pytest.mark.usefixtures("read_at_once")
+async def test_age_and_result_of_the_nights_audit_are_shown(
+    clock: FixedClock, at: datetime
+) -> None:
+    age, breaches = "coalition_audit_age_seconds", "coalition_audit_breaches"
+    watch = Watch(clock)
+    assert math.isnan((await shown(watch))[age])
+    await post([issue(await open_holder(at), 100, at)], at)
+    await upkeep.prove(at)
+    clock.advance(timedelta(days=1))
+    assert {age: 86400.0, breaches: 0.0}.items() <= (await shown(watch)).items()
+    async with transaction() as connection:
+        await connection.execute("UPDATE lot SET points_in = points_in + 1")
+    with pytest.raises(AuditBreachError):
+        await upkeep.prove(clock.now())
+    seen = await shown(watch)
+    assert seen[age] == 0
+    assert seen[breaches] >= 1
+
+
+async def test_figures_are_kept_for_some_seconds(clock: FixedClock, at: datetime) -> None:
+    watch = Watch(clock)
+    await shown(watch)
+    async with transaction() as connection:
+        await outbox.append(connection, [Event("points.posted", {})], at)
+    assert (await shown(watch))["coalition_outbox_events"] == 0
+
+
+@pytest.mark.usefixtures("read_at_once")
+async def test_a_figure_that_cannot_be_read_hides_no_other(clock: FixedClock) -> None:
+    async with transaction() as connection:
+        await connection.execute("ALTER TABLE outbox RENAME TO elsewhere")
+        await connection.execute("ALTER TABLE partner_delta RENAME TO elsewhere_too")
+    seen = await shown(Watch(clock))
+    assert math.isnan(seen["coalition_outbox_events"])
+    assert seen["coalition_jobs_open"] == 0
+    assert 'coalition_points_unspent{currency_no="1"}' not in seen
+
+
+async def test_without_a_database_a_scrape_is_answered(clock: FixedClock, database: Engine) -> None:
+    await database.close()
+    seen = await shown(Watch(clock))
+    assert math.isnan(seen["coalition_jobs_open"])
