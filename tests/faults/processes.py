@@ -30,6 +30,7 @@ class ServiceProcess:
     log: Path
     port: int = field(default_factory=free_port)
     environ: dict[str, str] = field(default_factory=dict)
+    has_worker: bool = False
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -46,7 +47,9 @@ class ServiceProcess:
         """Start it, with a `failpoint` of `failing_service` or without, and wait until ready."""
         assert not self.is_alive, "one service at a time"
         program = ["tests.faults.failing_service", failpoint] if failpoint else ["server.cli"]
-        command = [sys.executable, "-m", *program, "serve", "--no-worker"]
+        command = [sys.executable, "-m", *program, "serve"]
+        if not self.has_worker:
+            command.append("--no-worker")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port), *self.arguments],
@@ -89,9 +92,14 @@ class ServiceProcess:
         return self.process.wait(PATIENCE_S)
 
     def close(self) -> None:
-        """End it, however it is."""
-        if self.is_alive:
+        """End it and its worker, however they are."""
+        if self.process is not None and self.is_alive:
+            workers = [one for one in children_of(self.process.pid) if is_worker(one)]
             self.kill()
+            kill_all(workers)
+            for _ in until(PATIENCE_S, "the worker to end"):
+                if not any(is_worker(one) for one in workers):
+                    return
 
 
 def until(patience_s: float, what: str) -> Iterator[None]:
@@ -127,17 +135,33 @@ def children_of(parent: int) -> list[int]:
     return found
 
 
+def worker_of(service: ServiceProcess) -> int:
+    """Return the id of the worker process that the service keeps beside it."""
+    assert service.process is not None, "it was started"
+    for _ in until(PATIENCE_S, "a worker"):
+        for process in children_of(service.process.pid):
+            if is_worker(process):
+                return process
+    raise AssertionError("the loop ends by itself")
+
+
+def is_worker(process: int) -> bool:
+    """Tell whether a process is a worker that has not ended."""
+    return b"worker" in _command_line(process).split(b"\0")
+
+
 def backends_of(data: Path) -> list[int]:
     """Return the ids of the server processes that serve connections, in the order of their ids."""
-    found = []
-    for process in postgres_processes(data)[1:]:
-        try:
-            title = Path(f"/proc/{process}/cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if b" coalition coalition 127.0.0.1(" in title:
-            found.append(process)
-    return sorted(found)
+    title = b" coalition coalition 127.0.0.1("
+    return sorted(one for one in postgres_processes(data)[1:] if title in _command_line(one))
+
+
+def _command_line(process: int) -> bytes:
+    """Return how a process was started, empty when it has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def kill_all(processes: Sequence[int]) -> None:
