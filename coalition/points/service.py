@@ -13,6 +13,7 @@ from coalition.kernel.errors import Invalid, Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import posting
 from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Posted, Reverse
+from coalition.ledger.lots import LotCollisionError
 from coalition.members import queries, relations
 from coalition.members.blind_index import card_digest
 from coalition.members.refusals import InvalidField
@@ -38,6 +39,10 @@ class RefusedByDatabase(Invalid):
     """The database refuses this line as it is; check its fields."""
 
     code, title = "refused_by_database", "Refused by the database"
+
+
+# What the database or the ledger refuses for one line's sake, so that the others may go without it.
+_OF_ONE_LINE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, LotCollisionError)
 
 
 class _Line(NamedTuple):
@@ -97,7 +102,7 @@ async def post_isolating(
         answers = await post(
             connection, asked, terms=terms, card_key=card_key, at=at, explains=False
         )
-    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+    except _OF_ONE_LINE:
         await connection.execute("ROLLBACK TO SAVEPOINT lines")
         if len(asked) == 1:
             return [RefusedByDatabase()]
