@@ -15,7 +15,7 @@ from tests.faults.processes import backends_of, kill_all, postgres_processes
 pytestmark = pytest.mark.slow
 
 CUSTOMERS = 12
-ACTS_BETWEEN_KILLS = 200
+ACTS_BETWEEN_KILLS = 120
 
 
 async def test_no_posting_is_lost_or_doubled_when_the_service_is_killed(house: House) -> None:
