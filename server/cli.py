@@ -18,6 +18,8 @@ _COMMANDS: Final = {
     "keys": "server.commands.keys:keys",
     "member": "server.commands.member:member",
     "doctor": "server.commands.doctor:doctor",
+    "backup": "server.commands.backup:backup",
+    "restore": "server.commands.backup:restore",
     "audit": "server.commands.audit:audit",
 }
 """Where each command lives; its module is imported when it is asked for."""
