@@ -1,6 +1,7 @@
 """Look at and signal the main process of a PostgreSQL: its lock file, its port, its end."""
 
 import os
+import secrets
 import signal
 import socket
 import struct
@@ -13,6 +14,8 @@ LOOPBACK: Final = "127.0.0.1"
 # PostgreSQL protocol, "SSLRequest": any living server answers one byte before it asks who we are.
 _SSL_REQUEST: Final = struct.pack("!ii", 8, 80877103)
 _PROBE_TIMEOUT_S: Final = 2.0
+_NEVER_OUTGOING: Final = range(20_000, 32_000)
+_PORTS_TRIED: Final = 20
 _LINES_WITH_STATUS: Final = 8
 
 
@@ -58,7 +61,18 @@ def read_postmaster(cluster: Path) -> Postmaster | None:
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on at this moment."""
+    """Return a loopback port that nobody listens on at this moment.
+
+    Preferably none of those that systems give to outgoing connections: while a server is down, one
+    of these, or a client's own attempt to reach it, could take its port and keep it from coming
+    back.
+    """
+    for _ in range(_PORTS_TRIED):
+        port = secrets.choice(_NEVER_OUTGOING)
+        try:
+            with socket.create_server((LOOPBACK, port)):
+                return port
+        except OSError:
+            continue
     with socket.create_server((LOOPBACK, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+        return int(listener.getsockname()[1])
