@@ -6,7 +6,7 @@ draft that cannot be done gets its refusal and does not spoil the others.
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 from coalition.kernel.database import Connection
@@ -140,14 +140,14 @@ async def _check_holders(connection: Connection, batch: Batch) -> None:
 async def _claim_receipts(connection: Connection, batch: Batch) -> dict[int, bytes]:
     """Claim the receipt of each draft that stands on one; refuse those that were used before."""
     digests: dict[int, bytes] = {}
-    first: dict[bytes, Draft] = {}
+    first: dict[bytes, int] = {}
     used: list[int] = []
     for i in batch.open():
-        draft = batch.drafts[i]
-        digest = receipt_digest(draft, batch.tills.get(i))
+        digest = receipt_digest(batch.drafts[i], batch.tills.get(i))
         if digest is None:
             continue
-        if _share_a_claim(first.setdefault(digest, draft), draft):
+        earlier = first.setdefault(digest, i)
+        if earlier == i or _capture_one_hold(batch.drafts[earlier], batch.drafts[i]):
             digests[i] = digest
         else:
             used.append(i)
@@ -160,11 +160,9 @@ async def _claim_receipts(connection: Connection, batch: Batch) -> dict[int, byt
     return {i: digest for i, digest in digests.items() if batch.outcomes[i] is None}
 
 
-def _share_a_claim(first: Draft, draft: Draft) -> bool:
-    """Tell whether `draft` is the first on its receipt, or captures the same hold: one can pass."""
-    if first is draft:
-        return True
-    return isinstance(first, Capture) and isinstance(draft, Capture) and first.hold == draft.hold
+def _capture_one_hold(one: Draft, other: Draft) -> bool:
+    """Tell whether two drafts share a claim: they capture the same hold, so one at most passes."""
+    return isinstance(one, Capture) and isinstance(other, Capture) and one.hold == other.hold
 
 
 async def _refuse_used(connection: Connection, batch: Batch, used: list[int]) -> None:
@@ -175,7 +173,7 @@ async def _refuse_used(connection: Connection, batch: Batch, used: list[int]) ->
         draft = batch.drafts[i]
         refusal = None
         if isinstance(draft, Capture):
-            refusal = resolutions.refusal(kept.get(draft.hold), draft, batch.journal.at)
+            refusal = resolutions.refusal(kept[draft.hold], draft, batch.journal.at)
         batch.outcomes[i] = refusal or _duplicate(batch.tills[i])
 
 
@@ -242,5 +240,7 @@ async def _run_stage(connection: Connection, batch: Batch, positions: list[int])
             outcomes = await resolutions.resolve_holds(connection, batch.journal, drafts)
         case Reverse():
             outcomes = await reversals.reverse(connection, batch.journal, drafts)
+        case unknown:
+            assert_never(unknown)
     for i, outcome in zip(positions, outcomes, strict=True):
         batch.outcomes[i] = outcome

@@ -12,7 +12,7 @@ from coalition.ledger.accounts import OUT_OF_LOT, Account, HoldState, Kind
 from coalition.ledger.drafts import Capture, Held, Outcome, Posted, Till, Void
 from coalition.ledger.journal import Journal
 from coalition.ledger.lots import LotChanges
-from coalition.ledger.refusals import CaptureExceedsHold, HoldResolved, UnknownHold
+from coalition.ledger.refusals import CaptureExceedsHold, HoldResolved
 from coalition.ledger.rules import Available, take_in_order
 
 # Legs come in lot order, which is by earliest expiry. OFFSET 0 keeps the planner from turning the
@@ -105,18 +105,17 @@ class _Resolutions:
 async def resolve_holds(
     connection: Connection, journal: Journal, drafts: Sequence[Capture | Void]
 ) -> list[Outcome]:
-    """Capture and void the holds of `drafts`, whose holders are locked."""
+    """Capture and void the holds of `drafts`, which are there and whose holders are locked."""
     found = await read_holds(connection, {draft.hold for draft in drafts})
     resolutions = _Resolutions(journal)
     outcomes: list[Outcome] = []
     for draft in drafts:
-        kept = found.get(draft.hold)
+        kept = found[draft.hold]
         refused = refusal(kept, draft, journal.at)
-        if refused is not None or kept is None:
-            outcomes.append(refused or UnknownHold())
+        if refused is not None:
+            outcomes.append(refused)
             continue
-        del found[draft.hold]
-        found[draft.hold] = kept._replace(state=HoldState.CAPTURED)
+        found[draft.hold] = kept._replace(state=HoldState.CAPTURED)  # or voided: open no more
         if isinstance(draft, Void):
             resolutions.resolve(kept, HoldState.VOIDED)
             outcomes.append(Held(kept.id, kept.holder, kept.points))
@@ -127,11 +126,9 @@ async def resolve_holds(
 
 
 def refusal(
-    kept: KeptHold | None, draft: Capture | Void, at: datetime
-) -> UnknownHold | HoldResolved | CaptureExceedsHold | None:
+    kept: KeptHold, draft: Capture | Void, at: datetime
+) -> HoldResolved | CaptureExceedsHold | None:
     """Return why a hold, as it stands at `at`, cannot be resolved as `draft` wants, or None."""
-    if kept is None or kept.partner_no != draft.partner_no:
-        return UnknownHold()
     if kept.state != HoldState.OPEN or kept.expires_at <= at:
         return HoldResolved()
     if isinstance(draft, Capture) and draft.points is not None and draft.points > kept.points:

@@ -17,7 +17,6 @@ from coalition.ledger.refusals import (
     NotReversible,
     PointsAlreadySpent,
     ReversalExceedsOriginal,
-    UnknownPosting,
 )
 from coalition.ledger.rules import ReturnableLeg, choose_legs
 
@@ -76,7 +75,7 @@ async def read_postings(connection: Connection, ids: Iterable[UUID]) -> dict[UUI
 async def reverse(
     connection: Connection, journal: Journal, drafts: Sequence[Reverse]
 ) -> list[Outcome]:
-    """Post the reversals of `drafts`, whose holders are locked.
+    """Post the reversals of `drafts`, whose originals are there and whose holders are locked.
 
     Two reversals of one posting in one batch are posted one after the other, each seeing what the
     one before it took back; what follows them in the same bucket, so for the same holder, waits
@@ -112,26 +111,17 @@ async def _reverse_distinct(
     connection: Connection, journal: Journal, drafts: Sequence[Reverse]
 ) -> list[Outcome]:
     originals = await read_postings(connection, [draft.posting for draft in drafts])
-    kept_lots = (
-        await lots.read(
-            connection,
-            *zip(
-                *{(leg.lot, kept.holder) for kept in originals.values() for leg in kept.legs},
-                strict=True,
-            ),
-        )
-        if originals
-        else {}
-    )
+    wanted = {(leg.lot, kept.holder) for kept in originals.values() for leg in kept.legs}
+    kept_lots = await lots.read(connection, *zip(*wanted, strict=True))
     unspent = {lot: _unspent(kept, journal.today) for lot, kept in kept_lots.items()}
     changes = LotChanges()
     rows: list[tuple[int, UUID, UUID, int, int]] = []
     outcomes: list[Outcome] = []
     for draft in drafts:
-        original = originals.get(draft.posting)
+        original = originals[draft.posting]
         points = _points_to_reverse(draft, original)
-        if isinstance(points, Refused) or original is None:
-            outcomes.append(points if isinstance(points, Refused) else UnknownPosting())
+        if isinstance(points, Refused):
+            outcomes.append(points)
             continue
         if original.kind == Kind.ISSUE:
             legs = _take_back(original, points, unspent, changes)
@@ -163,9 +153,7 @@ async def _reverse_distinct(
     return outcomes
 
 
-def _points_to_reverse(draft: Reverse, original: KeptPosting | None) -> int | Refused:
-    if original is None or original.partner_no != draft.till.partner_no:
-        return UnknownPosting()
+def _points_to_reverse(draft: Reverse, original: KeptPosting) -> int | Refused:
     if original.kind not in _REVERSIBLE:
         return NotReversible("only an issue and a redemption can be reversed")
     left = sum(leg.points - leg.reversed for leg in original.legs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import assert_never
 from uuid import UUID
 
 from coalition.kernel.errors import Refused
@@ -62,6 +63,8 @@ def draft(
                 return Void(asked.target, asked.partner_no)
             case ReverseBody():
                 return _reverse(asked, asked.command, terms, at)
+            case unknown:
+                assert_never(unknown)
     except Refused as refusal:
         return refusal
 

@@ -1,5 +1,6 @@
 """The audit finds nothing in honest books and every kind of damage in others."""
 
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from coalition.kernel.database import Engine, transaction
 from coalition.ledger import audit, expiry, upkeep
 from coalition.ledger.drafts import Capture, Held, Hold, Posted, Void
+from coalition.oversight import audit_log
 from tests.support.ledger import (
     FUEL,
     GROCER,
@@ -122,3 +124,57 @@ async def test_expired_points_cannot_be_spent_before_the_job_has_booked_them(at:
     assert await balance(anna, tomorrow) == 0
     assert await expiry.expire(tomorrow, tomorrow.date()) == 100
     assert await expiry.expire(tomorrow, tomorrow.date()) == 0
+
+
+async def test_a_broken_chain_of_the_audit_log_is_found(at: datetime) -> None:
+    async with transaction() as connection:
+        await audit_log.record(
+            connection, actor="staff:anna", action="test.done", subject="test", facts={}, at=at
+        )
+        assert (await audit_log.verify(connection)) == []
+        await connection.execute("UPDATE audit_log SET actor = 'staff:bo'")
+    report = await audit.run()
+    assert [breach.invariant for breach in report.breaches] == ["I13"]
+
+
+MORE_DAMAGES = {
+    "a posting without a lot": "UPDATE posting SET lot = NULL WHERE kind = 1",
+    "a lot that nobody issued": "INSERT INTO lot SELECT bucket, gen_random_uuid(), holder, "
+    "contributor, currency_no, issuer_no, contract_no, funder_no, earned_month, expires_on, "
+    "clock_no, class_no, issue_price, prefunded_share, 5, 0, 0 FROM lot LIMIT 1",
+    "a lot that is gone": "DELETE FROM lot",
+    "a swept lot that is gone": "DELETE FROM lot_history",
+    "a leg that is gone": "DELETE FROM leg WHERE no = 1",
+    "a hold that was opened again": "UPDATE hold SET state = 1, resolved_at = NULL, posting = NULL "
+    "WHERE state = 2",
+    "a hold whose points are gone": "DELETE FROM hold_leg",
+    "points taken back by another partner": "UPDATE posting SET account_partner_no = 9 "
+    "WHERE kind = 1",
+    "totals that were changed": "UPDATE partner_total SET points = points + 1",
+    "returns that nobody counted": "DELETE FROM reversed_leg",
+}
+
+
+@pytest.mark.parametrize("damage", MORE_DAMAGES)
+async def test_other_damage_is_found_too(at: datetime, damage: str) -> None:
+    await write_a_history(at)
+    async with transaction() as connection:
+        await connection.execute(MORE_DAMAGES[damage])
+    report = await audit.run()
+    assert not report.ok
+    assert all(breach.rows > 0 and breach.first for breach in report.breaches)
+
+
+async def test_an_audit_runs_while_tills_post(at: datetime) -> None:
+    members = [await open_holder(at) for _ in range(4)]
+
+    async def trade() -> None:
+        for number in range(10):
+            await post([issue(member, 10, at) for member in members], at)
+            await post([redeem(members[number % 4], 5, at)], at)
+
+    async def prove() -> list[bool]:
+        return [(await audit.run()).ok for _ in range(5)]
+
+    *_, proofs = await asyncio.gather(trade(), trade(), prove())
+    assert proofs == [True] * 5
