@@ -32,7 +32,7 @@ from coalition.points.commands import (
 from coalition.points.refusals import OneMemberNeeded, UnknownCard
 from coalition.points.rules import Payable
 from coalition.points.service import LineAnswer, RefusedByDatabase
-from tests.points.world import World, make_world, receipt
+from tests.points.world import TERMS, World, make_world, receipt
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -204,3 +204,19 @@ async def test_a_collision_of_lots_is_told_to_the_single_request_alone(at: datet
         await connection.execute("UPDATE lot SET contract_no = 99")
     with pytest.raises(LotCollisionError):
         await world.tills.post(world.request(issue(anna, 1, at)))
+
+
+async def test_a_quote_tells_only_what_the_contract_allows(at: datetime) -> None:
+    terms = msgspec.structs.replace(TERMS, issues=False)
+    world = await make_world(at, terms=terms)
+    anna = await world.member()
+    bought = Purchase(amount_minor=5_000, currency="SEK")
+    quoted = await world.tills.quote(world.grocer, None, QuoteBody(purchase=bought, member_id=anna))
+    assert (quoted.points, quoted.reasons) == (0, [])
+    assert quoted.payable == Payable(0, 0, "SEK")
+    foreign = Purchase(amount_minor=5_000, currency="EUR")
+    quoted = await world.tills.quote(
+        world.grocer, None, QuoteBody(purchase=foreign, member_id=anna)
+    )
+    assert quoted.payable is None, "points have a price in the contract's currency only"
+    assert (await world.tills.terms()).catalogue.is_set_up
