@@ -269,3 +269,23 @@ async def test_a_lot_that_was_swept_grows_again_under_its_own_id(at: datetime) -
     async with transaction() as connection:
         assert await connection.fetchval("SELECT count(DISTINCT id) FROM every_lot") == 1
     assert (await audit.run()).breaches == []
+
+
+async def test_two_issues_in_one_lot_are_taken_back_as_far_as_it_goes(at: datetime) -> None:
+    anna = await open_holder(at)
+    first, second, _ = await post(
+        [issue(anna, 50, at), issue(anna, 50, at), redeem(anna, 30, at)], at
+    )
+    outcomes = await post(
+        [
+            reverse(posted(first), at, partner_no=GROCER),
+            reverse(posted(second), at, partner_no=GROCER),
+            reverse(posted(second), at, partner_no=GROCER, points=20),
+        ],
+        at,
+    )
+    assert [type(outcome) for outcome in outcomes] == [Posted, PointsAlreadySpent, Posted]
+    assert isinstance(outcomes[1], PointsAlreadySpent)
+    assert outcomes[1].facts == {"points": 50, "remaining": 20}
+    assert await balance(anna, at) == 0
+    assert (await audit.run()).breaches == []
