@@ -48,6 +48,10 @@ PINNED = {
 }
 """The settings of every transaction that posts; a test guards the plans they lead to."""
 
+PINNED_FOR_LINES = PINNED | {"plan_cache_mode": "force_custom_plan"}
+"""The same for thousands of lines at once: planning anew costs them nothing, and a plan made when
+there was a single lot would read a whole table for each of them."""
+
 _STAGES: dict[type[Draft], int] = {Issue: 0, Redeem: 1, Hold: 2, Capture: 3, Void: 3, Reverse: 4}
 
 

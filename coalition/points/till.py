@@ -76,7 +76,7 @@ class Tills:
     ) -> list[LineAnswer]:
         """Post the lines of a batch, each answered, in the caller's transaction.
 
-        The transaction has the settings `posting.PINNED` and may have the role
+        The transaction has the settings `posting.PINNED_FOR_LINES` and may have the role
         `posting.POSTER_ROLE`; `ensure_partition(at)` came before it. The answers carry neither
         balances nor reasons nor lots.
         """

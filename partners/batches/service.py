@@ -121,7 +121,7 @@ class Batches:
         batch = _new_batch(upload.at)
         written: list[tuple[int, int, bytes]] = []
         refused = 0
-        async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+        async with transaction(posting.PINNED_FOR_LINES, role=posting.POSTER_ROLE) as connection:
             known = await _known(connection, upload)
             if known is not None:
                 return known
@@ -178,7 +178,7 @@ class Batches:
     async def _run_next(self, batch: BatchId, at: datetime) -> bool:
         """Answer the next chunk of `batch`; tell whether there was one."""
         await ensure_partition(at)
-        async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+        async with transaction(posting.PINNED_FOR_LINES, role=posting.POSTER_ROLE) as connection:
             waiting = await queries.lock_next(connection, batch)
             if waiting is None:
                 return False

@@ -105,7 +105,8 @@ class Shop:
                 ),
             ]
         )
-        issued, spent, held = made[:AT_ONCE], made[AT_ONCE : 2 * AT_ONCE], made[2 * AT_ONCE :]
+        number = len(ten)
+        issued, spent, held = made[:number], made[number : 2 * number], made[2 * number :]
         undo: list[Draft] = [
             Capture(outcome.hold, FUEL, None, 3) for outcome in held if isinstance(outcome, Held)
         ]
@@ -115,7 +116,7 @@ class Shop:
                 for outcome in outcomes
                 if isinstance(outcome, Posted)
             ]
-        assert len(undo) == 3 * AT_ONCE
+        assert len(undo) == 3 * len(ten)
         await self.post(undo)
         async with transaction(self.settings, role=posting.POSTER_ROLE) as connection:
             await self.store_claims(connection, AT_ONCE)
@@ -126,24 +127,35 @@ class Shop:
         return self.at + timedelta(hours=1)
 
 
-async def open_shop(at: datetime, state: str, *, without: Collection[str] = ()) -> Shop:
+async def open_shop(
+    at: datetime,
+    state: str,
+    *,
+    pins: dict[str, str] = posting.PINNED,
+    without: Collection[str] = (),
+) -> Shop:
     """Return a shop whose connection has planned its statements while the tables were in `state`.
 
-    `new`: when there was nothing. `empty`: the same, and the statistics said so. `small`: when
-    there was little, as after a night's sweep, and the statistics said so. `analyzed`: when they
-    were full and the statistics new. They are full afterwards, with postings of two months.
+    `new`: when there was nothing. `empty`: the same, and the statistics said so. `tiny`: when there
+    was one member with one lot. `small`: when there was little, as after a night's sweep, and the
+    statistics said so. `analyzed`: when they were full and the statistics new. They are full
+    afterwards, with postings of two months.
     """
-    settings = {name: value for name, value in posting.PINNED.items() if name not in without}
+    settings = {name: value for name, value in pins.items() if name not in without}
     shop = Shop(at, settings)
     await shop.open()
-    if state == "small":
+    everybody = shop.members
+    if state == "tiny":
+        shop.members = everybody[:1]
+    if state in ("tiny", "small"):
         for _ in range(3):
             await shop.work()
-    if state in ("empty", "small"):
+    if state in ("empty", "tiny", "small"):
         await analyze()
-    if state in ("new", "empty", "small"):
+    if state != "analyzed":
         for _ in range(7):
             await shop.work()
+    shop.members = everybody
     await shop.fill()
     if state == "analyzed":
         await analyze()
@@ -196,6 +208,14 @@ async def test_tills_look_up_by_key_whatever_the_tables_were_when_planned(
         *("INSERT INTO posting ", "INSERT INTO leg ", "INSERT INTO reversed_leg "),
     ):
         assert part in queries, f"nobody watched {part}"
+
+
+@pytest.mark.parametrize("state", ["new", "tiny", "small", "analyzed"])
+async def test_lines_look_up_by_key_whatever_the_tables_were_before(
+    one_connection: Engine, at: datetime, state: str
+) -> None:
+    plans, _ = await watch(await open_shop(at, state, pins=posting.PINNED_FOR_LINES))
+    assert all_faults(plans) == []
 
 
 async def test_postings_are_looked_for_in_their_own_month_only(
