@@ -229,3 +229,15 @@ async def test_a_lot_under_a_hold_is_not_swept(at: datetime) -> None:
     await post([Void(made, FUEL)], at)
     assert await balance(anna, at) == 10
     assert await upkeep.sweep() == 0
+
+
+async def test_a_partial_capture_takes_from_a_hold_what_expires_first(at: datetime) -> None:
+    anna = await open_holder(at)
+    soon, later = (at + DAY).date(), (at + 9 * DAY).date()
+    await post([issue(anna, 30, at, expires_on=later), issue(anna, 20, at, expires_on=soon)], at)
+    made = await make_hold(anna, 40, at)
+    assert kinds(await post([capture(made, 25)], at)) == [Posted]
+    async with transaction() as connection:
+        rows = await connection.fetch("SELECT expires_on, points_out, held FROM lot ORDER BY id")
+    assert [tuple(row) for row in rows] == [(soon, 20, 0), (later, 5, 0)]
+    assert (await audit.run()).breaches == []
