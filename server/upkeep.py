@@ -1,4 +1,4 @@
-"""What is done by the clock: holds let go each minute, expiry, tidying and the proof each night."""
+"""What is done by the clock, from holds let go each minute to the proof of the books each night."""
 
 from datetime import date, datetime, timedelta
 

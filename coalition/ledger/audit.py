@@ -1,7 +1,7 @@
-"""The proof of the ledger: every invariant as one query over all of its history, in one snapshot.
+"""The proof of the ledger: I1 to I6 and I13 by queries over all of its history, in one snapshot.
 
-The numbers are those of the design's list of invariants. Each query returns the rows that break it,
-so an empty answer is the proof; a till may post meanwhile.
+The glossary lists the invariants and says what holds the others. Some take several queries; each
+returns the rows that break it, so an empty answer is the proof. A till may post meanwhile.
 """
 
 from typing import NamedTuple
@@ -226,7 +226,7 @@ _CHAIN = "the chain of the audit log verifies"
 
 
 async def run() -> Report:
-    """Prove every invariant of the ledger and the chain of the audit log, in one snapshot."""
+    """Run every check of the ledger and walk the chain of the audit log, in one snapshot."""
     async with transaction(SNAPSHOT) as connection:
         breaches = [
             breach for check in CHECKS if (breach := await _find(connection, check)) is not None

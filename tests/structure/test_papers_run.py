@@ -81,13 +81,11 @@ def assert_answers_as_shown(text: str, running: Running, folder: Path) -> None:
     script = "".join(
         f"{commands}echo; echo '=== {no}'\n" for no, (commands, _) in enumerate(examples)
     )
-    for name in ("client_id", "client_secret"):
-        script = re.sub(
-            rf"^{name.upper()}=.*$",
-            f"{name.upper()}={getattr(running, name)}",
-            script,
-            flags=re.MULTILINE,
-        )
+    for name, value in (
+        ("CLIENT(?:_ID)?", running.client_id),
+        ("(?:CLIENT_)?SECRET", running.client_secret),
+    ):
+        script = re.sub(rf"^({name})=.*$", rf"\g<1>={value}", script, flags=re.MULTILINE)
     script = re.sub(r"http://127\.0\.0\.1:8000", running.url, script)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
