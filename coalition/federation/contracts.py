@@ -37,8 +37,8 @@ async def prepare(
     """Prepare another version of a partner's contract; return the id of its approval.
 
     It holds from 00:00 of `valid_from` in `timezone` (the zone of the partner's latest version
-    unless given). Refuses a day before today and a day on which a version begins; both are judged
-    again on signing.
+    unless given): one of today reaches back some hours, to receipts that come in later. Refuses a
+    day before today and a day on which a version begins; both are judged again on signing.
     """
     agreed = rules.settled_terms(terms)
     async with transaction() as connection:
