@@ -75,7 +75,8 @@ async def found_partner(
     that every receipt that is still to come has its terms. Raises the refusals of each part.
     """
     first_day = valid_from or (at - FURTHEST_BACK).date() - timedelta(days=1)
-    async with transaction():
+    async with transaction() as connection:
+        await access.hold_numbers(connection)
         made = await service.create_partner(
             name=name,
             terms=terms,

@@ -86,7 +86,7 @@ async def create_client(
         raise UnknownScope(known=SCOPES)
     async with transaction() as connection:
         await _check_place(connection, partner_no, store_no)
-        await connection.execute("LOCK TABLE client IN SHARE ROW EXCLUSIVE MODE")
+        await hold_numbers(connection)
         no: int = await connection.fetchval("SELECT coalesce(max(no), 0) + 1 FROM client")
         client_id = f"client_{random_id().hex}"
         await Client.insert(
@@ -105,6 +105,15 @@ async def create_client(
         facts = {"partner_no": partner_no, "name": trimmed, "scopes": held, "store_no": store_no}
         await _record(connection, "client.created", no, facts, actor=actor, at=at)
     return NewClient(no, client_id, secret.client_secret, secret.id)
+
+
+async def hold_numbers(connection: Connection) -> None:
+    """Let nobody else create a client until the transaction ends.
+
+    For who records in the audit log before it creates a client: whoever creates one holds this and
+    then waits for the log's head, so nobody may want them the other way round.
+    """
+    await connection.execute("LOCK TABLE client IN SHARE ROW EXCLUSIVE MODE")
 
 
 async def add_secret(
