@@ -14,7 +14,6 @@ from uuid import UUID
 import httpx
 from litestar import Litestar
 from litestar.datastructures import State
-from litestar.types import ControllerRouterHandler
 
 from coalition.access import freshness, service
 from coalition.access.api import ROUTES
@@ -69,8 +68,8 @@ class World:
         return str(answer.json()["access_token"])
 
 
-async def new_world(at: datetime, routes: Sequence[ControllerRouterHandler] = ()) -> World:
-    """Set up a coalition at `at`, and an application of the routes of access and `routes`."""
+async def new_world(at: datetime) -> World:
+    """Set up a coalition at `at`, and an application of the routes of access."""
     clock = FixedClock(at)
     await federation.create_coalition(
         name="Norden", timezone="Europe/Stockholm", actor=ACTOR, at=at
@@ -81,7 +80,7 @@ async def new_world(at: datetime, routes: Sequence[ControllerRouterHandler] = ()
     client = await new_client(at, partner_no=partner.no)
     await ensure_signing_key(master_key=SETTINGS.master_key, at=at)
     verifier = await new_verifier(at)
-    app = application(verifier, clock, routes)
+    app = application(verifier, clock)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=ISSUER)
     return World(clock, verifier, partner.no, partner.id, client, app, http)
 
@@ -113,12 +112,10 @@ async def new_verifier(at: datetime) -> TokenVerifier:
     return verifier
 
 
-def application(
-    verifier: TokenVerifier, clock: FixedClock, routes: Sequence[ControllerRouterHandler] = ()
-) -> Callable[..., Awaitable[None]]:
-    """Return a small application with the routes of access and `routes`."""
+def application(verifier: TokenVerifier, clock: FixedClock) -> Callable[..., Awaitable[None]]:
+    """Return a small application with the routes of access."""
     return Litestar(
-        [*ROUTES, *routes],
+        ROUTES,
         state=State({"settings": SETTINGS, "clock": clock, "verifier": verifier}),
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,
