@@ -3,7 +3,7 @@
 import dataclasses
 import shutil
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +16,13 @@ from coalition.kernel import outbox
 from coalition.kernel.database import Connection, pending_migrations, transaction
 from coalition.kernel.jobs import backlog
 from coalition.kernel.settings import KNOWN, PREFIX, Settings
+from partners.batches.queries import not_done
 from server.apps import APPS
 
 CLOCKS_DIFFER_S: Final = 30
 FREE_BYTES: Final = 1_000_000_000
 LATE_S: Final = 300
+BATCH_TAKES_MOST: Final = timedelta(hours=1)
 
 _SECRETS: Final = frozenset({"database_url", "blind_index_key", "master_key"})
 
@@ -55,6 +57,7 @@ async def examine(settings: Settings, environ: Mapping[str, str], at: datetime) 
         findings.append(await _master_key(connection, settings, at))
         findings.append(await _events(connection, at))
         findings.append(await _jobs(connection, at))
+        findings.append(await _batches(connection, at))
     if settings.data_directory is not None:
         findings.append(_disk(settings.data_directory))
     return findings
@@ -128,6 +131,19 @@ async def _jobs(connection: Connection, at: datetime) -> Finding:
     late = waiting.oldest_due_s > LATE_S
     mend = "run a worker: `coalition worker`" if late else ""
     return Finding("jobs", ok=not late, found=found, mend=mend)
+
+
+async def _batches(connection: Connection, at: datetime) -> Finding:
+    number, oldest = await not_done(connection)
+    age = at - oldest if oldest else timedelta(0)
+    late = age > BATCH_TAKES_MOST
+    mend = "run a worker: `coalition worker`; if one runs, read its log for job_failed"
+    return Finding(
+        "batches",
+        ok=not late,
+        found=f"{number} not done, the oldest for {age.total_seconds():.0f} s",
+        mend=mend if late else "",
+    )
 
 
 def _disk(directory: Path) -> Finding:

@@ -53,6 +53,12 @@ async def client_by_id(connection: Connection, client_id: str, at: datetime) -> 
     return None if row is None else KnownClient(**row)
 
 
+async def is_revoked(connection: Connection, client_no: int) -> bool:
+    """Tell whether the client is revoked; the role of postings may ask this."""
+    state = await connection.fetchval("SELECT state FROM client WHERE no = $1", client_no)
+    return bool(state == "revoked")
+
+
 async def live_keys_of(connection: Connection, client_no: int) -> list[ClientPublicKey]:
     """Return the public keys by which the client may sign its assertions."""
     rows = await connection.fetch(

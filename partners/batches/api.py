@@ -8,6 +8,7 @@ from litestar.handlers import ASGIRouteHandler
 from msgspec import Meta
 
 from coalition.federation.refusals import PartnerSuspended
+from coalition.kernel.clock import Clock
 from coalition.kernel.idempotency import Claim, KeyReused
 from coalition.kernel.idempotency.claims import RequestInProgress
 from coalition.kernel.settings import Settings
@@ -60,16 +61,15 @@ def routes(door: Door, tills: Tills, settings: Settings) -> list[ASGIRouteHandle
     """Return the handlers of batches."""
     batches = Batches(tills)
     batch = "/v1/batches/{batch_id:uuid}"
+    post = _post(batches, tills, door.clock, settings.batch_body_max_bytes)
     return [
-        hot_route(
-            door, "/v1/batches", _post(batches, tills, settings.batch_body_max_bytes), _list()
-        ),
+        hot_route(door, "/v1/batches", post, _list()),
         hot_route(door, batch, _show()),
         hot_route(door, f"{batch}/results", _results()),
     ]
 
 
-def _post(batches: Batches, tills: Tills, limit_bytes: int) -> HotEndpoint:
+def _post(batches: Batches, tills: Tills, clock: Clock, limit_bytes: int) -> HotEndpoint:
     async def post(call: Call) -> Answer:
         caller, sent = call.caller, call.upload
         assert sent is not None, "the endpoint reads its body itself"
@@ -83,7 +83,7 @@ def _post(batches: Batches, tills: Tills, limit_bytes: int) -> HotEndpoint:
                 claim = Claim.of(caller.client_no, call.idempotency_key, address, received.digest)
                 sender = Sender(caller.partner_no, caller.client_no, caller.store_no, caller.scopes)
                 answer = await batches.take(
-                    service.Upload(sender, claim, sent.media_type, received, call.media, call.at)
+                    service.Upload(sender, claim, sent.media_type, received, call.media), clock
                 )
             finally:
                 if received.spool is not None:

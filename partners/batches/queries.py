@@ -57,6 +57,11 @@ ORDER BY bucket, batch, first_line LIMIT 1
 """
 
 
+_NOT_DONE = """
+SELECT count(*) AS number, min(received_at) AS oldest FROM batch WHERE state <> 'done'
+"""
+
+
 class Sender(NamedTuple):
     """Who sent a batch, and what that caller may do."""
 
@@ -179,6 +184,12 @@ async def list_batches(
 ) -> list[Stored]:
     """Return at most `limit` batches of the partner, the latest first, older than `before`."""
     return [Stored(*row) for row in await connection.fetch(_PAGE, partner_no, before, limit)]
+
+
+async def not_done(connection: Connection) -> tuple[int, datetime | None]:
+    """Return how many batches are not worked off, and when the oldest of them came."""
+    number, oldest = await connection.fetchrow(_NOT_DONE)
+    return number, oldest
 
 
 async def read_answers(

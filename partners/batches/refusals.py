@@ -1,6 +1,6 @@
 """What is refused of a batch as a whole; a line that cannot be done only gets its own answer."""
 
-from coalition.kernel.errors import Invalid, Malformed, NotFound, TooLarge
+from coalition.kernel.errors import Forbidden, Invalid, Malformed, NotFound, TooLarge
 
 
 class BatchTruncated(Malformed):
@@ -37,6 +37,12 @@ class LineTooLong(TooLarge):
     """A line has at most 32768 bytes."""
 
     code, title = "line_too_long", "Line too long"
+
+
+class SenderRevoked(Forbidden):
+    """The client that sent the batch was revoked before this line was posted."""
+
+    code, title = "sender_revoked", "Sender revoked"
 
 
 class UnknownBatch(NotFound):

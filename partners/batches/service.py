@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from coalition.access.queries import is_revoked
 from coalition.kernel import jobs
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
@@ -32,7 +33,7 @@ from coalition.points.till import Tills
 from partners.batches import chunks, queries, results
 from partners.batches.lines import LineDecoder
 from partners.batches.queries import Sender, Stored, StoredChunk
-from partners.batches.refusals import UnknownBatch
+from partners.batches.refusals import SenderRevoked, UnknownBatch
 from partners.batches.upload import Received, unpacked
 from partners.batches.views import (
     BatchAccepted,
@@ -67,7 +68,6 @@ class Upload(NamedTuple):
     media_type: str
     received: Received
     answer_media: Media
-    at: datetime
 
 
 class Batches:
@@ -92,18 +92,19 @@ class Batches:
         finally:
             self._running.discard(key)
 
-    async def take(self, upload: Upload) -> Answer:
+    async def take(self, upload: Upload, clock: Clock) -> Answer:
         """Post a batch of few lines, or keep one of many for the job; or answer as the first time.
 
-        Raises `KeyReused`. A body that was answered in the request is written anew from what is
+        Its time is that of its posting, not of a request whose body took long to come. Raises
+        `KeyReused`. A body that was answered in the request is written anew from what is
         kept, byte for byte.
         """
         while True:
             try:
                 if upload.received.spool is not None:
-                    return await retrying(lambda: self._keep(upload))
+                    return await retrying(lambda: self._keep(upload, clock.now()))
                 async with self._posting:
-                    return await retrying(lambda: self._post(upload))
+                    return await retrying(lambda: self._post(upload, clock.now()))
             except ClaimTakenError:
                 continue  # another process has just taken the same upload in: find its answer
 
@@ -112,13 +113,47 @@ class Batches:
 
         Each chunk has its own time: a long job is not posted as if all at its start.
         """
-        while await retrying(lambda: self._run_next(batch, clock.now())):
+        while await retrying(lambda: self.run_next(batch, clock.now())):
             pass
 
-    async def _post(self, upload: Upload) -> Answer:
+    async def run_next(self, batch: BatchId, at: datetime) -> bool:
+        """Answer the next chunk of `batch`; tell whether there was one.
+
+        A sender that was revoked meanwhile posts nothing more: each line left is refused.
+        """
+        await ensure_partition(at)
+        async with transaction(posting.PINNED_FOR_LINES, role=posting.POSTER_ROLE) as connection:
+            waiting = await queries.lock_next(connection, batch)
+            if waiting is None:
+                return False
+            records = await asyncio.to_thread(unpacked, waiting.records)
+            if await is_revoked(connection, waiting.sender.client_no):
+                refusals = [SenderRevoked()] * len(records)
+                answered = results.write(waiting.first_line, refusals)
+            else:
+                decoder = LineDecoder(waiting.media_type, waiting.columns)
+                answered = await chunks.post_chunk(
+                    connection,
+                    self._tills,
+                    decoder.decode(records),
+                    sender=waiting.sender,
+                    first_line=waiting.first_line,
+                    at=at,
+                )
+            packed = results.pack(answered.ndjson)
+            await queries.answer_chunk(
+                connection, batch, first_line=waiting.first_line, results=packed
+            )
+            await queries.move_on(
+                connection,
+                _after(waiting.stored, lines=len(records), refused=answered.refused, at=at),
+            )
+        return True
+
+    async def _post(self, upload: Upload, at: datetime) -> Answer:
         decoder = LineDecoder(upload.media_type, upload.received.columns)
-        await ensure_partition(upload.at)
-        batch = _new_batch(upload.at)
+        await ensure_partition(at)
+        batch = _new_batch(at)
         written: list[tuple[int, int, bytes]] = []
         refused = 0
         async with transaction(posting.PINNED_FOR_LINES, role=posting.POSTER_ROLE) as connection:
@@ -133,36 +168,34 @@ class Batches:
                     decoded,
                     sender=upload.sender,
                     first_line=chunk.first_line,
-                    at=upload.at,
+                    at=at,
                 )
                 refused += answered.refused
                 written.append((chunk.first_line, len(decoded), answered.ndjson))
             lines = upload.received.lines
             done = BatchState.DONE.value
-            stored = Stored(batch, done, lines, lines - refused, refused, upload.at, upload.at)
+            stored = Stored(batch, done, lines, lines - refused, refused, at, at)
             kept = [
                 StoredChunk(first_line, number, None, results.pack(ndjson))
                 for first_line, number, ndjson in written
             ]
             await _insert(connection, upload, stored, kept)
             media_type = upload.answer_media.value
-            await store(
-                connection, [(upload.claim, Answer(_POSTED, media_type, batch.bytes))], upload.at
-            )
+            await store(connection, [(upload.claim, Answer(_POSTED, media_type, batch.bytes))], at)
         return Answer(
             _POSTED, media_type, _written(stored, media_type, [row[2] for row in written])
         )
 
-    async def _keep(self, upload: Upload) -> Answer:
+    async def _keep(self, upload: Upload, at: datetime) -> Answer:
         """Store the lines and ask for the job, in one transaction: all of it or nothing."""
-        batch = _new_batch(upload.at)
+        batch = _new_batch(at)
         received = upload.received
         assert received.spool is not None, "what is for the job is on disk"
         async with transaction(_JOB_STORED) as connection:
             known = await _known(connection, upload)
             if known is not None:
                 return known
-            stored = Stored(batch, BatchState.QUEUED.value, received.lines, 0, 0, upload.at, None)
+            stored = Stored(batch, BatchState.QUEUED.value, received.lines, 0, 0, at, None)
             waiting = (
                 StoredChunk(chunk.first_line, chunk.lines, chunk.packed, None)
                 for chunk in received.spool
@@ -172,35 +205,8 @@ class Batches:
             accepted = BatchAccepted(batch_id=batch, state=BatchState.QUEUED, lines=received.lines)
             media = upload.answer_media
             answer = Answer(_ACCEPTED, media.value, encode(accepted, media))
-            await store(connection, [(upload.claim, answer)], upload.at)
+            await store(connection, [(upload.claim, answer)], at)
         return answer
-
-    async def _run_next(self, batch: BatchId, at: datetime) -> bool:
-        """Answer the next chunk of `batch`; tell whether there was one."""
-        await ensure_partition(at)
-        async with transaction(posting.PINNED_FOR_LINES, role=posting.POSTER_ROLE) as connection:
-            waiting = await queries.lock_next(connection, batch)
-            if waiting is None:
-                return False
-            decoder = LineDecoder(waiting.media_type, waiting.columns)
-            records = await asyncio.to_thread(unpacked, waiting.records)
-            answered = await chunks.post_chunk(
-                connection,
-                self._tills,
-                decoder.decode(records),
-                sender=waiting.sender,
-                first_line=waiting.first_line,
-                at=at,
-            )
-            packed = results.pack(answered.ndjson)
-            await queries.answer_chunk(
-                connection, batch, first_line=waiting.first_line, results=packed
-            )
-            await queries.move_on(
-                connection,
-                _after(waiting.stored, lines=len(records), refused=answered.refused, at=at),
-            )
-        return True
 
 
 async def show(batch: BatchId, *, partner_no: int) -> BatchView:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from coalition.kernel.errors import TooLarge
+from coalition.kernel.web.decoding import declared_length, too_large
 from coalition.kernel.web.hot import Upload
 from partners.batches import results
 from partners.batches.lines import columns_of, is_cut
@@ -181,11 +181,7 @@ async def _read_all(upload: Upload, reader: _Reader, limit_bytes: int) -> tuple[
 
 async def _pieces(upload: Upload, limit_bytes: int) -> AsyncIterator[bytes]:
     """Yield the body in pieces that do not hold the event loop up."""
-    declared = upload.declared_bytes
-    # Compared by length first: int() refuses thousands of digits with an error of its own.
-    expected = int(declared) if declared.isdigit() and len(declared) <= 18 else None
-    if declared and (expected is None or expected > limit_bytes):
-        raise _too_large(limit_bytes)
+    expected = declared_length(upload.declared_bytes, limit_bytes=limit_bytes)
     came = 0
     more = True
     while more:
@@ -195,14 +191,10 @@ async def _pieces(upload: Upload, limit_bytes: int) -> AsyncIterator[bytes]:
         body: bytes = message.get("body", b"")
         came += len(body)
         if came > limit_bytes:
-            raise _too_large(limit_bytes)
+            raise too_large(limit_bytes)
         for start in range(0, len(body), _STEP_BYTES):
             yield body[start : start + _STEP_BYTES]
             await asyncio.sleep(0)
         more = message.get("more_body", False)
     if expected is not None and came < expected:
         raise BatchTruncated(f"{came} of {expected} bytes came; nothing of the upload was kept")
-
-
-def _too_large(limit_bytes: int) -> TooLarge:
-    return TooLarge(f"The body may have at most {limit_bytes} bytes", limit_bytes=limit_bytes)

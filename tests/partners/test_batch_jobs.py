@@ -8,15 +8,18 @@ from uuid import UUID
 
 import pytest
 
+from coalition.access import service as access
 from coalition.kernel.clock import FixedClock
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import BatchId
+from coalition.kernel.jobs.worker import LONGEST_PAUSE_S
 from coalition.points.till import Tills
 from partners.batches import upload
 from partners.batches.jobs import job_kinds
 from partners.batches.service import JOB, Batches, BatchJob
+from server.health import examine
 from tests.partners.test_batches import CSV, NDJSON, answered, count, lines, rows
-from tests.support.http import Coalition, Shop
+from tests.support.http import SETTINGS, Coalition, Shop
 
 LINES = 10_001
 
@@ -98,6 +101,28 @@ async def test_a_job_that_was_killed_goes_on_where_it_stopped(
     assert await grocer.balance(member) == 7
     await work_off(coalition, batch, at)
     assert await grocer.balance(member) == 7
+
+
+@pytest.mark.usefixtures("small_chunks")
+async def test_the_lines_left_of_a_revoked_client_are_refused(
+    coalition: Coalition, grocer: Shop, at: datetime
+) -> None:
+    member = await grocer.new_member()
+    sender = await coalition.till(grocer)
+    content = lines(grocer.purchase(member, 100) for _ in range(7))
+    batch = (await sender.send("/v1/batches", content, NDJSON)).json()["batch_id"]
+    jobs = Batches(coalition.tills)
+    assert await jobs.run_next(BatchId(UUID(batch)), at)
+
+    await access.revoke_client(sender.client.client_id, actor="staff:test", at=at)
+    await work_off(coalition, batch, at)
+
+    shown = (await grocer.get(f"/v1/batches/{batch}")).json()
+    assert (shown["state"], shown["posted"], shown["refused"]) == ("done", 2, 5)
+    results = answered((await grocer.get(f"/v1/batches/{batch}/results")).content)
+    assert [line["status"] for line in results] == [201] * 2 + [403] * 5
+    assert {line.get("code") for line in results[2:]} == {"sender_revoked"}
+    assert await grocer.balance(member) == 2
 
 
 class PassingClock(FixedClock):
@@ -197,6 +222,27 @@ async def test_a_long_upload_that_is_cut_leaves_nothing(
     assert (many.status_code, many.json()["code"]) == (413, "too_many_lines")
     assert await count("batch") == await count("batch_chunk") == 0
     assert await queued() == []
+
+
+@pytest.mark.usefixtures("small_chunks")
+async def test_a_batch_is_never_given_up_and_the_doctor_names_one_that_takes_long(
+    coalition: Coalition, grocer: Shop, at: datetime
+) -> None:
+    member = await grocer.new_member()
+    content = lines(grocer.purchase(member, 100) for _ in range(7))
+    batch = (await grocer.send("/v1/batches", content, NDJSON)).json()["batch_id"]
+    (kind,) = job_kinds(coalition.tills, FixedClock(at))
+    a_year_of_tries = timedelta(days=365) / timedelta(seconds=LONGEST_PAUSE_S)
+
+    async def finding(when: datetime) -> tuple[bool, str]:
+        found = {one.check: one for one in await examine(SETTINGS, {}, when)}["batches"]
+        return found.ok, found.found
+
+    assert kind.attempts > a_year_of_tries
+    assert await finding(at + timedelta(minutes=59)) == (True, "1 not done, the oldest for 3540 s")
+    assert await finding(at + timedelta(hours=2)) == (False, "1 not done, the oldest for 7200 s")
+    await work_off(coalition, batch, at)
+    assert await finding(at + timedelta(hours=2)) == (True, "0 not done, the oldest for 0 s")
 
 
 async def test_a_batch_that_is_not_there_is_no_work(coalition: Coalition, at: datetime) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -194,6 +195,29 @@ async def test_a_second_upload_under_a_key_waits_for_the_first(grocer: Shop) -> 
     assert await grocer.balance(member) == 1
 
 
+async def test_an_upload_that_takes_long_is_posted_at_the_time_it_came_whole(
+    coalition: Coalition, grocer: Shop, at: datetime
+) -> None:
+    member = await grocer.new_member()
+    content = lines([grocer.purchase(member, 100)])
+    whole_at = at + timedelta(hours=1)
+
+    async def for_an_hour() -> AsyncIterator[bytes]:
+        yield content[:10]
+        coalition.clock.advance(timedelta(hours=1))
+        yield content[10:]
+
+    headers = grocer.headers | {"content-type": NDJSON, "idempotency-key": "k"}
+    answer = await grocer.http.post("/v1/batches", content=for_an_hour(), headers=headers)
+
+    assert answer.status_code == 201, answer.text
+    async with transaction() as connection:
+        times = await connection.fetchrow(
+            "SELECT committed_at, received_at, finished_at FROM posting, batch"
+        )
+    assert tuple(times) == (whole_at,) * 3
+
+
 async def test_what_is_refused_as_a_whole_leaves_nothing(grocer: Shop) -> None:
     member = await grocer.new_member()
     whole = lines([grocer.purchase(member, 100) for _ in range(3)])
@@ -225,6 +249,8 @@ async def test_what_is_refused_as_a_whole_leaves_nothing(grocer: Shop) -> None:
     assert (short.status_code, short.json()["code"]) == (400, "batch_truncated")
     large = await grocer.send("/v1/batches", whole, NDJSON, **{"content-length": "500000001"})
     assert (large.status_code, large.json()["limit_bytes"]) == (413, 500_000_000)
+    wordy = await grocer.send("/v1/batches", whole, NDJSON, **{"content-length": "many"})
+    assert (wordy.status_code, wordy.json()["code"]) == (400, "malformed")
     assert await count("posting") == await count("batch") == 0
     assert await count("receipt_claim") == 0
 

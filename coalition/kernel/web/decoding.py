@@ -82,25 +82,35 @@ def encode(value: object, media: Media) -> bytes:
     return (_MSGPACK_ENCODER if media is Media.MSGPACK else _JSON_ENCODER).encode(value)
 
 
+def declared_length(declared: bytes, *, limit_bytes: int) -> int | None:
+    """Return the Content-Length as a number, None where there is none.
+
+    Raises `TooLarge`, `Malformed`.
+    """
+    if not declared:
+        return None
+    if not declared.isdigit():
+        raise Malformed("Content-Length must be a whole number")
+    # Compared by length first: int() refuses thousands of digits with an error of its own.
+    if len(declared) > 18 or int(declared) > limit_bytes:
+        raise too_large(limit_bytes)
+    return int(declared)
+
+
 async def read_body(receive: Receive, *, limit_bytes: int, declared: bytes = b"") -> bytes:
     """Return the whole body; refuse it as soon as it is known to be longer than `limit_bytes`.
 
     `declared` is the Content-Length, where there is one.
     Raises `TooLarge`, `Malformed`, `BodyTruncated`.
     """
-    if declared:
-        if not declared.isdigit():
-            raise Malformed("Content-Length must be a whole number")
-        # Compared by length first: int() refuses thousands of digits with an error of its own.
-        if len(declared) > 18 or int(declared) > limit_bytes:
-            raise _too_large(limit_bytes)
+    declared_length(declared, limit_bytes=limit_bytes)
     message = cast("dict[str, Any]", await receive())  # Any: an ASGI message
     if message["type"] == "http.disconnect":
         raise BodyTruncated
     body = cast("bytes", message.get("body", b""))
     if not message.get("more_body"):
         if len(body) > limit_bytes:
-            raise _too_large(limit_bytes)
+            raise too_large(limit_bytes)
         return body
     return await _read_rest(
         cast("Callable[[], Awaitable[dict[str, Any]]]", receive), body, limit_bytes
@@ -114,18 +124,19 @@ async def _read_rest(
     more = True
     while more:
         if len(body) > limit_bytes:
-            raise _too_large(limit_bytes)
+            raise too_large(limit_bytes)
         message = await receive()
         if message["type"] == "http.disconnect":
             raise BodyTruncated
         body += message.get("body", b"")
         more = message.get("more_body", False)
     if len(body) > limit_bytes:
-        raise _too_large(limit_bytes)
+        raise too_large(limit_bytes)
     return bytes(body)
 
 
-def _too_large(limit_bytes: int) -> TooLarge:
+def too_large(limit_bytes: int) -> TooLarge:
+    """Return the refusal of a body that is longer than `limit_bytes`."""
     return TooLarge(f"The body may have at most {limit_bytes} bytes", limit_bytes=limit_bytes)
 
 
