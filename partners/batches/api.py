@@ -14,7 +14,15 @@ from coalition.kernel.idempotency.claims import RequestInProgress
 from coalition.kernel.settings import Settings
 from coalition.kernel.web.decoding import Media
 from coalition.kernel.web.fields import Body
-from coalition.kernel.web.hot import REPLAYED, Answer, Call, Door, HotEndpoint, hot_route
+from coalition.kernel.web.hot import (
+    REPLAY_HEADER,
+    REPLAYED,
+    Answer,
+    Call,
+    Door,
+    HotEndpoint,
+    hot_route,
+)
 from coalition.points.till import Tills
 from partners.batches import results, service, upload
 from partners.batches.queries import Sender
@@ -105,7 +113,7 @@ def _post(batches: Batches, tills: Tills, clock: Clock, limit_bytes: int) -> Hot
             *(BatchEmpty, BatchTruncated, BatchUnreadable, BatchHeaderInvalid),
         ),
         tags=("batches",),
-        answer_headers={"Idempotent-Replayed": "`true` when this is the first answer, given again"},
+        answer_headers=REPLAY_HEADER,
     )
 
 

@@ -9,7 +9,15 @@ from coalition.federation.refusals import NoContract, PartnerSuspended, UnknownS
 from coalition.kernel.errors import Forbidden, Refused
 from coalition.kernel.idempotency import Claim, KeyReused
 from coalition.kernel.identity import Caller
-from coalition.kernel.web.hot import REPLAYED, Answer, Call, Door, HotEndpoint, hot_route
+from coalition.kernel.web.hot import (
+    REPLAY_HEADER,
+    REPLAYED,
+    Answer,
+    Call,
+    Door,
+    HotEndpoint,
+    hot_route,
+)
 from coalition.ledger.accounts import Kind
 from coalition.ledger.refusals import (
     CaptureExceedsHold,
@@ -50,8 +58,6 @@ from coalition.points.till import Request, Tills
 
 ISSUE = "points:issue"
 REDEEM = "points:redeem"
-
-REPLAY_HEADER = {"Idempotent-Replayed": "`true` when this is the first answer, given again"}
 
 _OF_PARTNER = (PartnerSuspended, NoContract, KeyReused)
 _OF_TILL = (

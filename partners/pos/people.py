@@ -14,7 +14,15 @@ from coalition.kernel.idempotency.claims import RequestInProgress
 from coalition.kernel.ids import MemberId
 from coalition.kernel.web.decoding import encode
 from coalition.kernel.web.fields import Body
-from coalition.kernel.web.hot import REPLAYED, Answer, Call, Door, HotEndpoint, hot_route
+from coalition.kernel.web.hot import (
+    REPLAY_HEADER,
+    REPLAYED,
+    Answer,
+    Call,
+    Door,
+    HotEndpoint,
+    hot_route,
+)
 from coalition.ledger.refusals import UnknownHolder
 from coalition.members import service
 from coalition.members.contacts import ContactKind
@@ -36,7 +44,6 @@ from coalition.members.sealing import MemberKeys
 from coalition.members.states import MemberState
 from coalition.points.commands import BalanceAnswer
 from coalition.points.till import Tills
-from partners.pos.acts import REPLAY_HEADER
 
 
 class OneContactNeeded(Invalid):

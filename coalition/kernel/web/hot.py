@@ -89,6 +89,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
 REPLAYED = (b"idempotent-replayed", b"true")
 """The header of an answer that was given before."""
+REPLAY_HEADER = {"Idempotent-Replayed": "`true` when this is the first answer, given again"}
+"""The same header, as it is described."""
 
 
 @dataclass(frozen=True)
