@@ -1,4 +1,9 @@
-"""Further cards for a member, and another card for a lost one."""
+"""Further cards for a member, and another card for a lost one; each change is in the audit log.
+
+The log says whose cards changed and never which: a row of it is never erased.
+"""
+
+from datetime import datetime
 
 import msgspec
 
@@ -19,11 +24,14 @@ from coalition.members.refusals import (
 from coalition.members.sealing import MemberKeys
 from coalition.members.service import opened
 from coalition.members.states import MemberState
+from coalition.oversight import audit_log
 
 MOST_CARDS = 20
 
 
-async def add_card(member_id: MemberId, *, card: str, keys: MemberKeys) -> None:
+async def add_card(
+    member_id: MemberId, *, card: str, keys: MemberKeys, actor: str, at: datetime
+) -> None:
     """Let the member be found by `card` too; a card the member holds already changes nothing.
 
     Raises `InvalidCard`, `CardTaken`, `TooManyCards`, `UnknownMember` or `MemberIsClosed`.
@@ -38,10 +46,17 @@ async def add_card(member_id: MemberId, *, card: str, keys: MemberKeys) -> None:
             raise TooManyCards(limit=MOST_CARDS)
         await _claim(connection, member_id, new, keys)
         await _keep(connection, member_id, stored, _with_cards(data, (*data.cards, new)), key)
+        await _record(connection, member_id, at, action="member_card.added", actor=actor)
 
 
 async def replace_card(
-    member_id: MemberId, *, old_card: str, new_card: str, keys: MemberKeys
+    member_id: MemberId,
+    *,
+    old_card: str,
+    new_card: str,
+    keys: MemberKeys,
+    actor: str,
+    at: datetime,
 ) -> None:
     """Let the member be found by `new_card` in place of `old_card`; repeating changes nothing.
 
@@ -65,6 +80,7 @@ async def replace_card(
         assert released, "a card in the sealed data is in the index"
         cards = tuple(dict.fromkeys(new if held == old else held for held in data.cards))
         await _keep(connection, member_id, stored, _with_cards(data, cards), key)
+        await _record(connection, member_id, at, action="member_card.replaced", actor=actor)
 
 
 async def _locked(connection: Connection, member_id: MemberId) -> StoredMember:
@@ -97,3 +113,10 @@ async def _keep(
     version = stored.sealed.version + 1
     sealed = sealing.seal(msgspec.json.encode(data), member_id=member_id, key=key, version=version)
     await queries.change_personal_data(connection, member_id, sealed)
+
+
+async def _record(
+    connection: Connection, member_id: MemberId, at: datetime, *, action: str, actor: str
+) -> None:
+    subject = f"member:{member_id}"
+    await audit_log.record(connection, actor=actor, action=action, subject=subject, facts={}, at=at)

@@ -1,4 +1,7 @@
-"""Use cases of members: enrol, find, show, freeze, close; each joins the caller's transaction."""
+"""Use cases of members: enrol, find, show, freeze, close; each joins the caller's transaction.
+
+A change of state that changes something is in the audit log.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +29,7 @@ from coalition.members.refusals import (
 )
 from coalition.members.sealing import MemberKeys
 from coalition.members.states import MemberState
+from coalition.oversight import audit_log
 
 TAKEN: dict[ContactKind, type[ContactTaken]] = {
     ContactKind.CARD: CardTaken,
@@ -128,19 +132,19 @@ async def show(member_id: MemberId, *, partner_no: int, keys: MemberKeys) -> Mem
     return MemberView(member_id=member_id, state=stored.state, personal=personal)
 
 
-async def freeze(member_id: MemberId, *, at: datetime) -> None:
+async def freeze(member_id: MemberId, *, actor: str, at: datetime) -> None:
     """Stop the member's points until `unfreeze`. Raises `UnknownMember`, `MemberIsClosed`."""
-    await _change_state(member_id, MemberState.FROZEN, at)
+    await _change_state(member_id, MemberState.FROZEN, at, action="member.frozen", actor=actor)
 
 
-async def unfreeze(member_id: MemberId, *, at: datetime) -> None:
+async def unfreeze(member_id: MemberId, *, actor: str, at: datetime) -> None:
     """Let a frozen member's points move again. Raises `UnknownMember`, `MemberIsClosed`."""
-    await _change_state(member_id, MemberState.ACTIVE, at)
+    await _change_state(member_id, MemberState.ACTIVE, at, action="member.unfrozen", actor=actor)
 
 
-async def close(member_id: MemberId, *, at: datetime) -> None:
+async def close(member_id: MemberId, *, actor: str, at: datetime) -> None:
     """End a membership for good and set its contacts free for others. Raises `UnknownMember`."""
-    await _change_state(member_id, MemberState.CLOSED, at)
+    await _change_state(member_id, MemberState.CLOSED, at, action="member.closed", actor=actor)
 
 
 def opened(
@@ -215,7 +219,9 @@ async def _store(
     await relations.ensure(connection, [(member_id, partner_no) for member_id in ids], at)
 
 
-async def _change_state(member_id: MemberId, wanted: MemberState, at: datetime) -> None:
+async def _change_state(
+    member_id: MemberId, wanted: MemberState, at: datetime, *, action: str, actor: str
+) -> None:
     async with transaction() as connection:
         stored = await queries.lock_member(connection, member_id)
         if stored is None:
@@ -227,3 +233,7 @@ async def _change_state(member_id: MemberId, wanted: MemberState, at: datetime) 
         await holders.set_state(connection, member_id, states.STATE_OF_HOLDER[wanted])
         if wanted is MemberState.CLOSED:
             await queries.release_all_contacts(connection, member_id)
+        subject = f"member:{member_id}"
+        await audit_log.record(
+            connection, actor=actor, action=action, subject=subject, facts={}, at=at
+        )

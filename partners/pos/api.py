@@ -13,7 +13,7 @@ from partners.pos.people import people_routes
 
 def routes(door: Door, tills: Tills, settings: Settings) -> list[ASGIRouteHandler]:
     """Return the handlers of everything that a till asks for, one request at a time."""
-    keys = MemberKeys(blind_index_key=settings.blind_index_key, master_key=settings.master_key)
+    keys = MemberKeys.of(settings)
     return [
         *act_routes(door, tills),
         *lookup_routes(door, tills),

@@ -1,5 +1,8 @@
-"""`coalition member`: one member, found by exactly what a till would present."""
+"""`coalition member`: one member, found by exactly what a till would present, frozen, closed."""
 
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 import rich_click as click
@@ -14,12 +17,14 @@ from coalition.members import service
 from coalition.members.contacts import ContactKind
 from coalition.members.refusals import UnknownMember
 from coalition.members.sealing import MemberKeys
+from server.commands.card import by_option, card
 from server.commands.options import (
     answer,
     as_json_option,
     example,
     place_of,
     place_options,
+    say,
     table_of,
 )
 from server.databases import do
@@ -38,7 +43,14 @@ FROM member WHERE member.bucket = $1 AND member.id = $2
 
 @click.group()
 def member() -> None:
-    """Look members up. Who they are stays sealed: only their points are shown."""
+    """Look members up, freeze and close them. Who they are stays sealed: only points are shown."""
+
+
+member.add_command(card)
+
+
+class _Change(Protocol):
+    def __call__(self, member_id: MemberId, /, *, actor: str, at: datetime) -> Awaitable[None]: ...
 
 
 @member.command()
@@ -68,15 +80,55 @@ def show(
     async def work(settings: Settings) -> dict[str, object]:
         found = MemberId(member_id) if member_id is not None else None
         for kind, value in given.items():
-            keys = MemberKeys(
-                blind_index_key=settings.blind_index_key, master_key=settings.master_key
-            )
-            found = await service.find(kind, value, keys=keys)
+            found = await service.find(kind, value, keys=MemberKeys.of(settings))
         assert found is not None, "one of the options was given"
         return await _read(found)
 
     row = do(place_of(context), work)
     answer(row, as_json=as_json, table=lambda: table_of([row], _SHOWN))
+
+
+@member.command()
+@click.argument("member_id", type=click.UUID)
+@by_option
+@place_options
+@click.pass_context
+@example("coalition member freeze 8cf51be2-9d72-458f-a1d0-370077b9240b --by anna")
+def freeze(context: click.Context, *, member_id: UUID, by: str) -> None:
+    """Stop the points of MEMBER_ID until `unfreeze`."""
+    _change(context, service.freeze, member_id, by)
+    say("The member is frozen.")
+
+
+@member.command()
+@click.argument("member_id", type=click.UUID)
+@by_option
+@place_options
+@click.pass_context
+@example("coalition member unfreeze 8cf51be2-9d72-458f-a1d0-370077b9240b --by anna")
+def unfreeze(context: click.Context, *, member_id: UUID, by: str) -> None:
+    """Let the points of MEMBER_ID, who is frozen, move again."""
+    _change(context, service.unfreeze, member_id, by)
+    say("The member is active.")
+
+
+@member.command()
+@click.argument("member_id", type=click.UUID)
+@by_option
+@place_options
+@click.pass_context
+@example("coalition member close 8cf51be2-9d72-458f-a1d0-370077b9240b --by anna")
+def close(context: click.Context, *, member_id: UUID, by: str) -> None:
+    """End the membership of MEMBER_ID for good; cards and addresses are free for others."""
+    _change(context, service.close, member_id, by)
+    say("The member is closed.")
+
+
+def _change(context: click.Context, change: _Change, member_id: UUID, actor: str) -> None:
+    async def work(_: Settings) -> None:
+        await change(MemberId(member_id), actor=actor, at=SystemClock().now())
+
+    do(place_of(context), work)
 
 
 async def _read(member_id: MemberId) -> dict[str, object]:

@@ -168,7 +168,7 @@ async def test_points_of_a_frozen_or_closed_member_do_not_move(
     scene: Scene, change: Callable[..., Awaitable[None]]
 ) -> None:
     grocer = scene.grocer
-    await change(MemberId(UUID(scene.member)), at=grocer.at)
+    await change(MemberId(UUID(scene.member)), actor=ACTOR, at=grocer.at)
     for sending in (
         grocer.post("/v1/points/issue", grocer.payment(scene.member, 5)),
         grocer.post("/v1/points/redeem", grocer.payment(scene.member, 5)),

@@ -253,18 +253,24 @@ async def test_freezing_and_closing_reach_the_ledger_and_closing_is_final(
         (service.close, 3),
         (service.close, 3),
     ):
-        await change(member_id, at=at + timedelta(days=1))
+        await change(member_id, actor="staff:anna", at=at + timedelta(days=1))
         async with transaction() as connection:
             assert await connection.fetchval("SELECT state FROM holder") == state
     with pytest.raises(MemberIsClosed):
-        await service.unfreeze(member_id, at=at)
+        await service.unfreeze(member_id, actor="staff:anna", at=at)
     with pytest.raises(UnknownMember):
-        await service.freeze(MemberId(random_id()), at=at)
+        await service.freeze(MemberId(random_id()), actor="staff:anna", at=at)
+    async with transaction() as connection:
+        logged = await connection.fetch("SELECT actor, action, subject FROM audit_log ORDER BY no")
+    assert [tuple(row) for row in logged] == [
+        ("staff:anna", f"member.{action}", f"member:{member_id}")
+        for action in ("frozen", "unfrozen", "closed")
+    ]
 
 
 async def test_a_closed_members_card_is_free_for_another(keys: MemberKeys, at: datetime) -> None:
     first = await service.enrol(Enrolment(card="97520001"), partner_no=1, keys=keys, at=at)
-    await service.close(first.member_id, at=at)
+    await service.close(first.member_id, actor="staff:anna", at=at)
     second = await service.enrol(Enrolment(card="97520001"), partner_no=1, keys=keys, at=at)
     assert await service.find(ContactKind.CARD, "97520001", keys=keys) == second.member_id
 

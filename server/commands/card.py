@@ -1,0 +1,70 @@
+"""`coalition member card`: a further card for a member, or another one for a card that is lost."""
+
+from uuid import UUID
+
+import rich_click as click
+
+from coalition.kernel.clock import SystemClock
+from coalition.kernel.ids import MemberId
+from coalition.kernel.settings import Settings
+from coalition.members import cards
+from coalition.members.sealing import MemberKeys
+from server.commands.options import example, place_of, place_options, say
+from server.commands.proposal import PersonName
+from server.databases import do
+
+by_option = click.option(
+    "--by", type=PersonName(), required=True, help="Who does it; kept in the audit log."
+)
+
+
+@click.group()
+def card() -> None:
+    """Add and replace the cards of a member."""
+
+
+@card.command()
+@click.argument("member_id", type=click.UUID)
+@click.argument("new_card")
+@by_option
+@place_options
+@click.pass_context
+@example("coalition member card add 8cf51be2-9d72-458f-a1d0-370077b9240b 97520002 --by anna")
+def add(context: click.Context, *, member_id: UUID, new_card: str, by: str) -> None:
+    """Let MEMBER_ID be found by NEW_CARD too."""
+
+    async def work(settings: Settings) -> None:
+        keys, at = MemberKeys.of(settings), SystemClock().now()
+        await cards.add_card(MemberId(member_id), card=new_card, keys=keys, actor=by, at=at)
+
+    do(place_of(context), work)
+    say("The member has the card.")
+
+
+@card.command()
+@click.argument("member_id", type=click.UUID)
+@click.argument("old_card")
+@click.argument("new_card")
+@by_option
+@place_options
+@click.pass_context
+@example(
+    "coalition member card replace 8cf51be2-9d72-458f-a1d0-370077b9240b 97520001 97520002 --by anna"
+)
+def replace(
+    context: click.Context, *, member_id: UUID, old_card: str, new_card: str, by: str
+) -> None:
+    """Let MEMBER_ID be found by NEW_CARD in place of OLD_CARD, which is free for others then."""
+
+    async def work(settings: Settings) -> None:
+        await cards.replace_card(
+            MemberId(member_id),
+            old_card=old_card,
+            new_card=new_card,
+            keys=MemberKeys.of(settings),
+            actor=by,
+            at=SystemClock().now(),
+        )
+
+    do(place_of(context), work)
+    say("The member has the new card in place of the old one.")
