@@ -65,6 +65,8 @@ class Batch:
         self.outcomes: list[Outcome | None] = [None] * len(drafts)
         self.holders: dict[int, UUID] = {}
         self.tills: dict[int, Till] = {}
+        self.repeats: dict[int, bytes] = {}
+        """Drafts whose receipt an earlier draft of the batch stands on, with its digest."""
 
     def open(self) -> list[int]:
         """Return the positions of the drafts that are not refused so far."""
@@ -76,8 +78,9 @@ async def post(
 ) -> tuple[UUID, list[Outcome]]:
     """Post `drafts`; return the batch's id and an outcome for each draft, in their order.
 
-    The caller holds the transaction, opened with `PINNED` settings; `today` is the day of `at` in
-    the coalition's zone and decides what has expired. Database errors pass: nothing is then done.
+    The caller holds the transaction, opened with `PINNED` or, for many lines, `PINNED_FOR_LINES`;
+    `today` is the day of `at` in the coalition's zone and decides what has expired. Database
+    errors pass: nothing is then done.
     """
     journal = Journal(at, today)
     batch = Batch(drafts, journal)
@@ -154,6 +157,7 @@ async def _claim_receipts(connection: Connection, batch: Batch) -> dict[int, byt
         if earlier == i or _capture_one_hold(batch.drafts[earlier], batch.drafts[i]):
             digests[i] = digest
         else:
+            batch.repeats[i] = digest
             used.append(i)
     if first:
         claimed = await receipts.claim(connection, list(first), batch.journal.batch)
@@ -184,9 +188,24 @@ async def _refuse_used(connection: Connection, batch: Batch, used: list[int]) ->
 async def _give_back_receipts(
     connection: Connection, batch: Batch, claims: dict[int, bytes]
 ) -> None:
-    """Give up the claims of drafts that were refused after all; a refusal leaves nothing."""
+    """Give up the claims of drafts that were refused after all; a refusal leaves nothing.
+
+    Drafts that had to stand back for them hear that the receipt is free again.
+    """
     used = {digest for i, digest in claims.items() if not isinstance(batch.outcomes[i], Refused)}
-    await receipts.give_back(connection, sorted(set(claims.values()) - used))
+    free = set(claims.values()) - used
+    await receipts.give_back(connection, sorted(free))
+    for i, digest in batch.repeats.items():
+        if digest in free and isinstance(batch.outcomes[i], DuplicateReceipt):
+            batch.outcomes[i] = _came_second(batch.tills[i])
+
+
+def _came_second(till: Till) -> DuplicateReceipt:
+    return DuplicateReceipt(
+        f"receipt {till.receipt!r} of this store stood in another request that came just before "
+        "this one and was refused; the receipt is unused, so send this one again",
+        receipt=till.receipt,
+    )
 
 
 def _duplicate(till: Till) -> DuplicateReceipt:

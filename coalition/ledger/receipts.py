@@ -63,8 +63,8 @@ async def batches_of(
     receipt: str,
     business_day: date,
 ) -> list[UUID]:
-    """Return the batches in which a receipt earned and paid; at most one of each."""
-    found = []
+    """Return the batches, each once, in which a receipt earned and paid."""
+    found: list[UUID] = []
     for kind in (Kind.ISSUE, Kind.REDEEM):
         claimed = digest(
             partner_no=partner_no,
@@ -75,6 +75,6 @@ async def batches_of(
         )
         key = uuid_from_bytes(claimed)
         batch = await connection.fetchval(_FIND, bucket_of(key), key)
-        if batch is not None:
+        if batch is not None and batch not in found:
             found.append(batch)
     return found

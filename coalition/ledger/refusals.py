@@ -23,7 +23,7 @@ class NotEnoughPoints(Conflict):
 
 
 class DuplicateReceipt(Conflict):
-    """This receipt has been used for this store, business day and kind of posting."""
+    """This receipt is used, or asked for, for this store, business day and kind of posting."""
 
     code, title = "duplicate_receipt", "Duplicate receipt"
     constraint = "a_receipt_is_used_once"

@@ -136,7 +136,7 @@ async def list_postings(
 async def list_on_receipt(
     connection: Connection, batch: UUID, *, partner_no: int, receipt: str
 ) -> list[Recorded]:
-    """Return the postings of `batch` that the partner made on `receipt`."""
+    """Return the postings of `batch` that the partner made on `receipt`, whatever store and day."""
     first = batch.int >> 80 << 80
     ends = UUID(int=first), UUID(int=first | (1 << 80) - 1)
     rows = await connection.fetch(_ON_RECEIPT, partner_no, *ends, batch, receipt)

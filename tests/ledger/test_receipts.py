@@ -12,9 +12,9 @@ from coalition.kernel.database import transaction
 from coalition.kernel.ids import bucket_of, random_id
 from coalition.ledger import audit, receipts
 from coalition.ledger.accounts import Kind
-from coalition.ledger.drafts import Hold, Issue, Outcome, Posted
+from coalition.ledger.drafts import Draft, Hold, Issue, Outcome, Posted
 from coalition.ledger.posting import receipt_digest
-from coalition.ledger.refusals import DuplicateReceipt
+from coalition.ledger.refusals import DuplicateReceipt, NotEnoughPoints
 from tests.support.ledger import (
     FUEL,
     GROCER,
@@ -121,3 +121,45 @@ async def test_a_till_is_told_which_receipt_was_used(at: datetime) -> None:
     assert isinstance(refused, DuplicateReceipt)
     assert refused.facts == {"receipt": "r1"}
     assert "idempotency key" in refused.detail
+
+
+async def test_a_receipt_asked_for_twice_at_once_is_free_when_the_first_is_refused(
+    at: datetime,
+) -> None:
+    anna = await open_holder(at)
+    await post([issue(anna, 10, at)], at)
+    asked = [redeem(anna, points, at, receipt="r1") for points in (50, 5, 6)]
+    first, *others = await post(asked, at)
+    assert isinstance(first, NotEnoughPoints)
+    for other in others:
+        assert isinstance(other, DuplicateReceipt)
+        assert "was refused; the receipt is unused, so send this one again" in other.detail
+        assert "used on" not in other.detail
+    assert kinds(await post(asked[1:2], at)) == [Posted]
+    (used,) = await post(asked[2:], at)
+    assert isinstance(used, DuplicateReceipt)
+    assert "was used on 2026-11-21 already" in used.detail
+    assert await balance(anna, at) == 5
+    assert (await audit.run()).breaches == []
+
+
+async def test_two_requests_on_a_used_receipt_hear_that_it_is_used(at: datetime) -> None:
+    anna = await open_holder(at)
+    await post([issue(anna, 10, at, receipt="r1")], at)
+    for refused in await post([issue(anna, 3, at, receipt="r1")] * 2, at):
+        assert isinstance(refused, DuplicateReceipt)
+        assert "was used on 2026-11-21 already" in refused.detail
+
+
+async def test_a_receipt_that_earned_and_paid_at_once_leads_to_its_batch_once(at: datetime) -> None:
+    anna = await open_holder(at)
+    asked: list[Draft] = [
+        issue(anna, 10, at, receipt="r1"),
+        redeem(anna, 5, at, partner_no=GROCER, receipt="r1"),
+    ]
+    assert kinds(await post(asked, at)) == [Posted, Posted]
+    async with transaction() as connection:
+        batches = await receipts.batches_of(
+            connection, partner_no=GROCER, store_no=None, receipt="r1", business_day=at.date()
+        )
+        assert batches == [await connection.fetchval("SELECT DISTINCT batch FROM posting")]
