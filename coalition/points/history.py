@@ -138,10 +138,20 @@ async def list_postings(
 
 
 async def list_on_receipt(
-    *, partner_no: int, terms: Terms, store: str | None, receipt: str, day: date
+    *,
+    partner_no: int,
+    terms: Terms,
+    store: str | None,
+    receipt: str,
+    day: date,
+    bound_no: int | None = None,
 ) -> PostingPage:
-    """Return what a receipt of one store and day earned and paid. Raises `UnknownStore`."""
-    store_no = None if store is None else terms.catalogue.store(partner_no, store).no
+    """Return what a receipt of one store and day earned and paid. Raises `UnknownStore`.
+
+    Where no store is named it is the one that the client is bound to. A closed store's receipts are
+    found as well, and those of the partner's other stores: returns go across them.
+    """
+    store_no = bound_no if store is None else terms.catalogue.store(partner_no, store).no
     # Claims are kept under digests that name nobody, so only the poster's role reads them.
     async with transaction(role=POSTER_ROLE) as connection:
         batches = await receipts.batches_of(
@@ -154,7 +164,8 @@ async def list_on_receipt(
             for recorded in await register.list_on_receipt(
                 connection, batch, partner_no=partner_no, receipt=receipt
             )
-            if recorded.store_no == store_no
+            # The batch may have used the same number at another store or for another day.
+            if recorded.store_no == store_no and terms.day(recorded.occurred_at) == day
         ]
     return PostingPage([_posting_view(recorded, terms) for recorded in found], None)
 
