@@ -35,6 +35,7 @@ from coalition.points.refusals import (
     NotInContract,
     OneMemberNeeded,
     PurchaseOrPoints,
+    TooManyPoints,
     UnknownCard,
 )
 from coalition.points.rules import EarningRule, earn, why_earned
@@ -46,7 +47,8 @@ def draft(
 ) -> Draft | PostingAnswer | Refused:
     """Return the draft, the answer where nothing needs posting, or the refusal.
 
-    `members` tells who holds the cards of this batch.
+    `members` tells who holds the cards of this batch. Whether a member is there and active is not
+    looked at here.
     """
     try:
         terms.catalogue.active_partner(asked.partner_no)
@@ -106,7 +108,7 @@ def _issue(
     if points == 0:
         return PostingAnswer(None, member, 0, [why_earned(points, rule, bought)])
     purchase = Purchase(bought.amount_minor, bought.currency) if bought else None
-    grant = Grant(terms.base_provenance(contract, till.business_day), points)
+    grant = Grant(terms.base_provenance(contract, till.occurred_at), points)
     return Issue(member, till, (grant,), purchase, rule.no if rule else None)
 
 
@@ -127,7 +129,13 @@ def earned(
             "agree on one, or name the points",
             currency=bought.currency,
         )
-    points = min(earn(bought.amount_minor, rule), POINTS_MAX)
+    points = earn(bought.amount_minor, rule)
+    if points > POINTS_MAX:
+        raise TooManyPoints(
+            f"the purchase would earn {points} points and a posting moves at most {POINTS_MAX}; "
+            "check the amount, or split the purchase",
+            errors=[{"pointer": "/purchase/amount_minor", "detail": "earns too many points"}],
+        )
     return points, rule
 
 

@@ -33,6 +33,12 @@ class NoEarningRule(Conflict):
     code, title = "no_earning_rule", "No earning rule"
 
 
+class TooManyPoints(Invalid):
+    """The purchase would earn more points than one posting can move; split it."""
+
+    code, title = "too_many_points", "Too many points"
+
+
 class TimeOutOfBounds(Invalid):
     """The time lies too far back or ahead."""
 

@@ -6,7 +6,7 @@ import msgspec
 
 from coalition.federation import catalogue
 from coalition.federation.catalogue import Catalogue
-from coalition.federation.expiry import month_end
+from coalition.federation.expiry import earned_month, last_spendable_day
 from coalition.federation.terms import Contract, Store
 from coalition.kernel.database import Connection
 from coalition.ledger.provenance import Provenance
@@ -34,34 +34,40 @@ class Terms:
         """Return the day of `instant` in the coalition's zone."""
         return instant.astimezone(self.catalogue.zone).date()
 
-    def base_provenance(self, contract: Contract, day: date) -> Provenance:
-        """Return where base points of `day` come from: the partner funds them itself."""
-        month = day.year * 100 + day.month
+    def base_provenance(self, contract: Contract, earned_at: datetime) -> Provenance:
+        """Return where base points earned then come from: the partner funds them itself."""
+        zone = self.catalogue.zone
+        month = earned_month(earned_at, zone)
         key = (contract.no, month)
         known = self._provenances.get(key)
         if known is None:
-            months = contract.expiry_months
             known = self._provenances[key] = Provenance(
                 currency_no=self.catalogue.coalition.point_currency_no,
                 issuer_no=contract.partner_no,
                 contract_no=contract.no,
                 funder_no=contract.partner_no,
                 earned_month=month,
-                expires_on=None if months is None else month_end(month, months),
+                expires_on=last_spendable_day(
+                    earned_at, expiry_months=contract.expiry_months, zone=zone
+                ),
                 issue_price=contract.issue_price,
                 prefunded_share=contract.prefunded_share,
             )
         return known
 
     def store(self, partner_no: int, code: str | None, bound_no: int | None) -> int | None:
-        """Return the number of the store that a till names, or is bound to."""
-        if code is None:
-            return bound_no
-        store: Store = self.catalogue.store(partner_no, code)
+        """Return the number of the open store that a till names, or is bound to."""
+        store: Store
+        if code is not None:
+            store = self.catalogue.store(partner_no, code)
+        elif bound_no is not None:
+            store = self.catalogue.store_by_no(bound_no)
+        else:
+            return None
         if bound_no is not None and store.no != bound_no:
             raise OtherStore
         if not store.is_active:
-            raise StoreClosed(store=code)
+            raise StoreClosed(store=store.code)
         return store.no
 
 

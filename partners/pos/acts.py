@@ -52,6 +52,7 @@ from coalition.points.refusals import (
     PurchaseOrPoints,
     StoreClosed,
     TimeOutOfBounds,
+    TooManyPoints,
     UnknownCard,
 )
 from coalition.points.till import Request, Tills
@@ -65,7 +66,10 @@ _OF_TILL = (
     *(OneMemberNeeded, UnknownCard, UnknownHolder, HolderNotActive),
     *(UnknownStore, OtherStore, StoreClosed, TimeOutOfBounds, DuplicateReceipt, NotInContract),
 )
-_OF_ISSUE: tuple[type[Refused], ...] = (*_OF_TILL, PurchaseOrPoints, NoEarningRule)
+_OF_ISSUE: tuple[type[Refused], ...] = (
+    *_OF_TILL,
+    *(PurchaseOrPoints, NoEarningRule, TooManyPoints),
+)
 _OF_REDEEM: tuple[type[Refused], ...] = (*_OF_TILL, NotEnoughPoints)
 _OF_HOLD: tuple[type[Refused], ...] = (*_OF_PARTNER, UnknownHold, HolderNotActive, HoldResolved)
 

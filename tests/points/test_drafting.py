@@ -35,6 +35,7 @@ from coalition.points.refusals import (
     PurchaseOrPoints,
     StoreClosed,
     TimeOutOfBounds,
+    TooManyPoints,
     UnknownCard,
 )
 from tests.points.world import ACTOR, TERMS, World, make_world
@@ -99,11 +100,15 @@ async def test_a_purchase_that_earns_nothing_is_answered_and_not_posted(at: date
     assert made.reasons[0].text.endswith("of 0.99 SEK, rounded down")
 
 
-async def test_a_purchase_earns_at_most_what_a_posting_can_move(at: datetime) -> None:
+async def test_a_purchase_that_earns_more_than_a_posting_can_move_is_refused(at: datetime) -> None:
     world = await make_world(at)
-    made = await drafted(world, purchase(at, 10**15))
+    made = await drafted(world, purchase(at, POINTS_MAX * 100 + 99))
     assert isinstance(made, Issue)
     assert made.grants[0].points == POINTS_MAX
+    refused = await drafted(world, purchase(at, (POINTS_MAX + 1) * 100))
+    assert isinstance(refused, TooManyPoints)
+    assert refused.status == 422
+    assert str(POINTS_MAX + 1) in refused.detail, "nothing is cut in silence"
 
 
 async def test_a_card_and_an_id_name_the_same_member(at: datetime) -> None:
@@ -240,6 +245,23 @@ async def test_a_key_bound_to_a_store_acts_for_no_other(at: datetime) -> None:
     assert isinstance(other, OtherStore)
     await stores.close_store(store_no=south, reason="sold", actor=ACTOR, at=at)
     assert isinstance(await drafted(world, purchase(at, store="south")), StoreClosed)
+
+
+async def test_a_key_bound_to_a_closed_store_moves_no_more_points(at: datetime) -> None:
+    world = await make_world(at)
+    store = await stores.create_store(
+        partner_no=world.grocer, code="north", name="north", actor=ACTOR, at=at
+    )
+    await stores.close_store(store_no=store.no, reason="sold", actor=ACTOR, at=at)
+    for command in (
+        purchase(at),
+        purchase(at, store="north"),
+        RedeemBody("r1", at, 5, member_id=ANNA),
+        HoldBody("r1", at, 5, member_id=ANNA),
+    ):
+        assert isinstance(await drafted(world, command, store_no=store.no), StoreClosed)
+    back = await drafted(world, ReverseBody(), store_no=store.no, target=random_id())
+    assert isinstance(back, Reverse), "returns go across the partner's stores"
 
 
 DAYS = {
