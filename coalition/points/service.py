@@ -11,7 +11,7 @@ from coalition.kernel import outbox
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Invalid, Refused
 from coalition.kernel.ids import MemberId
-from coalition.ledger import posting
+from coalition.ledger import holders, posting
 from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Posted, Reverse
 from coalition.ledger.lots import LotCollisionError
 from coalition.members import queries, relations
@@ -74,6 +74,7 @@ async def post(
             answers[position] = drafted
         else:
             lines.append(_Line(position, drafted))
+    await _check_unposted(connection, answers)
     if lines:
         drafts = [line.draft for line in lines]
         batch, outcomes = await posting.post(connection, drafts, at=at, today=terms.day(at))
@@ -89,6 +90,17 @@ async def post(
             event = outbox.Event(POSTED, {"batch": str(batch), "postings": postings})
             await outbox.append(connection, [event], at)
     return [answer for answer in answers if answer is not None]
+
+
+async def _check_unposted(connection: Connection, answers: list[LineAnswer | None]) -> None:
+    """Refuse, among the answers of what needs no posting, those for members who could not post."""
+    members = {answer.member_id for answer in answers if isinstance(answer, PostingAnswer)}
+    if not members:
+        return
+    states = await holders.read_states(connection, members)
+    for position, answer in enumerate(answers):
+        if isinstance(answer, PostingAnswer):
+            answers[position] = holders.refusal_by_state(states, answer.member_id) or answer
 
 
 async def post_isolating(
@@ -131,8 +143,8 @@ async def members_of_cards(
                 digests[card] = digest
     if not digests:
         return {}
-    holders = await queries.holders_of_cards(connection, digests.values())
-    return {card: holders[digest] for card, digest in digests.items() if digest in holders}
+    found = await queries.holders_of_cards(connection, digests.values())
+    return {card: found[digest] for card, digest in digests.items() if digest in found}
 
 
 def digest_or_none(card_key: bytes, card: str) -> bytes | None:

@@ -13,10 +13,16 @@ import pytest
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.web.decoding import Media
-from coalition.ledger import audit, posting
+from coalition.ledger import audit, holders, posting
+from coalition.ledger.accounts import HolderState
 from coalition.ledger.lots import LotCollisionError
 from coalition.ledger.partitions import ensure_partition
-from coalition.ledger.refusals import DuplicateReceipt, NotEnoughPoints, UnknownHolder
+from coalition.ledger.refusals import (
+    DuplicateReceipt,
+    HolderNotActive,
+    NotEnoughPoints,
+    UnknownHolder,
+)
 from coalition.points.commands import (
     CaptureBody,
     Command,
@@ -162,6 +168,21 @@ async def test_an_answer_is_written_as_it_was_asked_for(at: datetime) -> None:
     answer = await world.tills.post(world.request(nothing))
     assert answer.status == 200
     assert msgspec.json.decode(answer.body)["posting_id"] is None
+
+
+async def test_a_purchase_that_earns_nothing_still_needs_an_active_member(at: datetime) -> None:
+    world = await make_world(at)
+    anna, bo, cleo = [await world.member() for _ in range(3)]
+    async with transaction() as connection:
+        await holders.set_state(connection, bo, HolderState.FROZEN)
+        await holders.set_state(connection, cleo, HolderState.CLOSED)
+    little = Purchase(amount_minor=99, currency="SEK")
+    whose = (anna, bo, UUID(int=9), cleo)
+    asked = [IssueBody(receipt(), at, member_id=member, purchase=little) for member in whose]
+    answers = await lines(world, [*asked, issue(anna, 5, at)])
+    assert shown(answers) == [0, HolderNotActive, UnknownHolder, HolderNotActive, 5]
+    with pytest.raises(UnknownHolder):
+        await world.tills.post(world.request(asked[2]))
 
 
 async def test_a_quote_tells_what_a_purchase_earns_and_what_points_pay(at: datetime) -> None:
