@@ -21,10 +21,13 @@ from coalition.points.refusals import (
     ReceiptAndDay,
     StoreClosed,
     TimeOutOfBounds,
+    TooManyPoints,
     UnknownCard,
 )
 from coalition.points.till import Tills
 from partners.pos.acts import ISSUE, REDEEM
+
+_STORE = "The receipt's store; without it the one that the client is bound to, if any"
 
 
 class PostingsQuery(Body, frozen=True):
@@ -34,7 +37,7 @@ class PostingsQuery(Body, frozen=True):
         ReceiptText | None, Meta(description="What this receipt earned and paid; needs `day`")
     ] = None
     day: Annotated[date | None, Meta(description="The receipt's business day")] = None
-    store: Annotated[ShortText | None, Meta(description="The receipt's store")] = None
+    store: Annotated[ShortText | None, Meta(description=_STORE)] = None
     limit: Annotated[int, Meta(ge=1, le=100, description="How many at most")] = 50
     cursor: Annotated[UUID | None, Meta(description="The `next_cursor` of the page before")] = None
 
@@ -77,9 +80,9 @@ def _quote(tills: Tills) -> HotEndpoint:
         handle=quote,
         body=QuoteBody,
         answers={200: QuoteAnswer},
-        scope=ISSUE,
+        scope=(ISSUE, REDEEM),
         refusals=(
-            *(PartnerSuspended, NoContract, NoEarningRule, TimeOutOfBounds),
+            *(PartnerSuspended, NoContract, NoEarningRule, TooManyPoints, TimeOutOfBounds),
             *(OneMemberNeeded, UnknownCard, UnknownHolder, UnknownStore, OtherStore, StoreClosed),
         ),
         tags=("points",),
@@ -142,6 +145,7 @@ def _list_postings(tills: Tills) -> HotEndpoint:
                 store=wanted.store,
                 receipt=wanted.receipt,
                 day=wanted.day,
+                bound_no=call.caller.store_no,
             )
         return Answer(200, page)
 

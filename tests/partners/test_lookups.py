@@ -1,6 +1,6 @@
 """What tills look up: quotes, postings with their reasons, pages of them."""
 
-from tests.support.http import Shop
+from tests.support.http import Coalition, Shop
 
 
 async def test_a_quote_says_what_would_be_earned_and_what_could_be_paid(grocer: Shop) -> None:
@@ -121,3 +121,34 @@ async def test_postings_are_found_by_receipt_and_store(grocer: Shop) -> None:
     for query in ("receipt=A+17", f"day={day}", "store=1"):
         refused = await grocer.get(f"/v1/postings?{query}")
         assert (refused.status_code, refused.json()["code"]) == (422, "receipt_and_day_needed")
+
+
+async def test_a_till_of_one_store_finds_its_receipt_without_naming_the_store(
+    coalition: Coalition, grocer: Shop
+) -> None:
+    member = await grocer.new_member()
+    bound = await coalition.till(grocer, store_no=grocer.store.no)
+    made = await bound.issue(member, 5, receipt="A 17")
+    address = f"/v1/postings?receipt=A+17&day={grocer.at.date()}"
+    found = (await bound.get(address)).json()["items"]
+    assert [(one["posting_id"], one["store"]) for one in found] == [(made, grocer.store.code)]
+    assert (await grocer.get(address)).json()["items"] == [], "that names no store"
+
+
+async def test_a_till_that_only_takes_points_may_ask_for_a_quote(
+    coalition: Coalition, grocer: Shop
+) -> None:
+    for scope, status in (("points:redeem", 200), ("points:issue", 200), ("members:read", 403)):
+        till = await coalition.till(grocer, scopes=[scope])
+        purchase = {"amount_minor": 25_050, "currency": "SEK"}
+        answer = await till.http.post(
+            "/v1/points/quote", json={"purchase": purchase}, headers=till.headers
+        )
+        assert answer.status_code == status, answer.text
+
+
+async def test_a_purchase_too_large_for_one_posting_is_refused_and_not_cut(grocer: Shop) -> None:
+    member = await grocer.new_member()
+    answer = await grocer.post("/v1/points/issue", grocer.purchase(member, 10**12))
+    assert (answer.status_code, answer.json()["code"]) == (422, "too_many_points")
+    assert await grocer.balance(member) == 0
