@@ -39,17 +39,15 @@ async def day_of(at: datetime) -> date | None:
 
 async def let_holds_go(at: datetime) -> int:
     """Release every hold whose time has run out; return how many there were."""
-    today = await day_of(at)
     released = 0
 
     async def some() -> int:
-        assert today is not None, "holds stand in a coalition"
         async with transaction(
             PINNED | {"enable_bitmapscan": "on"}, role=POSTER_ROLE
         ) as connection:
-            return await expire_holds(connection, at, today, HOLDS_AT_ONCE)
+            return await expire_holds(connection, at, HOLDS_AT_ONCE)
 
-    while today is not None and (count := await retrying(some)):
+    while count := await retrying(some):
         released += count
     return released
 
@@ -64,12 +62,8 @@ async def tidy(at: datetime) -> None:
     """Move what is spent into history, add up the partners' totals, forget old answers."""
     moved = await upkeep.sweep()
     await upkeep.roll_up_totals()
-
-    async def forget() -> int:
-        async with transaction() as connection:
-            return await forget_before(connection, at - CLAIMS_KEPT)
-
-    _logger.info("tidied", lots_moved=moved, answers_forgotten=await retrying(forget))
+    forgotten = await forget_before(at - CLAIMS_KEPT)
+    _logger.info("tidied", lots_moved=moved, answers_forgotten=forgotten)
 
 
 async def prove(at: datetime) -> None:

@@ -83,8 +83,8 @@ def till_of(kept: KeptHold, client_no: int | None) -> Till:
 class _Resolutions:
     """The holds that a batch resolves."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
+    def __init__(self, at: datetime) -> None:
+        self._at = at
         self.changes = LotChanges()
         self._rows: list[tuple[int, UUID, int, UUID | None]] = []
 
@@ -98,7 +98,7 @@ class _Resolutions:
         if self._rows:
             rows = sorted(self._rows, key=lambda row: (row[0], row[1].bytes))
             columns = zip(*rows, strict=True)
-            done = await connection.execute(_RESOLVE, *columns, self.journal.at)
+            done = await connection.execute(_RESOLVE, *columns, self._at)
             assert done == f"UPDATE {len(rows)}", "a hold of a locked holder resolved meanwhile"
 
 
@@ -107,7 +107,7 @@ async def resolve_holds(
 ) -> list[Outcome]:
     """Capture and void the holds of `drafts`, which are there and whose holders are locked."""
     found = await read_holds(connection, {draft.hold for draft in drafts})
-    resolutions = _Resolutions(journal)
+    resolutions = _Resolutions(journal.at)
     outcomes: list[Outcome] = []
     for draft in drafts:
         kept = found[draft.hold]
@@ -120,7 +120,7 @@ async def resolve_holds(
             resolutions.resolve(kept, HoldState.VOIDED)
             outcomes.append(Held(kept.id, kept.holder, kept.points))
         else:
-            outcomes.append(_capture(resolutions, kept, draft))
+            outcomes.append(_capture(resolutions, journal, kept, draft))
     await resolutions.write(connection)
     return outcomes
 
@@ -138,13 +138,13 @@ def refusal(
     return None
 
 
-def _capture(resolutions: _Resolutions, kept: KeptHold, draft: Capture) -> Posted:
+def _capture(resolutions: _Resolutions, journal: Journal, kept: KeptHold, draft: Capture) -> Posted:
     points = draft.points or kept.points
     taken = take_in_order(points, list(kept.legs))
     assert taken is not None, "the legs of a hold add up to its points"
     for lot, part in taken:
         resolutions.changes.take_out(lot, kept.holder, points=part)
-    posting = resolutions.journal.add(
+    posting = journal.add(
         kind=Kind.REDEEM,
         holder=kept.holder,
         till=till_of(kept, draft.client_no),
@@ -157,13 +157,13 @@ def _capture(resolutions: _Resolutions, kept: KeptHold, draft: Capture) -> Poste
     return Posted(posting, kept.holder, points)
 
 
-async def expire_holds(connection: Connection, at: datetime, today: date, limit: int = 1000) -> int:
+async def expire_holds(connection: Connection, at: datetime, limit: int = 1000) -> int:
     """Release up to `limit` holds whose time has run out by `at`; return how many there were."""
     due = await connection.fetch(_DUE, at, limit)
     await holders.lock(connection, {row[1] for row in due})
     # Read again under the locks: a hold may have been captured between the two statements.
     found = await read_holds(connection, [row[0] for row in due])
-    resolutions = _Resolutions(Journal(at, today))
+    resolutions = _Resolutions(at)
     expired = [kept for kept in found.values() if kept.state == HoldState.OPEN]
     for kept in expired:
         resolutions.resolve(kept, HoldState.EXPIRED)

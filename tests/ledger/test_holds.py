@@ -62,7 +62,7 @@ async def member_with(points: int, at: datetime) -> UUID:
 
 async def run_out(at: datetime) -> int:
     async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
-        return await resolutions.expire_holds(connection, at, at.date())
+        return await resolutions.expire_holds(connection, at)
 
 
 def kinds(outcomes: Sequence[Outcome]) -> list[type]:

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from coalition.kernel import idempotency
-from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency import KeyReused
 from coalition.ledger import audit
@@ -162,8 +161,7 @@ async def test_a_key_that_was_forgotten_is_stopped_by_its_receipt(at: datetime) 
     for request in requests:
         await world.tills.post(request)
     world.clock.advance(timedelta(hours=49))
-    async with transaction() as connection:
-        assert await idempotency.forget_before(connection, world.at) == 3
+    assert await idempotency.forget_before(world.at) == 3
     for request in requests:
         with pytest.raises(DuplicateReceipt):
             await world.tills.post(request)

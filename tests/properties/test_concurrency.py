@@ -109,7 +109,7 @@ async def test_tills_of_several_processes_conserve_the_points_of_few_members(at:
             await upkeep.roll_up_totals()
             await expiry.expire(at, at.date())
             async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
-                await resolutions.expire_holds(connection, at + timedelta(hours=1), at.date(), 5)
+                await resolutions.expire_holds(connection, at + timedelta(hours=1), 5)
 
     await asyncio.gather(*(cashier.work(15) for cashier in cashiers), keep_up())
     codes = sum((cashier.codes for cashier in cashiers), Counter())

@@ -281,7 +281,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     async def expire_holds(self) -> None:
         async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
-            await resolutions.expire_holds(connection, self.at, self.today)
+            await resolutions.expire_holds(connection, self.at)
 
     async def set_state(self, holder: int, state: HolderState) -> None:
         async with transaction() as connection:

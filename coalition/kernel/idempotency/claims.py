@@ -9,7 +9,7 @@ import asyncpg
 
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.errors import Conflict, Invalid, Refused
-from coalition.kernel.ids import bucket_of, digest16, uuid_from_bytes
+from coalition.kernel.ids import BUCKETS, bucket_of, digest16, uuid_from_bytes
 
 # OFFSET 0 keeps the planner from turning the look-up round: planned while the table was empty, as
 # it is after each night's sweep, a plain join read the whole table for every key.
@@ -28,7 +28,9 @@ FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int2[], $5::text[], $6::byte
 ON CONFLICT DO NOTHING
 """
 
-_FORGET = "DELETE FROM idempotency_claim WHERE claimed_at < $1"
+_FORGET = "DELETE FROM idempotency_claim WHERE bucket BETWEEN $1 AND $2 AND claimed_at < $3"
+
+_BUCKETS_AT_ONCE = 32
 
 
 class KeyReused(Invalid):
@@ -158,6 +160,19 @@ async def _first_answer(connection: Connection, claim: Claim) -> Answer | None:
     return known
 
 
-async def forget_before(connection: Connection, before: datetime) -> int:
-    """Drop the answers of keys that were claimed before `before`; return how many there were."""
-    return int((await connection.execute(_FORGET, before)).split()[-1])
+async def forget_before(before: datetime) -> int:
+    """Drop the answers of keys that were claimed before `before`; return how many there were.
+
+    Each range of buckets has a transaction of its own, so that a run that is killed keeps what it
+    did and no transaction grows with the number of keys.
+    """
+    forgotten = 0
+    for first in range(0, BUCKETS, _BUCKETS_AT_ONCE):
+
+        async def forget(first: int = first) -> int:
+            async with transaction() as connection:
+                last = first + _BUCKETS_AT_ONCE - 1
+                return int((await connection.execute(_FORGET, first, last, before)).split()[-1])
+
+        forgotten += await retrying(forget)
+    return forgotten

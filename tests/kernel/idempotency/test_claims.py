@@ -11,6 +11,7 @@ from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Conflict
 from coalition.kernel.idempotency import Answer, Claim, ClaimTakenError, KeyReused
 from coalition.kernel.idempotency.claims import RequestInProgress, find, once, replay, store
+from coalition.kernel.ids import bucket_of
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -149,7 +150,16 @@ async def test_answers_are_forgotten_by_age(at: datetime) -> None:
     await make_the_table()
     await once(claim("old"), at, make_any)
     await once(claim("new"), at + timedelta(hours=1), make_any)
-    async with transaction() as connection:
-        assert await idempotency.forget_before(connection, at + timedelta(minutes=1)) == 1
+    assert await idempotency.forget_before(at + timedelta(minutes=1)) == 1
     assert not (await once(claim("old"), at, make_any)).replayed
     assert (await once(claim("new"), at, make_any)).replayed
+
+
+async def test_answers_of_all_buckets_are_forgotten(at: datetime) -> None:
+    await make_the_table()
+    claims = [claim(f"key {number}") for number in range(300)]
+    async with transaction() as connection:
+        await store(connection, [(one, CREATED) for one in claims], at)
+    assert len({bucket_of(one.digest) // 32 for one in claims}) == 32, "in every range"
+    assert await idempotency.forget_before(at) == 0
+    assert await idempotency.forget_before(at + timedelta(seconds=1)) == 300
