@@ -74,7 +74,8 @@ class Coalescer(Generic[Request, Answer]):
                 await self._answer(batch[:middle])
                 await self._answer(batch[middle:])
             else:
-                # Whoever came while all attempts failed has waited as long, and hears of it too.
+                # The database could not be reached for all of the attempts: whoever waits now
+                # hears of it too, even one that came late, rather than wait for as many again.
                 waiting = self._waiting if isinstance(error, Unavailable) else []
                 for _, future in (*batch, *waiting):
                     if not future.done():

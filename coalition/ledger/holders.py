@@ -23,8 +23,9 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
     OFFSET 0) AS kept
 """
 
-# The rows are locked in (bucket, id) order because the arrays are sorted and walked; the same order
-# everywhere means that two takers never wait for each other in a circle.
+# The rows are locked in (bucket, id) order because the arrays are sorted and walked, so two takers
+# never wait for each other's holders in a circle. Over lots, which are locked later, batches that
+# mix issues and redemptions may: the database ends one of them, and it is tried again.
 _LOCK = """
 SELECT kept.id, kept.state
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (

@@ -144,7 +144,11 @@ class LotChanges:
             row[2] += held
 
     async def write(self, connection: Connection) -> None:
-        """Write the changes in (bucket, id) order: two batches wait in line, not in a circle."""
+        """Write the changes, those of each kind in (bucket, id) order.
+
+        Two stages of one kind wait in line. A batch that both issues and redeems locks lots stage
+        by stage, so it may meet another in a circle: the database ends one, which is tried again.
+        """
         if self._given:
             await self._write_given(connection)
         if self._taken:
