@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Literal
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -51,7 +50,6 @@ class Catalogue:
         self._coalition = coalition
         self._zone = ZoneInfo(coalition.timezone) if coalition else None
         self._partner_by_no = {partner.no: partner for partner in self.partners}
-        self._partner_by_id = {partner.id: partner for partner in self.partners}
         self._store_by_code = {(store.partner_no, store.code): store for store in self.stores}
         self._store_by_no = {store.no: store for store in self.stores}
         self._contract_by_no = {contract.no: contract for contract in self.contracts}
@@ -89,13 +87,6 @@ class Catalogue:
         if not partner.is_active:
             raise PartnerSuspended(partner_no=no)
         return partner
-
-    def partner_by_id(self, partner_id: UUID) -> Partner:
-        """Return the partner with this public id."""
-        try:
-            return self._partner_by_id[partner_id]
-        except KeyError:
-            raise UnknownPartner(partner_id=str(partner_id)) from None
 
     def store(self, partner_no: int, code: str) -> Store:
         """Return the store that the partner calls by this code."""
@@ -207,11 +198,6 @@ async def version(connection: Connection) -> int:
     found = await connection.fetchval("SELECT version FROM catalogue_version WHERE no = 1")
     assert found is not None, "the catalogue has lost its counter"
     return int(found)
-
-
-async def refresh(connection: Connection, held: Catalogue) -> Catalogue:
-    """Return `held` while nothing has changed since it was loaded, else the catalogue of now."""
-    return held if await version(connection) == held.version else await load(connection)
 
 
 async def bump(connection: Connection) -> int:

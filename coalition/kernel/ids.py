@@ -14,11 +14,7 @@ from uuid import UUID
 from asyncpg.pgproto import pgproto
 
 MemberId = NewType("MemberId", UUID)
-PostingId = NewType("PostingId", UUID)
-HoldId = NewType("HoldId", UUID)
 BatchId = NewType("BatchId", UUID)
-PartnerId = NewType("PartnerId", UUID)
-StoreId = NewType("StoreId", UUID)
 
 BUCKETS = 1024
 SHARDS = 16

@@ -3,18 +3,15 @@
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Decimal
 from enum import Enum
-from typing import NewType
 
 import msgspec
 
 from coalition.kernel.errors import Invalid
 
-Points = NewType("Points", int)
-
 POINTS_MAX = 2**31 - 1
 """The most points that one posting may move; the database's integer."""
 
-AMOUNT_MINOR_MAX = 10**15
+AMOUNT_MINOR_MAX = 10**12
 """The largest amount in minor units that is taken for a purchase."""
 
 # ISO 4217 currencies and how many decimals their minor unit has.

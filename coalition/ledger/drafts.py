@@ -106,13 +106,11 @@ Draft = Issue | Redeem | Hold | Capture | Void | Reverse
 
 
 class Posted(msgspec.Struct):
-    """A posting that was made. `balance` is filled in when it was asked for."""
+    """A posting that was made."""
 
     posting: UUID
     holder: UUID
     points: int
-    expires_on: date | None = None
-    balance: int | None = None
 
 
 class Held(msgspec.Struct):
@@ -122,7 +120,6 @@ class Held(msgspec.Struct):
     holder: UUID
     points: int
     expires_at: datetime | None = None
-    balance: int | None = None
 
 
 Outcome = Posted | Held | Refused

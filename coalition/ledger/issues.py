@@ -16,12 +16,11 @@ async def issue(connection: Connection, journal: Journal, drafts: Sequence[Issue
     outcomes: list[Outcome] = []
     for draft in drafts:
         legs = _legs(draft, changes)
-        first = draft.grants[0].provenance
         posting = journal.add(
             kind=Kind.ISSUE,
             holder=draft.holder,
             till=draft.till,
-            currency_no=first.currency_no,
+            currency_no=draft.grants[0].provenance.currency_no,
             direction=INTO_LOT,
             legs=legs,
             account=Account.ISSUED,
@@ -29,7 +28,7 @@ async def issue(connection: Connection, journal: Journal, drafts: Sequence[Issue
             rule_no=draft.rule_no,
         )
         points = sum(leg[1] for leg in legs)
-        outcomes.append(Posted(posting, draft.holder, points, first.expires_on))
+        outcomes.append(Posted(posting, draft.holder, points))
     await changes.write(connection)
     return outcomes
 

@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -15,7 +14,6 @@ from coalition.federation.catalogue import Catalogue, beginning
 from coalition.federation.refusals import NoContract, UnknownPartner, UnknownStore
 from coalition.federation.terms import Contract, ExpiryRule
 from coalition.kernel.database import Engine, transaction
-from coalition.kernel.ids import random_id
 from tests.federation.world import load_catalogue, make_coalition, make_partner
 
 # Zones that skip midnight, skip a whole day, repeat midnight, and lie far to either side.
@@ -111,33 +109,21 @@ def test_a_partner_without_contract_and_an_unknown_partner_are_told_apart() -> N
         empty.contract_at(1, datetime(2026, 1, 1, tzinfo=UTC))
     with pytest.raises(UnknownPartner):
         empty.partner(1)
-    with pytest.raises(UnknownPartner):
-        empty.partner_by_id(UUID(int=1))
     with pytest.raises(UnknownStore):
         empty.store(1, "1")
     assert empty.contracts_of(1) == ()
 
 
-async def test_a_catalogue_is_loaded_anew_only_after_a_change(
-    database: Engine, at: datetime
-) -> None:
+async def test_a_change_moves_the_version_of_the_catalogue(database: Engine, at: datetime) -> None:
     await make_coalition(at)
     held = await load_catalogue()
     async with transaction() as connection:
-        assert await catalogue.refresh(connection, held) is held
+        assert await catalogue.version(connection) == held.version
     made = await make_partner(at)
-    async with transaction() as connection:
-        moved = await catalogue.refresh(connection, held)
+    moved = await load_catalogue()
     assert moved.version > held.version
     assert moved.partners == (made.partner,)
     assert moved.zone == ZoneInfo("Europe/Stockholm")
-
-
-async def test_a_plain_uuid_finds_a_partner(database: Engine, at: datetime) -> None:
-    made = await make_partner(at)
-    assert (await load_catalogue()).partner_by_id(UUID(str(made.partner.id))) == made.partner
-    with pytest.raises(UnknownPartner):
-        (await load_catalogue()).partner_by_id(random_id())
 
 
 async def test_a_tenant_sees_its_own_company_only(database: Engine, at: datetime) -> None:

@@ -29,11 +29,10 @@ async def actions() -> list[str]:
     return [row["action"] for row in rows]
 
 
-async def test_a_new_partner_is_found_by_number_and_by_id(database: Engine, at: datetime) -> None:
+async def test_a_new_partner_is_found_by_number(database: Engine, at: datetime) -> None:
     made = await make_partner(at)
     found = await load_catalogue()
     assert found.partner(made.partner.no) == made.partner
-    assert found.partner_by_id(made.partner.id) == made.partner
     assert found.contract_at(made.partner.no, at) == made.contract
     assert found.contract(made.contract.no) == made.contract
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-MAX_POINTS = 2**31 - 1
+from coalition.kernel.money import AMOUNT_MINOR_MAX, POINTS_MAX
 
 # No control characters (so no NUL, no line break), no separators that break lines in logs, nothing
 # that is not seen or turns the order of what is seen (Trojan source: two receipts that look alike).
@@ -23,11 +23,16 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 PointsAmount = Annotated[
-    int, Meta(ge=1, le=MAX_POINTS, description="Whole points, 1 to 2147483647", examples=[120])
+    int, Meta(ge=1, le=POINTS_MAX, description="Whole points, 1 to 2147483647", examples=[120])
 ]
 AmountMinor = Annotated[
     int,
-    Meta(ge=1, le=10**12, description="Money in whole minor units (öre, cents)", examples=[12345]),
+    Meta(
+        ge=1,
+        le=AMOUNT_MINOR_MAX,
+        description="Money in whole minor units (öre, cents)",
+        examples=[12345],
+    ),
 ]
 CurrencyCode = Annotated[
     str,
