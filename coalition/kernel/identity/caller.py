@@ -20,8 +20,9 @@ SCOPES = (
 class Caller(msgspec.Struct, frozen=True):
     """A partner's client, known by a verified access token.
 
-    `store_no` is set for a till key that may act for one store only. `expires_at` (UTC) is when the
-    token ends.
+    `store_no` is set for a till key that issues, redeems and holds at one store only; captures,
+    voids and reversals go across the stores of the partner. `expires_at` (UTC) is when the token
+    ends.
     """
 
     client_no: int
