@@ -54,7 +54,7 @@ async def client_by_id(connection: Connection, client_id: str, at: datetime) -> 
 
 
 async def is_revoked(connection: Connection, client_no: int) -> bool:
-    """Tell whether the client is revoked; the role of postings may ask this."""
+    """Tell whether the client is revoked."""
     state = await connection.fetchval("SELECT state FROM client WHERE no = $1", client_no)
     return bool(state == "revoked")
 

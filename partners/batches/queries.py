@@ -62,6 +62,9 @@ SELECT count(*) AS number, min(received_at) AS oldest FROM batch WHERE state <> 
 """
 
 
+_CLIENT = "SELECT client_no FROM batch WHERE bucket = $1 AND id = $2"
+
+
 class Sender(NamedTuple):
     """Who sent a batch, and what that caller may do."""
 
@@ -184,6 +187,12 @@ async def list_batches(
 ) -> list[Stored]:
     """Return at most `limit` batches of the partner, the latest first, older than `before`."""
     return [Stored(*row) for row in await connection.fetch(_PAGE, partner_no, before, limit)]
+
+
+async def client_of(connection: Connection, batch: BatchId) -> int | None:
+    """Return the number of the client that sent the batch; None when there is no such batch."""
+    client_no: int | None = await connection.fetchval(_CLIENT, bucket_of(batch), batch)
+    return client_no
 
 
 async def not_done(connection: Connection) -> tuple[int, datetime | None]:

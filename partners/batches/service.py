@@ -122,12 +122,13 @@ class Batches:
         A sender that was revoked meanwhile posts nothing more: each line left is refused.
         """
         await ensure_partition(at)
+        may_not_post = await _sender_is_revoked(batch)
         async with transaction(posting.PINNED_FOR_LINES, role=posting.POSTER_ROLE) as connection:
             waiting = await queries.lock_next(connection, batch)
             if waiting is None:
                 return False
             records = await asyncio.to_thread(unpacked, waiting.records)
-            if await is_revoked(connection, waiting.sender.client_no):
+            if may_not_post:
                 refusals = [SenderRevoked()] * len(records)
                 answered = results.write(waiting.first_line, refusals)
             else:
@@ -252,6 +253,13 @@ async def _known(connection: Connection, upload: Upload) -> Answer | None:
     stored = await _read(batch, partner_no)
     kept = [ndjson async for ndjson in answers(batch, partner_no=partner_no, from_line=1)]
     return known._replace(body=_written(stored, known.media_type, kept))
+
+
+async def _sender_is_revoked(batch: BatchId) -> bool:
+    # In a transaction of its own: the role of postings may not look at clients.
+    async with transaction() as connection:
+        client_no = await queries.client_of(connection, batch)
+        return client_no is not None and await is_revoked(connection, client_no)
 
 
 async def _read(batch: BatchId, partner_no: int) -> Stored:
