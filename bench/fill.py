@@ -141,8 +141,8 @@ async def fill(url: str, *, members: int, lots_each: int, postings: int) -> list
         await _copy(engine, "posting", _POSTING, rows)
         await _copy_feed(engine, batch, totals, ids)
         assert engine.pool is not None
-        # No checkpoint: what is measured is the middle of an interval, where pages have been written
-        # whole already, as pgbench's own have.
+        # No checkpoint: what is measured is the middle of an interval, where pages have been
+        # written whole already, as pgbench's own have.
         await engine.pool.execute("VACUUM ANALYZE")
     finally:
         await engine.close()
