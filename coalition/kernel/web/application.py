@@ -15,6 +15,7 @@ from coalition.kernel.web.hot import let_paths_have_parameters
 from coalition.kernel.web.metrics import CONTENT_TYPE, Metrics
 from coalition.kernel.web.observation import Application, observed
 from coalition.kernel.web.problem import EXCEPTION_HANDLERS
+from coalition.kernel.web.short_way import short_way
 from coalition.kernel.web.typed import StrictBodies
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -48,7 +49,8 @@ def build_application(
         request_max_body_size=max_body_bytes,
     )
     let_paths_have_parameters(app)
-    return observed(cast("Application", app), metrics, log_all=log_all)
+    served = short_way(cast("Application", app), route_handlers)
+    return observed(served, metrics, log_all=log_all)
 
 
 def metrics_route(metrics: Metrics) -> HTTPRouteHandler:

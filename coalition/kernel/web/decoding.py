@@ -103,12 +103,13 @@ async def read_body(receive: Receive, *, limit_bytes: int, declared: bytes = b""
     `declared` is the Content-Length, where there is one.
     Raises `TooLarge`, `Malformed`, `BodyTruncated`.
     """
-    declared_length(declared, limit_bytes=limit_bytes)
+    length_bytes = declared_length(declared, limit_bytes=limit_bytes)
     message = cast("dict[str, Any]", await receive())  # Any: an ASGI message
     if message["type"] == "http.disconnect":
         raise BodyTruncated
     body = cast("bytes", message.get("body", b""))
-    if not message.get("more_body"):
+    # A body that is all there needs no message more, which says no more than that it has ended.
+    if not message.get("more_body") or len(body) == length_bytes:
         if len(body) > limit_bytes:
             raise too_large(limit_bytes)
         return body

@@ -6,13 +6,13 @@ a line for each of 6,000 answers a second would cost more than it tells. `log_al
 """
 
 import re
-import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import Any
 
 import structlog
 
+from coalition.kernel.ids import random_hex
 from coalition.kernel.web.metrics import Metrics
 from coalition.kernel.web.problem import REQUEST_ID, Headers, problem_response
 
@@ -104,7 +104,7 @@ def _request_id(headers: Headers) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return value.decode("ascii")
-    return secrets.token_hex(16)
+    return random_hex()
 
 
 def _completed(headers: Headers, request_id: str) -> Headers:

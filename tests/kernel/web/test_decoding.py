@@ -182,6 +182,13 @@ async def test_a_body_comes_in_pieces() -> None:
     assert await read_body(Wire(b""), limit_bytes=4) == b""
 
 
+async def test_a_body_of_the_declared_length_is_whole_without_asking_on() -> None:
+    wire = Wire(b"abcd", b"")
+    assert await read_body(wire, limit_bytes=4, declared=b"4") == b"abcd"
+    assert wire.asked == 1
+    assert await read_body(Wire(b"ab", b"cd", b""), limit_bytes=4, declared=b"4") == b"abcd"
+
+
 async def test_a_body_that_is_too_long_is_refused_while_it_is_read() -> None:
     wire = Wire(b"abc", b"def", b"ghi", b"jkl")
     with pytest.raises(TooLarge) as caught:
