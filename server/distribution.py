@@ -19,6 +19,9 @@ BY_BUCKET = {
     "reversed_leg": MEMBERS,
     "hold": MEMBERS,
     "hold_leg": MEMBERS,
+    "debt": MEMBERS,
+    "debt_entry": MEMBERS,
+    "holder_clock": MEMBERS,
     "member": MEMBERS,
     "member_key": MEMBERS,
     "personal_data": MEMBERS,
@@ -38,6 +41,8 @@ REFERENCE = (
     "partner",
     "store",
     "contract",
+    "exchange_rate",
+    "expiry_clock",
     "earning_rule",
 )
 """Small tables that every node holds whole, in the order of their foreign keys."""

@@ -148,7 +148,6 @@ async def _write(
         version=version,
         valid_from=wanted.valid_from,
         timezone=wanted.timezone,
-        expiry_rule=rules.expiry_rule(wanted.terms),
         signed_at=at,
         prepared_by=prepared_by,
         approved_by=approved_by,

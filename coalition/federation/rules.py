@@ -73,6 +73,8 @@ def today_in(zone: ZoneInfo, at: datetime) -> date:
 
 def expiry_rule(terms: ContractTerms) -> ExpiryRule:
     """Return the named rule by which points of these terms expire."""
+    if terms.expiry_rule is not None:
+        return terms.expiry_rule
     return ExpiryRule.NEVER if terms.expiry_months is None else ExpiryRule.END_OF_MONTH
 
 
@@ -92,6 +94,7 @@ def settled_terms(terms: ContractTerms) -> ContractTerms:
         redemption_price=terms.redemption_price.quantize(PRICE_PLACES),
         service_fee_per_point=terms.service_fee_per_point.quantize(PRICE_PLACES),
         prefunded_share=share_of(terms).quantize(SHARE_PLACES),
+        expiry_rule=expiry_rule(terms),
     )
 
 

@@ -2,6 +2,7 @@
 
 from piccolo.columns import (
     UUID,
+    Array,
     BigInt,
     Boolean,
     Date,
@@ -82,6 +83,11 @@ class Contract(Table):
     refund_order = Text()
     return_grace_days = Integer()
     reversal_policy = Text()
+    recover_percent = Integer()
+    point_currency_no = Integer()
+    inactivity_months = Integer(null=True, default=None)
+    clock_no = Integer()
+    expiry_notice_days = Array(base_column=Integer(), default=None)
     calendar = Text()
     signed_at = Timestamptz(default=None)
     prepared_by = Text()

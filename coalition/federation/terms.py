@@ -7,6 +7,9 @@ from uuid import UUID
 
 import msgspec
 
+COALITION_CURRENCY_NO = 1
+"""The number of the coalition's own point currency."""
+
 
 class PartnerState(StrEnum):
     """Whether a partner may do business in the coalition now."""
@@ -39,6 +42,10 @@ class ExpiryRule(StrEnum):
     NEVER = "never"
     END_OF_MONTH = "end_of_month"
     """With the last day of the n-th month after the month in which they were earned."""
+    MONTHS = "months"
+    """On the same day of the month, n months after the day on which they were earned."""
+    END_OF_YEAR = "end_of_year"
+    """With the last day of the year that contains that day, n months after the earned one."""
 
 
 class RefundOrder(StrEnum):
@@ -52,6 +59,11 @@ class ReversalPolicy(StrEnum):
     """What happens when an issue is taken back whose points are spent."""
 
     REFUSE = "refuse"
+    """Nothing is taken back, and the till hears why."""
+    DEBT = "debt"
+    """What is unspent is taken back; the rest is booked as a debt that staff recover or forgive."""
+    RECOVER = "recover"
+    """The same, and later points of the member pay the debt by themselves."""
 
 
 class Calendar(StrEnum):
@@ -106,7 +118,6 @@ class ContractTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The terms that two parties agree on; prices are money (major units) per point.
 
     `prefunded_share` (0..1) follows from the mode and is asked for with `hybrid` only.
-    `expiry_months` None is never.
     """
 
     currency: str
@@ -117,10 +128,20 @@ class ContractTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     accepts: bool = True
     mode: Mode = Mode.OPERATOR_FUND
     prefunded_share: Decimal | None = None
+    expiry_rule: ExpiryRule | None = None
+    """None follows from `expiry_months`: `never` without, `end_of_month` with."""
     expiry_months: int | None = None
     refund_order: RefundOrder = RefundOrder.REVERSE
     return_grace_days: int = 30
     reversal_policy: ReversalPolicy = ReversalPolicy.REFUSE
+    recover_percent: int = 100
+    """How much of each later issue a debt takes (`recover`), 1 to 100."""
+    point_currency_no: int = COALITION_CURRENCY_NO
+    """The point currency in which the partner issues: the coalition's or its own."""
+    inactivity_months: int | None = None
+    """Points also end n months after the member's last activity; None: no such clock."""
+    expiry_notice_days: tuple[int, ...] = ()
+    """How many days before points end their holder is told."""
     calendar: Calendar = Calendar.MONTHLY
 
 
@@ -138,6 +159,8 @@ class Contract(ContractTerms, frozen=True, kw_only=True):
     timezone: str
     prefunded_share: Decimal
     expiry_rule: ExpiryRule
+    clock_no: int = 0
+    """The clock of `inactivity_months` in the ledger; 0 is none."""
     signed_at: datetime
     prepared_by: str
     approved_by: str

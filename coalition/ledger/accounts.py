@@ -10,6 +10,14 @@ class Kind(IntEnum):
     REDEEM = 2
     REVERSAL = 3
     EXPIRE = 4
+    ADJUSTMENT = 5
+    """Staff give or take points, two persons together."""
+    CONVERSION = 6
+    """Half of an exchange of one point currency for another."""
+    MERGE = 7
+    """Half of a move of everything from one holder to another who is the same person."""
+    RECOVERY = 8
+    """Points taken for a debt that a reversed issue left."""
 
 
 class Account(IntEnum):
@@ -18,6 +26,13 @@ class Account(IntEnum):
     ISSUED = 1
     REDEEMED = 2
     EXPIRED = 3
+    ADJUSTED = 4
+    EXCHANGED = 5
+    """Between point currencies; conversions enter and leave here."""
+    TRANSIT = 6
+    """Between two holders; what leaves one has reached the other in the same transaction."""
+    RECOVERED = 7
+    """Of the issuer whose points were spent before it took them back."""
 
 
 class HolderState(IntEnum):

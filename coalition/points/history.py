@@ -25,6 +25,10 @@ class PostingKind(StrEnum):
     REDEEM = "redeem"
     REVERSAL = "reversal"
     EXPIRE = "expire"
+    ADJUSTMENT = "adjustment"
+    CONVERSION = "conversion"
+    MERGE = "merge"
+    RECOVERY = "recovery"
 
 
 class Direction(StrEnum):
@@ -45,11 +49,13 @@ class HoldStanding(StrEnum):
     EXPIRED = "expired"
 
 
-_KINDS = {
-    Kind.ISSUE: PostingKind.ISSUE,
-    Kind.REDEEM: PostingKind.REDEEM,
-    Kind.REVERSAL: PostingKind.REVERSAL,
-    Kind.EXPIRE: PostingKind.EXPIRE,
+_KINDS = {kind: PostingKind[kind.name] for kind in Kind}
+_WHY = {
+    Kind.EXPIRE: "the last day to spend them has passed",
+    Kind.ADJUSTMENT: "two of the staff agreed on it",
+    Kind.CONVERSION: "exchanged for points of another currency",
+    Kind.MERGE: "two accounts of one person became one",
+    Kind.RECOVERY: "for points that were spent before their purchase was returned",
 }
 _STANDINGS = {
     HoldState.OPEN: HoldStanding.OPEN,
@@ -240,7 +246,8 @@ def _posting_view(recorded: Recorded, terms: Terms) -> PostingView:
 
 def _reason(recorded: Recorded, bought: Purchase | None, terms: Terms) -> Reason:
     """Explain a posting again from what is stored; the same words as in its first answer."""
-    match Kind(recorded.kind):
+    kind = Kind(recorded.kind)
+    match kind:
         case Kind.ISSUE:
             rule = None if recorded.rule_no is None else terms.rules.numbered(recorded.rule_no)
             return why_earned(recorded.points, rule, bought)
@@ -249,7 +256,9 @@ def _reason(recorded: Recorded, bought: Purchase | None, terms: Terms) -> Reason
         case Kind.REVERSAL:
             return reversed_reason(recorded.points, recorded.reason)
         case Kind.EXPIRE:
-            return Reason("expiry", recorded.points, "the last day to spend them has passed")
+            return Reason("expiry", recorded.points, _WHY[kind])
+        case _:
+            return Reason(_KINDS[kind].value, recorded.points, recorded.reason or _WHY[kind])
 
 
 def _store_code(store_no: int | None, terms: Terms) -> str | None:

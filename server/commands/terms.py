@@ -163,7 +163,8 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:  # Any: values of several 
         # The share follows from the mode, unless it is given with it.
         fields = {"prefunded_share": None} | fields | {"mode": Mode(said["mode"])}
     if "expiry_months" in said:
-        fields["expiry_months"] = said["expiry_months"] or None
+        # The rule follows from the months, unless it is given with them.
+        fields = {"expiry_rule": None} | fields | {"expiry_months": said["expiry_months"] or None}
     return fields
 
 
