@@ -24,6 +24,8 @@ class Till(NamedTuple):
     business_day: date
     """The receipt's day in the coalition's zone; it is used once per store, day and kind."""
     occurred_at: datetime
+    cashier: str | None = None
+    """Who stands at the till, in the partner's own words."""
 
 
 class Grant(NamedTuple):

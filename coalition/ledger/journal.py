@@ -12,17 +12,18 @@ _POSTINGS = """
 INSERT INTO posting (bucket, id, batch, committed_at, kind, holder, partner_no, store_no, client_no,
                      receipt, occurred_at, currency_no, points, direction, lot, account,
                      account_partner_no, reverses, purchase_minor, purchase_currency, rule_no,
-                     reason)
+                     reason, cashier)
 SELECT bucket, id, $1, $2, kind, holder, partner_no, store_no, client_no,
        receipt, occurred_at, currency_no, points, direction, lot, account,
-       account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason
+       account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason, cashier
 FROM unnest($3::int2[], $4::uuid[], $5::int2[], $6::uuid[], $7::int4[], $8::int4[], $9::int4[],
             $10::text[], $11::timestamptz[], $12::int2[], $13::int4[], $14::int2[], $15::uuid[],
             $16::int2[], $17::int4[], $18::uuid[], $19::int8[], $20::text[], $21::int4[],
-            $22::text[])
+            $22::text[], $23::text[])
      AS made (bucket, id, kind, holder, partner_no, store_no, client_no,
               receipt, occurred_at, currency_no, points, direction, lot, account,
-              account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason)
+              account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason,
+              cashier)
 """
 
 _LEGS = """
@@ -86,13 +87,14 @@ class Journal:
                 row = (bucket, posting, no, leg_lot, leg_points, direction, leg_origin)
                 self._legs.append(row)
                 points += leg_points
-        partner_no, store_no, client_no, receipt, _, occurred_at = till
+        partner_no, store_no, client_no, receipt, _, occurred_at, cashier = till
         account_partner_no = partner_no if account is not Account.EXPIRED else 0
         self._rows.append(
             (
                 bucket, posting, kind, holder, partner_no, store_no, client_no, receipt,
                 occurred_at, currency_no, points, direction, lot, account, account_partner_no,
                 reverses, *(purchase or _NO_PURCHASE), rule_no, reason,
+                cashier,
             )
         )  # fmt: skip
         key = (partner_no, kind, direction, currency_no)

@@ -16,13 +16,14 @@ from coalition.ledger.rules import Available, take_in_order
 
 _HOLDS = """
 INSERT INTO hold (bucket, id, holder, partner_no, store_no, client_no, receipt, currency_no, points,
-                  state, business_day, occurred_at, made_at, expires_at)
+                  state, business_day, occurred_at, made_at, expires_at, cashier)
 SELECT bucket, id, holder, partner_no, store_no, client_no, receipt, currency_no, points, $1,
-       business_day, occurred_at, $2, expires_at
+       business_day, occurred_at, $2, expires_at, cashier
 FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::int4[], $7::int4[], $8::int4[], $9::text[],
-            $10::int2[], $11::int4[], $12::date[], $13::timestamptz[], $14::timestamptz[])
+            $10::int2[], $11::int4[], $12::date[], $13::timestamptz[], $14::timestamptz[],
+            $15::text[])
      AS made (bucket, id, holder, partner_no, store_no, client_no, receipt, currency_no, points,
-              business_day, occurred_at, expires_at)
+              business_day, occurred_at, expires_at, cashier)
 """
 
 _HOLD_LEGS = """
@@ -71,11 +72,12 @@ async def hold(connection: Connection, journal: Journal, drafts: Sequence[Hold])
             continue
         bucket = bucket_of(draft.holder)
         made = uuid7(journal.at, bucket)
-        partner_no, store_no, client_no, receipt, business_day, occurred_at = draft.till
+        partner_no, store_no, client_no, receipt, business_day, occurred_at, cashier = draft.till
         holds.append(
             (
                 bucket, made, draft.holder, partner_no, store_no, client_no, receipt,
                 draft.currency_no, draft.points, business_day, occurred_at, draft.expires_at,
+                cashier,
             )
         )  # fmt: skip
         for lot, points in taken:

@@ -20,7 +20,7 @@ from coalition.ledger.rules import Available, take_in_order
 _READ = """
 SELECT kept.id, kept.holder, kept.partner_no, kept.store_no, kept.client_no, kept.receipt,
        kept.business_day, kept.occurred_at, kept.currency_no, kept.points, kept.state,
-       kept.expires_at, leg.lot, leg.points
+       kept.expires_at, kept.cashier, leg.lot, leg.points
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
     SELECT * FROM hold WHERE hold.bucket = wanted.bucket AND hold.id = wanted.id
     OFFSET 0) AS kept, LATERAL (
@@ -57,6 +57,7 @@ class KeptHold(NamedTuple):
     points: int
     state: int
     expires_at: datetime
+    cashier: str | None
     legs: list[Available]
 
 
@@ -68,15 +69,21 @@ async def read_holds(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, 
     for row in await connection.fetch(_READ, buckets, wanted):
         kept = found.get(row[0])
         if kept is None:
-            kept = found[row[0]] = KeptHold._make([*row[:12], []])
-        kept.legs.append(Available(row[12], row[13]))
+            kept = found[row[0]] = KeptHold._make([*row[:13], []])
+        kept.legs.append(Available(row[13], row[14]))
     return found
 
 
 def till_of(kept: KeptHold, client_no: int | None) -> Till:
     """Return where the hold was made, with the client that resolves it."""
     return Till(
-        kept.partner_no, kept.store_no, client_no, kept.receipt, kept.business_day, kept.occurred_at
+        kept.partner_no,
+        kept.store_no,
+        client_no,
+        kept.receipt,
+        kept.business_day,
+        kept.occurred_at,
+        kept.cashier,
     )
 
 

@@ -7,9 +7,11 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from coalition.kernel.money import AMOUNT_MINOR_MAX, POINTS_MAX
 from coalition.kernel.web.fields import (
     AmountMinor,
     Body,
+    CodeText,
     CurrencyCode,
     Instant,
     LongText,
@@ -23,8 +25,18 @@ CardText = Annotated[
     str,
     Meta(min_length=4, max_length=64, description="A loyalty card: 4 to 32 letters or digits"),
 ]
+CashierText = Annotated[
+    CodeText, Meta(description="Who stands at the till, in the partner's own words")
+]
+ConfirmedBy = Annotated[
+    CodeText,
+    Meta(description="Who of the staff confirms an act that the till may not do by itself"),
+]
 HOLD_DEFAULT_S = 900
 HOLD_MOST_S = 7 * 86_400
+LINES_MOST = 1000
+MEASURES_MOST = 16
+QUANTITY_MOST = 1_000_000
 
 
 class Purchase(Body, frozen=True):
@@ -34,8 +46,38 @@ class Purchase(Body, frozen=True):
     currency: CurrencyCode
 
 
+class PurchaseLine(Body, frozen=True):
+    """One line of the purchase; what it cost is what all of its quantity cost together."""
+
+    amount_minor: Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX)]
+    category: CodeText | None = None
+    sku: CodeText | None = None
+    quantity: Annotated[int, Meta(ge=1, le=QUANTITY_MOST)] = 1
+
+
+PurchaseLines = Annotated[
+    list[PurchaseLine],
+    Meta(
+        max_length=LINES_MOST,
+        description="The purchase's lines; they may not cost more than the purchase",
+    ),
+]
+MeasureName = Annotated[str, Meta(pattern=r"^[a-z_]{1,32}(?![\s\S])", max_length=32)]
+Measures = Annotated[
+    dict[MeasureName, Annotated[int, Meta(ge=0, le=POINTS_MAX)]],
+    Meta(
+        max_length=MEASURES_MOST,
+        description="What else may earn, counted: visits, hours, items",
+        examples=[{"visits": 1}],
+    ),
+]
+
+
 class IssueBody(Body, frozen=True):
-    """Give points for a purchase, or a number of points that the partner decided itself."""
+    """Give points for a purchase, or a number of points that the partner decided itself.
+
+    Lines and measures are for the earning rules, so they do not go with a number of points.
+    """
 
     receipt: ReceiptText
     occurred_at: Instant
@@ -44,6 +86,9 @@ class IssueBody(Body, frozen=True):
     store: ShortText | None = None
     purchase: Purchase | None = None
     points: PointsAmount | None = None
+    lines: PurchaseLines | None = None
+    measures: Measures | None = None
+    cashier: CashierText | None = None
 
 
 class RedeemBody(Body, frozen=True):
@@ -55,6 +100,8 @@ class RedeemBody(Body, frozen=True):
     member_id: UUID | None = None
     card: CardText | None = None
     store: ShortText | None = None
+    cashier: CashierText | None = None
+    confirmed_by: ConfirmedBy | None = None
 
 
 class HoldBody(RedeemBody, frozen=True):
@@ -88,6 +135,9 @@ class QuoteBody(Body, frozen=True):
     member_id: UUID | None = None
     card: CardText | None = None
     store: ShortText | None = None
+    lines: PurchaseLines | None = None
+    measures: Measures | None = None
+    cashier: CashierText | None = None
 
 
 Command = IssueBody | RedeemBody | HoldBody | CaptureBody | VoidBody | ReverseBody

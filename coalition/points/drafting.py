@@ -92,6 +92,7 @@ def _till(asked: Asked, command: IssueBody | RedeemBody, terms: Terms, at: datet
         command.receipt,
         terms.day(command.occurred_at),
         command.occurred_at,
+        command.cashier,
     )
 
 

@@ -54,6 +54,7 @@ ReceiptText = Annotated[
         examples=["2026-11-21-000123"],
     ),
 ]
+CodeText = Annotated[str, Meta(pattern=_PRINTABLE, min_length=1, max_length=64)]
 ShortText = Annotated[str, Meta(pattern=_PRINTABLE, min_length=1, max_length=200)]
 LongText = Annotated[
     str,

@@ -19,6 +19,7 @@ ALTER TABLE posting
     ADD CONSTRAINT a_posting_has_a_known_kind CHECK (kind BETWEEN 1 AND 8),
     ADD CONSTRAINT halves_and_recoveries_are_linked
         CHECK ((linked IS NOT NULL) = (kind IN (6, 7, 8)));
+ALTER TABLE hold ADD COLUMN cashier text;
 """
 
 # `owes` is what is open of a holder's debts: read with its state, so that a till asks for debts
