@@ -1,7 +1,7 @@
 """Holders: the row that says whether points may move, and that is locked before they are taken."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from coalition.kernel.database import Connection
@@ -35,6 +35,19 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
 
 _SET_STATE = "UPDATE holder SET state = $3 WHERE bucket = $1 AND id = $2"
 
+_SUSPEND = """
+UPDATE holder SET expiry_suspended_until = greatest(expiry_suspended_until, $3)
+WHERE bucket = $1 AND id = $2
+"""
+_RESUME = """
+UPDATE holder SET expiry_suspended_until = CASE WHEN expiry_suspended_until > $3
+    THEN $3 ELSE expiry_suspended_until END
+WHERE bucket = $1 AND id = $2
+"""
+
+OPEN_END = date(9999, 12, 31)
+"""Until when expiry is suspended for a holder whose suspension has no end yet."""
+
 
 def _arrays(holders: Iterable[UUID]) -> tuple[list[int], list[UUID]]:
     ordered = sorted((bucket_of(holder), holder.bytes, holder) for holder in holders)
@@ -50,6 +63,27 @@ async def open_holders(connection: Connection, holders: Collection[UUID], at: da
 async def set_state(connection: Connection, holder: UUID, state: HolderState) -> None:
     """Freeze, reopen or close a holder. Raises `UnknownHolder`."""
     done = await connection.execute(_SET_STATE, bucket_of(holder), holder, state)
+    if done != "UPDATE 1":
+        raise UnknownHolder
+
+
+async def suspend_expiry(connection: Connection, holder: UUID, until: date | None) -> None:
+    """Let nothing of `holder` expire through the day `until` (None: no end is known).
+
+    The later of two days holds. What ends meanwhile stays spendable, and ends at once when the
+    suspension is over. Raises `UnknownHolder`.
+    """
+    done = await connection.execute(_SUSPEND, bucket_of(holder), holder, until or OPEN_END)
+    if done != "UPDATE 1":
+        raise UnknownHolder
+
+
+async def resume_expiry(connection: Connection, holder: UUID, last_day: date) -> None:
+    """End a suspension after `last_day`, where it would have lasted longer.
+
+    Raises `UnknownHolder`.
+    """
+    done = await connection.execute(_RESUME, bucket_of(holder), holder, last_day)
     if done != "UPDATE 1":
         raise UnknownHolder
 
