@@ -26,6 +26,8 @@ BY_BUCKET = {
     "member_key": MEMBERS,
     "personal_data": MEMBERS,
     "partner_member": MEMBERS,
+    "standing": MEMBERS,
+    "consent": MEMBERS,
     CLAIMS: None,
     "idempotency_claim": CLAIMS,
     "contact_index": CLAIMS,

@@ -94,6 +94,14 @@ WHERE member.bucket = $1 AND member.id = $2
 # Two statements: what is read beside a lock may be older than what the wait for it was about.
 _LOCK = "SELECT FROM member WHERE bucket = $1 AND id = $2 FOR NO KEY UPDATE"
 
+# Sorted by key, so that two who lock several never wait for each other in a circle.
+_LOCK_MANY = """
+SELECT kept.id, kept.state
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
+    SELECT id, state FROM member WHERE bucket = wanted.bucket AND id = wanted.id
+    OFFSET 0 FOR NO KEY UPDATE) AS kept
+"""
+
 _READ = """
 SELECT member.state, key.wrapped_key, data.version, data.nonce, data.ciphertext
 FROM member
@@ -188,6 +196,15 @@ async def lock_member(connection: Connection, member_id: MemberId) -> StoredMemb
     await connection.execute(_LOCK, bucket_of(member_id), member_id)
     row = await connection.fetchrow(_READ, bucket_of(member_id), member_id)
     return None if row is None else _stored(tuple(row))
+
+
+async def lock_members(
+    connection: Connection, members: Iterable[MemberId]
+) -> dict[MemberId, MemberState]:
+    """Lock `members` until the transaction ends; return the state of each that exists."""
+    ordered = sorted(set(members), key=lambda member: (bucket_of(member), member.bytes))
+    rows = await connection.fetch(_LOCK_MANY, [bucket_of(member) for member in ordered], ordered)
+    return {MemberId(row[0]): MemberState(row[1]) for row in rows}
 
 
 async def change_personal_data(connection: Connection, member_id: MemberId, sealed: Sealed) -> None:

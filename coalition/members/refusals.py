@@ -23,6 +23,12 @@ class TooManyCards(Conflict):
     code, title = "too_many_cards", "Too many cards"
 
 
+class InvalidStanding(Invalid):
+    """A standing is 1 to 60 printable characters, has a source, and ends after it begins."""
+
+    code, title = "invalid_standing", "Invalid standing"
+
+
 class CardNotHeld(Conflict):
     """The card to replace is not a card of this member."""
 

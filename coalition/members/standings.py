@@ -1,0 +1,229 @@
+"""What a member is to the coalition for a time: tier, plan, segments and flags.
+
+Kept as facts that are only added. Each says from when until when a value is held, or, to end one
+early, no longer held; of the facts about one value that cover an instant the last one decides.
+Among several tiers held at once the one granted last counts, and so among plans: a tier for a year
+lies over the one beneath it, which shows again when the year is over. No job ends anything.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+import asyncpg
+import msgspec
+
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import MemberId, bucket_of
+from coalition.members import queries
+from coalition.members.refusals import InvalidStanding, MemberIsClosed, UnknownMember
+from coalition.members.states import MemberState
+
+LONGEST_VALUE = 60
+LONGEST_SOURCE = 100
+
+Kind = Literal["tier", "plan", "segment", "flag"]
+
+
+class StandingKind(StrEnum):
+    """What a standing is about; of tiers and plans one counts at a time."""
+
+    TIER = "tier"
+    PLAN = "plan"
+    SEGMENT = "segment"
+    FLAG = "flag"
+
+
+class Standings(msgspec.Struct, frozen=True):
+    """What holds of one member at one instant."""
+
+    tier: str | None = None
+    plan: str | None = None
+    segments: frozenset[str] = frozenset()
+    flags: frozenset[str] = frozenset()
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact as it was written down: `held` until `valid_until` (None: for good), or not held.
+
+    `given_as` is the member of before a merge, under whose id it was written first.
+    """
+
+    member_id: MemberId
+    kind: StandingKind
+    value: str
+    held: bool = True
+    valid_from: datetime
+    valid_until: datetime | None
+    source: str
+    made_at: datetime
+    given_as: MemberId | None = None
+
+
+_READ = """
+SELECT wanted.member_id, fact.kind, fact.value
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, member_id), LATERAL (
+    SELECT DISTINCT ON (kind, value) kind, value, held, given_as, no
+    FROM standing
+    WHERE bucket = wanted.bucket AND member_id = wanted.member_id
+        AND valid_from <= $3 AND (valid_until IS NULL OR valid_until > $3)
+    ORDER BY kind, value, given_as IS NULL DESC, no DESC
+    OFFSET 0) AS fact
+WHERE fact.held
+ORDER BY fact.given_as IS NULL, fact.no
+"""
+
+# The members' rows are locked, so nobody else counts on from the same number. What repeats the last
+# word on its tier, plan, segment or flag is left out.
+_ADD = """
+INSERT INTO standing (bucket, member_id, no, kind, value, held, valid_from, valid_until, source,
+    made_at, given_as)
+SELECT given.bucket, given.member_id,
+       last.no + row_number() OVER (PARTITION BY given.bucket, given.member_id ORDER BY given.line),
+       given.kind, given.value, given.held, given.valid_from, given.valid_until, given.source,
+       given.made_at, given.given_as
+FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::text[], $5::bool[], $6::timestamptz[],
+            $7::timestamptz[], $8::text[], $9::timestamptz[], $10::uuid[]) WITH ORDINALITY
+    AS given (bucket, member_id, kind, value, held, valid_from, valid_until, source, made_at,
+              given_as, line),
+LATERAL (
+    SELECT coalesce(max(no), 0) AS no FROM standing
+    WHERE bucket = given.bucket AND member_id = given.member_id
+    OFFSET 0) AS last
+WHERE (given.value, given.held, given.valid_from, given.valid_until, given.source)
+    IS DISTINCT FROM (
+        SELECT ROW(value, held, valid_from, valid_until, source) FROM standing
+        WHERE bucket = given.bucket AND member_id = given.member_id AND kind = given.kind
+            AND (kind IN ('tier', 'plan') OR value = given.value)
+        ORDER BY no DESC LIMIT 1)
+"""
+
+_HISTORY = """
+SELECT member_id, kind, value, held, valid_from, valid_until, source, made_at, given_as
+FROM standing WHERE bucket = $1 AND member_id = $2 ORDER BY no
+"""
+
+
+async def read(
+    connection: Connection, members: Collection[MemberId], at: datetime
+) -> dict[MemberId, Standings]:
+    """Return what each of `members` is at the instant `at`; who is nothing is left out."""
+    ordered = sorted(members, key=lambda member: (bucket_of(member), member.bytes))
+    rows = await connection.fetch(_READ, [bucket_of(member) for member in ordered], ordered, at)
+    by_member: dict[MemberId, list[asyncpg.Record]] = {}
+    for row in rows:
+        by_member.setdefault(row["member_id"], []).append(row)
+    return {member: _standings(held) for member, held in by_member.items()}
+
+
+async def grant(
+    connection: Connection,
+    *,
+    member: MemberId,
+    kind: Kind,
+    value: str,
+    valid_from: datetime,
+    valid_until: datetime | None,
+    source: str,
+    at: datetime,
+) -> None:
+    """Let the member be `value` from `valid_from` until `valid_until` (None: for good).
+
+    `source` says who or what granted it, without personal data. Repeating the last grant changes
+    nothing. A tier that suspends the expiry of points does so at once, until it ends. Raises
+    `InvalidStanding`, `UnknownMember` and `MemberIsClosed`.
+    """
+    fact = Fact(
+        member_id=member,
+        kind=StandingKind(kind),
+        value=value,
+        valid_from=valid_from,
+        valid_until=valid_until,
+        source=source,
+        made_at=at,
+    )
+    await add(connection, [fact])
+
+
+async def end(
+    connection: Connection,
+    *,
+    member: MemberId,
+    kind: Kind,
+    value: str,
+    ends_at: datetime,
+    source: str,
+    at: datetime,
+) -> None:
+    """Let the member no longer be `value` from `ends_at` on; what held before is still on record.
+
+    The time for which a tier has suspended the expiry of points stays: it was promised. Raises as
+    `grant` does.
+    """
+    fact = Fact(
+        member_id=member,
+        kind=StandingKind(kind),
+        value=value,
+        held=False,
+        valid_from=ends_at,
+        valid_until=None,
+        source=source,
+        made_at=at,
+    )
+    await add(connection, [fact])
+
+
+async def add(connection: Connection, facts: Sequence[Fact]) -> None:
+    """Write down any number of facts in one set of statements, in order; raises as `grant` does."""
+    for fact in facts:
+        _check(fact)
+    states = await queries.lock_members(connection, {fact.member_id for fact in facts})
+    if len(states) < len({fact.member_id for fact in facts}):
+        raise UnknownMember
+    if MemberState.CLOSED in states.values():
+        raise MemberIsClosed
+    await _append(connection, facts)
+
+
+async def history(connection: Connection, member: MemberId) -> list[Fact]:
+    """Return every fact about the member in the order in which they were written down."""
+    rows = await connection.fetch(_HISTORY, bucket_of(member), member)
+    return [msgspec.convert(dict(row), Fact) for row in rows]
+
+
+async def _append(connection: Connection, facts: Sequence[Fact]) -> None:
+    await connection.execute(
+        _ADD,
+        [bucket_of(fact.member_id) for fact in facts],
+        [fact.member_id for fact in facts],
+        [fact.kind.value for fact in facts],
+        [fact.value for fact in facts],
+        [fact.held for fact in facts],
+        [fact.valid_from for fact in facts],
+        [fact.valid_until for fact in facts],
+        [fact.source for fact in facts],
+        [fact.made_at for fact in facts],
+        [fact.given_as for fact in facts],
+    )
+
+
+def _standings(held: Iterable[asyncpg.Record]) -> Standings:
+    """Return what the rows say, which come in the order in which later ones count more."""
+    values: dict[str, list[str]] = {kind.value: [] for kind in StandingKind}
+    for row in held:
+        values[row["kind"]].append(row["value"])
+    return Standings(
+        tier=values["tier"][-1] if values["tier"] else None,
+        plan=values["plan"][-1] if values["plan"] else None,
+        segments=frozenset(values["segment"]),
+        flags=frozenset(values["flag"]),
+    )
+
+
+def _check(fact: Fact) -> None:
+    for text, most in ((fact.value, LONGEST_VALUE), (fact.source, LONGEST_SOURCE)):
+        if not 1 <= len(text) <= most or not text.isprintable() or text != text.strip():
+            raise InvalidStanding
+    if fact.valid_until is not None and fact.valid_until <= fact.valid_from:
+        raise InvalidStanding("A standing ends after it begins")

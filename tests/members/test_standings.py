@@ -1,0 +1,156 @@
+"""Standings: what holds at an instant, what lies beneath, what ends early, what is refused."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from coalition.kernel.database import transaction
+from coalition.kernel.ids import MemberId, random_id
+from coalition.members import service, standings
+from coalition.members.personal import Enrolment
+from coalition.members.refusals import InvalidStanding, MemberIsClosed, UnknownMember
+from coalition.members.sealing import MemberKeys
+from coalition.members.standings import Kind, Standings
+
+pytestmark = pytest.mark.usefixtures("database")
+
+YEAR = timedelta(days=365)
+HOUR = timedelta(hours=1)
+
+
+async def a_member(card: str, keys: MemberKeys, at: datetime) -> MemberId:
+    enrolment = Enrolment(card=card)
+    return (await service.enrol(enrolment, partner_no=1, keys=keys, at=at)).member_id
+
+
+async def granted(
+    member: MemberId, kind: Kind, value: str, begin: datetime, end: datetime | None = None
+) -> None:
+    async with transaction() as connection:
+        await standings.grant(
+            connection,
+            member=member,
+            kind=kind,
+            value=value,
+            valid_from=begin,
+            valid_until=end,
+            source="staff:anna",
+            at=begin,
+        )
+
+
+async def ended(member: MemberId, kind: Kind, value: str, ends_at: datetime) -> None:
+    async with transaction() as connection:
+        await standings.end(
+            connection,
+            member=member,
+            kind=kind,
+            value=value,
+            ends_at=ends_at,
+            source="staff:anna",
+            at=ends_at,
+        )
+
+
+async def seen(member: MemberId, at: datetime) -> Standings | None:
+    async with transaction() as connection:
+        return (await standings.read(connection, [member], at)).get(member)
+
+
+async def test_a_standing_holds_from_its_first_instant_until_its_last(
+    keys: MemberKeys, at: datetime
+) -> None:
+    member = await a_member("GOLDEN", keys, at)
+    await granted(member, "tier", "gold", at, at + YEAR)
+    await granted(member, "flag", "staff", at)
+    await granted(member, "segment", "families", at, at + HOUR)
+    await granted(member, "segment", "gardeners", at)
+    await granted(member, "plan", "plus", at + HOUR)
+    assert await seen(member, at - HOUR) is None
+    assert await seen(member, at) == Standings(
+        "gold", None, frozenset({"families", "gardeners"}), frozenset({"staff"})
+    )
+    later = Standings("gold", "plus", frozenset({"gardeners"}), frozenset({"staff"}))
+    assert await seen(member, at + HOUR) == later
+    assert await seen(member, at + YEAR) == Standings(
+        None, "plus", frozenset({"gardeners"}), frozenset({"staff"})
+    )
+
+
+async def test_the_tier_beneath_shows_again_when_the_one_above_is_over_or_ended_early(
+    keys: MemberKeys, at: datetime
+) -> None:
+    member = await a_member("LAYERS", keys, at)
+    await granted(member, "tier", "silver", at)
+    await granted(member, "tier", "gold", at, at + YEAR)
+    assert await seen(member, at) == Standings("gold")
+    assert await seen(member, at + YEAR) == Standings("silver")
+    await ended(member, "tier", "gold", at + HOUR)
+    assert await seen(member, at) == Standings("gold")
+    assert await seen(member, at + HOUR) == Standings("silver")
+    await ended(member, "tier", "silver", at + 2 * HOUR)
+    assert await seen(member, at + 2 * HOUR) is None
+
+
+async def test_the_last_grant_counts_and_repeating_it_adds_no_fact(
+    keys: MemberKeys, at: datetime
+) -> None:
+    member = await a_member("AGAIN", keys, at)
+    for tier in ("silver", "silver", "gold", "gold", "silver"):
+        await granted(member, "tier", tier, at)
+    for segment in ("a", "b", "a"):
+        await granted(member, "segment", segment, at)
+    assert await seen(member, at) == Standings("silver", None, frozenset({"a", "b"}))
+    async with transaction() as connection:
+        kept = await standings.history(connection, member)
+    values = [(fact.kind.value, fact.value) for fact in kept]
+    assert values == [
+        ("tier", "silver"),
+        ("tier", "gold"),
+        ("tier", "silver"),
+        ("segment", "a"),
+        ("segment", "b"),
+    ]
+
+
+async def test_many_members_are_read_at_once_and_who_is_nothing_is_left_out(
+    keys: MemberKeys, at: datetime
+) -> None:
+    members = [await a_member(f"CARD{number}", keys, at) for number in range(4)]
+    for number, member in enumerate(members[:3]):
+        await granted(member, "tier", f"tier {number}", at)
+    async with transaction() as connection:
+        found = await standings.read(connection, members, at)
+        nobody = await standings.read(connection, [], at)
+    assert found == {
+        member: Standings(f"tier {number}") for number, member in enumerate(members[:3])
+    }
+    assert nobody == {}
+
+
+@pytest.mark.parametrize("value", ["", " gold", "x" * 61, "go\nld"])
+async def test_a_value_that_nobody_could_type_again_is_refused(
+    value: str, keys: MemberKeys, at: datetime
+) -> None:
+    member = await a_member("STRANGE", keys, at)
+    with pytest.raises(InvalidStanding):
+        await granted(member, "tier", value, at)
+
+
+async def test_a_standing_that_ends_before_it_begins_is_refused(
+    keys: MemberKeys, at: datetime
+) -> None:
+    member = await a_member("BACKWARD", keys, at)
+    with pytest.raises(InvalidStanding):
+        await granted(member, "tier", "gold", at, at)
+
+
+async def test_nobody_unknown_and_nobody_closed_is_granted_anything(
+    keys: MemberKeys, at: datetime
+) -> None:
+    with pytest.raises(UnknownMember):
+        await granted(MemberId(random_id()), "tier", "gold", at)
+    member = await a_member("CLOSED", keys, at)
+    await service.close(member, actor="staff:anna", at=at)
+    with pytest.raises(MemberIsClosed):
+        await granted(member, "tier", "gold", at)
