@@ -37,7 +37,8 @@ from coalition.ledger.drafts import (
     Void,
 )
 from coalition.ledger.provenance import lot_id
-from tests.properties import model
+from tests.properties.model import ledger as model
+from tests.properties.model.things import Answer, Move, Owner, Reservation, Source, Wish
 from tests.support.ledger import balance, open_holder, post, provenance
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -96,18 +97,18 @@ class LedgerMachine(RuleBasedStateMachine):
         self.at = START
         self.members: list[UUID] = []
         self.number = 0
-        self.moves: list[tuple[UUID, model.Move]] = []
-        self.holds: list[tuple[UUID, model.Reservation]] = []
+        self.moves: list[tuple[UUID, Move]] = []
+        self.holds: list[tuple[UUID, Reservation]] = []
         self.model = model.Ledger(tie=lambda holder, source: self.lot_of(holder, source).bytes)
 
     def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self.run.run(work)
 
-    def lot_of(self, holder: int, source: model.Source) -> UUID:
+    def lot_of(self, holder: int, source: Source) -> UUID:
         return lot_id(self.members[holder], self.provenance_of(source))
 
     @staticmethod
-    def provenance_of(source: model.Source) -> Any:
+    def provenance_of(source: Source) -> Any:
         return provenance(source.issuer, expires_on=source.expires, earned_month=source.month)
 
     @property
@@ -118,8 +119,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def open(self) -> None:
         self.members = [self.wait(open_holder(self.at)) for _ in range(HOLDERS)]
         self.salt = str(random_id())
+        self.model.owners = [Owner(number) for number in range(HOLDERS)]
         wishes = [
-            model.Wish("issue", 1, holder, grants=[(model.Source(1, 202611, None), 120)])
+            Wish("issue", 1, holder, grants=[(Source(1, 202611, None), 120)])
             for holder in range(HOLDERS)
         ]
         self.compare(wishes)
@@ -155,16 +157,16 @@ class LedgerMachine(RuleBasedStateMachine):
             case "freeze":
                 self.freeze_or_reopen(which % HOLDERS)
 
-    def compare(self, wishes: list[model.Wish]) -> None:
+    def compare(self, wishes: list[Wish]) -> None:
         """Ask both for `wishes` and compare what they say; remember what was made."""
         outcomes = self.wait(post([self.draft(wish) for wish in wishes], self.at))
         answers = self.model.batch(wishes, self.at, self.today)
         for wish, outcome, answer in zip(wishes, outcomes, answers, strict=True):
             assert told(outcome) == (answer.code, answer.points if says_points(answer) else 0), wish
             match answer.made, outcome:
-                case model.Move(), Posted():
+                case Move(), Posted():
                     self.moves.append((outcome.posting, answer.made))
-                case model.Reservation(), Held():
+                case Reservation(), Held():
                     self.holds.append((outcome.hold, answer.made))
 
     def night(self) -> None:
@@ -181,9 +183,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.model.release(kept)
 
     def freeze_or_reopen(self, holder: int) -> None:
-        frozen = self.model.frozen
-        state = HolderState.ACTIVE if holder in frozen else HolderState.FROZEN
-        (frozen.discard if holder in frozen else frozen.add)(holder)
+        owner = self.model.owners[holder]
+        owner.state = "frozen" if owner.state == "active" else "active"
+        state = HolderState.ACTIVE if owner.state == "active" else HolderState.FROZEN
         self.wait(self.set_state(holder, state))
 
     @invariant()
@@ -192,7 +194,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         found = self.wait(self.read_lots())
         known = {
-            (self.members[lot.holder], lot.source): (lot.points_in, lot.points_out, lot.held)
+            (self.members[lot.owner.number], lot.source): (lot.points_in, lot.points_out, lot.held)
             for lot in self.model.lots.values()
             if lot.points_in
         }
@@ -207,7 +209,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         assert self.wait(audit.run()).breaches == []
 
-    def wish(self, recipe: Recipe) -> model.Wish:
+    def wish(self, recipe: Recipe) -> Wish:
         picked_move = picked(self.moves, recipe.which)
         picked_hold = picked(self.holds, recipe.which)
         partner = recipe.partner
@@ -215,7 +217,7 @@ class LedgerMachine(RuleBasedStateMachine):
             partner = picked_move[1].partner
         if recipe.kind in ("capture", "void") and picked_hold and recipe.which % 8:
             partner = picked_hold[1].partner
-        return model.Wish(
+        return Wish(
             kind=recipe.kind,
             partner=partner,
             holder=recipe.holder,
@@ -240,18 +242,16 @@ class LedgerMachine(RuleBasedStateMachine):
             return f"{self.salt}-{self.number}"
         return recipe.receipt and f"{self.salt}-{recipe.receipt}"
 
-    def grants(self, recipe: Recipe) -> list[tuple[model.Source, int]]:
+    def grants(self, recipe: Recipe) -> list[tuple[Source, int]]:
         pairs = [(recipe.points, recipe.days), *([recipe.second] if recipe.second else [])]
         month = 202611 - recipe.which % 2
-        return [
-            (model.Source(recipe.partner, month, self.day(days)), points) for points, days in pairs
-        ]
+        return [(Source(recipe.partner, month, self.day(days)), points) for points, days in pairs]
 
     def day(self, days: int | None) -> date | None:
         # Days since the start: an issue may come so late that its points have expired already.
         return None if days is None else (START + timedelta(days=days)).date()
 
-    def draft(self, wish: model.Wish) -> Draft:
+    def draft(self, wish: Wish) -> Draft:
         # The day of a receipt stays, so that a receipt stays used however much time passes.
         till = Till(wish.partner, None, None, wish.receipt, START.date(), self.at)
         match wish.kind:
@@ -287,10 +287,10 @@ class LedgerMachine(RuleBasedStateMachine):
         async with transaction() as connection:
             await holders.set_state(connection, self.members[holder], state)
 
-    async def read_lots(self) -> dict[tuple[UUID, model.Source], tuple[int, int, int]]:
+    async def read_lots(self) -> dict[tuple[UUID, Source], tuple[int, int, int]]:
         async with transaction() as connection:
             rows = await connection.fetch(_LOTS, self.members)
-        return {(row[0], model.Source(*row[1:4])): (row[4], row[5], row[6]) for row in rows}
+        return {(row[0], Source(*row[1:4])): (row[4], row[5], row[6]) for row in rows}
 
 
 def picked(made: list[Any], which: int) -> Any:
@@ -306,7 +306,7 @@ def told(outcome: Outcome) -> tuple[str, int]:
     return outcome.code, fact
 
 
-def says_points(answer: model.Answer) -> bool:
+def says_points(answer: Answer) -> bool:
     return answer.code in (
         "done",
         "not_enough_points",

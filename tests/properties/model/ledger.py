@@ -1,0 +1,264 @@
+"""The model itself: who has what, and one wish after the other, asked alone or in a batch.
+
+It keeps every lot in memory. The one thing that it cannot know is which of two lots comes first
+that expire and were earned alike: it is told by `tie`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from fractions import Fraction
+
+from tests.properties.model import debts
+from tests.properties.model.things import (
+    NEVER,
+    Answer,
+    Debt,
+    Leg,
+    Lot,
+    Move,
+    Owner,
+    Reservation,
+    Source,
+    Wish,
+)
+
+
+@dataclass
+class Ledger:
+    """All owners, lots, receipts and debts."""
+
+    tie: Callable[[int, Source], bytes]
+    owners: list[Owner] = field(default_factory=list)
+    lots: dict[tuple[int, Source], Lot] = field(default_factory=dict)
+    receipts: set[tuple[int, str, str]] = field(default_factory=set)
+    debts: list[Debt] = field(default_factory=list)
+
+    def balance(self, holder: int, today: date, currency: int = 1) -> int:
+        """Return what `holder` can spend on `today`."""
+        return sum(lot.free(today) for lot in self.lots_of(holder, currency))
+
+    def lots_of(self, holder: int, currency: int) -> list[Lot]:
+        """Return the lots of `holder` in spending order."""
+        mine = [
+            lot
+            for lot in self.lots.values()
+            if lot.owner.number == holder and lot.source.currency == currency
+        ]
+        return sorted(mine, key=self.spending_order)
+
+    def spending_order(self, lot: Lot) -> tuple[date, int, bytes]:
+        """Return what decides which of two lots of an owner is spent first."""
+        source = lot.source
+        return source.expires or NEVER, source.month, self.tie(lot.owner.number, source)
+
+    def lot(self, holder: int, source: Source) -> Lot:
+        """Return the lot in which `holder` keeps points of `source`."""
+        return self.lots.setdefault((holder, source), Lot(self.owners[holder], source))
+
+    def expire(self, today: date) -> None:
+        """Take out whatever can no longer be spent and is not held."""
+        for lot in self.lots.values():
+            if lot.is_over(today):
+                lot.points_out = lot.points_in - lot.held
+
+    def release(self, reservation: Reservation) -> None:
+        """Give held points free."""
+        for leg in reservation.legs:
+            leg.lot.held -= leg.points
+        reservation.is_open = False
+
+    def batch(self, wishes: Sequence[Wish], at: datetime, today: date) -> list[Answer]:
+        """Do `wishes` one after the other.
+
+        What cannot be done whatever else happens is refused first; and a receipt named twice
+        in a batch is refused the second time, whatever becomes of the first.
+        """
+        answers: list[Answer | None] = [self._hopeless(wish) for wish in wishes]
+        named: dict[tuple[int, str, str], Wish] = {}
+        for i, wish in enumerate(wishes):
+            key = _receipt(wish)
+            if answers[i] is not None or key is None:
+                continue
+            first = named.setdefault(key, wish)
+            twice = first is not wish and not (
+                wish.kind == "capture" and wish.reservation is first.reservation
+            )
+            if key in self.receipts or twice:
+                kept = wish.reservation
+                resolved = _unresolvable(wish, kept, at) if kept else None
+                answers[i] = resolved or Answer("duplicate_receipt")
+        done: list[Answer] = []
+        for i, wish in enumerate(wishes):
+            answer = answers[i] or self._do(wish, at, today)
+            key = _receipt(wish)
+            if answer.code == "done" and key is not None:
+                self.receipts.add(key)
+            done.append(answer)
+        return done
+
+    def _hopeless(self, wish: Wish) -> Answer | None:
+        owner = self.owners[wish.holder]
+        if wish.kind in ("capture", "void"):
+            kept = wish.reservation
+            if kept is None or kept.partner != wish.partner:
+                return Answer("hold_not_found")
+            owner = kept.owner
+        elif wish.kind == "reverse":
+            if wish.move is None or wish.move.partner != wish.partner:
+                return Answer("posting_not_found")
+            owner = wish.move.owner
+        return None if owner.state == "active" else Answer("member_not_active")
+
+    def _do(self, wish: Wish, at: datetime, today: date) -> Answer:
+        match wish.kind:
+            case "issue":
+                return self._issue(wish, today)
+            case "redeem":
+                return self._redeem(wish, today)
+            case "hold":
+                return self._hold(wish, today)
+            case "capture":
+                return self._capture(wish, at)
+            case "void":
+                return self._void(wish, at)
+            case _:
+                return self._reverse(wish, at, today)
+
+    def _issue(self, wish: Wish, today: date) -> Answer:
+        together: dict[Source, int] = {}
+        for source, points in wish.grants:
+            together[source] = together.get(source, 0) + points
+        legs = [Leg(self.lot(wish.holder, source), points) for source, points in together.items()]
+        for leg in legs:
+            leg.lot.points_in += leg.points
+        debts.recover_from_issue(self, self.owners[wish.holder], legs, today)
+        points = sum(leg.points for leg in legs)
+        return Answer("done", points, Move("issue", self.owners[wish.holder], wish.partner, legs))
+
+    def cover(self, holder: int, points: int, currency: int, today: date) -> list[Leg] | None:
+        """Return which lots of `holder` would give `points`, or None when they do not suffice."""
+        legs = []
+        for lot in self.lots_of(holder, currency):
+            part = min(points, lot.free(today))
+            if part:
+                legs.append(Leg(lot, part))
+                points -= part
+        return None if points else legs
+
+    def _redeem(self, wish: Wish, today: date) -> Answer:
+        legs = self.cover(wish.holder, wish.points or 0, wish.currency, today)
+        if legs is None:
+            return self._too_few(wish, today)
+        for leg in legs:
+            leg.lot.points_out += leg.points
+        move = Move("redeem", self.owners[wish.holder], wish.partner, legs)
+        return Answer("done", wish.points or 0, move)
+
+    def _hold(self, wish: Wish, today: date) -> Answer:
+        legs = self.cover(wish.holder, wish.points or 0, wish.currency, today)
+        if legs is None:
+            return self._too_few(wish, today)
+        assert wish.until is not None
+        assert wish.receipt is not None
+        for leg in legs:
+            leg.lot.held += leg.points
+        owner = self.owners[wish.holder]
+        made = Reservation(owner, wish.partner, wish.receipt, wish.until, legs)
+        return Answer("done", made.points, made)
+
+    def _too_few(self, wish: Wish, today: date) -> Answer:
+        return Answer("not_enough_points", self.balance(wish.holder, today, wish.currency))
+
+    def _capture(self, wish: Wish, at: datetime) -> Answer:
+        kept = wish.reservation
+        assert kept is not None
+        refusal = _unresolvable(wish, kept, at)
+        if refusal is not None:
+            return refusal
+        self.release(kept)
+        wanted, legs = wish.points or kept.points, []
+        points = wanted
+        for reserved in kept.legs:
+            part = min(wanted, reserved.points)
+            if part:
+                reserved.lot.points_out += part
+                legs.append(Leg(reserved.lot, part))
+                wanted -= part
+        return Answer("done", points, Move("redeem", kept.owner, kept.partner, legs))
+
+    def _void(self, wish: Wish, at: datetime) -> Answer:
+        kept = wish.reservation
+        assert kept is not None
+        refusal = _unresolvable(wish, kept, at)
+        if refusal is not None:
+            return refusal
+        self.release(kept)
+        return Answer("done", kept.points)
+
+    def _reverse(self, wish: Wish, at: datetime, today: date) -> Answer:
+        move = wish.move
+        assert move is not None
+        if move.kind not in ("issue", "redeem"):
+            return Answer("not_reversible")
+        points = move.left if wish.points is None else wish.points
+        if points == 0 or points > move.left:
+            return Answer("reversal_exceeds_original", move.left)
+        if move.kind == "redeem":
+            return self._give_back(wish, move, points, today)
+        return self._take_back(wish, move, points, at, today)
+
+    def _give_back(self, wish: Wish, move: Move, points: int, today: date) -> Answer:
+        lefts = [leg.points - leg.back for leg in move.legs]
+        for leg, part in zip(move.legs, shared(points, lefts, wish.order), strict=True):
+            leg.back += part
+            lot = leg.lot
+            if part and lot.is_over(today):
+                lot = self.lot(move.owner.number, lot.source._replace(expires=wish.grace))
+            lot.points_in += part
+        return Answer("done", points, Move("reversal", move.owner, move.partner, []))
+
+    def _take_back(self, wish: Wish, move: Move, points: int, at: datetime, today: date) -> Answer:
+        lefts = [min(leg.points - leg.back, leg.lot.free(today)) for leg in move.legs]
+        unspent = min(points, sum(lefts))
+        if unspent < points and wish.policy == "refuse":
+            return Answer("points_already_spent", sum(lefts))
+        for leg, part in zip(move.legs, shared(unspent, lefts, "reverse"), strict=True):
+            leg.back += part
+            leg.lot.points_out += part
+        debts.book(self, wish, move, points - unspent, at)
+        return Answer("done", points, Move("reversal", move.owner, move.partner, []))
+
+
+def _receipt(wish: Wish) -> tuple[int, str, str] | None:
+    if wish.kind == "capture" and wish.reservation is not None:
+        return wish.partner, wish.reservation.receipt, "pay"
+    if wish.receipt is None or wish.kind not in ("issue", "redeem"):
+        return None
+    return wish.partner, wish.receipt, "earn" if wish.kind == "issue" else "pay"
+
+
+def _unresolvable(wish: Wish, kept: Reservation, at: datetime) -> Answer | None:
+    if wish.kind not in ("capture", "void"):
+        return None
+    if not kept.is_open or kept.until <= at:
+        return Answer("hold_resolved")
+    if wish.kind == "capture" and (wish.points or 0) > kept.points:
+        return Answer("capture_exceeds_hold")
+    return None
+
+
+def shared(points: int, lefts: list[int], order: str) -> list[int]:
+    """Return how many of `points` each leg gets, at most what is left of it."""
+    shares = [0] * len(lefts)
+    if order == "reverse":
+        for i in reversed(range(len(lefts))):
+            shares[i] = min(lefts[i], points)
+            points -= shares[i]
+        return shares
+    exact = [Fraction(points * left, sum(lefts)) for left in lefts]
+    shares = [int(share) for share in exact]
+    by_rest = sorted(range(len(lefts)), key=lambda i: (shares[i] - exact[i], i))
+    for i in by_rest[: points - sum(shares)]:
+        shares[i] += 1
+    return shares

@@ -1,0 +1,162 @@
+"""What the model is made of: owners with their clocks, lots, legs, moves, debts, wishes."""
+
+import calendar
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from fractions import Fraction
+from typing import NamedTuple
+
+NEVER = date.max
+
+
+class Source(NamedTuple):
+    """Where points come from, as far as a model needs to tell them apart."""
+
+    issuer: int
+    month: int
+    expires: date | None
+    currency: int = 1
+    clock: int = 0
+    price: Fraction = Fraction(1, 100)
+
+
+class Clock(NamedTuple):
+    """How long points live after the last activity, and what counts as one."""
+
+    months: int
+    counts: frozenset[str]
+
+
+@dataclass
+class Owner:
+    """Whoever keeps points: whether they may move, what ends them and what keeps them alive."""
+
+    number: int
+    state: str = "active"
+    merged_into: int | None = None
+    kept_until: date | None = None
+    """Through this day nothing of the owner expires (a tier's promise)."""
+    live_until: dict[tuple[int, int], date] = field(default_factory=dict)
+    """Per currency and clock, the last day on which its points can be spent."""
+
+
+@dataclass
+class Lot:
+    """Points of one owner and one source."""
+
+    owner: Owner
+    source: Source
+    points_in: int = 0
+    points_out: int = 0
+    held: int = 0
+
+    def is_over(self, today: date) -> bool:
+        """Tell whether its points can be spent no more."""
+        owner, source = self.owner, self.source
+        if owner.kept_until is not None and owner.kept_until >= today:
+            return False
+        ends = [source.expires or NEVER]
+        if source.clock:
+            ends.append(owner.live_until[source.currency, source.clock])
+        return min(ends) < today
+
+    def free(self, today: date) -> int:
+        """Return what can be taken on `today`."""
+        return 0 if self.is_over(today) else self.points_in - self.points_out - self.held
+
+
+@dataclass
+class Leg:
+    """Points that a posting moved in or out of a lot, and how many of them were moved back."""
+
+    lot: Lot
+    points: int
+    back: int = 0
+
+
+@dataclass
+class Move:
+    """A posting: what it was, who made it, and its legs."""
+
+    kind: str
+    owner: Owner
+    partner: int
+    legs: list[Leg]
+    name: bytes = b""
+    """Its id, told when it has one: debts of one instant are paid in the order of their ids."""
+
+    @property
+    def left(self) -> int:
+        """Return how many of its points have not been reversed."""
+        return sum(leg.points - leg.back for leg in self.legs)
+
+
+@dataclass
+class Reservation:
+    """A hold with the lots that it reserves, in spending order."""
+
+    owner: Owner
+    partner: int
+    receipt: str
+    until: datetime
+    legs: list[Leg]
+    is_open: bool = True
+
+    @property
+    def points(self) -> int:
+        """Return what it reserves."""
+        return sum(leg.points for leg in self.legs)
+
+
+@dataclass
+class Debt:
+    """Points that were spent before their issue was reversed: one per leg of the issue."""
+
+    owner: Owner
+    move: Move
+    lot: Lot
+    percent: int
+    made: datetime
+    booked: int = 0
+    recovered: int = 0
+    written_off: int = 0
+
+    @property
+    def left(self) -> int:
+        """Return what is still owed."""
+        return self.booked - self.recovered - self.written_off
+
+
+@dataclass
+class Wish:
+    """One thing that is asked of the ledger; only what its kind needs is looked at."""
+
+    kind: str
+    partner: int
+    holder: int = 0
+    points: int | None = None
+    receipt: str | None = None
+    grants: Sequence[tuple[Source, int]] = ()
+    until: datetime | None = None
+    reservation: Reservation | None = None
+    move: Move | None = None
+    order: str = "reverse"
+    grace: date = NEVER
+    policy: str = "refuse"
+    percent: int = 100
+    currency: int = 1
+
+
+class Answer(NamedTuple):
+    """What became of a wish: `done` or the code of its refusal, with the points it is about."""
+
+    code: str
+    points: int = 0
+    made: Move | Reservation | None = None
+
+
+def months_later(day: date, months: int) -> date:
+    """Return the same day `months` later, or the last day of that month when it is shorter."""
+    years, before = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(years, before + 1, min(day.day, calendar.monthrange(years, before + 1)[1]))
