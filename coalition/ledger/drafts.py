@@ -50,6 +50,8 @@ class Issue(msgspec.Struct, frozen=True, gc=False):
     grants: tuple[Grant, ...]
     purchase: Purchase | None = None
     rule_no: int | None = None
+    is_open: bool = False
+    """The grants depend on what the holder got before: see `posting.Decide`."""
 
 
 class Redeem(msgspec.Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@ A batch locks its takers first, claims its receipts, then runs wave by wave and 
 draft that cannot be done gets its refusal and does not spoil the others.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, assert_never
 from uuid import UUID
@@ -55,12 +55,21 @@ there was a single lot would read a whole table for each of them."""
 _STAGES: dict[type[Draft], int] = {Issue: 0, Redeem: 1, Hold: 2, Capture: 3, Void: 3, Reverse: 4}
 
 
+Decide = Callable[[list[int]], Awaitable[dict[int, Draft | Refused]]]
+"""Decides drafts that depend on what their holders have had so far.
+
+Called with the positions of the drafts that are not refused, once the holders of those that take
+points, and of open issues, are locked and the receipts are claimed. It returns what stands in place
+of a draft: the decided one, of the same kind and holder, or its refusal.
+"""
+
+
 class Batch:
     """Drafts on their way: whose points they move, where they stand, and what became of each."""
 
     def __init__(self, drafts: Sequence[Draft], journal: Journal) -> None:
         """Take `drafts`; nothing is decided yet."""
-        self.drafts = drafts
+        self.drafts = list(drafts)
         self.journal = journal
         self.outcomes: list[Outcome | None] = [None] * len(drafts)
         self.holders: dict[int, UUID] = {}
@@ -74,7 +83,12 @@ class Batch:
 
 
 async def post(
-    connection: Connection, drafts: Sequence[Draft], *, at: datetime, today: date
+    connection: Connection,
+    drafts: Sequence[Draft],
+    *,
+    at: datetime,
+    today: date,
+    decide: Decide | None = None,
 ) -> tuple[UUID, list[Outcome]]:
     """Post `drafts`; return the batch's id and an outcome for each draft, in their order.
 
@@ -87,6 +101,8 @@ async def post(
     await _find_holders(connection, batch)
     await _check_holders(connection, batch)
     claims = await _claim_receipts(connection, batch)
+    if decide is not None:
+        _settle(batch, await decide(batch.open()))
     for stage in _waves(batch):
         await _run_stage(connection, batch, stage)
     await journal.write(connection)
@@ -94,6 +110,14 @@ async def post(
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
     assert len(outcomes) == len(drafts), "every draft has its outcome"
     return journal.batch, outcomes
+
+
+def _settle(batch: Batch, decided: dict[int, Draft | Refused]) -> None:
+    for i, instead in decided.items():
+        if isinstance(instead, Refused):
+            batch.outcomes[i] = instead
+        else:
+            batch.drafts[i] = instead
 
 
 async def balances(
@@ -135,8 +159,9 @@ async def _check_holders(connection: Connection, batch: Batch) -> None:
     takers: set[UUID] = set()
     receivers: set[UUID] = set()
     for i in batch.open():
-        kind = receivers if isinstance(batch.drafts[i], Issue) else takers
-        kind.add(batch.holders[i])
+        draft = batch.drafts[i]
+        is_receiver = isinstance(draft, Issue) and not draft.is_open
+        (receivers if is_receiver else takers).add(batch.holders[i])
     states = await holders.lock(connection, takers) if takers else {}
     if receivers - takers:
         states |= await holders.read_states(connection, receivers - takers)
