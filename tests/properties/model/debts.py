@@ -39,7 +39,14 @@ def open_debts(ledger: Ledger, owner: Owner, currency: int) -> list[Debt]:
         for debt in ledger.debts
         if debt.owner is owner and debt.left and debt.lot.source.currency == currency
     ]
-    return sorted(mine, key=lambda debt: (debt.made, debt.move.name))
+    return sorted(
+        mine,
+        key=lambda debt: (
+            debt.made,
+            debt.move.name,
+            ledger.tie(debt.lot.owner.number, debt.lot.source),
+        ),
+    )
 
 
 def owed(ledger: Ledger, owner: Owner) -> int:

@@ -56,10 +56,10 @@ class Ledger:
         """Return the lot in which `holder` keeps points of `source`."""
         return self.lots.setdefault((holder, source), Lot(self.owners[holder], source))
 
-    def expire(self, today: date) -> None:
-        """Take out whatever can no longer be spent and is not held."""
+    def expire(self, today: date, *owners: Owner) -> None:
+        """Take out whatever can no longer be spent and is not held, of `owners` or of all."""
         for lot in self.lots.values():
-            if lot.is_over(today):
+            if lot.is_over(today) and lot.owner in (owners or self.owners):
                 lot.points_out = lot.points_in - lot.held
 
     def release(self, reservation: Reservation) -> None:
@@ -108,7 +108,9 @@ class Ledger:
             if wish.move is None or wish.move.partner != wish.partner:
                 return Answer("posting_not_found")
             owner = wish.move.owner
-        return None if owner.state == "active" else Answer("member_not_active")
+        if owner.state == "active":
+            return None
+        return Answer("member_merged" if owner.merged_into else "member_not_active")
 
     def _do(self, wish: Wish, at: datetime, today: date) -> Answer:
         match wish.kind:

@@ -34,7 +34,7 @@ class Owner:
 
     number: int
     state: str = "active"
-    merged_into: int | None = None
+    merged_into: "Owner | None" = None
     kept_until: date | None = None
     """Through this day nothing of the owner expires (a tier's promise)."""
     live_until: dict[tuple[int, int], date] = field(default_factory=dict)
