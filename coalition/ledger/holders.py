@@ -1,13 +1,14 @@
 """Holders: the row that says whether points may move, and that is locked before they are taken."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
 from coalition.ledger.accounts import HolderState
-from coalition.ledger.refusals import HolderNotActive, UnknownHolder
+from coalition.ledger.refusals import HolderMerged, HolderNotActive, UnknownHolder
 
 _OPEN = """
 INSERT INTO holder (bucket, id, state, opened_at)
@@ -17,9 +18,9 @@ ORDER BY bucket, id
 
 # OFFSET 0 keeps the planner from turning the look-up round while the table is small.
 _READ = """
-SELECT kept.id, kept.state
+SELECT kept.id, kept.state, kept.owes, kept.expiry_suspended_until, kept.merged_into
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
-    SELECT id, state FROM holder WHERE bucket = wanted.bucket AND id = wanted.id
+    SELECT * FROM holder WHERE bucket = wanted.bucket AND id = wanted.id
     OFFSET 0) AS kept
 """
 
@@ -27,9 +28,9 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
 # never wait for each other's holders in a circle. Over lots, which are locked later, batches that
 # mix issues and redemptions may: the database ends one of them, and it is tried again.
 _LOCK = """
-SELECT kept.id, kept.state
+SELECT kept.id, kept.state, kept.owes, kept.expiry_suspended_until, kept.merged_into
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
-    SELECT id, state FROM holder WHERE bucket = wanted.bucket AND id = wanted.id
+    SELECT * FROM holder WHERE bucket = wanted.bucket AND id = wanted.id
     OFFSET 0 FOR NO KEY UPDATE) AS kept
 """
 
@@ -47,6 +48,18 @@ WHERE bucket = $1 AND id = $2
 
 OPEN_END = date(9999, 12, 31)
 """Until when expiry is suspended for a holder whose suspension has no end yet."""
+
+
+class Standing(NamedTuple):
+    """A holder as it stands: whether its points move, what it owes, whether they expire."""
+
+    state: int
+    owes: int
+    """What is open of its debts, in points; 0 for nearly everybody."""
+    suspended_until: date | None
+    """The last day on which nothing of it expires."""
+    merged_into: UUID | None
+    """The holder that has taken over everything of it."""
 
 
 def _arrays(holders: Iterable[UUID]) -> tuple[list[int], list[UUID]]:
@@ -88,21 +101,27 @@ async def resume_expiry(connection: Connection, holder: UUID, last_day: date) ->
         raise UnknownHolder
 
 
-async def read_states(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, int]:
-    """Return the state of each of `holders` that exists."""
-    return {row[0]: row[1] for row in await connection.fetch(_READ, *_arrays(holders))}
+async def read_states(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, Standing]:
+    """Return how each of `holders` that exists stands."""
+    rows = await connection.fetch(_READ, *_arrays(holders))
+    return {row[0]: Standing._make(row[1:]) for row in rows}
 
 
-async def lock(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, int]:
-    """Lock `holders` until the transaction ends; return the state of each that exists."""
-    return {row[0]: row[1] for row in await connection.fetch(_LOCK, *_arrays(holders))}
+async def lock(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, Standing]:
+    """Lock `holders` until the transaction ends; return how each that exists stands."""
+    rows = await connection.fetch(_LOCK, *_arrays(holders))
+    return {row[0]: Standing._make(row[1:]) for row in rows}
 
 
 def refusal_by_state(
-    states: dict[UUID, int], holder: UUID
-) -> UnknownHolder | HolderNotActive | None:
+    states: Mapping[UUID, Standing], holder: UUID
+) -> UnknownHolder | HolderNotActive | HolderMerged | None:
     """Return why points of `holder` may not move, or None when they may."""
-    state = states.get(holder)
-    if state == HolderState.ACTIVE:
+    kept = states.get(holder)
+    if kept is None:
+        return UnknownHolder()
+    if kept.state == HolderState.ACTIVE:
         return None
-    return UnknownHolder() if state is None else HolderNotActive()
+    if kept.merged_into is not None:
+        return HolderMerged(merged_into=str(kept.merged_into))
+    return HolderNotActive()

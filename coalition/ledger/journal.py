@@ -1,10 +1,12 @@
 """The postings of one batch: collected as rows, written at once with legs, deltas and feed."""
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of, shard_of, uuid7
+from coalition.kernel.money import POINTS_MAX
 from coalition.ledger.accounts import Account, Kind
 from coalition.ledger.drafts import Purchase, Till
 
@@ -12,18 +14,19 @@ _POSTINGS = """
 INSERT INTO posting (bucket, id, batch, committed_at, kind, holder, partner_no, store_no, client_no,
                      receipt, occurred_at, currency_no, points, direction, lot, account,
                      account_partner_no, reverses, purchase_minor, purchase_currency, rule_no,
-                     reason, cashier)
+                     reason, cashier, linked)
 SELECT bucket, id, $1, $2, kind, holder, partner_no, store_no, client_no,
        receipt, occurred_at, currency_no, points, direction, lot, account,
-       account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason, cashier
+       account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason, cashier,
+       linked
 FROM unnest($3::int2[], $4::uuid[], $5::int2[], $6::uuid[], $7::int4[], $8::int4[], $9::int4[],
             $10::text[], $11::timestamptz[], $12::int2[], $13::int4[], $14::int2[], $15::uuid[],
             $16::int2[], $17::int4[], $18::uuid[], $19::int8[], $20::text[], $21::int4[],
-            $22::text[], $23::text[])
+            $22::text[], $23::text[], $24::uuid[])
      AS made (bucket, id, kind, holder, partner_no, store_no, client_no,
               receipt, occurred_at, currency_no, points, direction, lot, account,
               account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason,
-              cashier)
+              cashier, linked)
 """
 
 _LEGS = """
@@ -47,6 +50,16 @@ Leg = tuple[UUID, int, UUID | None]
 """A lot, the points that move, and the lot of the original leg where a return replaced it."""
 
 _NO_PURCHASE = (None, None)
+_NOBODYS = (Account.EXPIRED, Account.EXCHANGED, Account.TRANSIT)
+"""Accounts of the coalition as a whole: they name no partner."""
+
+
+def in_parts(points: int) -> Iterator[int]:
+    """Cut `points` of a lot, which may hold more, into what postings and legs can carry."""
+    while points > POINTS_MAX:
+        yield POINTS_MAX
+        points -= POINTS_MAX
+    yield points
 
 
 class Journal:
@@ -76,10 +89,16 @@ class Journal:
         purchase: Purchase | None = None,
         rule_no: int | None = None,
         reason: str | None = None,
+        linked: UUID | None = None,
+        posting: UUID | None = None,
     ) -> UUID:
-        """Add a posting that moves `legs` in one direction against one account; return its id."""
+        """Add a posting that moves `legs` in one direction against one account; return its id.
+
+        `linked` names the other half of a conversion or a merge, or the issue that a recovery pays
+        for. `posting` is given where the id had to be known before.
+        """
         bucket = bucket_of(holder)
-        posting = uuid7(self.at, bucket)
+        posting = posting or uuid7(self.at, bucket)
         lot, points, origin_lot = legs[0]
         if len(legs) > 1 or origin_lot is not None:
             lot, points = None, 0  # type: ignore[assignment]  # the lots are in the legs
@@ -88,13 +107,13 @@ class Journal:
                 self._legs.append(row)
                 points += leg_points
         partner_no, store_no, client_no, receipt, _, occurred_at, cashier = till
-        account_partner_no = partner_no if account is not Account.EXPIRED else 0
+        account_partner_no = 0 if account in _NOBODYS else partner_no
         self._rows.append(
             (
                 bucket, posting, kind, holder, partner_no, store_no, client_no, receipt,
                 occurred_at, currency_no, points, direction, lot, account, account_partner_no,
                 reverses, *(purchase or _NO_PURCHASE), rule_no, reason,
-                cashier,
+                cashier, linked,
             )
         )  # fmt: skip
         key = (partner_no, kind, direction, currency_no)

@@ -7,7 +7,13 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
-from coalition.ledger.provenance import Provenance, last_lot, lot_id, spendable_from
+from coalition.ledger.provenance import (
+    Provenance,
+    last_lot,
+    lot_id,
+    lowest_lot,
+    spendable_from,
+)
 from coalition.ledger.rules import Available
 
 # The WHERE compares the whole provenance: should two ever meet in one id, the row is not updated,
@@ -33,33 +39,61 @@ WHERE (kept.holder, kept.contributor, kept.currency_no, kept.issuer_no,
   AND kept.expires_on IS NOT DISTINCT FROM excluded.expires_on
 """
 
+# Whether points of a lot can be spent, for statements whose first argument is today. A lot without
+# a clock is asked for nothing else; and only what has ended is asked for a suspension.
+_CLOCK = """(SELECT live_until FROM holder_clock
+     WHERE holder_clock.bucket = lot.bucket AND holder_clock.holder = lot.holder
+       AND holder_clock.currency_no = lot.currency_no AND holder_clock.clock_no = lot.clock_no)"""
+
+ENDED = f"""(
+    coalesce(lot.expires_on < $1 OR (lot.clock_no <> 0 AND {_CLOCK} < $1), false)
+    AND (SELECT expiry_suspended_until FROM holder
+         WHERE holder.bucket = lot.bucket AND holder.id = lot.holder) >= $1 IS NOT TRUE)"""  # noqa: S608 - our own conditions
+"""That the points of `lot` have ended by the day `$1`: they cannot be spent, and are booked."""
+
+# The ids of a holder's lots begin with the day they end, so those that have ended are not read at
+# all, unless expiry is suspended for the holder.
+_ASKED = """
+CROSS JOIN LATERAL (
+    SELECT coalesce(expiry_suspended_until >= $1, false) AS suspended
+    FROM (SELECT) AS one LEFT JOIN holder
+         ON holder.bucket = given.bucket AND holder.id = given.holder
+    OFFSET 0) AS kept
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN kept.suspended THEN given.lowest ELSE given.spendable END AS first
+    OFFSET 0) AS range
+"""
+_LIVE = f"""(lot.clock_no = 0 OR kept.suspended OR {_CLOCK} < $1 IS NOT TRUE)"""
+
 # One lot at a time in spending order until the wanted points are covered: a shopper's first lot
 # nearly always is enough, and the rest are never read.
-_WALK = """
-SELECT asked.holder, found.id, found.available
-FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int8[])
-     AS asked (bucket, holder, first, last, points),
-LATERAL (
+_WALK = f"""
+SELECT given.holder, found.id, found.available
+FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::int8[])
+     AS given (bucket, holder, lowest, spendable, last, points)
+{_ASKED}
+CROSS JOIN LATERAL (
     WITH RECURSIVE walk (id, available, covered) AS (
         (SELECT lot.id, points_in - points_out - held, points_in - points_out - held
          FROM lot
-         WHERE lot.bucket = asked.bucket AND lot.id >= asked.first AND lot.id <= asked.last
-           AND lot.holder = asked.holder AND lot.currency_no = $6 AND points_in > points_out + held
+         WHERE lot.bucket = given.bucket AND lot.id >= range.first AND lot.id <= given.last
+           AND lot.holder = given.holder AND lot.currency_no = $2 AND points_in > points_out + held
+           AND {_LIVE}
          ORDER BY lot.bucket, lot.id LIMIT 1)
         UNION ALL
         SELECT next.id, next.available, walk.covered + next.available
         FROM walk, LATERAL (
             SELECT lot.id, points_in - points_out - held AS available
             FROM lot
-            WHERE lot.bucket = asked.bucket AND lot.id > walk.id AND lot.id <= asked.last
-              AND lot.holder = asked.holder AND lot.currency_no = $6
-              AND points_in > points_out + held
+            WHERE lot.bucket = given.bucket AND lot.id > walk.id AND lot.id <= given.last
+              AND lot.holder = given.holder AND lot.currency_no = $2
+              AND points_in > points_out + held AND {_LIVE}
             ORDER BY lot.bucket, lot.id LIMIT 1) AS next
-        WHERE walk.covered < asked.points
+        WHERE walk.covered < given.points
     )
     SELECT id, available FROM walk
 ) AS found
-"""
+"""  # noqa: S608 - our own conditions
 
 _TAKE_OUT = """
 UPDATE lot SET points_out = lot.points_out + taken.points, held = lot.held + taken.held
@@ -67,26 +101,28 @@ FROM unnest($1::int2[], $2::uuid[], $3::int8[], $4::int8[]) AS taken (bucket, id
 WHERE lot.bucket = taken.bucket AND lot.id = taken.id
 """
 
-_BALANCES = """
-SELECT asked.holder, (
+_BALANCES = f"""
+SELECT given.holder, (
     SELECT coalesce(sum(points_in - points_out - held), 0)::int8 FROM lot
-    WHERE lot.bucket = asked.bucket AND lot.id >= asked.first AND lot.id <= asked.last
-      AND lot.holder = asked.holder AND lot.currency_no = $5)
-FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::uuid[]) AS asked (bucket, holder, first, last)
-"""
+    WHERE lot.bucket = given.bucket AND lot.id >= range.first AND lot.id <= given.last
+      AND lot.holder = given.holder AND lot.currency_no = $2 AND {_LIVE})
+FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[])
+     AS given (bucket, holder, lowest, spendable, last)
+{_ASKED}
+"""  # noqa: S608 - our own conditions
 
-_READ = """
-SELECT wanted.id, kept.currency_no, kept.issuer_no, kept.contract_no, kept.funder_no,
-       kept.earned_month, kept.expires_on, kept.issue_price, kept.prefunded_share, kept.clock_no,
-       kept.class_no, nullif(kept.contributor, kept.holder), kept.available
-FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
+_READ = f"""
+SELECT lot.id, lot.currency_no, lot.issuer_no, lot.contract_no, lot.funder_no,
+       lot.earned_month, lot.expires_on, lot.issue_price, lot.prefunded_share, lot.clock_no,
+       lot.class_no, nullif(lot.contributor, lot.holder), lot.available, NOT {ENDED}
+FROM unnest($2::int2[], $3::uuid[]) AS wanted (bucket, id), LATERAL (
     SELECT lot.*, points_in - points_out - held AS available
     FROM lot WHERE lot.bucket = wanted.bucket AND lot.id = wanted.id
     UNION ALL
     SELECT lot_history.*, 0
     FROM lot_history WHERE lot_history.bucket = wanted.bucket AND lot_history.id = wanted.id
-    LIMIT 1) AS kept
-"""
+    LIMIT 1) AS lot
+"""  # noqa: S608 - our own conditions
 
 
 _COLLISION = "a derived lot id stands for two provenances"
@@ -101,6 +137,9 @@ class KeptLot(NamedTuple):
 
     provenance: Provenance
     available: int
+    """What of it is neither spent nor held, whether or not it has ended."""
+    live: bool
+    """Whether the lot can be spent: its last day and its clock have not passed."""
 
 
 class _Given:
@@ -178,11 +217,12 @@ def _in_lock_order(given: "tuple[UUID, _Given]") -> tuple[int, bytes]:
 
 def _ranges(
     holders: Iterable[UUID], today: date
-) -> tuple[list[int], list[UUID], list[UUID], list[UUID]]:
+) -> tuple[list[int], list[UUID], list[UUID], list[UUID], list[UUID]]:
     ordered = sorted(holders, key=lambda holder: (bucket_of(holder), holder.bytes))
     return (
         [bucket_of(holder) for holder in ordered],
         ordered,
+        [lowest_lot(holder) for holder in ordered],
         [spendable_from(holder, today) for holder in ordered],
         [last_lot(holder) for holder in ordered],
     )
@@ -196,10 +236,10 @@ async def walk(
     They are all its lots where even those do not. The holders are locked by the caller, so nobody
     else takes from these lots meanwhile.
     """
-    buckets, holders, first, last = _ranges(wanted, today)
+    buckets, holders, *ends = _ranges(wanted, today)
     points = [wanted[holder] for holder in holders]
     found: dict[UUID, list[Available]] = {holder: [] for holder in holders}
-    for row in await connection.fetch(_WALK, buckets, holders, first, last, points, currency_no):
+    for row in await connection.fetch(_WALK, today, currency_no, buckets, holders, *ends, points):
         found[row[0]].append(Available(row[1], row[2]))
     return found
 
@@ -207,17 +247,17 @@ async def walk(
 async def balances(
     connection: Connection, holders: Iterable[UUID], currency_no: int, today: date
 ) -> dict[UUID, int]:
-    """Return what each holder can spend on `today`: in − out − held over unexpired lots."""
-    rows = await connection.fetch(_BALANCES, *_ranges(set(holders), today), currency_no)
+    """Return what each holder can spend on `today`: in − out − held over lots that live."""
+    rows = await connection.fetch(_BALANCES, today, currency_no, *_ranges(set(holders), today))
     return {row[0]: row[1] for row in rows}
 
 
 async def read(
-    connection: Connection, lots: Sequence[UUID], holders: Sequence[UUID]
+    connection: Connection, lots: Sequence[UUID], holders: Sequence[UUID], today: date
 ) -> dict[UUID, KeptLot]:
     """Return provenance and available points of `lots`, also of those swept into history."""
     buckets = [bucket_of(holder) for holder in holders]
     return {
-        row[0]: KeptLot(Provenance(*row[1:12]), row[12])
-        for row in await connection.fetch(_READ, buckets, list(lots))
+        row[0]: KeptLot(Provenance(*row[1:12]), row[12], row[13])
+        for row in await connection.fetch(_READ, today, buckets, list(lots))
     }

@@ -74,6 +74,11 @@ def spendable_from(holder: UUID, today: date) -> UUID:
     return uuid_from_bytes(holder.bytes[:8] + _day(today) + b"\x00\x00\x00\x00\x00\x00")
 
 
+def lowest_lot(holder: UUID) -> UUID:
+    """Return the least id that a lot of `holder` can have, whatever day it ends."""
+    return uuid_from_bytes(holder.bytes[:8] + b"\x00" * 8)
+
+
 def last_lot(holder: UUID) -> UUID:
     """Return the greatest id that a lot of `holder` can have."""
     return uuid_from_bytes(holder.bytes[:8] + b"\xff" * 8)

@@ -15,6 +15,25 @@ class HolderNotActive(Conflict):
     code, title = "member_not_active", "Member not active"
 
 
+class HolderMerged(Conflict):
+    """The member was merged into another; use the id in `merged_into`."""
+
+    code, title = "member_merged", "Member merged"
+    constraint = "only_a_closed_holder_was_merged"
+
+
+class HolderHasHolds(Conflict):
+    """Points of the member are held; capture or release the holds first."""
+
+    code, title = "member_has_holds", "Member has open holds"
+
+
+class MergeWithItself(Conflict):
+    """A member is merged into another; name two."""
+
+    code, title = "merge_with_itself", "Merge with itself"
+
+
 class NotEnoughPoints(Conflict):
     """The member's spendable points do not cover this."""
 
@@ -52,6 +71,13 @@ class PointsAlreadySpent(Conflict):
     """The issued points are spent, held or expired, so the issue cannot be taken back."""
 
     code, title = "points_already_spent", "Points already spent"
+
+
+class NothingOwed(Conflict):
+    """The member does not owe so many points; what is open of a debt cannot be paid twice."""
+
+    code, title = "nothing_owed", "Nothing owed"
+    constraint = "a_debt_never_falls_below_zero"
 
 
 class UnknownHold(NotFound):

@@ -1,7 +1,6 @@
 """Reversing: points go back through the legs that moved them, never more than the original."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from coalition.ledger.accounts import INTO_LOT, OUT_OF_LOT, Account, Kind
 from coalition.ledger.drafts import Outcome, Posted, Reverse
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import KeptLot, LotChanges
+from coalition.ledger.provenance import NO_CLOCK
 from coalition.ledger.refusals import (
     NotReversible,
     PointsAlreadySpent,
@@ -112,8 +112,9 @@ async def _reverse_distinct(
 ) -> list[Outcome]:
     originals = await read_postings(connection, [draft.posting for draft in drafts])
     wanted = {(leg.lot, kept.holder) for kept in originals.values() for leg in kept.legs}
-    kept_lots = await lots.read(connection, *zip(*wanted, strict=True))
-    unspent = {lot: _unspent(kept, journal.today) for lot, kept in kept_lots.items()}
+    wanted_lots, owners = zip(*wanted, strict=True)
+    kept_lots = await lots.read(connection, wanted_lots, owners, journal.today)
+    unspent = {lot: kept.available if kept.live else 0 for lot, kept in kept_lots.items()}
     changes = LotChanges()
     rows: list[tuple[int, UUID, UUID, int, int]] = []
     outcomes: list[Outcome] = []
@@ -126,9 +127,7 @@ async def _reverse_distinct(
         if original.kind == Kind.ISSUE:
             legs = _take_back(original, points, unspent, changes)
         else:
-            legs = _give_back(
-                original, points, draft, today=journal.today, kept_lots=kept_lots, changes=changes
-            )
+            legs = _give_back(original, points, draft, kept_lots=kept_lots, changes=changes)
             for lot, part, _ in legs:
                 # A later draft of this batch may take back what has just returned.
                 unspent[lot] = unspent.get(lot, 0) + part
@@ -167,12 +166,6 @@ def _points_to_reverse(draft: Reverse, original: KeptPosting) -> int | Refused:
     return points
 
 
-def _unspent(kept: KeptLot, today: date) -> int:
-    """Return what can be taken back: expired points cannot, whether or not expiry was booked."""
-    expires_on = kept.provenance.expires_on
-    return 0 if expires_on is not None and expires_on < today else kept.available
-
-
 def _take_back(
     original: KeptPosting, points: int, unspent: dict[UUID, int], changes: LotChanges
 ) -> list[Leg] | None:
@@ -196,20 +189,21 @@ def _give_back(
     points: int,
     draft: Reverse,
     *,
-    today: date,
     kept_lots: dict[UUID, KeptLot],
     changes: LotChanges,
 ) -> list[Leg]:
     """Put redeemed points back into the lots of their legs; replace a lot that has expired."""
     legs: list[Leg] = []
     for lot, part in choose_legs(points, original.legs, draft.order):
-        provenance = kept_lots[lot].provenance
-        expires_on = provenance.expires_on
-        if expires_on is not None and expires_on < today:
-            replacement = provenance._replace(expires_on=draft.grace_expires_on)
-            legs.append((changes.put_in(original.holder, replacement, part), part, lot))
+        kept = kept_lots[lot]
+        if kept.live:
+            legs.append((changes.put_in(original.holder, kept.provenance, part), part, None))
         else:
-            legs.append((changes.put_in(original.holder, provenance, part), part, None))
+            # Without its clock: that has run out, or would end the grace before its day.
+            replacement = kept.provenance._replace(
+                expires_on=draft.grace_expires_on, clock_no=NO_CLOCK
+            )
+            legs.append((changes.put_in(original.holder, replacement, part), part, lot))
     return legs
 
 

@@ -1,0 +1,103 @@
+"""Books as expired what can no longer be spent, for holders that are locked.
+
+Points end with their last day, or when the clock that rules them has run out, whichever is first;
+while expiry is suspended for their holder they do not end.
+"""
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import bucket_of
+from coalition.ledger.accounts import OUT_OF_LOT, Account, Kind
+from coalition.ledger.drafts import Till
+from coalition.ledger.journal import Journal, in_parts
+from coalition.ledger.lots import ENDED, LotChanges
+from coalition.ledger.provenance import last_lot, lowest_lot
+
+# An issue sets a clock back without locking its holder; whoever comes second waits here.
+_LOCK_CLOCKS = """
+SELECT kept.live_until
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, holder), LATERAL (
+    SELECT live_until FROM holder_clock
+    WHERE holder_clock.bucket = wanted.bucket AND holder_clock.holder = wanted.holder
+    OFFSET 0 FOR NO KEY UPDATE) AS kept
+"""
+
+_OF_HOLDERS = f"""
+SELECT lot.id, lot.holder
+FROM unnest($2::int2[], $3::uuid[], $4::uuid[], $5::uuid[])
+     AS wanted (bucket, holder, first, last), LATERAL (
+    SELECT * FROM lot
+    WHERE lot.bucket = wanted.bucket AND lot.id >= wanted.first AND lot.id <= wanted.last
+      AND lot.holder = wanted.holder AND points_in > points_out + held
+    OFFSET 0) AS lot
+WHERE {ENDED}
+"""  # noqa: S608 - our own condition
+
+_UNDER_LOCK = f"""
+SELECT lot.id, lot.holder, lot.issuer_no, lot.currency_no, points_in - points_out - held
+FROM unnest($2::int2[], $3::uuid[]) AS due (bucket, id), LATERAL (
+    SELECT * FROM lot WHERE lot.bucket = due.bucket AND lot.id = due.id
+    OFFSET 0) AS lot
+WHERE points_in > points_out + held AND {ENDED}
+"""  # noqa: S608 - our own condition
+
+
+async def book_ended(connection: Connection, journal: Journal, holders: Collection[UUID]) -> int:
+    """Book every lot of `holders`, which are locked, that has ended; return the points.
+
+    Running out of a clock is judged under the clock's own lock. The caller writes the journal.
+    """
+    ordered = _ordered(holders)
+    if not ordered:
+        return 0
+    buckets = [bucket_of(holder) for holder in ordered]
+    await connection.execute(_LOCK_CLOCKS, buckets, ordered)
+    firsts = [lowest_lot(holder) for holder in ordered]
+    lasts = [last_lot(holder) for holder in ordered]
+    due = await connection.fetch(_OF_HOLDERS, journal.today, buckets, ordered, firsts, lasts)
+    return await book(connection, journal, [(row[0], row[1]) for row in due])
+
+
+async def book(connection: Connection, journal: Journal, due: list[tuple[UUID, UUID]]) -> int:
+    """Book what of the lots `due`, each with its holder, has ended; return the points.
+
+    The holders and their clocks are locked. One posting for each lot, at the issuer, against the
+    account `expired`. The caller writes the journal.
+    """
+    if not due:
+        return 0
+    changes = LotChanges()
+    points = 0
+    rows = await connection.fetch(
+        _UNDER_LOCK,
+        journal.today,
+        [bucket_of(holder) for _, holder in due],
+        [lot for lot, _ in due],
+    )
+    for lot, holder, issuer_no, currency_no, left in rows:
+        changes.take_out(lot, holder, points=left)
+        for part in in_parts(left):
+            journal.add(
+                kind=Kind.EXPIRE,
+                holder=holder,
+                till=Till(issuer_no, None, None, None, journal.today, journal.at),
+                currency_no=currency_no,
+                direction=OUT_OF_LOT,
+                legs=[(lot, part, None)],
+                account=Account.EXPIRED,
+            )
+        points += left
+    await changes.write(connection)
+    return points
+
+
+async def lock_clocks(connection: Connection, holders: Iterable[UUID]) -> None:
+    """Lock the clocks of `holders`, which are locked, until the transaction ends."""
+    ordered = _ordered(holders)
+    await connection.execute(_LOCK_CLOCKS, [bucket_of(holder) for holder in ordered], ordered)
+
+
+def _ordered(holders: Iterable[UUID]) -> list[UUID]:
+    return sorted(set(holders), key=lambda holder: (bucket_of(holder), holder.bytes))
