@@ -69,7 +69,7 @@ def earn(amount_minor: int, rule: EarningRule) -> int:
     return round_whole(Decimal(amount_minor) * rule.points / rule.per_minor, rule.rounding)
 
 
-_ROUNDING_TEXT = {
+ROUNDING_TEXT = {
     Rounding.DOWN: "rounded down",
     Rounding.UP: "rounded up",
     Rounding.HALF_EVEN: "rounded half to even",
@@ -84,7 +84,7 @@ def explain(amount_minor: int, rule: EarningRule, points: int) -> Reason:
     amount = decimal_text(amount_minor, rule.currency)
     text = (
         f"{rule.points} {noun} per {per} {rule.currency} of {amount} {rule.currency}, "
-        f"{_ROUNDING_TEXT[rule.rounding]}"
+        f"{ROUNDING_TEXT[rule.rounding]}"
     )
     return Reason(f"earning:{rule.no}", points, text)
 

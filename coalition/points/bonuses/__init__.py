@@ -1,0 +1,1 @@
+"""Earning rules beyond the base rate: documents, conditions, their evaluation and their keeping."""

@@ -1,0 +1,153 @@
+"""The rules that may apply to a basket, found by partner and time without looking at the others."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import structlog
+
+from coalition.points.bonuses.baskets import Basket
+from coalition.points.bonuses.compiled import Rule, RuleVersion, ready
+from coalition.points.rules import EarningRules
+
+_REMEMBERED_MOST = 1024
+
+_logger = structlog.get_logger(__name__)
+
+
+class _Span:
+    """The rules of one partner between two instants at which a rule begins or ends."""
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self._rules = rules
+        self._welcoming: dict[tuple[object, ...], tuple[Rule, ...]] = {}
+
+    def candidates(self, basket: Basket) -> tuple[Rule, ...]:
+        """Return, in order, the rules that welcome the basket's place, currency and member."""
+        if not self._rules:
+            return ()
+        key = (
+            basket.store, basket.currency, basket.tier, basket.plan, basket.segments, basket.flags,
+        )  # fmt: skip
+        known = self._welcoming.get(key)
+        if known is None:
+            if len(self._welcoming) >= _REMEMBERED_MOST:
+                self._welcoming.clear()
+            known = tuple(rule for rule in self._rules if rule.welcomes(basket))
+            self._welcoming[key] = known
+        return known
+
+
+_Timeline = tuple[list[datetime], list[_Span]]
+
+
+class ActiveRules:
+    """All versions of all rules, and the base rates, as of one version of the catalogue."""
+
+    def __init__(self, versions: Iterable[RuleVersion], base: EarningRules) -> None:
+        """Compile `versions` and find out when each of them holds."""
+        self.base = base
+        self._spans = [
+            (ready(version), begins, ends) for version, begins, ends in in_force(versions)
+        ]
+        self._by_no = {rule.no: rule for rule, _, _ in self._spans}
+        self._timelines: dict[int, _Timeline] = {}
+        self._failed: set[int] = set()
+        self.needs_standings = any(rule.needs_standings for rule, _, _ in self._spans)
+        """Whether any rule looks at what a member is, so that it has to be read beforehand."""
+
+    def numbered(self, no: int) -> Rule:
+        """Return the rule version with this number, which is written in our own books."""
+        return self._by_no[no]
+
+    def candidates(self, basket: Basket) -> tuple[Rule, ...]:
+        """Return in order the rules that may apply, with the member's own; hours are not judged."""
+        found = self._span(basket.partner_no, basket.occurred_at).candidates(basket)
+        if not basket.personal:
+            return found
+        personal = tuple(rule for rule in basket.personal if rule.welcomes(basket))
+        return tuple(sorted(found + personal, key=_place)) if personal else found
+
+    def caps_for(self, basket: Basket) -> tuple[tuple[int, str], ...]:
+        """Return the counters, (root number, period), that `evaluate` has to be told."""
+        return tuple(
+            (rule.root_no, period_name(cap.period, basket.local))
+            for rule in self.candidates(basket)
+            for cap in rule.caps
+            if rule.is_open(basket.local)
+        )
+
+    def note_failure(self, rule: Rule, why: str) -> None:
+        """Log that a condition could not be judged, once per rule and version of the catalogue."""
+        if rule.no not in self._failed:
+            self._failed.add(rule.no)
+            _logger.warning("rule_condition_failed", rule=rule.code, version=rule.version, why=why)
+
+    def _span(self, partner_no: int, instant: datetime) -> _Span:
+        timeline = self._timelines.get(partner_no)
+        if timeline is None:
+            timeline = self._timelines[partner_no] = self._timeline(partner_no)
+        starts, spans = timeline
+        if instant.tzinfo is not UTC:
+            instant = instant.astimezone(UTC)  # comparing across zones costs ten times as much
+        if starts and starts[-1] <= instant:
+            return spans[-1]
+        return spans[bisect_right(starts, instant)]
+
+    def _timeline(self, partner_no: int) -> _Timeline:
+        """Return the instants at which something changes, and the rules before and between them."""
+        mine = [
+            span for span in self._spans if not span[0].partners or partner_no in span[0].partners
+        ]
+        starts = sorted({instant for span in mine for instant in span[1:] if instant is not None})
+        spans = [_Span(())]
+        for start in starts:
+            holding = (
+                rule
+                for rule, begins, ends in mine
+                if begins <= start and (ends is None or start < ends)
+            )
+            spans.append(_Span(tuple(sorted(holding, key=_place))))
+        return starts, spans
+
+
+def in_force(
+    versions: Iterable[RuleVersion],
+) -> list[tuple[RuleVersion, datetime, datetime | None]]:
+    """Return each version with the time in which it holds; those that never do are left out.
+
+    A later version ends the earlier ones of its code where it begins, also when it holds at no time
+    itself: that is how a rule is retired.
+    """
+    by_code: dict[str, list[RuleVersion]] = defaultdict(list)
+    for version in versions:
+        by_code[version.code].append(version)
+    found = []
+    for of_code in by_code.values():
+        of_code.sort(key=lambda version: version.version)
+        for at, version in enumerate(of_code):
+            ends = [later.valid_from for later in of_code[at + 1 :]]
+            ends += [version.valid_until] if version.valid_until is not None else []
+            end = min(ends, default=None)
+            if end is None or version.valid_from < end:
+                found.append((version, version.valid_from, end))
+    return found
+
+
+def period_name(period: str, local: datetime) -> str:
+    """Return the name of the period that `local` lies in: day:2026-10-02, week:2026-W40 ..."""
+    if period == "day":
+        return f"day:{local.date().isoformat()}"
+    if period == "week":
+        year, week, _ = local.isocalendar()
+        return f"week:{year}-W{week:02d}"
+    if period == "month":
+        return f"month:{local.year}-{local.month:02d}"
+    if period == "year":
+        return f"year:{local.year}"
+    return "campaign"
+
+
+def _place(rule: Rule) -> tuple[int, int, int]:
+    return rule.order, rule.root_no, rule.no

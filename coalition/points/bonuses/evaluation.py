@@ -1,0 +1,231 @@
+"""What a basket earns under all earning rules: pure, and the same for the same rule versions.
+
+The base rate comes first. Rules that apply then follow in their order: they replace the base, add
+to it or multiply it, each rounded once as its document names it, capped, and shared among those who
+pay for it in whole points.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+from cel_expr_python import cel
+
+from coalition.kernel.money import split
+from coalition.points.bonuses import conditions, explanation
+from coalition.points.bonuses.active import ActiveRules, period_name
+from coalition.points.bonuses.arithmetic import Base, Gain, added_gain, base_of
+from coalition.points.bonuses.baskets import Basket, Line
+from coalition.points.bonuses.compiled import ISSUER, Cap, Rule, RuleVersion
+from coalition.points.bonuses.documents import Combine
+from coalition.points.rules import EarningRule, Reason
+
+__all__ = [
+    "BASE",
+    "ActiveRules",
+    "Basket",
+    "Evaluation",
+    "Line",
+    "RuleVersion",
+    "Share",
+    "Usage",
+    "evaluate",
+]
+
+BASE = 0
+"""The rule number of a share that comes from the base rate."""
+
+Used = Mapping[tuple[int, str], int]
+"""Points that the member has had before, by root number of the rule and name of the period."""
+
+
+class Share(msgspec.Struct, frozen=True, gc=False):
+    """Whole points of one rule that one funder pays for; `rule_no` is `BASE` for the base rate."""
+
+    rule_no: int
+    funder_no: int
+    points: int
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False):
+    """Points that count against a cap; `rule_no` the root number, `period` the counter."""
+
+    rule_no: int
+    period: str
+    points: int
+
+
+class Evaluation(msgspec.Struct, frozen=True, gc=False):
+    """What a basket earns: `points` in all, shared out, and what it uses of which caps."""
+
+    points: int
+    shares: tuple[Share, ...]
+    usage: tuple[Usage, ...]
+    base: Base
+    gains: tuple[Gain, ...] = ()
+    currency: str = ""
+
+    @property
+    def rate(self) -> EarningRule | None:
+        """Return the base rate that held, also where a rule stands in its place."""
+        return self.base.rate
+
+    @property
+    def is_ruled(self) -> bool:
+        """Tell whether a base rate or a rule had something to say about the basket."""
+        return self.base.rate is not None or bool(self.gains)
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """Return why, in sentences; written only when somebody asks."""
+        return explanation.reasons(self.base, self.gains, self.currency)
+
+
+def evaluate(rules: ActiveRules, basket: Basket, used: Used) -> Evaluation:
+    """Return what the basket earns under the rules that hold when it `occurred_at`.
+
+    `used` names the points that the member has had before for each counter of `rules.caps_for`; one
+    that is missing is zero. Nothing is raised: a condition that cannot be judged does not hold.
+    """
+    rate = rules.base.at(basket.partner_no, basket.currency, basket.occurred_at)
+    candidates = rules.candidates(basket)
+    if not candidates:
+        base = base_of(rate, basket, [])
+        shares = _shares(base, [], basket.partner_no)
+        return Evaluation(base.points, shares, (), base, (), basket.currency)
+    applying, failed = _applying(rules, candidates, basket)
+    base = base_of(rate, basket, applying)
+    gains = _gains(base, applying, basket, used)
+    points = base.points + sum(gain.points for gain in gains)
+    shares = _shares(base, gains, basket.partner_no)
+    usage = tuple(
+        Usage(gain.rule.root_no, period_name(cap.period, basket.local), gain.points)
+        for gain in gains
+        if gain.points
+        for cap in gain.rule.caps
+    )
+    return Evaluation(points, shares, usage, base, (*gains, *failed), basket.currency)
+
+
+def _applying(
+    rules: ActiveRules, candidates: tuple[Rule, ...], basket: Basket
+) -> tuple[list[Rule], list[Gain]]:
+    """Return the rules that apply, up to the first that stops, and those that cannot be judged."""
+    applying: list[Rule] = []
+    failed: list[Gain] = []
+    known: cel.Activation | None = None
+    for rule in candidates:
+        if not _reaches(rule, basket):
+            continue
+        if rule.condition is not None:
+            if known is None:
+                known = _known(candidates, basket)
+            verdict = rule.condition.judge(known)
+            if isinstance(verdict, str):
+                rules.note_failure(rule, verdict)
+                note = f"its condition could not be judged ({verdict})"
+                failed.append(Gain(rule, 0, 0, 0, note=note))
+            if verdict is not True:
+                continue
+        applying.append(rule)
+        if rule.combine is Combine.STOP:
+            break
+    return applying, failed
+
+
+def _reaches(rule: Rule, basket: Basket) -> bool:
+    """Tell whether time, lines and amount are such as the rule asks for."""
+    if not rule.is_open(basket.local):
+        return False
+    amount = basket.amount_minor
+    if rule.categories:
+        lines = rule.counts(basket)
+        if not lines:
+            return False
+        if rule.is_least_of_lines:
+            amount = sum(line.amount_minor for line in lines)
+    return amount >= rule.least_minor
+
+
+def _known(candidates: tuple[Rule, ...], basket: Basket) -> cel.Activation:
+    asks = any(rule.condition is not None and rule.condition.uses_lines for rule in candidates)
+    return conditions.known_of(basket, lines=asks)
+
+
+def _gains(base: Base, applying: list[Rule], basket: Basket, used: Used) -> list[Gain]:
+    """Return what each rule gives, in order; of a group only the best."""
+    replaced = {gain.rule.no: gain for gain in base.replaced}
+    gains: list[Gain] = []
+    groups: set[str] = set()
+    total = base.points
+    for rule in applying:
+        if rule.combine is Combine.REPLACES_BASE:
+            found = [_capped(replaced[rule.no], basket, used)]
+        elif rule.combine is Combine.BEST_OF:
+            if rule.group in groups:
+                continue
+            groups.add(rule.group)
+            rivals = [other for other in applying if other.group == rule.group]
+            found = _best(_added(rivals, base, basket, used, total))
+        else:
+            found = _added([rule], base, basket, used, total)
+        gains += found
+        total += sum(gain.points for gain in found)
+    return gains
+
+
+def _added(rules: list[Rule], base: Base, basket: Basket, used: Used, total: int) -> list[Gain]:
+    return [_capped(added_gain(rule, basket, base, total), basket, used) for rule in rules]
+
+
+def _best(gains: list[Gain]) -> list[Gain]:
+    """Return the gains of a group, of which only the best counts, of equals the first in order."""
+    best = max(gains, key=lambda gain: gain.points)
+    note = f"{best.rule.name} counts instead, the best of its group"
+    return [
+        gain if gain is best else gain._replace(points=0, cap=None, note=note) for gain in gains
+    ]
+
+
+def _capped(gain: Gain, basket: Basket, used: Used) -> Gain:
+    """Return the gain within its caps, and the cap that bit deepest."""
+    rule = gain.rule
+    points, bit, had = gain.points, None, 0
+    if rule.basket_cap is not None and points > rule.basket_cap:
+        points, bit = rule.basket_cap, Cap("basket", rule.basket_cap)
+    for cap in rule.caps:
+        before = used.get((rule.root_no, period_name(cap.period, basket.local)), 0)
+        left = max(cap.most - before, 0)
+        if points > left:
+            points, bit, had = left, cap, before
+    return gain if bit is None else gain._replace(points=points, cap=bit, used=had)
+
+
+def _shares(base: Base, gains: list[Gain], issuer_no: int) -> tuple[Share, ...]:
+    """Return whole points per rule and funder, by largest remainder, ties to the lower number."""
+    totals: dict[tuple[int, int], int] = {}
+    if base.points:
+        totals[BASE, issuer_no] = base.points
+    for gain in gains:
+        if gain.points:
+            for funder, points in _paid(gain, issuer_no):
+                key = (gain.rule.no, funder)
+                totals[key] = totals.get(key, 0) + points
+    return tuple(
+        Share(rule_no, funder_no, points)
+        for (rule_no, funder_no), points in totals.items()
+        if points
+    )
+
+
+def _paid(gain: Gain, issuer_no: int) -> list[tuple[int, int]]:
+    funding = gain.rule.funding
+    if len(funding) == 1:
+        funder = funding[0][0]
+        return [(issuer_no if funder == ISSUER else funder, gain.points)]
+    weights: dict[int, int] = {}
+    for funder, weight in funding:
+        payer = issuer_no if funder == ISSUER else funder
+        weights[payer] = weights.get(payer, 0) + weight
+    payers = sorted(weights)
+    parts = split(gain.points, [weights[payer] for payer in payers])
+    return list(zip(payers, parts, strict=True))
