@@ -120,11 +120,22 @@ class VoidBody(Body, frozen=True):
     """Release a hold."""
 
 
+class ReturnedLine(Body, frozen=True):
+    """A line of the purchase that goes back: all that is left of it, or the quantity named."""
+
+    no: Annotated[int, Meta(ge=1, le=LINES_MOST, description="The first line is number 1")]
+    quantity: Annotated[int, Meta(ge=1, le=QUANTITY_MOST)] | None = None
+
+
 class ReverseBody(Body, frozen=True):
-    """Reverse what is left of a posting, or the points named."""
+    """Reverse what is left of a posting, or the points named, or what its returned lines earned.
+
+    With both, the lines go back and exactly the points named are taken.
+    """
 
     points: PointsAmount | None = None
     reason: LongText | None = None
+    lines: Annotated[list[ReturnedLine], Meta(min_length=1, max_length=LINES_MOST)] | None = None
 
 
 class QuoteBody(Body, frozen=True):

@@ -118,6 +118,8 @@ _COLUMNS = {
     **_PURCHASE,
 }
 _NUMBER_MOST_DIGITS = 18
+_NESTED = frozenset({"lines", "measures"})
+"""Columns whose cells are JSON: a list and a map have no other place in a row."""
 
 
 def columns_of(header: bytes | None) -> list[str]:
@@ -153,6 +155,8 @@ def _put(given: dict[str, object], column: str, cell: str) -> None:
     value: object = cell
     if column in _NUMBERS and cell.isascii() and cell.isdigit():
         value = int(cell) if len(cell) <= _NUMBER_MOST_DIGITS else cell
+    elif column in _NESTED:
+        value = _nested(column, cell)
     field = _PURCHASE.get(column)
     if field is None:
         given[column] = value
@@ -160,6 +164,14 @@ def _put(given: dict[str, object], column: str, cell: str) -> None:
         purchase = given.setdefault("purchase", {})
         assert isinstance(purchase, dict), "no column is called purchase"
         purchase[field] = value
+
+
+def _nested(column: str, cell: str) -> object:
+    try:
+        return msgspec.json.decode(cell)
+    except (msgspec.DecodeError, RecursionError) as error:
+        detail = f"A cell of {column} is JSON as in a request"
+        raise Invalid(errors=[{"pointer": f"/{column}", "detail": detail}]) from error
 
 
 def _json_line(record: bytes) -> Line:

@@ -3,7 +3,8 @@
 import pytest
 
 from coalition.kernel.errors import Invalid, Malformed
-from partners.batches.lines import LineDecoder, columns_of, is_cut
+from coalition.points.commands import PurchaseLine
+from partners.batches.lines import IssueLine, LineDecoder, columns_of, is_cut
 from partners.batches.refusals import BatchHeaderInvalid
 from partners.batches.splitting import CSV
 
@@ -43,6 +44,24 @@ def test_a_header_may_have_spaces_and_quotes() -> None:
 def test_a_row_that_is_wrong_is_refused_alone(row: bytes, kind: type[Exception]) -> None:
     (refused,) = LineDecoder(CSV, COLUMNS).decode([row])
     assert isinstance(refused, kind)
+
+
+def test_cells_of_lines_and_measures_are_json() -> None:
+    columns = ["receipt", "occurred_at", "amount_minor", "currency", "lines", "measures"]
+    row = (
+        b"r1,2026-11-21T12:00:00Z,500,SEK,"
+        b'"[{""amount_minor"":300,""category"":""fruit""}]","{""visits"":1}"'
+    )
+    (line,) = LineDecoder(CSV, columns).decode([row])
+    assert isinstance(line, IssueLine)
+    assert line.lines == [PurchaseLine(amount_minor=300, category="fruit")]
+    assert line.measures == {"visits": 1}
+
+
+@pytest.mark.parametrize("cell", ["fruit", '"[{]"', "[" * 5000, '"{""amount_minor"":1}"'])
+def test_a_cell_of_lines_that_is_no_list_in_json_is_refused_by_its_name(cell: str) -> None:
+    (refused,) = LineDecoder(CSV, ["receipt", "lines"]).decode([f"r1,{cell}".encode()])
+    assert isinstance(refused, Invalid)
 
 
 @pytest.mark.parametrize(
