@@ -16,9 +16,8 @@ import msgspec
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
-from coalition.members import queries
-from coalition.members.refusals import InvalidStanding, MemberIsClosed, UnknownMember
-from coalition.members.states import MemberState
+from coalition.members.locking import lock_open
+from coalition.members.refusals import InvalidStanding
 
 LONGEST_VALUE = 60
 LONGEST_SOURCE = 100
@@ -62,12 +61,12 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _READ = """
-SELECT wanted.member_id, fact.kind, fact.value
-FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, member_id), LATERAL (
+SELECT wanted.member_id, wanted.at, fact.kind, fact.value
+FROM unnest($1::int2[], $2::uuid[], $3::timestamptz[]) AS wanted (bucket, member_id, at), LATERAL (
     SELECT DISTINCT ON (kind, value) kind, value, held, given_as, no
     FROM standing
     WHERE bucket = wanted.bucket AND member_id = wanted.member_id
-        AND valid_from <= $3 AND (valid_until IS NULL OR valid_until > $3)
+        AND valid_from <= wanted.at AND (valid_until IS NULL OR valid_until > wanted.at)
     ORDER BY kind, value, given_as IS NULL DESC, no DESC
     OFFSET 0) AS fact
 WHERE fact.held
@@ -109,12 +108,22 @@ async def read(
     connection: Connection, members: Collection[MemberId], at: datetime
 ) -> dict[MemberId, Standings]:
     """Return what each of `members` is at the instant `at`; who is nothing is left out."""
-    ordered = sorted(members, key=lambda member: (bucket_of(member), member.bytes))
-    rows = await connection.fetch(_READ, [bucket_of(member) for member in ordered], ordered, at)
-    by_member: dict[MemberId, list[asyncpg.Record]] = {}
+    found = await read_each(connection, {(member, at) for member in members})
+    return {member: held for (member, _), held in found.items()}
+
+
+async def read_each(
+    connection: Connection, wanted: Collection[tuple[MemberId, datetime]]
+) -> dict[tuple[MemberId, datetime], Standings]:
+    """Return what each member is at its instant, for distinct pairs; who is nothing is left out."""
+    ordered = sorted(wanted, key=lambda pair: (bucket_of(pair[0]), pair[0].bytes, pair[1]))
+    members = [member for member, _ in ordered]
+    buckets = [bucket_of(member) for member in members]
+    rows = await connection.fetch(_READ, buckets, members, [at for _, at in ordered])
+    by_pair: dict[tuple[MemberId, datetime], list[asyncpg.Record]] = {}
     for row in rows:
-        by_member.setdefault(row["member_id"], []).append(row)
-    return {member: _standings(held) for member, held in by_member.items()}
+        by_pair.setdefault((row["member_id"], row["at"]), []).append(row)
+    return {pair: _standings(held) for pair, held in by_pair.items()}
 
 
 async def grant(
@@ -132,7 +141,7 @@ async def grant(
 
     `source` says who or what granted it, without personal data. Repeating the last grant changes
     nothing. A tier that suspends the expiry of points does so at once, until it ends. Raises
-    `InvalidStanding`, `UnknownMember` and `MemberIsClosed`.
+    `InvalidStanding` and what `lock_open` does.
     """
     fact = Fact(
         member_id=member,
@@ -178,11 +187,7 @@ async def add(connection: Connection, facts: Sequence[Fact]) -> None:
     """Write down any number of facts in one set of statements, in order; raises as `grant` does."""
     for fact in facts:
         _check(fact)
-    states = await queries.lock_members(connection, {fact.member_id for fact in facts})
-    if len(states) < len({fact.member_id for fact in facts}):
-        raise UnknownMember
-    if MemberState.CLOSED in states.values():
-        raise MemberIsClosed
+    await lock_open(connection, (fact.member_id for fact in facts))
     await _append(connection, facts)
 
 
