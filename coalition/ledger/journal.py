@@ -126,6 +126,11 @@ class Journal:
         self._shards.setdefault(shard_of(bucket), []).append(posting)
         return posting
 
+    def moves(self) -> Iterator[tuple[int, UUID, int]]:
+        """Yield the kind, the holder and the point currency of each posting collected."""
+        for row in self._rows:
+            yield row[2], row[3], row[9]  # type: ignore[misc]  # the columns of `add`
+
     def __len__(self) -> int:
         """Return how many postings have been collected."""
         return len(self._rows)

@@ -13,19 +13,23 @@ from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.ledger import holders, lots, receipts, resolutions, reversals
 from coalition.ledger.accounts import Kind
+from coalition.ledger.clocks import Activity, Clock, Started, lapsed, note
 from coalition.ledger.drafts import (
     Capture,
     Draft,
     Hold,
     Issue,
     Outcome,
+    Posted,
     Redeem,
     Reverse,
     Till,
     Void,
 )
+from coalition.ledger.ended import book_ended
 from coalition.ledger.issues import issue
 from coalition.ledger.journal import Journal
+from coalition.ledger.provenance import NO_CLOCK
 from coalition.ledger.redemptions import hold, redeem
 from coalition.ledger.refusals import DuplicateReceipt, UnknownHold, UnknownPosting
 
@@ -89,22 +93,29 @@ async def post(
     at: datetime,
     today: date,
     decide: Decide | None = None,
+    clocks: Sequence[Clock] = (),
 ) -> tuple[UUID, list[Outcome]]:
     """Post `drafts`; return the batch's id and an outcome for each draft, in their order.
 
     The caller holds the transaction, opened with `PINNED` or, for many lines, `PINNED_FOR_LINES`;
-    `today` is the day of `at` in the coalition's zone and decides what has expired. Database
-    errors pass: nothing is then done.
+    `today` is the day of `at` in the coalition's zone and decides what has expired. `clocks` are
+    all that are registered. Database errors pass: nothing is then done.
     """
     journal = Journal(at, today)
     batch = Batch(drafts, journal)
     await _find_holders(connection, batch)
-    await _check_holders(connection, batch)
+    lapsed = await _lapsed(connection, batch) if clocks else set()
+    await _check_holders(connection, batch, lapsed)
+    if lapsed:
+        # Before it becomes active again: what its clock has ended does not live again.
+        await book_ended(connection, journal, lapsed & {batch.holders[i] for i in batch.open()})
     claims = await _claim_receipts(connection, batch)
     if decide is not None:
         _settle(batch, await decide(batch.open()))
     for stage in _waves(batch):
         await _run_stage(connection, batch, stage)
+    if clocks:
+        await _set_clocks(connection, batch, clocks)
     await journal.write(connection)
     await _give_back_receipts(connection, batch, claims)
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
@@ -154,13 +165,41 @@ async def _find_holders(connection: Connection, batch: Batch) -> None:
             batch.tills[i] = draft.till
 
 
-async def _check_holders(connection: Connection, batch: Batch) -> None:
-    """Lock all from whom points may be taken, before anything else is locked; read the rest."""
+async def _lapsed(connection: Connection, batch: Batch) -> set[UUID]:
+    """Return the holders of the batch who have been inactive for too long."""
+    return await lapsed(connection, {batch.holders[i] for i in batch.open()}, batch.journal.today)
+
+
+async def _set_clocks(connection: Connection, batch: Batch, clocks: Sequence[Clock]) -> None:
+    """Let what was issued and redeemed count as activity; start the clocks of new points."""
+    started = {
+        Started(outcome.holder, provenance.currency_no, provenance.clock_no)
+        for draft, outcome in zip(batch.drafts, batch.outcomes, strict=True)
+        if isinstance(draft, Issue) and isinstance(outcome, Posted)
+        for provenance, _ in draft.grants
+        if provenance.clock_no != NO_CLOCK
+    }
+    activities = {
+        Activity(holder, currency_no, kind)
+        for kind, holder, currency_no in batch.journal.moves()
+        if kind in (Kind.ISSUE, Kind.REDEEM)
+    }
+    today = batch.journal.today
+    await note(connection, clocks, activities=activities, started=started, today=today)
+
+
+async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]) -> None:
+    """Lock all from whom points may be taken, before anything else is locked; read the rest.
+
+    From those who have `lapsed` points are taken too, as expired.
+    """
     takers: set[UUID] = set()
     receivers: set[UUID] = set()
     for i in batch.open():
         draft = batch.drafts[i]
-        is_receiver = isinstance(draft, Issue) and not draft.is_open
+        is_receiver = (
+            isinstance(draft, Issue) and not draft.is_open and batch.holders[i] not in lapsed
+        )
         (receivers if is_receiver else takers).add(batch.holders[i])
     states = await holders.lock(connection, takers) if takers else {}
     if receivers - takers:
