@@ -28,6 +28,8 @@ BY_BUCKET = {
     "partner_member": MEMBERS,
     "standing": MEMBERS,
     "consent": MEMBERS,
+    "erasure": MEMBERS,
+    "erasure_step": MEMBERS,
     CLAIMS: None,
     "idempotency_claim": CLAIMS,
     "contact_index": CLAIMS,

@@ -12,18 +12,17 @@ from coalition.kernel.ids import MemberId
 from coalition.members import queries, rules, sealing
 from coalition.members.blind_index import card_digest
 from coalition.members.contacts import ContactKind
+from coalition.members.locking import check_open
 from coalition.members.personal import PersonalData
-from coalition.members.queries import Claim, StoredMember
+from coalition.members.queries import Claim, Standing, StoredMember
 from coalition.members.refusals import (
     CardNotHeld,
     CardTaken,
-    MemberIsClosed,
     TooManyCards,
     UnknownMember,
 )
 from coalition.members.sealing import MemberKeys
 from coalition.members.service import opened
-from coalition.members.states import MemberState
 from coalition.oversight import audit_log
 
 MOST_CARDS = 20
@@ -34,7 +33,8 @@ async def add_card(
 ) -> None:
     """Let the member be found by `card` too; a card the member holds already changes nothing.
 
-    Raises `InvalidCard`, `CardTaken`, `TooManyCards`, `UnknownMember` or `MemberIsClosed`.
+    Raises `InvalidCard`, `CardTaken`, `TooManyCards`, `UnknownMember`, `HolderMerged` or
+    `MemberIsClosed`.
     """
     new = rules.normal_card(card)
     async with transaction() as connection:
@@ -61,7 +61,7 @@ async def replace_card(
     """Let the member be found by `new_card` in place of `old_card`; repeating changes nothing.
 
     The old card is free for another member afterwards. Raises `InvalidCard`, `CardNotHeld`,
-    `CardTaken`, `UnknownMember` or `MemberIsClosed`.
+    `CardTaken`, `UnknownMember`, `HolderMerged` or `MemberIsClosed`.
     """
     old, new = rules.normal_card(old_card), rules.normal_card(new_card)
     async with transaction() as connection:
@@ -87,8 +87,7 @@ async def _locked(connection: Connection, member_id: MemberId) -> StoredMember:
     stored = await queries.lock_member(connection, member_id)
     if stored is None:
         raise UnknownMember
-    if stored.state is MemberState.CLOSED:
-        raise MemberIsClosed
+    check_open(Standing(stored.state, stored.merged_into))
     return stored
 
 

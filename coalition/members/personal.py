@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from coalition.kernel.errors import Invalid
 from coalition.members import rules
+from coalition.members.consents import GivenList
 from coalition.members.contacts import ContactKind
 from coalition.members.refusals import InvalidBirthDate, InvalidField, NoContact
 
@@ -49,6 +50,7 @@ class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     first_name: NameText | None = None
     last_name: NameText | None = None
     born: BirthDate | None = None
+    consents: GivenList = ()
 
     def __repr__(self) -> str:
         """Show nothing: logs and error reports hold no personal data."""
@@ -59,6 +61,7 @@ class PersonalData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Everything that is kept of a person; the JSON of this is what is sealed.
 
     E-mail addresses are kept as people write them; cards and phone numbers in their normal form.
+    The other addresses and numbers are those of members who were merged into this one.
     """
 
     email: str | None = None
@@ -67,6 +70,8 @@ class PersonalData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     last_name: str | None = None
     born: date | None = None
     cards: tuple[str, ...] = ()
+    other_emails: tuple[str, ...] = ()
+    other_phones: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Show nothing: logs and error reports hold no personal data."""
@@ -74,12 +79,13 @@ class PersonalData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     def contacts(self) -> list[tuple[ContactKind, str]]:
         """Return everything this person can be found by."""
-        found = [(ContactKind.CARD, card) for card in self.cards]
-        if self.email is not None:
-            found.append((ContactKind.EMAIL, self.email))
-        if self.phone is not None:
-            found.append((ContactKind.PHONE, self.phone))
-        return found
+        emails = (self.email, *self.other_emails)
+        phones = (self.phone, *self.other_phones)
+        return [
+            *((ContactKind.CARD, card) for card in self.cards),
+            *((ContactKind.EMAIL, email) for email in emails if email is not None),
+            *((ContactKind.PHONE, phone) for phone in phones if phone is not None),
+        ]
 
 
 def checked(enrolment: Enrolment, *, today: date) -> PersonalData:

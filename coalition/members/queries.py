@@ -27,12 +27,20 @@ class NewMember(NamedTuple):
     sealed: Sealed
 
 
+class Standing(NamedTuple):
+    """How a member stands: its state, and the survivor of one who was merged."""
+
+    state: MemberState
+    merged_into: MemberId | None
+
+
 class StoredMember(NamedTuple):
     """A member's row and, when they were asked for and are visible, key and sealed data."""
 
     state: MemberState
     wrapped_key: bytes | None
     sealed: Sealed | None
+    merged_into: MemberId | None
 
 
 _HOLDERS = """
@@ -80,7 +88,7 @@ SELECT * FROM unnest($1::int2[], $2::uuid[], $3::int4[], $4::bytea[], $5::bytea[
 """
 
 _READ_FOR_PARTNER = """
-SELECT member.state, key.wrapped_key, data.version, data.nonce, data.ciphertext
+SELECT member.state, key.wrapped_key, data.version, data.nonce, data.ciphertext, member.merged_into
 FROM member
 LEFT JOIN partner_member AS relation
     ON relation.bucket = member.bucket AND relation.member_id = member.id
@@ -96,19 +104,21 @@ _LOCK = "SELECT FROM member WHERE bucket = $1 AND id = $2 FOR NO KEY UPDATE"
 
 # Sorted by key, so that two who lock several never wait for each other in a circle.
 _LOCK_MANY = """
-SELECT kept.id, kept.state
+SELECT kept.id, kept.state, kept.merged_into
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
-    SELECT id, state FROM member WHERE bucket = wanted.bucket AND id = wanted.id
+    SELECT * FROM member WHERE bucket = wanted.bucket AND id = wanted.id
     OFFSET 0 FOR NO KEY UPDATE) AS kept
 """
 
 _READ = """
-SELECT member.state, key.wrapped_key, data.version, data.nonce, data.ciphertext
+SELECT member.state, key.wrapped_key, data.version, data.nonce, data.ciphertext, member.merged_into
 FROM member
 LEFT JOIN personal_data AS data ON data.bucket = member.bucket AND data.member_id = member.id
 LEFT JOIN member_key AS key ON key.bucket = data.bucket AND key.member_id = data.member_id
 WHERE member.bucket = $1 AND member.id = $2
 """
+
+_READ_STANDING = "SELECT state, merged_into FROM member WHERE bucket = $1 AND id = $2"
 
 _CHANGE_PERSONAL_DATA = """
 UPDATE personal_data SET version = $3, nonce = $4, ciphertext = $5
@@ -191,6 +201,12 @@ async def read_for_partner(
     return None if row is None else _stored(tuple(row))
 
 
+async def read_standing(connection: Connection, member_id: MemberId) -> Standing | None:
+    """Return how a member stands; None when there is no such member."""
+    row = await connection.fetchrow(_READ_STANDING, bucket_of(member_id), member_id)
+    return None if row is None else Standing(MemberState(row[0]), row[1])
+
+
 async def lock_member(connection: Connection, member_id: MemberId) -> StoredMember | None:
     """Return a member with key and sealed data, locked until the transaction ends."""
     await connection.execute(_LOCK, bucket_of(member_id), member_id)
@@ -200,11 +216,11 @@ async def lock_member(connection: Connection, member_id: MemberId) -> StoredMemb
 
 async def lock_members(
     connection: Connection, members: Iterable[MemberId]
-) -> dict[MemberId, MemberState]:
-    """Lock `members` until the transaction ends; return the state of each that exists."""
+) -> dict[MemberId, Standing]:
+    """Lock `members` until the transaction ends; return how each that exists stands."""
     ordered = sorted(set(members), key=lambda member: (bucket_of(member), member.bytes))
     rows = await connection.fetch(_LOCK_MANY, [bucket_of(member) for member in ordered], ordered)
-    return {MemberId(row[0]): MemberState(row[1]) for row in rows}
+    return {MemberId(row[0]): Standing(MemberState(row[1]), row[2]) for row in rows}
 
 
 async def change_personal_data(connection: Connection, member_id: MemberId, sealed: Sealed) -> None:
@@ -220,8 +236,11 @@ async def change_state(
     await connection.execute(_CHANGE_STATE, bucket_of(member_id), member_id, state, at)
 
 
-def _stored(row: tuple[str, bytes | None, int | None, bytes | None, bytes | None]) -> StoredMember:
-    state, wrapped_key, version, nonce, ciphertext = row
+def _stored(
+    row: tuple[str, bytes | None, int | None, bytes | None, bytes | None, MemberId | None],
+) -> StoredMember:
+    state, wrapped_key, version, nonce, ciphertext, merged_into = row
     if version is None or nonce is None or ciphertext is None:
-        return StoredMember(MemberState(state), None, None)
-    return StoredMember(MemberState(state), wrapped_key, Sealed(version, nonce, ciphertext))
+        return StoredMember(MemberState(state), None, None, merged_into)
+    sealed = Sealed(version, nonce, ciphertext)
+    return StoredMember(MemberState(state), wrapped_key, sealed, merged_into)

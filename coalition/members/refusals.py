@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from coalition.kernel.errors import Conflict, Invalid, NotFound
+from coalition.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 
 
 class UnknownMember(NotFound):
@@ -27,6 +27,18 @@ class InvalidStanding(Invalid):
     """A standing is 1 to 60 printable characters, has a source, and ends after it begins."""
 
     code, title = "invalid_standing", "Invalid standing"
+
+
+class InvalidConsent(Invalid):
+    """A consent was given in the past, and sharing names the one partner it is with."""
+
+    code, title = "invalid_consent", "Invalid consent"
+
+
+class RelationNeeded(Forbidden):
+    """You do not know this member yet; enrol the person, or give points for a purchase, first."""
+
+    code, title = "relation_needed", "Relation needed"
 
 
 class CardNotHeld(Conflict):

@@ -25,6 +25,12 @@ RETURNING member_id, partner_no
 """
 
 
+_EXISTS = """
+SELECT EXISTS (SELECT FROM partner_member
+               WHERE bucket = $1 AND member_id = $2 AND partner_no = $3)
+"""
+
+
 class PairMemory:
     """Remembers about the last `most` pairs it was given; the older half is forgotten at once."""
 
@@ -79,6 +85,11 @@ async def ensure(connection: Connection, pairs: Iterable[Pair], at: datetime) ->
     added.update((MemberId(row[0]), row[1]) for row in found)
     for pair in unknown - added:
         _known.add(pair)
+
+
+async def exists(connection: Connection, member_id: MemberId, partner_no: int) -> bool:
+    """Tell whether the partner knows the member."""
+    return bool(await connection.fetchval(_EXISTS, bucket_of(member_id), member_id, partner_no))
 
 
 def forget() -> None:

@@ -14,8 +14,9 @@ from coalition.kernel.database.transactions import TENANT_ROLE
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId, random_id
 from coalition.ledger import holders
-from coalition.members import queries, relations, sealing, states
+from coalition.members import consents, queries, relations, sealing, states
 from coalition.members.blind_index import contact_digest
+from coalition.members.consents import Consent
 from coalition.members.contacts import ContactKind
 from coalition.members.personal import Enrolment, PersonalData, checked
 from coalition.members.queries import Claim, NewMember
@@ -45,11 +46,15 @@ class Enrolled(msgspec.Struct, frozen=True):
 
 
 class MemberView(msgspec.Struct, frozen=True, kw_only=True):
-    """A member as one partner may see it; `personal` is None without a relation."""
+    """A member as one partner may see it; `personal` is None without a relation.
+
+    Asked by the id of a member who was merged it is the survivor, with that id as `merged_from`.
+    """
 
     member_id: MemberId
     state: MemberState
     personal: PersonalData | None
+    merged_from: MemberId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class _Candidate:
     member_id: MemberId
     data: PersonalData
     claims: tuple[Claim, ...]
+    consents: list[Consent]
 
 
 async def enrol(
@@ -65,7 +71,7 @@ async def enrol(
 ) -> Enrolled:
     """Make a member with an account in the ledger and a relation to the enrolling partner.
 
-    Raises `NoContact`, `InvalidField`, `Invalid`, `CardTaken`, `EmailTaken` or `PhoneTaken`;
+    Raises `NoContact`, `InvalidField`, `Invalid`, `InvalidConsent` or a `ContactTaken`;
     repeating an enrolment safely is the caller's, by its idempotency claim in the same transaction.
     """
     (outcome,) = await enrol_many([enrolment], partner_no=partner_no, keys=keys, at=at)
@@ -86,11 +92,9 @@ async def enrol_many(
     candidates = []
     for line, enrolment in enumerate(enrolments):
         try:
-            data = checked(enrolment, today=at.date())
+            candidates.append(_candidate(line, enrolment, partner_no=partner_no, keys=keys, at=at))
         except Refused as refusal:
             outcomes[line] = refusal
-        else:
-            candidates.append(_candidate(line, data, keys))
     async with transaction() as connection:
         refused = await _claim(connection, candidates)
         accepted = [candidate for candidate in candidates if candidate.line not in refused]
@@ -122,14 +126,20 @@ async def show(member_id: MemberId, *, partner_no: int, keys: MemberKeys) -> Mem
 
     Raises `UnknownMember`. Opened here, the transaction sees the tenant's rows only.
     """
+    merged_from = None
     async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
         stored = await queries.read_for_partner(connection, member_id, partner_no=partner_no)
+        if stored is not None and stored.merged_into is not None:
+            merged_from, member_id = member_id, stored.merged_into
+            stored = await queries.read_for_partner(connection, member_id, partner_no=partner_no)
     if stored is None:
         raise UnknownMember
     personal = None
     if stored.sealed is not None and stored.wrapped_key is not None:
         personal, _ = opened(stored, member_id=member_id, keys=keys)
-    return MemberView(member_id=member_id, state=stored.state, personal=personal)
+    return MemberView(
+        member_id=member_id, state=stored.state, personal=personal, merged_from=merged_from
+    )
 
 
 async def freeze(member_id: MemberId, *, actor: str, at: datetime) -> None:
@@ -158,13 +168,19 @@ def opened(
     return msgspec.json.decode(plaintext, type=PersonalData), key
 
 
-def _candidate(line: int, data: PersonalData, keys: MemberKeys) -> _Candidate:
+def _candidate(
+    line: int, enrolment: Enrolment, *, partner_no: int, keys: MemberKeys, at: datetime
+) -> _Candidate:
+    data = checked(enrolment, today=at.date())
     member_id = MemberId(random_id())
+    given = consents.at_till(
+        member_id, enrolment.consents, partner_no=partner_no, source="enrolment", at=at
+    )
     claims = tuple(
         Claim(contact_digest(keys.blind_index_key, kind, value), kind, member_id)
         for kind, value in data.contacts()
     )
-    return _Candidate(line, member_id, data, claims)
+    return _Candidate(line, member_id, data, claims, given)
 
 
 async def _claim(connection: Connection, candidates: list[_Candidate]) -> dict[int, ContactTaken]:
@@ -217,6 +233,7 @@ async def _store(
     await holders.open_holders(connection, ids, at)
     await queries.add_members(connection, new_members, enrolled_by=partner_no, at=at)
     await relations.ensure(connection, [(member_id, partner_no) for member_id in ids], at)
+    await consents.add(connection, [one for candidate in accepted for one in candidate.consents])
 
 
 async def _change_state(

@@ -7,6 +7,7 @@ from coalition.kernel.web.hot import Door
 from coalition.members.sealing import MemberKeys
 from coalition.points.till import Tills
 from partners.pos.acts import act_routes
+from partners.pos.consents import consent_routes
 from partners.pos.lookups import lookup_routes
 from partners.pos.people import people_routes
 
@@ -18,4 +19,5 @@ def routes(door: Door, tills: Tills, settings: Settings) -> list[ASGIRouteHandle
         *act_routes(door, tills),
         *lookup_routes(door, tills),
         *people_routes(door, tills, keys),
+        *consent_routes(door, tills),
     ]

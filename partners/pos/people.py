@@ -32,6 +32,7 @@ from coalition.members.refusals import (
     EmailTaken,
     InvalidBirthDate,
     InvalidCard,
+    InvalidConsent,
     InvalidEmail,
     InvalidName,
     InvalidPhone,
@@ -60,13 +61,18 @@ class MemberQuery(Body, frozen=True):
     phone: PhoneText | None = None
 
 
-class MemberAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A member; `personal` is null for a partner that has no relation with the member."""
+class MemberAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A member; `personal` is null for a partner that has no relation with the member.
+
+    Asked by the id of a member who was merged into another, it is that other one, with the id that
+    was asked for as `merged_from`: keep `member_id` from then on.
+    """
 
     member_id: UUID
     balance: int
     state: MemberState
     personal: PersonalData | None
+    merged_from: UUID | None = None
 
 
 def people_routes(door: Door, tills: Tills, keys: MemberKeys) -> list[ASGIRouteHandler]:
@@ -98,7 +104,10 @@ def _enrol(tills: Tills, keys: MemberKeys) -> HotEndpoint:
     return HotEndpoint(
         method="POST",
         summary="Enrol a member with the least data",
-        description="One of card, email and phone is enough.",
+        description=(
+            "One of card, email and phone is enough. `consents` are what the person agreed to, or "
+            "not, while enrolling."
+        ),
         handle=enrol,
         body=Enrolment,
         answers={201: BalanceAnswer},
@@ -108,7 +117,7 @@ def _enrol(tills: Tills, keys: MemberKeys) -> HotEndpoint:
             *(PartnerSuspended, KeyReused, RequestInProgress),
             *(NoContact, CardTaken, EmailTaken, PhoneTaken),
             *(InvalidCard, InvalidEmail, InvalidPhone, InvalidName, InvalidBirthDate),
-            PaymentCardInText,
+            *(PaymentCardInText, InvalidConsent),
         ),
         tags=("members",),
         answer_headers=REPLAY_HEADER,
@@ -158,13 +167,14 @@ def _show(tills: Tills, keys: MemberKeys) -> HotEndpoint:
 
 async def _answer(tills: Tills, keys: MemberKeys, call: Call, member: MemberId) -> Answer:
     seen = await service.show(member, partner_no=call.caller.partner_no, keys=keys)
-    balance = await tills.balance(member)
+    balance = await tills.balance(seen.member_id)
     return Answer(
         200,
         MemberAnswer(
-            member_id=member,
+            member_id=seen.member_id,
             balance=balance.balance,
             state=seen.state,
             personal=seen.personal,
+            merged_from=seen.merged_from,
         ),
     )
