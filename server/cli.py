@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "backup": "server.commands.backup:backup",
     "restore": "server.commands.backup:restore",
     "audit": "server.commands.audit:audit",
+    "scenario": "server.commands.scenario:scenario",
 }
 """Where each command lives; its module is imported when it is asked for."""
 

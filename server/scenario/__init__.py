@@ -1,0 +1,1 @@
+"""Stories that run: a dated file is played on a scratch database, and what came of it is told."""

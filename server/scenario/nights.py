@@ -1,0 +1,40 @@
+"""What is done each night while a story's time goes by: holds let go, points booked as expired."""
+
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from coalition.kernel.database import transaction
+from server import upkeep
+from server.scenario.founding import midnight
+from server.scenario.world import World
+
+_AFTER_MIDNIGHT: Final = timedelta(minutes=7)
+"""When the hourly job books what expired with the day before."""
+
+# Held points do not expire while their hold stands.
+_NEXT_END: Final = "SELECT min(expires_on) FROM lot WHERE points_in > points_out + held"
+
+
+async def pass_until(world: World, until: date | None) -> int:
+    """Do what falls due until now, or until `until` begins; return the points that expired.
+
+    Only nights in which something falls due are gone through, each at its own instant.
+    """
+    end = world.at if until is None else max(world.at, midnight(until, world.zone))
+    points = 0
+    await upkeep.let_holds_go(end)
+    while (night := await _next_night(world)) is not None and night <= end:
+        booked = await upkeep.expire_points(night)
+        if not booked:
+            break
+        points += booked
+    world.move_to(end)
+    return points
+
+
+async def _next_night(world: World) -> datetime | None:
+    async with transaction() as connection:
+        last_day = await connection.fetchval(_NEXT_END)
+    if last_day is None:
+        return None
+    return midnight(last_day + timedelta(days=1), world.zone) + _AFTER_MIDNIGHT

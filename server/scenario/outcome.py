@@ -1,0 +1,139 @@
+"""What came of a story: the Structs of the answer, its JSON Schema at once, and how it is read."""
+
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from coalition.federation.terms import COALITION_CURRENCY_NO
+from coalition.kernel.database import transaction
+from coalition.ledger import audit, posting
+from server.scenario.names import OPERATOR
+from server.scenario.world import World
+
+
+class StepOutcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What became of one step, numbered from 1; a refused one says why by its `code`."""
+
+    n: int
+    id: str | None = None
+    ok: bool
+    posting: UUID | None = None
+    hold: UUID | None = None
+    points: int | None = None
+    code: str | None = None
+    failures: list[dict[str, Any]] | None = None  # Any: limits, instants, as the refusal has them
+
+
+class LotOutcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Unspent points of one issuer and funder that end on one day; null never do."""
+
+    issuer: str
+    funder: str
+    expires: date | None
+    remaining: int
+    currency: str | None = None
+    """The point currency, where it is not the coalition's own."""
+
+
+class MemberOutcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a member can spend at the end, owes, and where the unspent points come from."""
+
+    balance: int
+    debt: int
+    lots: list[LotOutcome]
+    balances: dict[str, int] = {}
+    """What can be spent of other point currencies, where there is something."""
+
+
+class Audited(msgspec.Struct, frozen=True):
+    """Whether the books are right, and how many promises were proved."""
+
+    ok: bool
+    checks: int
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """All that came of a story. What later packages tell is there and empty until they come."""
+
+    steps: list[StepOutcome]
+    members: dict[str, MemberOutcome]
+    statements: dict[str, Any] = {}  # Any: of settlement, which is to come
+    netting: list[Any] = []  # Any: of settlement, which is to come
+    revenue: dict[str, Any] = {}  # Any: of settlement, which is to come
+    memberships: dict[str, Any] = {}  # Any: of billing, which is to come
+    audit: Audited
+
+
+_LOTS: Final = """
+SELECT holder, issuer_no, funder_no, currency_no, expires_on,
+       sum(points_in - points_out)::int8 AS remaining
+FROM lot WHERE points_in > points_out
+GROUP BY holder, issuer_no, funder_no, currency_no, expires_on
+"""
+
+_DEBTS: Final = """
+SELECT holder, sum(booked - recovered - written_off - moved)::int8 AS owed
+FROM debt GROUP BY holder
+"""
+
+_CURRENCIES: Final = "SELECT no, code FROM point_currency ORDER BY no"
+
+
+async def gather(world: World, steps: list[StepOutcome]) -> Outcome:
+    """Return what came of the steps: the members as they stand now, and the proof of the books."""
+    async with transaction() as connection:
+        lots = await connection.fetch(_LOTS)
+        debts = {row["holder"]: row["owed"] for row in await connection.fetch(_DEBTS)}
+        codes = {row["no"]: row["code"] for row in await connection.fetch(_CURRENCIES)}
+        balances = {
+            no: await posting.balances(
+                connection,
+                set(world.members.values()),
+                currency_no=no,
+                today=world.day(),
+            )
+            for no in codes
+        }
+    issuers = {no: name for name, no in world.partners.items()}
+    members = {}
+    for name, holder in world.members.items():
+        held = [
+            LotOutcome(
+                issuer=issuers[row["issuer_no"]],
+                funder=issuers.get(row["funder_no"], OPERATOR),
+                expires=row["expires_on"],
+                remaining=row["remaining"],
+                currency=_foreign(row["currency_no"], codes),
+            )
+            for row in lots
+            if row["holder"] == holder
+        ]
+        members[name] = MemberOutcome(
+            balance=balances[COALITION_CURRENCY_NO][holder],
+            debt=debts.get(holder, 0),
+            lots=sorted(held, key=_order),
+            balances={
+                codes[no]: found[holder]
+                for no, found in balances.items()
+                if no != COALITION_CURRENCY_NO and found[holder]
+            },
+        )
+    report = await audit.run()
+    return Outcome(steps=steps, members=members, audit=Audited(report.ok, report.checks))
+
+
+def _foreign(currency_no: int, codes: dict[int, str]) -> str | None:
+    return None if currency_no == COALITION_CURRENCY_NO else codes[currency_no]
+
+
+def _order(lot: LotOutcome) -> tuple[bool, date, str, str, str]:
+    """By the day on which they end (never comes last), then issuer, then funder."""
+    return (
+        lot.expires is None,
+        lot.expires or date.max,
+        lot.issuer,
+        lot.funder,
+        lot.currency or "",
+    )

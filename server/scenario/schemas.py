@@ -1,0 +1,24 @@
+"""The JSON Schemas of stories and of what comes of them, made of the Structs themselves."""
+
+from typing import Any
+
+import msgspec
+
+from server.scenario.outcome import Outcome
+from server.scenario.story import Story
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def of_story() -> dict[str, Any]:  # Any: a JSON Schema
+    """Return the JSON Schema of a scenario file."""
+    return _schema(Story, "A story that runs")
+
+
+def of_outcome() -> dict[str, Any]:  # Any: a JSON Schema
+    """Return the JSON Schema of what `coalition scenario run --json` prints."""
+    return _schema(Outcome, "What came of a story")
+
+
+def _schema(kind: type, title: str) -> dict[str, Any]:  # Any: a JSON Schema
+    return {"$schema": _DIALECT, "title": title, **msgspec.json.schema(kind)}

@@ -1,0 +1,60 @@
+"""The world of a story while it is told: its clock, its tills, and what its names stand for."""
+
+from datetime import UTC, date, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from coalition.kernel.clock import FixedClock
+from coalition.members.sealing import MemberKeys
+from coalition.points.till import Tills
+from server.scenario.story import Story
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What a step did, and a few words for people who read along."""
+
+    said: str
+    points: int | None = None
+    posting: UUID | None = None
+    hold: UUID | None = None
+    partner: str | None = None
+    """At whose till it was done, where it was at one."""
+
+
+class World:
+    """One coalition on its scratch database, at the instant that the story has come to."""
+
+    def __init__(self, story: Story, *, begins_at: datetime, keys: MemberKeys) -> None:
+        """Set the clock to `begins_at`; partners and members are founded next."""
+        self.story = story
+        self.keys = keys
+        self.clock = FixedClock(begins_at)
+        self.tills = Tills(card_key=keys.blind_index_key, clock=self.clock)
+        self.zone = ZoneInfo(story.coalition.timezone)
+        self.partners: dict[str, int] = {}
+        self.members: dict[str, UUID] = {}
+        self.done: dict[str, Done] = {}
+        """What the steps with an id did; a refused one is not in it."""
+        self.holds_end: list[datetime] = []
+        """When holds that were made run out."""
+
+    @property
+    def at(self) -> datetime:
+        """The present instant of the story, in UTC."""
+        return self.clock.now()
+
+    def day(self) -> date:
+        """Return the present day in the coalition's zone."""
+        return self.at.astimezone(self.zone).date()
+
+    def move_to(self, instant: datetime) -> None:
+        """Set the clock to `instant`, which is not before the present one."""
+        step = instant.astimezone(UTC) - self.at
+        assert step.total_seconds() >= 0, "a story was checked: its time does not go back"
+        self.clock.advance(step)
+
+    def currency_of(self, partner: str) -> str:
+        """Return the money of a partner's first contract."""
+        return self.story.partners[partner].contract.currency or self.story.coalition.currency
