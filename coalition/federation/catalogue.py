@@ -18,16 +18,29 @@ import msgspec
 from coalition.federation.refusals import (
     CoalitionNotSetUp,
     NoContract,
+    NoExchangeRate,
     PartnerSuspended,
     UnknownPartner,
+    UnknownPointCurrency,
     UnknownStore,
 )
-from coalition.federation.terms import Coalition, Contract, Partner, Store
+from coalition.federation.terms import (
+    Coalition,
+    Contract,
+    ExchangeRate,
+    Partner,
+    PointCurrency,
+    Store,
+)
 from coalition.kernel.database import Connection
+from coalition.ledger import clocks
+from coalition.ledger.clocks import Clock
 
 
 class Catalogue:
-    """Coalition, partners, stores and contracts as of one version; never changed once made.
+    """Coalition, partners, contracts, point currencies and rates as of one version.
+
+    It is never changed once made.
 
     Look-ups are one dictionary access; a contract is found by bisection over precomputed instants,
     or at once when the latest version holds, as it nearly always does.
@@ -41,12 +54,18 @@ class Catalogue:
         partners: Iterable[Partner] = (),
         stores: Iterable[Store] = (),
         contracts: Iterable[Contract] = (),
+        currencies: Iterable[PointCurrency] = (),
+        rates: Iterable[ExchangeRate] = (),
+        clocks: Iterable[Clock] = (),
     ) -> None:
         """Index what was read; `coalition` is None until it is set up."""
         self.version = version
         self.partners = tuple(sorted(partners, key=lambda partner: partner.no))
         self.stores = tuple(sorted(stores, key=lambda store: store.no))
         self.contracts = tuple(sorted(contracts, key=lambda contract: contract.no))
+        self.currencies = tuple(sorted(currencies, key=lambda currency: currency.no))
+        self.rates = tuple(sorted(rates, key=lambda rate: (rate.from_no, rate.to_no, rate.no)))
+        self.clocks = tuple(clocks)
         self._coalition = coalition
         self._zone = ZoneInfo(coalition.timezone) if coalition else None
         self._partner_by_no = {partner.no: partner for partner in self.partners}
@@ -54,6 +73,8 @@ class Catalogue:
         self._store_by_no = {store.no: store for store in self.stores}
         self._contract_by_no = {contract.no: contract for contract in self.contracts}
         self._timeline = _timelines(self.contracts)
+        self._currency_by_code = {currency.code: currency for currency in self.currencies}
+        self._currency_by_no = {currency.no: currency for currency in self.currencies}
 
     @property
     def coalition(self) -> Coalition:
@@ -102,6 +123,32 @@ class Catalogue:
     def stores_of(self, partner_no: int) -> tuple[Store, ...]:
         """Return the partner's stores by number."""
         return tuple(store for store in self.stores if store.partner_no == partner_no)
+
+    def currency_no(self, code: str | None) -> int:
+        """Return the number of the point currency with this code; the coalition's own for None."""
+        return self.coalition.point_currency_no if code is None else self.currency(code).no
+
+    def currency(self, code: str) -> PointCurrency:
+        """Return the point currency with this code."""
+        try:
+            return self._currency_by_code[code]
+        except KeyError:
+            raise UnknownPointCurrency(point_currency=code) from None
+
+    def currency_by_no(self, no: int) -> PointCurrency:
+        """Return the point currency with this number, which is written in our own books."""
+        return self._currency_by_no[no]
+
+    def rate_at(self, from_no: int, to_no: int, instant: datetime) -> ExchangeRate:
+        """Return the rate that holds at an aware `instant` between two point currencies."""
+        held = [
+            rate
+            for rate in self.rates
+            if (rate.from_no, rate.to_no) == (from_no, to_no) and rate.valid_from <= instant
+        ]
+        if not held:
+            raise NoExchangeRate
+        return max(held, key=lambda rate: rate.valid_from)
 
     def contract(self, no: int) -> Contract:
         """Return the contract version with this number, which is written in our own books."""
@@ -171,13 +218,20 @@ async def load(connection: Connection) -> Catalogue:
     contracts = await connection.fetch("SELECT * FROM contract")
     stores = await connection.fetch("SELECT no, id, partner_no, code, name, state FROM store")
     partners = await connection.fetch("SELECT no, id, name, state, created_at FROM partner")
-    coalition = await connection.fetchrow("SELECT name, timezone, point_currency_no FROM coalition")
+    rates = await connection.fetch("SELECT * FROM exchange_rate")
+    currencies = await connection.fetch("SELECT no, code, name, partner_no FROM point_currency")
+    coalition = await connection.fetchrow(
+        "SELECT name, timezone, point_currency_no, expiry_suspended_tiers FROM coalition"
+    )
     return Catalogue(
         version=seen,
-        coalition=Coalition(**coalition) if coalition else None,
+        coalition=msgspec.convert(dict(coalition), Coalition) if coalition else None,
         partners=[_partner(row) for row in partners],
         stores=[_store(row) for row in stores],
         contracts=[_contract(row) for row in contracts],
+        currencies=[msgspec.convert(dict(row), PointCurrency) for row in currencies],
+        rates=[msgspec.convert(dict(row), ExchangeRate) for row in rates],
+        clocks=await clocks.registered(connection),
     )
 
 
@@ -210,7 +264,10 @@ async def bump(connection: Connection) -> int:
     return int(moved)
 
 
-async def next_no(connection: Connection, table: Literal["partner", "store", "contract"]) -> int:
+_Numbered = Literal["partner", "store", "contract", "point_currency", "exchange_rate"]
+
+
+async def next_no(connection: Connection, table: _Numbered) -> int:
     """Return the next free number of a reference table; only under the lock that `bump` takes."""
-    found = await connection.fetchval(f"SELECT coalesce(max(no), 0) + 1 FROM {table}")  # noqa: S608 - one of three names
+    found = await connection.fetchval(f"SELECT coalesce(max(no), 0) + 1 FROM {table}")  # noqa: S608 - one of five names
     return int(found)

@@ -7,9 +7,15 @@ import asyncpg
 import msgspec
 
 from coalition.federation import catalogue, rules, tables
-from coalition.federation.refusals import ContractDayTaken, ContractRetroactive, UnknownPartner
+from coalition.federation.refusals import (
+    ContractDayTaken,
+    ContractRetroactive,
+    InvalidTerms,
+    UnknownPartner,
+)
 from coalition.federation.terms import Contract, ContractTerms
 from coalition.kernel.database import Connection, transaction
+from coalition.ledger import clocks
 from coalition.oversight import approvals, audit_log
 
 KIND = "contract"
@@ -47,6 +53,7 @@ async def prepare(
             partner_no, rules.valid_day(valid_from), timezone or latest["timezone"], agreed
         )
         await _check_day(wanted, at)
+        await _check_point_currency(connection, wanted)
         return await approvals.prepare(
             kind=KIND,
             subject=f"partner:{partner_no}",
@@ -132,6 +139,17 @@ async def _check_day(wanted: PreparedContract, at: datetime) -> None:
         raise ContractDayTaken(valid_from=wanted.valid_from.isoformat())
 
 
+async def _check_point_currency(connection: Connection, wanted: PreparedContract) -> None:
+    """Refuse a point currency that is neither the coalition's nor the partner's own."""
+    owner = await connection.fetchrow(
+        "SELECT partner_no FROM point_currency WHERE no = $1", wanted.terms.point_currency_no
+    )
+    if owner is None or owner[0] not in (None, wanted.partner_no):
+        detail = "a partner issues in the coalition's point currency or in one of its own"
+        problem = {"pointer": "/point_currency_no", "detail": detail}
+        raise InvalidTerms(detail, errors=[problem])
+
+
 async def _write(
     connection: Connection,
     wanted: PreparedContract,
@@ -141,8 +159,11 @@ async def _write(
     approved_by: str,
     at: datetime,
 ) -> Contract:
+    await _check_point_currency(connection, wanted)
+    months = wanted.terms.inactivity_months
     contract = Contract(
         **msgspec.structs.asdict(wanted.terms),
+        clock_no=0 if months is None else await clocks.register(connection, months=months),
         no=await catalogue.next_no(connection, "contract"),
         partner_no=wanted.partner_no,
         version=version,

@@ -5,6 +5,9 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from coalition.federation.terms import ExpiryRule
+from coalition.ledger.clocks import months_later
+
 
 def earned_month(earned_at: datetime, zone: ZoneInfo) -> int:
     """Return the month of an instant in `zone` as the number yyyymm."""
@@ -17,17 +20,25 @@ def earned_month(earned_at: datetime, zone: ZoneInfo) -> int:
 
 
 def last_spendable_day(
-    earned_at: datetime, *, expiry_months: int | None, zone: ZoneInfo
+    earned_at: datetime,
+    *,
+    expiry_months: int | None,
+    zone: ZoneInfo,
+    rule: ExpiryRule = ExpiryRule.END_OF_MONTH,
 ) -> date | None:
     """Return the last day in `zone` on which points earned then can be spent; None is never.
 
-    The rule `end_of_month`: the last day of the n-th month after the month in which they were
-    earned, so that all points of one month under one contract end together. n = `expiry_months`, at
-    least 0.
+    n = `expiry_months`, at least 0. `end_of_month`: the last day of the n-th month after the month
+    in which they were earned, so that all points of one month under one contract end together.
+    `months`: the same day n months later, or the last of a month that is shorter. `end_of_year`:
+    the last day of the year in which that day lies.
     """
-    if expiry_months is None:
+    if expiry_months is None or rule is ExpiryRule.NEVER:
         return None
-    return month_end(earned_month(earned_at, zone), expiry_months)
+    if rule is ExpiryRule.MONTHS:
+        return months_later(earned_at.astimezone(zone).date(), expiry_months)
+    end = month_end(earned_month(earned_at, zone), expiry_months)
+    return end if rule is ExpiryRule.END_OF_MONTH else date(end.year, 12, 31)
 
 
 @lru_cache(maxsize=4096)

@@ -23,6 +23,45 @@ class InvalidPointCurrency(Invalid):
     constraint = "a_point_currency_code_is_3_to_12_capitals"
 
 
+class PointCurrencyTaken(Conflict):
+    """There is a point currency with this code already; give each a code of its own."""
+
+    code, title = "point_currency_taken", "Point currency taken"
+    constraint = "a_point_currency_code_is_used_once"
+
+
+class UnknownPointCurrency(Invalid):
+    """There is no point currency with this code; use one that the coalition has."""
+
+    code, title = "unknown_point_currency", "Unknown point currency"
+
+
+class InvalidExchangeRate(Invalid):
+    """A rate exchanges 1 to 1,000,000 points of one point currency for as many of another."""
+
+    code, title = "invalid_exchange_rate", "Invalid exchange rate"
+
+
+class ExchangeRateRetroactive(Invalid):
+    """A rate begins when it is approved or later; what was exchanged stays."""
+
+    code, title = "exchange_rate_retroactive", "Exchange rate retroactive"
+    constraint = "a_rate_is_not_retroactive"
+
+
+class ExchangeRateTaken(Conflict):
+    """A rate between these point currencies begins at that time already; choose another time."""
+
+    code, title = "exchange_rate_taken", "Exchange rate taken"
+    constraint = "there_is_one_rate_at_a_time"
+
+
+class NoExchangeRate(Conflict):
+    """No rate between these point currencies holds at that time; two persons agree on one first."""
+
+    code, title = "no_exchange_rate", "No exchange rate"
+
+
 class UnknownPartner(NotFound):
     """There is no such partner; list the partners to find it."""
 

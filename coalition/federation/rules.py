@@ -21,6 +21,8 @@ from coalition.kernel.money import CURRENCIES
 NAME_LENGTH_MAX = 200
 EXPIRY_MONTHS_MAX = 600
 GRACE_DAYS_MAX = 3650
+NOTICE_DAYS_MAX = 365
+PERCENT_MAX = 100
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
 PRICE_PLACES = Decimal("0.000000001")
 SHARE_PLACES = Decimal("0.000001")
@@ -95,6 +97,7 @@ def settled_terms(terms: ContractTerms) -> ContractTerms:
         service_fee_per_point=terms.service_fee_per_point.quantize(PRICE_PLACES),
         prefunded_share=share_of(terms).quantize(SHARE_PLACES),
         expiry_rule=expiry_rule(terms),
+        expiry_notice_days=tuple(sorted(terms.expiry_notice_days, reverse=True)),
     )
 
 
@@ -115,10 +118,27 @@ def _problems(terms: ContractTerms) -> Iterator[tuple[str, str]]:
         if not _is_held_by(price, places=PRICE_PLACES, limit=PRICE_LIMIT):
             yield field, f"{field} is at least 0, below {PRICE_LIMIT}, with at most nine decimals"
     yield from _share_problems(terms)
-    if terms.expiry_months is not None and not 1 <= terms.expiry_months <= EXPIRY_MONTHS_MAX:
-        yield "expiry_months", f"expiry_months is 1 to {EXPIRY_MONTHS_MAX}, or none for never"
+    yield from _expiry_problems(terms)
+    if not 1 <= terms.recover_percent <= PERCENT_MAX:
+        yield "recover_percent", f"recover_percent is 1 to {PERCENT_MAX}"
     if not 0 <= terms.return_grace_days <= GRACE_DAYS_MAX:
         yield "return_grace_days", f"return_grace_days is 0 to {GRACE_DAYS_MAX}"
+
+
+def _expiry_problems(terms: ContractTerms) -> Iterator[tuple[str, str]]:
+    rule, months = expiry_rule(terms), terms.expiry_months
+    least = 0 if rule == ExpiryRule.END_OF_YEAR else 1
+    if rule == ExpiryRule.NEVER:
+        if months is not None:
+            yield "expiry_months", "points that never expire have no expiry_months; leave them out"
+    elif months is None or not least <= months <= EXPIRY_MONTHS_MAX:
+        yield "expiry_months", f"with {rule} expiry_months is {least} to {EXPIRY_MONTHS_MAX}"
+    inactivity = terms.inactivity_months
+    if inactivity is not None and not 1 <= inactivity <= EXPIRY_MONTHS_MAX:
+        yield "inactivity_months", f"inactivity_months is 1 to {EXPIRY_MONTHS_MAX}, or none"
+    days = terms.expiry_notice_days
+    if len(set(days)) < len(days) or not all(1 <= day <= NOTICE_DAYS_MAX for day in days):
+        yield "expiry_notice_days", f"expiry_notice_days are 1 to {NOTICE_DAYS_MAX}, each once"
 
 
 def _share_problems(terms: ContractTerms) -> Iterator[tuple[str, str]]:

@@ -28,6 +28,7 @@ class PointCurrency(Table):
     no = SmallInt(primary_key=True, default=1)
     code = Text()
     name = Text()
+    partner_no = Integer(null=True, default=None)
 
 
 class Coalition(Table):
@@ -37,6 +38,7 @@ class Coalition(Table):
     name = Text()
     timezone = Text()
     point_currency_no = SmallInt()
+    expiry_suspended_tiers = Array(base_column=Text())
     created_at = Timestamptz(default=None)
 
 

@@ -81,6 +81,32 @@ class Coalition(msgspec.Struct, frozen=True):
     name: str
     timezone: str
     point_currency_no: int
+    expiry_suspended_tiers: tuple[str, ...] = ()
+    """Members of these tiers keep their points however long."""
+
+
+class PointCurrency(msgspec.Struct, frozen=True):
+    """A kind of points: the coalition's own, or one that a partner issues for itself."""
+
+    no: int
+    code: str
+    name: str
+    partner_no: int | None = None
+    """Whose own it is; None: the coalition's."""
+
+
+class ExchangeRate(msgspec.Struct, frozen=True):
+    """`from_points` of one currency become `to_points` of another, until the next rate begins."""
+
+    no: int
+    from_no: int
+    to_no: int
+    from_points: int
+    to_points: int
+    valid_from: datetime
+    made_at: datetime
+    prepared_by: str
+    approved_by: str
 
 
 class Partner(msgspec.Struct, frozen=True):

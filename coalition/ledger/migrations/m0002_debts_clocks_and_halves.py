@@ -116,6 +116,7 @@ CREATE TABLE holder_clock (
 
 RIGHTS = """
 GRANT SELECT ON debt, debt_entry, expiry_clock, holder_clock TO coalition_poster;
+GRANT SELECT ON expiry_clock TO coalition_tenant;
 GRANT INSERT ON debt, debt_entry, holder_clock TO coalition_poster;
 GRANT UPDATE (booked, recovered, written_off, moved) ON debt TO coalition_poster;
 GRANT UPDATE (last_activity, live_until) ON holder_clock TO coalition_poster;
