@@ -22,6 +22,7 @@ BY_BUCKET = {
     "debt": MEMBERS,
     "debt_entry": MEMBERS,
     "holder_clock": MEMBERS,
+    "earning_bonus": MEMBERS,
     "member": MEMBERS,
     "member_key": MEMBERS,
     "personal_data": MEMBERS,
@@ -33,6 +34,8 @@ BY_BUCKET = {
     CLAIMS: None,
     "idempotency_claim": CLAIMS,
     "contact_index": CLAIMS,
+    "guard_count": CLAIMS,
+    "guard_sighting": CLAIMS,
     "batch": CLAIMS,
     "batch_chunk": CLAIMS,
 }
@@ -48,6 +51,8 @@ REFERENCE = (
     "exchange_rate",
     "expiry_clock",
     "earning_rule",
+    "guard_rule",
+    "rule_version",
 )
 """Small tables that every node holds whole, in the order of their foreign keys."""
 
@@ -59,6 +64,9 @@ LOCAL: tuple[str, ...] = (
     "approval",
     "audit_log",
     "audit_log_head",
+    "guard_batch",
+    "guard_case",
+    "guard_hit",
     "client",
     "client_key",
     "client_secret",

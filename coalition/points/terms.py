@@ -1,6 +1,8 @@
 """The terms of business in memory: catalogue and earning rules of one version."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -10,6 +12,11 @@ from coalition.federation.expiry import earned_month, last_spendable_day
 from coalition.federation.terms import Contract, Store
 from coalition.kernel.database import Connection
 from coalition.ledger.provenance import Provenance
+from coalition.points.bonuses.active import ActiveRules
+from coalition.points.bonuses.compiled import OPERATOR, RuleVersion
+from coalition.points.bonuses.store import versions as rule_versions
+from coalition.points.guards.queries import read_rules as read_guards
+from coalition.points.guards.rules import NO_GUARDS, ActiveGuards
 from coalition.points.refusals import OtherStore, StoreClosed, TimeOutOfBounds
 from coalition.points.rules import EarningRule, EarningRules
 
@@ -24,10 +31,20 @@ _RULES = (
 class Terms:
     """One version of everything that decides what a till's request means."""
 
-    def __init__(self, kept: Catalogue, rules: EarningRules) -> None:
-        """Hold the catalogue and the rules of one version."""
+    def __init__(
+        self,
+        kept: Catalogue,
+        rules: EarningRules,
+        versions: Sequence[RuleVersion] = (),
+        guards: ActiveGuards = NO_GUARDS,
+    ) -> None:
+        """Hold catalogue, base rates, versions of earning rules and guards of one version."""
         self.catalogue = kept
         self.rules = rules
+        self.active = ActiveRules(versions, rules)
+        self.has_rules = bool(versions)
+        """Whether anything beyond the base rates was ever agreed on."""
+        self.guards = guards
         self._provenances: dict[tuple[int, int], Provenance] = {}
 
     def day(self, instant: datetime) -> date:
@@ -55,6 +72,20 @@ class Terms:
             )
         return known
 
+    def provenance(self, contract: Contract, earned_at: datetime, *, funder_no: int) -> Provenance:
+        """Return where points come from that `funder_no` pays for: a partner, or the operator.
+
+        The price is that of the issuer's contract, the share paid at issue that of the funder's;
+        the operator pays everything at issue. Raises `NoContract` for a funder without one.
+        """
+        base = self.base_provenance(contract, earned_at)
+        if funder_no == contract.partner_no:
+            return base
+        share = Decimal(1)
+        if funder_no != OPERATOR:
+            share = self.catalogue.contract_at(funder_no, earned_at).prefunded_share
+        return base._replace(funder_no=funder_no, prefunded_share=share)
+
     def store(self, partner_no: int, code: str | None, bound_no: int | None) -> int | None:
         """Return the number of the open store that a till names, or is bound to."""
         store: Store
@@ -75,7 +106,9 @@ async def load(connection: Connection) -> Terms:
     """Read the catalogue and the earning rules; a change in between is seen at the next refresh."""
     kept = await catalogue.load(connection)
     rules = [msgspec.convert(dict(row), EarningRule) for row in await connection.fetch(_RULES)]
-    return Terms(kept, EarningRules(rules))
+    guards = ActiveGuards(await read_guards(connection))
+    versions = await rule_versions(connection)
+    return Terms(kept, EarningRules(rules), versions, guards=guards)
 
 
 async def refresh(connection: Connection, held: Terms | None) -> Terms:

@@ -9,6 +9,7 @@ import structlog
 
 from coalition.points.bonuses.baskets import Basket
 from coalition.points.bonuses.compiled import Rule, RuleVersion, ready
+from coalition.points.bonuses.conditions import BadConditionError
 from coalition.points.rules import EarningRules
 
 _REMEMBERED_MOST = 1024
@@ -49,7 +50,9 @@ class ActiveRules:
         """Compile `versions` and find out when each of them holds."""
         self.base = base
         self._spans = [
-            (ready(version), begins, ends) for version, begins, ends in in_force(versions)
+            (rule, begins, ends)
+            for version, begins, ends in in_force(versions)
+            if (rule := _ready_or_none(version)) is not None
         ]
         self._by_no = {rule.no: rule for rule, _, _ in self._spans}
         self._timelines: dict[int, _Timeline] = {}
@@ -66,7 +69,11 @@ class ActiveRules:
         found = self._span(basket.partner_no, basket.occurred_at).candidates(basket)
         if not basket.personal:
             return found
-        personal = tuple(rule for rule in basket.personal if rule.welcomes(basket))
+        personal = tuple(
+            rule
+            for rule in basket.personal
+            if rule.welcomes(basket) and rule.holds_at(basket.occurred_at)
+        )
         return tuple(sorted(found + personal, key=_place)) if personal else found
 
     def caps_for(self, basket: Basket) -> tuple[tuple[int, str], ...]:
@@ -110,6 +117,15 @@ class ActiveRules:
             )
             spans.append(_Span(tuple(sorted(holding, key=_place))))
         return starts, spans
+
+
+def _ready_or_none(version: RuleVersion) -> Rule | None:
+    """Return the rule, or None when the library no longer takes its condition: it holds no more."""
+    try:
+        return ready(version)
+    except BadConditionError as bad:
+        _logger.exception("rule_condition_refused", rule=version.code, why=str(bad))
+        return None
 
 
 def in_force(

@@ -88,6 +88,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     caps: tuple[Cap, ...] = ()
     funding: tuple[tuple[int, int], ...] = ((ISSUER, 1),)
     condition: Condition | None = None
+    begins: datetime | None = None
+    """Of a member's own bonus: when it begins; other rules are found by their time."""
+    ends: datetime | None = None
 
     @property
     def needs_standings(self) -> bool:
@@ -106,6 +109,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             and (not self.segments or not self.segments.isdisjoint(basket.segments))
             and (not self.flags or not self.flags.isdisjoint(basket.flags))
         )
+
+    def holds_at(self, instant: datetime) -> bool:
+        """Tell whether a member's own bonus holds at `instant`."""
+        begun = self.begins is None or self.begins <= instant
+        return begun and (self.ends is None or instant < self.ends)
 
     def is_open(self, local: datetime) -> bool:
         """Tell whether the rule holds on this weekday and at this hour."""

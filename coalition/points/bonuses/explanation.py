@@ -25,7 +25,9 @@ def reasons(base: Base, gains: tuple[Gain, ...], currency: str) -> list[Reason]:
 
 
 def rule_name(rule: Rule) -> str:
-    """Return how a reason names a rule version: rule:weekend-fruit@2."""
+    """Return how a reason names a rule version: rule:weekend-fruit@2, or a member's own bonus."""
+    if rule.version == 0:
+        return f"bonus:{rule.code}"
     return f"rule:{rule.code}@{rule.version}"
 
 

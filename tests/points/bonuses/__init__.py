@@ -1,0 +1,1 @@
+"""Tests of earning rules: documents, conditions, evaluation and keeping."""
