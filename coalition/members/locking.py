@@ -26,7 +26,12 @@ async def lock_open(connection: Connection, members: Iterable[MemberId]) -> None
 
 def check_open(standing: queries.Standing) -> None:
     """Refuse a member who was merged or closed."""
-    if standing.merged_into is not None:
-        raise HolderMerged(merged_into=str(standing.merged_into))
+    check_merged(standing)
     if standing.state is MemberState.CLOSED:
         raise MemberIsClosed
+
+
+def check_merged(standing: queries.Standing) -> None:
+    """Refuse a member who was merged, naming the survivor."""
+    if standing.merged_into is not None:
+        raise HolderMerged(merged_into=str(standing.merged_into))

@@ -17,6 +17,18 @@ class MemberIsClosed(Conflict):
     code, title = "member_closed", "Member closed"
 
 
+class PointsRemain(Conflict):
+    """Points are left; spend them first, or close the membership with `--forfeit-points`."""
+
+    code, title = "points_remain", "Points remain"
+
+
+class DebtRemains(Conflict):
+    """The member owes points; have them paid, or close with `--write-off-debt`."""
+
+    code, title = "debt_remains", "Debt remains"
+
+
 class TooManyCards(Conflict):
     """The member holds as many cards as one may; replace one instead."""
 

@@ -1,4 +1,4 @@
-"""Use cases of members: enrol, find, show, freeze, close; each joins the caller's transaction.
+"""Use cases of members: enrol, find, show, freeze; each joins the caller's transaction.
 
 A change of state that changes something is in the audit log.
 """
@@ -14,12 +14,13 @@ from coalition.kernel.database.transactions import TENANT_ROLE
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId, random_id
 from coalition.ledger import holders
-from coalition.members import consents, queries, relations, sealing, states
+from coalition.members import consents, queries, relations, sealing
 from coalition.members.blind_index import contact_digest
 from coalition.members.consents import Consent
 from coalition.members.contacts import ContactKind
+from coalition.members.locking import check_open
 from coalition.members.personal import Enrolment, PersonalData, checked
-from coalition.members.queries import Claim, NewMember
+from coalition.members.queries import Claim, NewMember, Standing
 from coalition.members.refusals import (
     CardTaken,
     ContactTaken,
@@ -29,7 +30,7 @@ from coalition.members.refusals import (
     UnknownMember,
 )
 from coalition.members.sealing import MemberKeys
-from coalition.members.states import MemberState
+from coalition.members.states import STATE_OF_HOLDER, MemberState
 from coalition.oversight import audit_log
 
 TAKEN: dict[ContactKind, type[ContactTaken]] = {
@@ -143,18 +144,16 @@ async def show(member_id: MemberId, *, partner_no: int, keys: MemberKeys) -> Mem
 
 
 async def freeze(member_id: MemberId, *, actor: str, at: datetime) -> None:
-    """Stop the member's points until `unfreeze`. Raises `UnknownMember`, `MemberIsClosed`."""
+    """Stop the member's points until `unfreeze`.
+
+    Raises `UnknownMember`, `HolderMerged` or `MemberIsClosed`.
+    """
     await _change_state(member_id, MemberState.FROZEN, at, action="member.frozen", actor=actor)
 
 
 async def unfreeze(member_id: MemberId, *, actor: str, at: datetime) -> None:
-    """Let a frozen member's points move again. Raises `UnknownMember`, `MemberIsClosed`."""
+    """Let a frozen member's points move again; raises as `freeze` does."""
     await _change_state(member_id, MemberState.ACTIVE, at, action="member.unfrozen", actor=actor)
-
-
-async def close(member_id: MemberId, *, actor: str, at: datetime) -> None:
-    """End a membership for good and set its contacts free for others. Raises `UnknownMember`."""
-    await _change_state(member_id, MemberState.CLOSED, at, action="member.closed", actor=actor)
 
 
 def opened(
@@ -243,13 +242,11 @@ async def _change_state(
         stored = await queries.lock_member(connection, member_id)
         if stored is None:
             raise UnknownMember
-        states.check_change(stored.state, wanted)
+        check_open(Standing(stored.state, stored.merged_into))
         if stored.state is wanted:
             return
         await queries.change_state(connection, member_id, wanted, at)
-        await holders.set_state(connection, member_id, states.STATE_OF_HOLDER[wanted])
-        if wanted is MemberState.CLOSED:
-            await queries.release_all_contacts(connection, member_id)
+        await holders.set_state(connection, member_id, STATE_OF_HOLDER[wanted])
         subject = f"member:{member_id}"
         await audit_log.record(
             connection, actor=actor, action=action, subject=subject, facts={}, at=at

@@ -7,20 +7,25 @@ lies over the one beneath it, which shows again when the year is over. No job en
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import msgspec
 
+from coalition.federation import catalogue
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
+from coalition.ledger import holders
+from coalition.ledger.holders import OPEN_END
 from coalition.members.locking import lock_open
 from coalition.members.refusals import InvalidStanding
 
 LONGEST_VALUE = 60
 LONGEST_SOURCE = 100
+INSTANT = timedelta(microseconds=1)
 
 Kind = Literal["tier", "plan", "segment", "flag"]
 
@@ -167,7 +172,7 @@ async def end(
 ) -> None:
     """Let the member no longer be `value` from `ends_at` on; what held before is still on record.
 
-    The time for which a tier has suspended the expiry of points stays: it was promised. Raises as
+    Points whose expiry a tier has suspended end then, unless another such tier holds. Raises as
     `grant` does.
     """
     fact = Fact(
@@ -183,12 +188,36 @@ async def end(
     await add(connection, [fact])
 
 
+async def end_all(connection: Connection, member: MemberId, *, source: str, at: datetime) -> None:
+    """End everything that a member, who is locked, is or would become; for one who leaves."""
+    held: dict[tuple[StandingKind, str], bool] = {}
+    for fact in await history(connection, member):
+        is_over = fact.valid_until is not None and fact.valid_until <= at
+        held[fact.kind, fact.value] = fact.held and not is_over
+    ends = [
+        Fact(
+            member_id=member,
+            kind=kind,
+            value=value,
+            held=False,
+            valid_from=at,
+            valid_until=None,
+            source=source,
+            made_at=at,
+        )
+        for (kind, value), is_held in held.items()
+        if is_held
+    ]
+    await append(connection, ends)
+
+
 async def add(connection: Connection, facts: Sequence[Fact]) -> None:
     """Write down any number of facts in one set of statements, in order; raises as `grant` does."""
     for fact in facts:
         _check(fact)
     await lock_open(connection, (fact.member_id for fact in facts))
-    await _append(connection, facts)
+    await append(connection, facts)
+    await _suspend_expiry(connection, facts)
 
 
 async def history(connection: Connection, member: MemberId) -> list[Fact]:
@@ -197,7 +226,8 @@ async def history(connection: Connection, member: MemberId) -> list[Fact]:
     return [msgspec.convert(dict(row), Fact) for row in rows]
 
 
-async def _append(connection: Connection, facts: Sequence[Fact]) -> None:
+async def append(connection: Connection, facts: Sequence[Fact]) -> None:
+    """Write facts down as they are, about members who are locked."""
     await connection.execute(
         _ADD,
         [bucket_of(fact.member_id) for fact in facts],
@@ -211,6 +241,31 @@ async def _append(connection: Connection, facts: Sequence[Fact]) -> None:
         [fact.made_at for fact in facts],
         [fact.given_as for fact in facts],
     )
+
+
+async def _suspend_expiry(connection: Connection, facts: Sequence[Fact]) -> None:
+    """Tell the ledger until when the tiers of the members, as they are now, suspend expiry."""
+    if not any(fact.kind is StandingKind.TIER for fact in facts):
+        return
+    known = await catalogue.load(connection)
+    tiers = known.coalition.expiry_suspended_tiers if known.is_set_up else ()
+    for member in {fact.member_id for fact in facts if fact.value in tiers}:
+        kept = await history(connection, member)
+        until = suspended_until([fact for fact in kept if fact.value in tiers], known.zone)
+        await holders.resume_expiry(connection, member, until)
+        await holders.suspend_expiry(connection, member, until)
+
+
+def suspended_until(facts: Iterable[Fact], zone: ZoneInfo) -> date:
+    """Return the last day in `zone` on which one of the tiers that `facts` tell of is held."""
+    last_days: dict[str, date] = {}
+    for fact in facts:
+        if fact.kind is StandingKind.TIER:
+            end = fact.valid_until if fact.held else fact.valid_from
+            day = OPEN_END if end is None else (end - INSTANT).astimezone(zone).date()
+            known = last_days.get(fact.value, day)
+            last_days[fact.value] = max(known, day) if fact.held else min(known, day)
+    return max(last_days.values())
 
 
 def _standings(held: Iterable[asyncpg.Record]) -> Standings:

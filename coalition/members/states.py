@@ -1,9 +1,8 @@
-"""The states of a member and which may follow which."""
+"""The states of a member, and what the ledger is told of them."""
 
 from enum import StrEnum
 
 from coalition.ledger.accounts import HolderState
-from coalition.members.refusals import MemberIsClosed
 
 
 class MemberState(StrEnum):
@@ -12,6 +11,7 @@ class MemberState(StrEnum):
     ACTIVE = "active"
     FROZEN = "frozen"
     CLOSED = "closed"
+    """For good; the person may be enrolled anew."""
 
 
 STATE_OF_HOLDER = {
@@ -20,9 +20,3 @@ STATE_OF_HOLDER = {
     MemberState.CLOSED: HolderState.CLOSED,
 }
 """What the ledger is told of each state."""
-
-
-def check_change(present: MemberState, wanted: MemberState) -> None:
-    """Refuse to bring a closed member back; active and frozen may turn into each other at will."""
-    if present is MemberState.CLOSED and wanted is not MemberState.CLOSED:
-        raise MemberIsClosed

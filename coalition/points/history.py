@@ -256,7 +256,7 @@ def _reason(recorded: Recorded, bought: Purchase | None, terms: Terms) -> Reason
         case Kind.REVERSAL:
             return reversed_reason(recorded.points, recorded.reason)
         case Kind.EXPIRE:
-            return Reason("expiry", recorded.points, _WHY[kind])
+            return Reason("expiry", recorded.points, recorded.reason or _WHY[kind])
         case _:
             return Reason(_KINDS[kind].value, recorded.points, recorded.reason or _WHY[kind])
 

@@ -13,7 +13,7 @@ from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, bucket_of
 from coalition.kernel.settings import Settings
 from coalition.ledger import posting
-from coalition.members import service
+from coalition.members import closing, service
 from coalition.members.contacts import ContactKind
 from coalition.members.refusals import UnknownMember
 from coalition.members.sealing import MemberKeys
@@ -115,13 +115,36 @@ def unfreeze(context: click.Context, *, member_id: UUID, by: str) -> None:
 @member.command()
 @click.argument("member_id", type=click.UUID)
 @by_option
+@click.option("--forfeit-points", is_flag=True, help="Give up the points that are left.")
+@click.option("--write-off-debt", is_flag=True, help="Let the points that are owed go.")
 @place_options
 @click.pass_context
-@example("coalition member close 8cf51be2-9d72-458f-a1d0-370077b9240b --by anna")
-def close(context: click.Context, *, member_id: UUID, by: str) -> None:
+@example("coalition member close 8cf51be2-9d72-458f-a1d0-370077b9240b --by anna --forfeit-points")
+def close(
+    context: click.Context,
+    *,
+    member_id: UUID,
+    by: str,
+    forfeit_points: bool,
+    write_off_debt: bool,
+) -> None:
     """End the membership of MEMBER_ID for good; cards and addresses are free for others."""
-    _change(context, service.close, member_id, by)
+
+    async def work(_: Settings) -> closing.Closed:
+        return await closing.close(
+            MemberId(member_id),
+            actor=by,
+            at=SystemClock().now(),
+            forfeit_points=forfeit_points,
+            write_off_debt=write_off_debt,
+        )
+
+    closed = do(place_of(context), work)
     say("The member is closed.")
+    if closed.forfeited_points:
+        say(f"{closed.forfeited_points} points are forfeited.")
+    if closed.written_off_points:
+        say(f"{closed.written_off_points} points are no longer owed.")
 
 
 def _change(context: click.Context, change: _Change, member_id: UUID, actor: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, random_id
-from coalition.members import service
+from coalition.members import closing, service
 from coalition.members.cards import MOST_CARDS, add_card, replace_card
 from coalition.members.contacts import ContactKind
 from coalition.members.personal import Enrolment
@@ -117,7 +117,7 @@ async def test_cards_of_the_closed_and_the_unknown_are_not_changed(
         await add_card(member_id, card="?", keys=keys, actor=ACTOR, at=at)
     with pytest.raises(UnknownMember):
         await add_card(MemberId(random_id()), card="NEW1", keys=keys, actor=ACTOR, at=at)
-    await service.close(member_id, actor=ACTOR, at=at)
+    await closing.close(member_id, actor=ACTOR, at=at)
     with pytest.raises(MemberIsClosed):
         await replace_card(
             member_id, old_card="CARD", new_card="NEW1", keys=keys, actor=ACTOR, at=at

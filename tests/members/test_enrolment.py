@@ -9,7 +9,7 @@ import pytest
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Invalid
 from coalition.kernel.ids import MemberId, bucket_of, random_id
-from coalition.members import service
+from coalition.members import closing, service
 from coalition.members.blind_index import card_digest
 from coalition.members.contacts import ContactKind
 from coalition.members.personal import Enrolment
@@ -250,8 +250,8 @@ async def test_freezing_and_closing_reach_the_ledger_and_closing_is_final(
         (service.freeze, 2),
         (service.freeze, 2),
         (service.unfreeze, 1),
-        (service.close, 3),
-        (service.close, 3),
+        (closing.close, 3),
+        (closing.close, 3),
     ):
         await change(member_id, actor="staff:anna", at=at + timedelta(days=1))
         async with transaction() as connection:
@@ -270,7 +270,7 @@ async def test_freezing_and_closing_reach_the_ledger_and_closing_is_final(
 
 async def test_a_closed_members_card_is_free_for_another(keys: MemberKeys, at: datetime) -> None:
     first = await service.enrol(Enrolment(card="97520001"), partner_no=1, keys=keys, at=at)
-    await service.close(first.member_id, actor="staff:anna", at=at)
+    await closing.close(first.member_id, actor="staff:anna", at=at)
     second = await service.enrol(Enrolment(card="97520001"), partner_no=1, keys=keys, at=at)
     assert await service.find(ContactKind.CARD, "97520001", keys=keys) == second.member_id
 

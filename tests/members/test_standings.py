@@ -1,12 +1,13 @@
 """Standings: what holds at an instant, what lies beneath, what ends early, what is refused."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from coalition.federation import service as federation
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, random_id
-from coalition.members import service, standings
+from coalition.members import closing, service, standings
 from coalition.members.personal import Enrolment
 from coalition.members.refusals import InvalidStanding, MemberIsClosed, UnknownMember
 from coalition.members.sealing import MemberKeys
@@ -128,6 +129,39 @@ async def test_many_members_are_read_at_once_and_who_is_nothing_is_left_out(
     assert nobody == {}
 
 
+async def suspended(member: MemberId) -> date | None:
+    async with transaction() as connection:
+        found = await connection.fetchval(
+            "SELECT expiry_suspended_until FROM holder WHERE id = $1", member
+        )
+        assert found is None or isinstance(found, date)
+        return found
+
+
+async def test_tiers_of_the_coalition_s_choice_suspend_expiry_until_the_last_of_them_ends(
+    keys: MemberKeys, at: datetime
+) -> None:
+    await federation.create_coalition(
+        name="Points", timezone="Europe/Stockholm", actor="staff:anna", at=at
+    )
+    async with transaction() as connection:
+        await connection.execute("UPDATE coalition SET expiry_suspended_tiers = '{gold,platinum}'")
+    member = await a_member("PATIENT", keys, at)
+    await granted(member, "tier", "silver", at)
+    await granted(member, "segment", "gold", at)
+    assert await suspended(member) is None
+    await granted(member, "tier", "gold", at, datetime(2027, 6, 30, 22, tzinfo=UTC))
+    assert await suspended(member) == date(2027, 6, 30), "midnight in Stockholm ends the day before"
+    await granted(member, "tier", "gold", at, at + HOUR)
+    assert await suspended(member) == date(2027, 6, 30), "the earlier grant still holds"
+    await granted(member, "tier", "platinum", at)
+    assert await suspended(member) == date(9999, 12, 31)
+    await ended(member, "tier", "platinum", at + 30 * 24 * HOUR)
+    assert await suspended(member) == date(2027, 6, 30)
+    await ended(member, "tier", "gold", at + HOUR)
+    assert await suspended(member) == (at + 30 * 24 * HOUR).date()
+
+
 @pytest.mark.parametrize("value", ["", " gold", "x" * 61, "go\nld"])
 async def test_a_value_that_nobody_could_type_again_is_refused(
     value: str, keys: MemberKeys, at: datetime
@@ -151,6 +185,6 @@ async def test_nobody_unknown_and_nobody_closed_is_granted_anything(
     with pytest.raises(UnknownMember):
         await granted(MemberId(random_id()), "tier", "gold", at)
     member = await a_member("CLOSED", keys, at)
-    await service.close(member, actor="staff:anna", at=at)
+    await closing.close(member, actor="staff:anna", at=at)
     with pytest.raises(MemberIsClosed):
         await granted(member, "tier", "gold", at)

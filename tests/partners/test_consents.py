@@ -7,7 +7,7 @@ import pytest
 
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, random_id
-from coalition.members import consents, service
+from coalition.members import closing, consents
 from tests.support.http import Coalition, Shop
 
 MAILS = {
@@ -142,6 +142,6 @@ async def test_a_list_of_consents_has_some_and_not_too_many(grocer: Shop) -> Non
 
 async def test_a_closed_member_agrees_to_nothing_more(grocer: Shop, at: datetime) -> None:
     member = await grocer.new_member()
-    await service.close(MemberId(UUID(str(member))), actor="staff:anna", at=at)
+    await closing.close(MemberId(UUID(str(member))), actor="staff:anna", at=at)
     refused = await grocer.post(f"/v1/members/{member}/consents", {"consents": [MAILS]})
     assert (refused.status_code, refused.json()["code"]) == (409, "member_closed")
