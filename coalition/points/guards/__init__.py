@@ -1,0 +1,1 @@
+"""Fraud guards of the till: what is judged before posting, and watched after."""

@@ -1,0 +1,297 @@
+"""The guards after the commit: counts what was posted, set by set, and opens cases.
+
+A batch is counted once, however often its event is delivered: it is marked in the transaction that
+counts it. So is what the cases get. What the till hears does not depend on any of this.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+import structlog
+
+from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.ids import MemberId, digest16, uuid_from_bytes
+from coalition.kernel.outbox import Delivery
+from coalition.ledger import acts as ledger_acts
+from coalition.ledger.accounts import Kind
+from coalition.members import service as members
+from coalition.members.refusals import MemberIsClosed, UnknownMember
+from coalition.points import terms as business
+from coalition.points.guards import queries, rules
+from coalition.points.guards.documents import DISTINCT, GuardRule, Mode, Subject
+from coalition.points.guards.queries import KEPT_MOST, Hit, NewCase, Range
+from coalition.points.guards.rules import NOTHING, Act, ActiveGuards, ActKind, Count, Key
+from coalition.points.guards.signals import GUARDED, Outcome, PostedBatch, Signal, Signals
+from coalition.points.terms import Terms
+
+ACTOR = "system:guards"
+BATCHES_KEPT = timedelta(days=14)
+"""How long it is remembered that a batch was counted: longer than any job is tried again."""
+
+_KINDS = {
+    Kind.ISSUE: ActKind.ISSUE,
+    Kind.REDEEM: ActKind.REDEMPTION,
+    Kind.REVERSAL: ActKind.REVERSAL,
+}
+
+_logger = structlog.get_logger(__name__)
+
+
+class Noticed(NamedTuple):
+    """Acts of one subject that passed the number of a rule within the window ending with `slot`."""
+
+    rule: GuardRule
+    subject: str
+    slot: int
+    outcome: Outcome
+    reached: int
+    acts: tuple[Act, ...]
+
+
+class Watcher:
+    """Keeps the rules of the present version in memory between deliveries."""
+
+    def __init__(self) -> None:
+        """Know nothing yet; the first delivery loads the rules."""
+        self._terms: Terms | None = None
+
+    async def watch(self, deliveries: Sequence[Delivery], at: datetime) -> None:
+        """Count the acts that `deliveries` tell of, and write what passes a number into cases."""
+        await retrying(lambda: self._watch(deliveries, at))
+
+    async def _watch(self, deliveries: Sequence[Delivery], at: datetime) -> None:
+        async with transaction() as connection:
+            terms = self._terms = await business.refresh(connection, self._terms)
+            batches = _batches(deliveries)
+            told = {one.id: one for one in deliveries if one.kind == GUARDED}
+            fresh = await queries.take(connection, [*batches, *told], at)
+            acts = await _posted(connection, [one for no, one in batches.items() if no in fresh])
+            signals = [
+                signal
+                for no, one in told.items()
+                if no in fresh
+                for signal in msgspec.convert(one.payload, Signals).signals
+            ]
+            acts += [signal.act for signal in signals if signal.rule_no is None]
+            zone = terms.catalogue.zone
+            noticed = await _count(connection, acts, terms.guards, zone)
+            noticed += _of_signals(signals, terms.guards, zone)
+            await _write(connection, noticed, zone, at)
+
+
+async def tidy(at: datetime) -> int:
+    """Drop counts that lie before every window of their rule; return how many rows."""
+    async with transaction() as connection:
+        terms = await business.load(connection)
+        if not terms.catalogue.is_set_up:
+            return 0
+        oldest = {}
+        for rule in await queries.read_rules(connection, retired=True):
+            window = rule.document.window
+            if window is not None:
+                slot = rules.slot_of(window, at, terms.catalogue.zone)
+                # As long again is kept, for acts that come in late.
+                oldest[rule.no] = slot - 2 * rules.length(window)
+        return await queries.forget(connection, oldest, batches_before=at - BATCHES_KEPT)
+
+
+def _batches(deliveries: Iterable[Delivery]) -> dict[UUID, PostedBatch]:
+    """Return the committed batches that name their partners; guards can look up no others."""
+    found = {}
+    for delivery in deliveries:
+        if delivery.kind != GUARDED and delivery.payload.get("partners"):
+            batch = msgspec.convert(delivery.payload, PostedBatch)
+            found[batch.batch] = batch
+    return found
+
+
+async def _posted(connection: Connection, batches: Sequence[PostedBatch]) -> list[Act]:
+    """Return what tills posted in `batches`, in the order of the postings."""
+    wanted = [(one.batch, partner_no) for one in batches for partner_no in one.partners]
+    if not wanted:
+        return []
+    cards: dict[bytes, str] = {}
+    for one in batches:
+        cards |= one.card_of()
+    recorded = await ledger_acts.of_batches(connection, wanted)
+    return [
+        Act(
+            _KINDS[Kind(one.kind)],
+            one.partner_no,
+            one.holder,
+            one.occurred_at,
+            one.points,
+            one.store_no,
+            one.client_no,
+            one.cashier,
+            cards.get(one.id.bytes[8:]),
+            one.kind == Kind.ISSUE and one.is_manual,
+            one.id,
+        )
+        for one in sorted(recorded, key=lambda one: one.id)
+    ]
+
+
+class _Tally:
+    """What the acts of one delivery add, by rule, subject and slot."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.sums: dict[tuple[Key, int], Count] = {}
+        self.sighted: list[tuple[Key, int, UUID]] = []
+        self.acts: dict[Key, list[tuple[int, Act]]] = {}
+        self.subjects: dict[Key, tuple[GuardRule, str]] = {}
+        self.single: list[Noticed] = []
+        self._zone = zone
+
+    def add(self, rule: GuardRule, act: Act) -> None:
+        document = rule.document
+        amount = rules.counts(document, act)
+        subject = rules.subject_text(document, act)
+        if amount is None or subject is None:
+            return
+        slot = rules.slot_of(document.window, act.occurred_at, self._zone)
+        if document.window is None:
+            if rules.is_passed(document, amount):
+                outcome = _outcome(rule)
+                self.single.append(Noticed(rule, subject, slot, outcome, amount.total, (act,)))
+            return
+        key = rules.key_of(rule.no, subject)
+        if document.measure in DISTINCT:
+            thing = rules.distinct_thing(document, act)
+            if thing is None:
+                return
+            self.sighted.append((key, slot, uuid_from_bytes(digest16("thing", thing))))
+        else:
+            self._sum(key, slot, amount)
+        self.subjects[key] = rule, subject
+        self.acts.setdefault(key, []).append((slot, act))
+
+    def add_sighted(self, new: Iterable[tuple[Key, int]]) -> None:
+        """Count what subjects had not been seen with before."""
+        for key, slot in new:
+            self._sum(key, slot, Count(1))
+
+    def _sum(self, key: Key, slot: int, amount: Count) -> None:
+        self.sums[key, slot] = rules.plus(self.sums.get((key, slot), NOTHING), amount)
+
+    def ranges(self) -> list[Range]:
+        """Return the slots that lie in one window with any of the acts."""
+        found = []
+        for key, acts in self.acts.items():
+            window = self.subjects[key][0].document.window
+            assert window is not None, "what has no window is not summed"
+            around = rules.length(window) - 1
+            slots = [slot for slot, _ in acts]
+            found.append(Range(key, min(slots) - around, max(slots) + around))
+        return found
+
+
+async def _count(
+    connection: Connection, acts: Sequence[Act], guards: ActiveGuards, zone: ZoneInfo
+) -> list[Noticed]:
+    """Count `acts` under every rule that watches; return what passed a number."""
+    tally = _Tally(zone)
+    for rule in guards.watched:
+        for act in acts:
+            tally.add(rule, act)
+    tally.add_sighted(await queries.sight(connection, tally.sighted))
+    await queries.add(connection, tally.sums)
+    held = await queries.read(connection, tally.ranges())
+    noticed = tally.single
+    for key, (rule, subject) in tally.subjects.items():
+        found = _worst(rule, held.get(key, {}), tally.acts[key])
+        if found is not None:
+            noticed.append(Noticed(rule, subject, *found))
+    return noticed
+
+
+def _worst(
+    rule: GuardRule, slots: Mapping[int, Count], acts: Sequence[tuple[int, Act]]
+) -> tuple[int, Outcome, int, tuple[Act, ...]] | None:
+    """Return the window with one of `acts` in it that passes the rule's number by the most."""
+    document = rule.document
+    assert document.window is not None, "what has no window is not summed"
+    size = rules.length(document.window)
+    passed = [
+        found
+        for found in rules.windows(slots, {slot for slot, _ in acts}, size)
+        if rules.is_passed(document, found.sum)
+    ]
+    if not passed:
+        return None
+    worst = max(passed, key=lambda found: (rules.reached(document, found.sum), found.end))
+    within = tuple(act for slot, act in acts if worst.end - size < slot <= worst.end)
+    return worst.end, _outcome(rule), rules.reached(document, worst.sum), within
+
+
+def _outcome(rule: GuardRule) -> Outcome:
+    return Outcome.FROZEN if rule.document.mode is Mode.FREEZE else Outcome.REPORTED
+
+
+def _of_signals(signals: Iterable[Signal], guards: ActiveGuards, zone: ZoneInfo) -> list[Noticed]:
+    """Return what enforced rules asked, let pass and refused; one retired since opens no case."""
+    found = []
+    for signal in signals:
+        rule = guards.by_no.get(signal.rule_no or 0)
+        if rule is None or signal.outcome is None:
+            continue
+        subject = rules.subject_text(rule.document, signal.act)
+        assert subject is not None, "an enforced rule has judged it"
+        slot = rules.slot_of(rule.document.window, signal.act.occurred_at, zone)
+        found.append(Noticed(rule, subject, slot, signal.outcome, signal.reached, (signal.act,)))
+    return found
+
+
+async def _write(
+    connection: Connection, noticed: Sequence[Noticed], zone: ZoneInfo, at: datetime
+) -> None:
+    """Add what was noticed to the open cases of its subjects; freeze where the rule says so."""
+    wanted = {(one.rule.no, one.subject): _case(one) for one in noticed}
+    cases = await queries.open_cases(connection, [wanted[key] for key in sorted(wanted)], at)
+    gathered: dict[tuple[UUID, int, Outcome], list[Noticed]] = {}
+    for one in noticed:
+        key = cases[one.rule.no, one.subject], one.slot, one.outcome
+        gathered.setdefault(key, []).append(one)
+    await queries.add_hits(
+        connection, [_hit(case, same, zone) for (case, _, _), same in sorted(gathered.items())]
+    )
+    frozen = {act.member for one in noticed if one.outcome is Outcome.FROZEN for act in one.acts}
+    for member in sorted(frozen):
+        await _freeze(member, at)
+
+
+async def _freeze(member: UUID, at: datetime) -> None:
+    try:
+        await members.freeze(MemberId(member), actor=ACTOR, at=at)
+    except (MemberIsClosed, UnknownMember) as refusal:
+        _logger.warning("guard_froze_nobody", code=refusal.code)
+
+
+def _case(one: Noticed) -> NewCase:
+    named = {Subject.MEMBER, Subject.CARD} & set(one.rule.document.subject)
+    act = one.acts[-1]
+    return NewCase(one.rule.no, one.subject, act.member if named else None, act.partner_no)
+
+
+def _hit(case: UUID, same: Sequence[Noticed], zone: ZoneInfo) -> Hit:
+    one = same[0]
+    window = one.rule.document.window
+    size = 1 if window is None else rules.length(window)
+    acts = [act for noticed in same for act in noticed.acts]
+    return Hit(
+        case,
+        one.slot,
+        one.outcome,
+        rules.slot_start(window, one.slot - size + 1, zone),
+        rules.slot_start(window, one.slot + 1, zone),
+        max(noticed.reached for noticed in same),
+        one.rule.document.most,
+        len(acts),
+        [act.posting for act in acts if act.posting is not None][:KEPT_MOST],
+        sorted({act.cashier for act in acts if act.cashier is not None})[:KEPT_MOST],
+        sorted({act.confirmed_by for act in acts if act.confirmed_by is not None})[:KEPT_MOST],
+    )
