@@ -52,5 +52,17 @@ class HoldState(IntEnum):
     EXPIRED = 4
 
 
+class DebtEntry(IntEnum):
+    """What happened to a debt."""
+
+    BOOKED = 1
+    RECOVERED = 2
+    """Paid by points; the entry names their posting."""
+    WRITTEN_OFF = 3
+    """Forgiven, by two of the staff."""
+    MOVED = 4
+    """To the holder who took everything over."""
+
+
 INTO_LOT = 1
 OUT_OF_LOT = -1

@@ -4,6 +4,7 @@ A draft is an intention with everything decided: amounts, provenance, days. The 
 refuses it; it does not know contracts or earning rules.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -94,8 +95,10 @@ class Reverse(msgspec.Struct, frozen=True, gc=False):
 
     A returned redemption goes back to the lots of its legs, in `order`: `reverse` from the last leg
     backwards, `proportional` by largest remainder. A lot that has expired meanwhile is replaced by
-    one that can be spent through `grace_expires_on`. A reversed issue takes back unspent points, or
-    refuses.
+    one that can be spent through `grace_expires_on`.
+
+    A reversed issue takes back unspent points. The spent ones it books as a debt where `debts` has
+    the contract of their lots, and refuses the whole where it does not.
     """
 
     posting: UUID
@@ -104,9 +107,62 @@ class Reverse(msgspec.Struct, frozen=True, gc=False):
     order: str
     grace_expires_on: date
     reason: str | None = None
+    debts: Mapping[int, int] = {}
+    """By contract: how much of each later issue pays the debt, in percent; 0 waits for staff."""
 
 
-Draft = Issue | Redeem | Hold | Capture | Void | Reverse
+class Adjust(msgspec.Struct, frozen=True, gc=False):
+    """Give points of a provenance to a holder, or take points in spending order, as staff decided.
+
+    The other side is `adjusted` of the till's partner, of the operator when that is 0.
+    """
+
+    holder: UUID
+    till: Till
+    currency_no: int
+    points: int
+    reason: str
+    given: Provenance | None = None
+    """Where points come from that are given; without it they are taken."""
+
+
+class Recover(msgspec.Struct, frozen=True, gc=False):
+    """Let points that a holder has pay what it owes, as staff decided; the oldest debt first."""
+
+    holder: UUID
+    till: Till
+    currency_no: int
+    points: int | None
+    """None is as many as are owed and there."""
+    issue: UUID | None = None
+    """Only the debt that this issue left."""
+    reason: str | None = None
+
+
+class Convert(msgspec.Struct, frozen=True, gc=False):
+    """Exchange points of one currency: every `from_points` taken become `to_points` given."""
+
+    holder: UUID
+    till: Till
+    currency_no: int
+    to_no: int
+    points: int
+    """At most so many are taken; less what no lot can give in whole multiples."""
+    from_points: int
+    to_points: int
+
+
+Draft = Issue | Redeem | Hold | Capture | Void | Reverse | Adjust | Recover | Convert
+
+
+class Recovered(NamedTuple):
+    """A posting that paid for a debt."""
+
+    posting: UUID
+    issue: UUID
+    """The issue whose points had been spent when it was reversed."""
+    issuer_no: int
+    points: int
 
 
 class Posted(msgspec.Struct):
@@ -115,6 +171,36 @@ class Posted(msgspec.Struct):
     posting: UUID
     holder: UUID
     points: int
+    debt: int = 0
+    """Points of a reversed issue that are owed since they had been spent; not among `points`."""
+    recovered: tuple[Recovered, ...] = ()
+    """What of issued points paid for debts at once; it is among `points`."""
+
+
+class Owed(msgspec.Struct):
+    """A reversal that could take nothing back: its points had all been spent and are owed now."""
+
+    holder: UUID
+    points: int
+
+
+class Paid(msgspec.Struct):
+    """Points that a holder had have paid for debts."""
+
+    holder: UUID
+    points: int
+    recovered: tuple[Recovered, ...]
+
+
+class Converted(msgspec.Struct):
+    """A conversion that was made: both halves, what was taken, given, and what stayed."""
+
+    posting: UUID
+    into_posting: UUID
+    holder: UUID
+    points: int
+    given: int
+    remainder: int
 
 
 class Held(msgspec.Struct):
@@ -126,4 +212,4 @@ class Held(msgspec.Struct):
     expires_at: datetime | None = None
 
 
-Outcome = Posted | Held | Refused
+Outcome = Posted | Owed | Paid | Converted | Held | Refused

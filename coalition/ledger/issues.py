@@ -1,19 +1,35 @@
-"""Issuing: lots of the receivers grow, all of a batch in one upsert."""
+"""Issuing: lots of the receivers grow, all of a batch in one upsert; who owes pays at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.ledger.accounts import INTO_LOT, Account, Kind
-from coalition.ledger.drafts import Issue, Outcome, Posted
+from coalition.ledger.drafts import Issue, Outcome, Posted, Recovered
+from coalition.ledger.holders import Standing
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import LotChanges
+from coalition.ledger.provenance import lot_id
+from coalition.ledger.recoveries import Recoveries
+from coalition.ledger.rules import Available
 
 
-async def issue(connection: Connection, journal: Journal, drafts: Sequence[Issue]) -> list[Outcome]:
-    """Post `drafts`; each makes one posting with a leg per grant."""
+async def issue(
+    connection: Connection,
+    journal: Journal,
+    drafts: Sequence[Issue],
+    owing: Mapping[UUID, Standing],
+) -> list[Outcome]:
+    """Post `drafts`; each makes one posting with a leg per grant.
+
+    Those to holders in `owing`, who are locked, pay debts by further postings, at most with the
+    points that they give.
+    """
     changes = LotChanges()
     outcomes: list[Outcome] = []
+    in_debt = {draft.holder for draft in drafts if draft.holder in owing} if owing else set()
+    recoveries = await Recoveries.of(connection, journal, in_debt)
     for draft in drafts:
         legs = _legs(draft, changes)
         posting = journal.add(
@@ -28,8 +44,13 @@ async def issue(connection: Connection, journal: Journal, drafts: Sequence[Issue
             rule_no=draft.rule_no,
         )
         points = sum(leg[1] for leg in legs)
-        outcomes.append(Posted(posting, draft.holder, points))
+        outcome = Posted(posting, draft.holder, points)
+        if draft.holder in in_debt:
+            available = _spendable(draft, legs, owing[draft.holder], journal.today)
+            outcome.recovered = _pay_debts(recoveries, draft, points, available, changes)
+        outcomes.append(outcome)
     await changes.write(connection)
+    await recoveries.write(connection)
     return outcomes
 
 
@@ -40,3 +61,37 @@ def _legs(draft: Issue, changes: LotChanges) -> list[Leg]:
         lot = changes.put_in(draft.holder, provenance, points)
         points_of[lot] = points_of.get(lot, 0) + points
     return [(lot, points, None) for lot, points in points_of.items()]
+
+
+def _pay_debts(
+    recoveries: Recoveries,
+    draft: Issue,
+    points: int,
+    available: list[Available],
+    changes: LotChanges,
+) -> tuple[Recovered, ...]:
+    payments = recoveries.shares_of_issue(
+        draft.holder,
+        draft.grants[0].provenance.currency_no,
+        points,
+        most=sum(one.points for one in available),
+    )
+    return recoveries.pay(payments, available, changes)
+
+
+def _spendable(
+    draft: Issue, legs: Sequence[Leg], standing: Standing, today: date
+) -> list[Available]:
+    """Return, in spending order, what of an issue can be spent today; one that comes late may not.
+
+    A clock never stands in the way: it runs anew from an issue.
+    """
+    until = standing.suspended_until
+    kept = until is not None and until >= today
+    live = {
+        lot_id(draft.holder, provenance)
+        for provenance, _ in draft.grants
+        if kept or provenance.expires_on is None or provenance.expires_on >= today
+    }
+    found = [Available(lot, points) for lot, points, _ in legs if lot in live]
+    return sorted(found, key=lambda available: available.lot.bytes)

@@ -6,30 +6,38 @@ draft that cannot be done gets its refusal and does not spoil the others.
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, assert_never
+from typing import Any
 from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.ledger import holders, lots, receipts, resolutions, reversals
 from coalition.ledger.accounts import Kind
+from coalition.ledger.adjustments import adjust
 from coalition.ledger.clocks import Activity, Clock, Started, lapsed, note
 from coalition.ledger.drafts import (
+    Adjust,
     Capture,
+    Convert,
     Draft,
     Hold,
     Issue,
     Outcome,
+    Owed,
     Posted,
+    Recover,
     Redeem,
     Reverse,
     Till,
     Void,
 )
 from coalition.ledger.ended import book_ended
+from coalition.ledger.holders import Standing
+from coalition.ledger.exchanging import convert
 from coalition.ledger.issues import issue
 from coalition.ledger.journal import Journal
-from coalition.ledger.provenance import NO_CLOCK
+from coalition.ledger.provenance import NO_CLOCK, Provenance
+from coalition.ledger.recoveries import recover
 from coalition.ledger.redemptions import hold, redeem
 from coalition.ledger.refusals import DuplicateReceipt, UnknownHold, UnknownPosting
 
@@ -56,7 +64,26 @@ PINNED_FOR_LINES = PINNED | {"plan_cache_mode": "force_custom_plan"}
 """The same for thousands of lines at once: planning anew costs them nothing, and a plan made when
 there was a single lot would read a whole table for each of them."""
 
-_STAGES: dict[type[Draft], int] = {Issue: 0, Redeem: 1, Hold: 2, Capture: 3, Void: 3, Reverse: 4}
+_Run = Callable[[Connection, Journal, Sequence[Any]], Awaitable[list[Outcome]]]  # Any: its kind
+
+_STAGES: dict[type[Draft], tuple[int, _Run]] = {
+    Redeem: (1, redeem),
+    Hold: (2, hold),
+    Capture: (3, resolutions.resolve_holds),
+    Void: (3, resolutions.resolve_holds),
+    Reverse: (4, reversals.reverse),
+    Adjust: (5, adjust),
+    Recover: (6, recover),
+    Convert: (7, convert),
+}
+"""In which stage of a wave drafts of each kind run, and what posts them; issues come before."""
+
+_ISSUES = 0
+_KINDS_OF_RECEIPTS: dict[type[Draft], Kind] = {
+    Issue: Kind.ISSUE,
+    Convert: Kind.CONVERSION,
+}
+"""Under which kind a receipt is used up; all others take points as payment."""
 
 
 Decide = Callable[[list[int]], Awaitable[dict[int, Draft | Refused]]]
@@ -77,6 +104,9 @@ class Batch:
         self.journal = journal
         self.outcomes: list[Outcome | None] = [None] * len(drafts)
         self.holders: dict[int, UUID] = {}
+        self.standings: dict[UUID, Standing] = {}
+        self.owing: dict[UUID, Standing] = {}
+        """The holders, all locked, that have debts: something is taken of what they are issued."""
         self.tills: dict[int, Till] = {}
         self.repeats: dict[int, bytes] = {}
         """Drafts whose receipt an earlier draft of the batch stands on, with its digest."""
@@ -175,8 +205,8 @@ async def _set_clocks(connection: Connection, batch: Batch, clocks: Sequence[Clo
     started = {
         Started(outcome.holder, provenance.currency_no, provenance.clock_no)
         for draft, outcome in zip(batch.drafts, batch.outcomes, strict=True)
-        if isinstance(draft, Issue) and isinstance(outcome, Posted)
-        for provenance, _ in draft.grants
+        if isinstance(outcome, Posted)
+        for provenance in _given(draft)
         if provenance.clock_no != NO_CLOCK
     }
     activities = {
@@ -188,10 +218,18 @@ async def _set_clocks(connection: Connection, batch: Batch, clocks: Sequence[Clo
     await note(connection, clocks, activities=activities, started=started, today=today)
 
 
+def _given(draft: Draft) -> list[Provenance]:
+    """Return where the points come from that a draft puts into new lots."""
+    if isinstance(draft, Issue):
+        return [grant.provenance for grant in draft.grants]
+    return [draft.given] if isinstance(draft, Adjust) and draft.given else []
+
+
 async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]) -> None:
     """Lock all from whom points may be taken, before anything else is locked; read the rest.
 
-    From those who have `lapsed` points are taken too, as expired.
+    From those who have `lapsed` points are taken too, as expired, and from those who owe, of what
+    they are issued.
     """
     takers: set[UUID] = set()
     receivers: set[UUID] = set()
@@ -201,11 +239,19 @@ async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]
             isinstance(draft, Issue) and not draft.is_open and batch.holders[i] not in lapsed
         )
         (receivers if is_receiver else takers).add(batch.holders[i])
-    states = await holders.lock(connection, takers) if takers else {}
-    if receivers - takers:
-        states |= await holders.read_states(connection, receivers - takers)
+    receivers -= takers
+    if receivers:
+        batch.standings |= await holders.read_states(connection, receivers)
+        takers |= {holder for holder, standing in batch.standings.items() if standing.owes}
+    if takers:
+        batch.standings |= await holders.lock(connection, takers)
     for i in batch.open():
-        batch.outcomes[i] = holders.refusal_by_state(states, batch.holders[i])
+        batch.outcomes[i] = holders.refusal_by_state(batch.standings, batch.holders[i])
+    batch.owing = {
+        holder: standing
+        for holder, standing in batch.standings.items()
+        if standing.owes and holder in takers
+    }
 
 
 async def _claim_receipts(connection: Connection, batch: Batch) -> dict[int, bytes]:
@@ -284,7 +330,7 @@ def receipt_digest(draft: Draft, till: Till | None) -> bytes | None:
     """Return the digest under which the receipt of `draft` is claimed; None: it stands on none."""
     if till is None or till.receipt is None or isinstance(draft, Hold | Reverse):
         return None
-    kind = Kind.ISSUE if isinstance(draft, Issue) else Kind.REDEEM
+    kind = _KINDS_OF_RECEIPTS.get(type(draft), Kind.REDEEM)
     return receipts.digest(
         partner_no=till.partner_no,
         store_no=till.store_no,
@@ -303,7 +349,8 @@ def _waves(batch: Batch) -> list[list[int]]:
     last: dict[UUID, tuple[int, int]] = {}
     sets: dict[tuple[int, int], list[int]] = {}
     for i in batch.open():
-        stage = _STAGES[type(batch.drafts[i])]
+        kind = type(batch.drafts[i])
+        stage = _ISSUES if kind is Issue else _STAGES[kind][0]
         holder = batch.holders[i]
         wave, before = last.get(holder, (0, 0))
         if stage < before:
@@ -315,19 +362,20 @@ def _waves(batch: Batch) -> list[list[int]]:
 
 async def _run_stage(connection: Connection, batch: Batch, positions: list[int]) -> None:
     drafts: list[Any] = [batch.drafts[i] for i in positions]  # Any: a stage has drafts of one kind
-    outcomes: list[Outcome]
-    match batch.drafts[positions[0]]:
-        case Issue():
-            outcomes = await issue(connection, batch.journal, drafts)
-        case Redeem():
-            outcomes = await redeem(connection, batch.journal, drafts)
-        case Hold():
-            outcomes = await hold(connection, batch.journal, drafts)
-        case Capture() | Void():
-            outcomes = await resolutions.resolve_holds(connection, batch.journal, drafts)
-        case Reverse():
-            outcomes = await reversals.reverse(connection, batch.journal, drafts)
-        case unknown:
-            assert_never(unknown)
+    kind = type(drafts[0])
+    if kind is Issue:
+        outcomes = await issue(connection, batch.journal, drafts, batch.owing)
+    else:
+        _, run = _STAGES[kind]
+        outcomes = await run(connection, batch.journal, drafts)
+    if kind is Reverse:
+        _note_debts(batch, outcomes)
     for i, outcome in zip(positions, outcomes, strict=True):
         batch.outcomes[i] = outcome
+
+
+def _note_debts(batch: Batch, outcomes: list[Outcome]) -> None:
+    """Remember who owes from now on, for issues that come later in the batch."""
+    for outcome in outcomes:
+        if isinstance(outcome, Owed) or (isinstance(outcome, Posted) and outcome.debt):
+            batch.owing[outcome.holder] = batch.standings[outcome.holder]

@@ -9,7 +9,8 @@ from coalition.kernel.errors import Refused
 from coalition.kernel.ids import bucket_of
 from coalition.ledger import lots
 from coalition.ledger.accounts import INTO_LOT, OUT_OF_LOT, Account, Kind
-from coalition.ledger.drafts import Outcome, Posted, Reverse
+from coalition.ledger.debts import DebtChanges
+from coalition.ledger.drafts import Outcome, Owed, Posted, Reverse
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import KeptLot, LotChanges
 from coalition.ledger.provenance import NO_CLOCK
@@ -18,7 +19,7 @@ from coalition.ledger.refusals import (
     PointsAlreadySpent,
     ReversalExceedsOriginal,
 )
-from coalition.ledger.rules import ReturnableLeg, choose_legs
+from coalition.ledger.rules import IssuedLeg, ReturnableLeg, choose_legs, take_back
 
 # OFFSET 0 keeps the planner from turning the look-ups round while the tables are small.
 _READ = """
@@ -114,42 +115,45 @@ async def _reverse_distinct(
     wanted = {(leg.lot, kept.holder) for kept in originals.values() for leg in kept.legs}
     wanted_lots, owners = zip(*wanted, strict=True)
     kept_lots = await lots.read(connection, wanted_lots, owners, journal.today)
-    unspent = {lot: kept.available if kept.live else 0 for lot, kept in kept_lots.items()}
-    changes = LotChanges()
-    rows: list[tuple[int, UUID, UUID, int, int]] = []
+    stage = _Stage(journal, kept_lots)
     outcomes: list[Outcome] = []
     for draft in drafts:
         original = originals[draft.posting]
         points = _points_to_reverse(draft, original)
         if isinstance(points, Refused):
             outcomes.append(points)
-            continue
-        if original.kind == Kind.ISSUE:
-            legs = _take_back(original, points, unspent, changes)
+        elif original.kind == Kind.ISSUE:
+            outcomes.append(_take_back(stage, draft, original, points))
         else:
-            legs = _give_back(original, points, draft, kept_lots=kept_lots, changes=changes)
-            for lot, part, _ in legs:
-                # A later draft of this batch may take back what has just returned.
-                unspent[lot] = unspent.get(lot, 0) + part
-        if legs is None:
-            outcomes.append(_already_spent(original, points, unspent))
-            continue
-        outcomes.append(_add(journal, draft, original, legs))
-        moved = {leg.lot: leg.points for leg in original.legs}
-        for lot, part, origin in legs:
-            row = (
-                bucket_of(original.holder),
-                original.id,
-                origin or lot,
-                moved[origin or lot],
-                part,
-            )
-            rows.append(row)
-    await changes.write(connection)
-    if rows:
-        rows.sort(key=lambda row: (row[0], row[1].bytes, row[2].bytes))
-        await connection.execute(_REVERSED, *zip(*rows, strict=True))
+            outcomes.append(_give_back(stage, draft, original, points))
+    await stage.write(connection)
     return outcomes
+
+
+class _Stage:
+    """Reversals of one stage: what is left of the lots, and what changes."""
+
+    def __init__(self, journal: Journal, kept_lots: dict[UUID, KeptLot]) -> None:
+        self.journal = journal
+        self.kept_lots = kept_lots
+        self.unspent = {lot: kept.available if kept.live else 0 for lot, kept in kept_lots.items()}
+        self.changes = LotChanges()
+        self.debts = DebtChanges(journal.at)
+        self._reversed: dict[tuple[int, bytes, bytes], tuple[UUID, UUID, int, int]] = {}
+
+    def count(self, original: KeptPosting, lot: UUID, points: int) -> None:
+        """Count `points` of the leg of `original` that moved `lot` as reversed."""
+        key = (bucket_of(original.holder), original.id.bytes, lot.bytes)
+        moved = next(leg.points for leg in original.legs if leg.lot == lot)
+        *_, before = self._reversed.get(key, (None, 0))
+        self._reversed[key] = (original.id, lot, moved, before + points)
+
+    async def write(self, connection: Connection) -> None:
+        await self.changes.write(connection)
+        if self._reversed:
+            rows = [(key[0], *row) for key, row in sorted(self._reversed.items())]
+            await connection.execute(_REVERSED, *zip(*rows, strict=True))
+        await self.debts.write(connection)
 
 
 def _points_to_reverse(draft: Reverse, original: KeptPosting) -> int | Refused:
@@ -166,51 +170,69 @@ def _points_to_reverse(draft: Reverse, original: KeptPosting) -> int | Refused:
     return points
 
 
-def _take_back(
-    original: KeptPosting, points: int, unspent: dict[UUID, int], changes: LotChanges
-) -> list[Leg] | None:
-    """Take issued points back out of their lots, last leg first; None when too few are unspent."""
-    free = [
-        leg._replace(reversed=leg.points - min(leg.points - leg.reversed, unspent[leg.lot]))
-        for leg in original.legs
-    ]
-    if sum(leg.points - leg.reversed for leg in free) < points:
-        return None
-    legs: list[Leg] = []
-    for lot, part in choose_legs(points, free, "reverse"):
-        changes.take_out(lot, original.holder, points=part)
-        unspent[lot] -= part
-        legs.append((lot, part, None))
-    return legs
+def _take_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int) -> Outcome:
+    """Take issued points back out of their lots, last leg first; what is spent is owed or refused.
+
+    Points that have expired are gone for the member: nobody takes them and nobody owes them.
+    """
+    contracts = {leg.lot: stage.kept_lots[leg.lot].provenance.contract_no for leg in original.legs}
+    may_owe = draft.debts.keys() >= set(contracts.values())
+    back = take_back(points, [_issued_leg(stage, leg, may_owe=may_owe) for leg in original.legs])
+    if not back.points or (back.points < points and not may_owe):
+        return _already_spent(points, back.points)
+    posting = None
+    if back.taken:
+        legs: list[Leg] = [(lot, part, None) for lot, part in back.taken]
+        posting = _add(stage.journal, draft, original, legs)
+    for lot, part in back.taken:
+        stage.changes.take_out(lot, original.holder, points=part)
+        stage.unspent[lot] -= part
+        stage.count(original, lot, part)
+    for lot, part in back.owed:
+        stage.debts.book(
+            original.holder,
+            original.id,
+            lot,
+            provenance=stage.kept_lots[lot].provenance,
+            recover_percent=draft.debts[contracts[lot]],
+            points=part,
+            reversal=posting,
+        )
+        stage.count(original, lot, part)
+    taken, owed = (sum(part for _, part in parts) for parts in back)
+    if posting is None:
+        return Owed(original.holder, owed)
+    return Posted(posting, original.holder, taken, debt=owed)
 
 
-def _give_back(
-    original: KeptPosting,
-    points: int,
-    draft: Reverse,
-    *,
-    kept_lots: dict[UUID, KeptLot],
-    changes: LotChanges,
-) -> list[Leg]:
+def _issued_leg(stage: _Stage, leg: ReturnableLeg, *, may_owe: bool) -> IssuedLeg:
+    left = leg.points - leg.reversed
+    is_owable = may_owe and stage.kept_lots[leg.lot].live
+    return IssuedLeg(leg.lot, min(left, stage.unspent[leg.lot]), left if is_owable else 0)
+
+
+def _give_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int) -> Outcome:
     """Put redeemed points back into the lots of their legs; replace a lot that has expired."""
     legs: list[Leg] = []
     for lot, part in choose_legs(points, original.legs, draft.order):
-        kept = kept_lots[lot]
+        kept = stage.kept_lots[lot]
         if kept.live:
-            legs.append((changes.put_in(original.holder, kept.provenance, part), part, None))
+            back = stage.changes.put_in(original.holder, kept.provenance, part)
+            legs.append((back, part, None))
         else:
             # Without its clock: that has run out, or would end the grace before its day.
             replacement = kept.provenance._replace(
                 expires_on=draft.grace_expires_on, clock_no=NO_CLOCK
             )
-            legs.append((changes.put_in(original.holder, replacement, part), part, lot))
-    return legs
+            back = stage.changes.put_in(original.holder, replacement, part)
+            legs.append((back, part, lot))
+        # A later draft of this batch may take back what has just returned.
+        stage.unspent[back] = stage.unspent.get(back, 0) + part
+        stage.count(original, lot, part)
+    return Posted(_add(stage.journal, draft, original, legs), original.holder, points)
 
 
-def _already_spent(
-    original: KeptPosting, points: int, unspent: dict[UUID, int]
-) -> PointsAlreadySpent:
-    remaining = sum(min(leg.points - leg.reversed, unspent[leg.lot]) for leg in original.legs)
+def _already_spent(points: int, remaining: int) -> PointsAlreadySpent:
     return PointsAlreadySpent(
         f"{remaining} of these points are unspent; reverse at most that",
         points=points,
@@ -218,8 +240,8 @@ def _already_spent(
     )
 
 
-def _add(journal: Journal, draft: Reverse, original: KeptPosting, legs: list[Leg]) -> Posted:
-    posting = journal.add(
+def _add(journal: Journal, draft: Reverse, original: KeptPosting, legs: list[Leg]) -> UUID:
+    return journal.add(
         kind=Kind.REVERSAL,
         holder=original.holder,
         till=draft.till,
@@ -230,4 +252,3 @@ def _add(journal: Journal, draft: Reverse, original: KeptPosting, legs: list[Leg
         reverses=original.id,
         reason=draft.reason,
     )
-    return Posted(posting, original.holder, sum(part for _, part, _ in legs))

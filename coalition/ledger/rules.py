@@ -1,4 +1,7 @@
-"""The ledger's arithmetic: which lots are taken, which legs a return goes back to. Pure."""
+"""The ledger's arithmetic: which lots are taken, which legs a return goes back to, what is owed.
+
+Pure.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -44,6 +47,64 @@ class ReturnableLeg(NamedTuple):
     reversed: int
 
 
+class IssuedLeg(NamedTuple):
+    """A leg of an issue that is to be taken back, with what of it can be taken and what be owed."""
+
+    lot: UUID
+    takeable: int
+    """What is neither reversed yet nor spent."""
+    owable: int
+    """What is not reversed yet and may become a debt; what is taken of the leg counts into it."""
+
+
+class TakenBack(NamedTuple):
+    """Points of an issue by lot: those that come back at once, and those that are owed."""
+
+    taken: list[tuple[UUID, int]]
+    owed: list[tuple[UUID, int]]
+
+    @property
+    def points(self) -> int:
+        """Return how many points that is together."""
+        return sum(part for _, part in (*self.taken, *self.owed))
+
+
+def take_back(points: int, legs: Sequence[IssuedLeg]) -> TakenBack:
+    """Return what of `points` is taken out of lots, and what of the rest is owed.
+
+    Both go from the last leg backwards, and whatever can be taken is taken before anything is owed.
+    What is neither takeable nor owable is left out, so the whole may be less than `points`.
+    """
+    taken = _from_the_last([(leg.lot, leg.takeable) for leg in legs], points)
+    parts = dict(taken)
+    owable = [(leg.lot, max(leg.owable - parts.get(leg.lot, 0), 0)) for leg in legs]
+    owed = _from_the_last(owable, points - sum(parts.values()))
+    return TakenBack(taken, owed)
+
+
+class Owed(NamedTuple):
+    """What is open of a debt, and the percentage of an issue up to which it is paid."""
+
+    points: int
+    percent: int
+
+
+def shares_of_debts(points: int, debts: Sequence[Owed], *, most: int) -> list[int]:
+    """Return what an issue of `points` pays of each of `debts`, which come in their order.
+
+    Each debt may bring what the issue pays in all up to its own percentage, rounded down: so two
+    debts of 50 % take half of an issue together and not all of it. They never take more than the
+    `most` that can be taken of it.
+    """
+    shares = []
+    paid = 0
+    for owed, percent in debts:
+        part = min(owed, max(min(points * percent // 100, most) - paid, 0))
+        shares.append(part)
+        paid += part
+    return shares
+
+
 def choose_legs(points: int, legs: Sequence[ReturnableLeg], order: str) -> list[tuple[UUID, int]]:
     """Return how many of `points` go back to each leg: at most what it has not yet returned.
 
@@ -56,10 +117,15 @@ def choose_legs(points: int, legs: Sequence[ReturnableLeg], order: str) -> list[
         shares = split(points, left)
         return [(leg.lot, share) for leg, share in zip(legs, shares, strict=True) if share]
     assert order == "reverse", f"unknown order {order}"
+    return _from_the_last([(leg.lot, most) for leg, most in zip(legs, left, strict=True)], points)
+
+
+def _from_the_last(mosts: Sequence[tuple[UUID, int]], points: int) -> list[tuple[UUID, int]]:
+    """Share `points`, or as many as fit, from the last lot backwards, to each at most its own."""
     chosen = []
-    for leg, most in zip(reversed(legs), reversed(left), strict=True):
+    for lot, most in reversed(mosts):
         part = min(most, points)
         if part:
-            chosen.append((leg.lot, part))
+            chosen.append((lot, part))
             points -= part
     return chosen

@@ -182,6 +182,15 @@ class PostingAnswer(msgspec.Struct):
     balance: int | None = None
 
 
+class ReversalAnswer(PostingAnswer):
+    """A posting that was reversed; `debt` is how many of its points were spent and are owed now.
+
+    `points` went back. Where all of them were spent, nothing is posted: `posting_id` is null.
+    """
+
+    debt: int = 0
+
+
 class HoldAnswer(msgspec.Struct):
     """A hold that was made or released."""
 

@@ -30,6 +30,7 @@ from coalition.points.commands import (
     ReverseBody,
     VoidBody,
 )
+from coalition.points.owing import recovery_by_contract
 from coalition.points.refusals import (
     NoEarningRule,
     NotInContract,
@@ -166,4 +167,5 @@ def _reverse(asked: Asked, command: ReverseBody, terms: Terms, at: datetime) -> 
     till = Till(asked.partner_no, asked.store_no, asked.client_no, None, today, at)
     grace = today + timedelta(days=contract.return_grace_days)
     order = contract.refund_order.value
-    return Reverse(asked.target, till, command.points, order, grace, command.reason)
+    debts = recovery_by_contract(terms.catalogue)
+    return Reverse(asked.target, till, command.points, order, grace, command.reason, debts)

@@ -106,6 +106,16 @@ def reversed_reason(points: int, reason: str | None) -> Reason:
     return Reason("reversal", points, reason or "as the partner decided")
 
 
+def owed_reason(points: int) -> Reason:
+    """Return why points of a reversed issue did not go back."""
+    return Reason("debt", points, "spent before, so they are owed")
+
+
+def recovered_reason(points: int) -> Reason:
+    """Return why some of the points that were just given are gone again."""
+    return Reason("recovery", -points, "for points that were spent before their issue was reversed")
+
+
 def decimal_text(amount_minor: int, currency: str) -> str:
     """Return minor units as a decimal number, 12345 SEK as 123.45."""
     places = exponent(currency)

@@ -12,7 +12,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.errors import Invalid, Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import holders, posting
-from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Posted, Reverse
+from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Owed, Paid, Posted, Reverse
 from coalition.ledger.lots import LotCollisionError
 from coalition.members import queries, relations
 from coalition.members.blind_index import card_digest
@@ -24,13 +24,19 @@ from coalition.points.commands import (
     IssuedLot,
     PostingAnswer,
     RedeemBody,
+    ReversalAnswer,
 )
 from coalition.points.drafting import draft
-from coalition.points.rules import Reason, reversed_reason, spent_reason, why_earned
+from coalition.points.guards.judging import Guarding
+from coalition.points.rules import (
+    Reason,
+    owed_reason,
+    recovered_reason,
+    reversed_reason,
+    spent_reason,
+    why_earned,
+)
 from coalition.points.terms import Terms
-
-POSTED = "points.posted"
-"""The event of one committed batch: `{"batch", "postings"}`."""
 
 LineAnswer = PostingAnswer | HoldAnswer | Refused
 
@@ -66,7 +72,7 @@ async def post(
     leaves nothing; the others are not spoiled.
     """
     answers: list[LineAnswer | None] = [None] * len(asked)
-    members = await members_of_cards(connection, asked, card_key)
+    members, cards = await members_of_cards(connection, asked, card_key)
     lines: list[_Line] = []
     for position, one in enumerate(asked):
         drafted = draft(one, terms, members, at)
@@ -77,18 +83,28 @@ async def post(
     await _check_unposted(connection, answers)
     if lines:
         drafts = [line.draft for line in lines]
-        batch, outcomes = await posting.post(connection, drafts, at=at, today=terms.day(at))
+        guarding = Guarding(terms, [asked[line.position] for line in lines], cards)
+
+        async def decide(positions: list[int]) -> dict[int, Draft | Refused]:
+            return await guarding.judge(connection, {i: drafts[i] for i in positions})
+
+        batch, outcomes = await posting.post(
+            connection,
+            drafts,
+            at=at,
+            today=terms.day(at),
+            decide=decide if guarding.judges else None,
+        )
+        await guarding.count(connection, outcomes)
         related = set()
         postings = 0
         for line, outcome in zip(lines, outcomes, strict=True):
             answers[line.position] = _answer(line.draft, outcome, terms if explains else None)
             if not isinstance(outcome, Refused):
                 related.add((MemberId(outcome.holder), asked[line.position].partner_no))
-                postings += isinstance(outcome, Posted)
+                postings += _postings_of(outcome)
         await relations.ensure(connection, related, at)
-        if postings:
-            event = outbox.Event(POSTED, {"batch": str(batch), "postings": postings})
-            await outbox.append(connection, [event], at)
+        await outbox.append(connection, guarding.events(drafts, outcomes, batch, postings), at)
     return [answer for answer in answers if answer is not None]
 
 
@@ -132,8 +148,11 @@ async def post_isolating(
 
 async def members_of_cards(
     connection: Connection, asked: Iterable[Asked], card_key: bytes
-) -> dict[str, UUID]:
-    """Return who holds the cards that `asked` names; a card in a form that none has is left out."""
+) -> tuple[dict[str, UUID], dict[str, bytes]]:
+    """Return who holds the cards that `asked` names, and the digests of the cards.
+
+    A card in a form that none has is left out.
+    """
     digests: dict[str, bytes] = {}
     for one in asked:
         card = one.command.card if isinstance(one.command, IssueBody | RedeemBody) else None
@@ -142,9 +161,12 @@ async def members_of_cards(
             if digest is not None:
                 digests[card] = digest
     if not digests:
-        return {}
+        return {}, {}
     found = await queries.holders_of_cards(connection, digests.values())
-    return {card: found[digest] for card, digest in digests.items() if digest in found}
+    held: dict[str, UUID] = {
+        card: found[digest] for card, digest in digests.items() if digest in found
+    }
+    return held, digests
 
 
 def digest_or_none(card_key: bytes, card: str) -> bytes | None:
@@ -157,22 +179,43 @@ def digest_or_none(card_key: bytes, card: str) -> bytes | None:
 
 def _answer(draft: Draft, outcome: Outcome, terms: Terms | None) -> LineAnswer:
     """Return the answer to one line, with lots and reasons where there are `terms` to tell them."""
+    if isinstance(draft, Reverse) and isinstance(outcome, Posted | Owed):
+        return _reversed(draft, outcome, explains=terms is not None)
     if isinstance(outcome, Posted):
         answer = PostingAnswer(outcome.posting, outcome.holder, outcome.points, [])
         if terms is not None:
             answer.reasons = [_reason(draft, outcome.points, terms)]
+            answer.reasons += [recovered_reason(paid.points) for paid in outcome.recovered]
             grants = draft.grants if isinstance(draft, Issue) else ()
             answer.lots = [IssuedLot(grant.points, grant.provenance.expires_on) for grant in grants]
         return answer
     if isinstance(outcome, Held):
         return HoldAnswer(outcome.hold, outcome.holder, outcome.points, outcome.expires_at)
+    assert isinstance(outcome, Refused), "only staff let debts be paid, and only reversals make any"
     return outcome
+
+
+def _postings_of(outcome: Posted | Owed | Paid | Held) -> int:
+    """Return how many postings an outcome stands for."""
+    return 1 + len(outcome.recovered) if isinstance(outcome, Posted) else 0
+
+
+def _reversed(draft: Reverse, outcome: Posted | Owed, *, explains: bool) -> ReversalAnswer:
+    if isinstance(outcome, Owed):
+        answer = ReversalAnswer(None, outcome.holder, 0, [], debt=outcome.points)
+    else:
+        answer = ReversalAnswer(
+            outcome.posting, outcome.holder, outcome.points, [], debt=outcome.debt
+        )
+    if explains and answer.points:
+        answer.reasons.append(reversed_reason(answer.points, draft.reason))
+    if explains and answer.debt:
+        answer.reasons.append(owed_reason(answer.debt))
+    return answer
 
 
 def _reason(draft: Draft, points: int, terms: Terms) -> Reason:
     if isinstance(draft, Issue):
         rule = None if draft.rule_no is None else terms.rules.numbered(draft.rule_no)
         return why_earned(points, rule, draft.purchase)
-    if isinstance(draft, Reverse):
-        return reversed_reason(points, draft.reason)
     return spent_reason(points)

@@ -9,7 +9,7 @@ import msgspec
 
 from coalition.kernel.errors import Refused
 from coalition.kernel.web.problem import FieldError
-from coalition.points.commands import PostingAnswer
+from coalition.points.commands import PostingAnswer, ReversalAnswer
 
 _FAST = 1
 """The level of zlib: lines repeat themselves, so more effort gains little."""
@@ -26,6 +26,8 @@ class LineResult(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     posting_id: UUID | None = None
     member_id: UUID | None = None
     points: int | None = None
+    debt: int = 0
+    """Points of a reversed issue that are owed since they had been spent."""
     code: str | None = None
     detail: str | None = None
     errors: list[FieldError] | None = None
@@ -52,10 +54,7 @@ def write(first_line: int, answers: Sequence[PostingAnswer | Refused]) -> Writte
             refused += 1
             results.append(_refusal(line, answer))
         else:
-            status = 200 if answer.posting_id is None else 201
-            results.append(
-                LineResult(line, status, answer.posting_id, answer.member_id, answer.points)
-            )
+            results.append(_answered(line, answer))
     return Written(refused, _JSON.encode_lines(results))
 
 
@@ -95,6 +94,12 @@ def as_msgpack_stream(ndjson: bytes) -> bytes:
 
 def _maps(ndjson: bytes) -> Iterator[bytes]:
     return (_MSGPACK.encode(line) for line in _LINES.decode_lines(ndjson))
+
+
+def _answered(line: int, answer: PostingAnswer) -> LineResult:
+    status = 200 if answer.posting_id is None else 201
+    debt = answer.debt if isinstance(answer, ReversalAnswer) else 0
+    return LineResult(line, status, answer.posting_id, answer.member_id, answer.points, debt)
 
 
 def _refusal(line: int, refused: Refused) -> dict[str, object]:

@@ -41,6 +41,7 @@ from coalition.points.commands import (
     IssueBody,
     PostingAnswer,
     RedeemBody,
+    ReversalAnswer,
     ReverseBody,
     VoidBody,
 )
@@ -206,14 +207,17 @@ def _reverse(tills: Tills) -> HotEndpoint:
         method="POST",
         summary="Reverse a posting, whole or in part",
         description=(
-            "A returned redemption goes back to the lots that it took; an issue is taken back as "
-            f"far as it is unspent. Needs the scope of what is reversed: `{ISSUE}` for an issue, "
+            "A returned redemption goes back to the lots that it took. An issue is taken back as "
+            "far as it is unspent. What is spent is refused or, where the contract says so, owed "
+            "by the member from then on: `debt` tells how many points. Where all of them were "
+            "spent there is no posting, and the answer is 200. What has expired is left out. Needs "
+            f"the scope of what is reversed: `{ISSUE}` for an issue, "
             f"`{REDEEM}` for a redemption."
         ),
         handle=reverse,
         owned=_check_scope,
         body=ReverseBody,
-        answers={201: PostingAnswer},
+        answers={201: ReversalAnswer, 200: ReversalAnswer},
         scope=(ISSUE, REDEEM),
         idempotent=True,
         refusals=(
