@@ -1,0 +1,22 @@
+"""The stories of docs/scenarios come out as is written beside them."""
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import msgspec
+import pytest
+
+from server.scenario import loading, playing, schemas
+from tests.scenarios.telling import STORIES, written
+
+_ALL = sorted(STORIES.glob("*.yaml"))
+_VALID_OUTCOME = jsonschema_rs.validator_for(schemas.of_outcome())
+
+
+@pytest.mark.parametrize("story", [pytest.param(path, id=path.stem) for path in _ALL])
+async def test_a_story_comes_out_as_is_written_beside_it(story: Path, postgres_url: str) -> None:
+    outcome = await playing.play(loading.load(story.read_bytes()), server_url=postgres_url)
+
+    assert written(outcome) == story.with_suffix(".expected.json").read_text("utf-8")
+    _VALID_OUTCOME.validate(json.loads(msgspec.json.encode(outcome)))
