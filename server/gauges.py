@@ -24,6 +24,7 @@ from coalition.kernel.jobs import backlog
 from coalition.kernel.web.metrics import Metrics
 from coalition.ledger import totals
 from coalition.oversight import audit_log
+from coalition.points.guards import cases
 from server.upkeep import AUDITED
 
 KEPT_S = 15.0
@@ -44,6 +45,7 @@ _TEXTS = {
     "coalition_unsettled_oldest_seconds": "Age of the oldest posting that is not settled",
     "coalition_audit_age_seconds": "Time since the last nightly audit",
     "coalition_audit_breaches": "Checks that failed in the last nightly audit",
+    "coalition_guard_cases_open": "Cases of the guards that wait for a person",
 }
 
 
@@ -78,7 +80,12 @@ async def _audit(connection: Connection, at: datetime) -> Values:
     }
 
 
-_READINGS = (_events, _jobs, _unsettled, _audit)
+async def _cases(connection: Connection, at: datetime) -> Values:
+    del at
+    return {"coalition_guard_cases_open": await cases.count_open(connection)}
+
+
+_READINGS = (_events, _jobs, _unsettled, _audit, _cases)
 
 
 class Watch:

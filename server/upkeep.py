@@ -14,6 +14,7 @@ from coalition.ledger import audit, expiry, upkeep
 from coalition.ledger.posting import PINNED, POSTER_ROLE
 from coalition.ledger.resolutions import expire_holds
 from coalition.oversight import audit_log
+from coalition.points.guards import watching as guards
 
 CLAIMS_KEPT = timedelta(hours=48)
 """How long the answer to an idempotency key is kept; a till's retry comes within minutes."""
@@ -107,6 +108,9 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
         del at
         await upkeep.roll_up_totals()
 
+    async def guard_counts(_: NoPayload, at: datetime) -> None:
+        _logger.info("guards_tidied", counts=await guards.tidy(at))
+
     async def proof(_: NoPayload, at: datetime) -> None:
         await prove(at)
 
@@ -120,6 +124,7 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
         "ledger.tidying": ("37 2 * * *", tidying),
         "ledger.audit": ("17 4 * * *", proof),
         "access.keys": ("27 3 * * *", keys),
+        "points.guards": ("23 * * * *", guard_counts),
     }
     kinds = [
         JobKind(name=name, handle=handle, attempts=3, one_at_a_time=True)

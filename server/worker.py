@@ -13,8 +13,9 @@ import structlog
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.jobs import JobKind, run_worker
 from coalition.kernel.jobs.worker import is_set_within
-from coalition.kernel.outbox import Subscriber, job_kinds, run_relay
+from coalition.kernel.outbox import AnySubscriber, job_kinds, run_relay
 from coalition.kernel.settings import Settings
+from coalition.points.guards import watching as guards
 from coalition.points.till import Tills
 from partners.batches import jobs as batches
 from server import collector, upkeep
@@ -22,7 +23,7 @@ from server import collector, upkeep
 WHILE_STDIN_OPEN = "--while-stdin-open"
 """The option by which a worker ends together with the service that started it."""
 
-SUBSCRIBERS: tuple[Subscriber, ...] = ()
+SUBSCRIBERS: tuple[AnySubscriber, ...] = (guards.SUBSCRIBER,)
 """Who wants to know of which events."""
 
 _PATIENCE_S = 25.0

@@ -5,11 +5,20 @@ that was rolled back reaches anybody. There is no order among events.
 """
 
 from coalition.kernel.outbox.events import Delivery, Event, append, waiting
-from coalition.kernel.outbox.relay import Subscriber, hand_over, job_kinds, run_relay
+from coalition.kernel.outbox.relay import (
+    AnySubscriber,
+    GatheringSubscriber,
+    Subscriber,
+    hand_over,
+    job_kinds,
+    run_relay,
+)
 
 __all__ = [
+    "AnySubscriber",
     "Delivery",
     "Event",
+    "GatheringSubscriber",
     "Subscriber",
     "append",
     "hand_over",

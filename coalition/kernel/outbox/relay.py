@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import structlog
@@ -21,6 +22,9 @@ from coalition.kernel.outbox.events import Delivery
 POLL_S = 0.2
 AT_ONCE = 500
 """How many events one transaction hands over."""
+
+TOGETHER = 100
+"""How many events a gathering subscriber gets in one job, at most."""
 
 _LOST_DATABASE_PAUSE_S = 1.0
 _TAKE = """
@@ -48,6 +52,30 @@ class Subscriber:
     first_pause_s: float = 1.0
 
 
+class Deliveries(msgspec.Struct, frozen=True):
+    """Events that were handed over together, the oldest first."""
+
+    events: list[Delivery]
+
+
+@dataclass(frozen=True)
+class GatheringSubscriber:
+    """Somebody who wants events of `kinds` together: one job for what one look found.
+
+    So its work is sets, and the more there is the fewer jobs for each event. The jobs of one name
+    are done one at a time. `handle(deliveries, at)` may get the same again and must not mind.
+    """
+
+    name: str
+    kinds: frozenset[str]
+    handle: Callable[[Sequence[Delivery], datetime], Awaitable[None]]
+    attempts: int = 10
+    first_pause_s: float = 1.0
+
+
+AnySubscriber = Subscriber | GatheringSubscriber
+
+
 class _Undecoded(msgspec.Struct):
     """A delivery whose facts go through the relay as the text they are."""
 
@@ -58,10 +86,16 @@ class _Undecoded(msgspec.Struct):
     committed_at: datetime
 
 
-def job_kinds(subscribers: Sequence[Subscriber]) -> list[JobKind[Delivery]]:
+class _UndecodedTogether(msgspec.Struct):
+    events: list[_Undecoded]
+
+
+def job_kinds(subscribers: Sequence[AnySubscriber]) -> list[JobKind[Any]]:  # Any: of each its own
     """Return the kinds of jobs by which a worker delivers to `subscribers`."""
     return [
-        JobKind(
+        _gathering(subscriber)
+        if isinstance(subscriber, GatheringSubscriber)
+        else JobKind(
             name=_job_name(subscriber),
             handle=subscriber.handle,
             payload=Delivery,
@@ -72,25 +106,52 @@ def job_kinds(subscribers: Sequence[Subscriber]) -> list[JobKind[Delivery]]:
     ]
 
 
-async def hand_over(subscribers: Sequence[Subscriber], *, limit: int = AT_ONCE) -> int:
+def _gathering(subscriber: GatheringSubscriber) -> JobKind[Deliveries]:
+    async def handle(deliveries: Deliveries, at: datetime) -> None:
+        await subscriber.handle(deliveries.events, at)
+
+    return JobKind(
+        name=_job_name(subscriber),
+        handle=handle,
+        payload=Deliveries,
+        attempts=subscriber.attempts,
+        first_pause_s=subscriber.first_pause_s,
+        one_at_a_time=True,
+    )
+
+
+async def hand_over(subscribers: Sequence[AnySubscriber], *, limit: int = AT_ONCE) -> int:
     """Hand at most `limit` events over to the queue; return how many there were."""
     async with transaction() as connection:
         rows = await connection.fetch(_TAKE, limit)
-        requests = []
-        for row in sorted(rows, key=lambda row: row["id"]):
-            wanted = [one for one in subscribers if row["kind"] in one.kinds]
-            if wanted:
-                payload = msgspec.Raw(row["payload"].encode())
-                event = _Undecoded(
-                    row["id"], row["kind"], payload, row["occurred_at"], row["committed_at"]
-                )
-                requests += [JobRequest(_job_name(subscriber), event) for subscriber in wanted]
+        events = [
+            _Undecoded(
+                row["id"],
+                row["kind"],
+                msgspec.Raw(row["payload"].encode()),
+                row["occurred_at"],
+                row["committed_at"],
+            )
+            for row in sorted(rows, key=lambda row: row["id"])
+        ]
+        requests = [request for one in subscribers for request in _requests(one, events)]
         await enqueue(connection, requests)
     return len(rows)
 
 
+def _requests(subscriber: AnySubscriber, events: Sequence[_Undecoded]) -> list[JobRequest]:
+    wanted = [event for event in events if event.kind in subscriber.kinds]
+    name = _job_name(subscriber)
+    if isinstance(subscriber, Subscriber):
+        return [JobRequest(name, event) for event in wanted]
+    starts = range(0, len(wanted), TOGETHER)
+    return [
+        JobRequest(name, _UndecodedTogether(wanted[start : start + TOGETHER])) for start in starts
+    ]
+
+
 async def run_relay(
-    subscribers: Sequence[Subscriber], *, stop: asyncio.Event, poll_s: float = POLL_S
+    subscribers: Sequence[AnySubscriber], *, stop: asyncio.Event, poll_s: float = POLL_S
 ) -> None:
     """Hand events over until `stop` is set, looking every `poll_s` while there are none."""
     while not stop.is_set():
@@ -104,5 +165,5 @@ async def run_relay(
             await is_set_within(stop, _LOST_DATABASE_PAUSE_S)
 
 
-def _job_name(subscriber: Subscriber) -> str:
+def _job_name(subscriber: AnySubscriber) -> str:
     return f"event.{subscriber.name}"

@@ -13,20 +13,19 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
+from coalition.federation import catalogue
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.ids import MemberId, digest16, uuid_from_bytes
-from coalition.kernel.outbox import Delivery
+from coalition.kernel.outbox import Delivery, GatheringSubscriber
 from coalition.ledger import acts as ledger_acts
 from coalition.ledger.accounts import Kind
 from coalition.members import service as members
 from coalition.members.refusals import MemberIsClosed, UnknownMember
-from coalition.points import terms as business
 from coalition.points.guards import queries, rules
 from coalition.points.guards.documents import DISTINCT, GuardRule, Mode, Subject
 from coalition.points.guards.queries import KEPT_MOST, Hit, NewCase, Range
 from coalition.points.guards.rules import NOTHING, Act, ActiveGuards, ActKind, Count, Key
-from coalition.points.guards.signals import GUARDED, Outcome, PostedBatch, Signal, Signals
-from coalition.points.terms import Terms
+from coalition.points.guards.signals import GUARDED, POSTED, Outcome, PostedBatch, Signal, Signals
 
 ACTOR = "system:guards"
 BATCHES_KEPT = timedelta(days=14)
@@ -52,48 +51,46 @@ class Noticed(NamedTuple):
     acts: tuple[Act, ...]
 
 
-class Watcher:
-    """Keeps the rules of the present version in memory between deliveries."""
+async def watch(deliveries: Sequence[Delivery], at: datetime) -> None:
+    """Count the acts that `deliveries` tell of, and write what passes a number into cases."""
+    await retrying(lambda: _watch(deliveries, at))
 
-    def __init__(self) -> None:
-        """Know nothing yet; the first delivery loads the rules."""
-        self._terms: Terms | None = None
 
-    async def watch(self, deliveries: Sequence[Delivery], at: datetime) -> None:
-        """Count the acts that `deliveries` tell of, and write what passes a number into cases."""
-        await retrying(lambda: self._watch(deliveries, at))
+async def _watch(deliveries: Sequence[Delivery], at: datetime) -> None:
+    async with transaction() as connection:
+        known = await catalogue.load(connection)
+        guards = ActiveGuards(await queries.read_rules(connection))
+        batches = _batches(deliveries)
+        told = {one.id: one for one in deliveries if one.kind == GUARDED}
+        fresh = await queries.take(connection, [*batches, *told], at)
+        acts = await _posted(connection, [one for no, one in batches.items() if no in fresh])
+        signals = [
+            signal
+            for no, one in told.items()
+            if no in fresh
+            for signal in msgspec.convert(one.payload, Signals).signals
+        ]
+        acts += [signal.act for signal in signals if signal.rule_no is None]
+        noticed = await _count(connection, acts, guards, known.zone)
+        noticed += _of_signals(signals, guards, known.zone)
+        await _write(connection, noticed, known.zone, at)
 
-    async def _watch(self, deliveries: Sequence[Delivery], at: datetime) -> None:
-        async with transaction() as connection:
-            terms = self._terms = await business.refresh(connection, self._terms)
-            batches = _batches(deliveries)
-            told = {one.id: one for one in deliveries if one.kind == GUARDED}
-            fresh = await queries.take(connection, [*batches, *told], at)
-            acts = await _posted(connection, [one for no, one in batches.items() if no in fresh])
-            signals = [
-                signal
-                for no, one in told.items()
-                if no in fresh
-                for signal in msgspec.convert(one.payload, Signals).signals
-            ]
-            acts += [signal.act for signal in signals if signal.rule_no is None]
-            zone = terms.catalogue.zone
-            noticed = await _count(connection, acts, terms.guards, zone)
-            noticed += _of_signals(signals, terms.guards, zone)
-            await _write(connection, noticed, zone, at)
+
+SUBSCRIBER = GatheringSubscriber("guards", frozenset({POSTED, GUARDED}), watch)
+"""Who counts what was posted."""
 
 
 async def tidy(at: datetime) -> int:
     """Drop counts that lie before every window of their rule; return how many rows."""
     async with transaction() as connection:
-        terms = await business.load(connection)
-        if not terms.catalogue.is_set_up:
+        known = await catalogue.load(connection)
+        if not known.is_set_up:
             return 0
         oldest = {}
         for rule in await queries.read_rules(connection, retired=True):
             window = rule.document.window
             if window is not None:
-                slot = rules.slot_of(window, at, terms.catalogue.zone)
+                slot = rules.slot_of(window, at, known.zone)
                 # As long again is kept, for acts that come in late.
                 oldest[rule.no] = slot - 2 * rules.length(window)
         return await queries.forget(connection, oldest, batches_before=at - BATCHES_KEPT)
