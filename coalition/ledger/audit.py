@@ -7,7 +7,7 @@ proof. A till may post meanwhile.
 import msgspec
 
 from coalition.kernel.database import Connection, transaction
-from coalition.ledger import audit_checks, audit_debts
+from coalition.ledger import audit_checks, audit_debts, audit_halves
 from coalition.ledger.audit_checks import Check
 from coalition.oversight import audit_log
 
@@ -36,7 +36,7 @@ class Report(msgspec.Struct, frozen=True):
     breaches: list[Breach]
 
 
-CHECKS = audit_checks.CHECKS + audit_debts.CHECKS
+CHECKS = audit_checks.CHECKS + audit_debts.CHECKS + audit_halves.CHECKS
 _CHAIN = "the chain of the audit log verifies"
 
 

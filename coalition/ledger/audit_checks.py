@@ -114,12 +114,12 @@ _HOLDS = Check(
 
 _RECEIPTS = Check(
     "I5",
-    "every issue and redemption on a receipt has a claim of its own, so that it has one effect",
+    "what moved points on a receipt has a claim of its own, so that it has one effect",
     """
     WITH claims AS (SELECT batch, count(*) AS claims FROM receipt_claim GROUP BY batch),
     posted AS (
         SELECT batch, count(*) AS postings FROM posting
-        WHERE receipt IS NOT NULL AND kind IN (1, 2) GROUP BY batch
+        WHERE receipt IS NOT NULL AND kind IN (1, 2, 6) GROUP BY batch
     )
     SELECT coalesce(claims.batch, posted.batch) AS batch, claims.claims, posted.postings
     FROM claims FULL JOIN posted USING (batch) WHERE claims.claims IS DISTINCT FROM posted.postings

@@ -32,8 +32,8 @@ from coalition.ledger.drafts import (
     Void,
 )
 from coalition.ledger.ended import book_ended
-from coalition.ledger.holders import Standing
 from coalition.ledger.exchanging import convert
+from coalition.ledger.holders import Standing
 from coalition.ledger.issues import issue
 from coalition.ledger.journal import Journal
 from coalition.ledger.provenance import NO_CLOCK, Provenance

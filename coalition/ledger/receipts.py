@@ -63,9 +63,9 @@ async def batches_of(
     receipt: str,
     business_day: date,
 ) -> list[UUID]:
-    """Return the batches, each once, in which a receipt earned and paid."""
+    """Return the batches, each once, in which a receipt earned, paid and exchanged."""
     found: list[UUID] = []
-    for kind in (Kind.ISSUE, Kind.REDEEM):
+    for kind in (Kind.ISSUE, Kind.REDEEM, Kind.CONVERSION):
         claimed = digest(
             partner_no=partner_no,
             store_no=store_no,

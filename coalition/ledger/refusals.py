@@ -41,6 +41,24 @@ class NotEnoughPoints(Conflict):
     constraint = "spendable_points_are_never_negative"
 
 
+class NothingToConvert(Conflict):
+    """No lot gives a whole multiple of the rate; ask for more points."""
+
+    code, title = "nothing_to_convert", "Nothing to convert"
+
+
+class PriceNotExact(Conflict):
+    """The price of the points cannot be kept exactly at this rate; agree on another rate."""
+
+    code, title = "price_not_exact", "Price not exact"
+
+
+class ConversionTooLarge(Conflict):
+    """A conversion gives at most 2147483647 points; convert fewer at once."""
+
+    code, title = "conversion_too_large", "Conversion too large"
+
+
 class DuplicateReceipt(Conflict):
     """This receipt is used, or asked for, for this store, business day and kind of posting."""
 
