@@ -46,7 +46,7 @@ _PROVENANCE = Check(
     GROUP BY pair, issuer_no, contract_no, funder_no, earned_month, expires_on, clock_no, class_no,
              prefunded_share, issue_price
     HAVING sum(points) <> 0
-    """,
+    """,  # noqa: S608 - our own query
 )
 
 _VALUE = Check(
@@ -58,7 +58,7 @@ _VALUE = Check(
     GROUP BY pair, issuer_no, contract_no, funder_no, earned_month, expires_on, clock_no, class_no,
              prefunded_share
     HAVING sum(points * issue_price) <> 0
-    """,
+    """,  # noqa: S608 - our own query
 )
 
 CHECKS = (_PAIRS, _PROVENANCE, _VALUE)
