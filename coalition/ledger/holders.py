@@ -46,6 +46,12 @@ UPDATE holder SET expiry_suspended_until = CASE WHEN expiry_suspended_until > $3
 WHERE bucket = $1 AND id = $2
 """
 
+_FORWARD = """
+UPDATE holder SET merged_into = $3
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
+WHERE holder.bucket = wanted.bucket AND holder.id = wanted.id
+"""
+
 OPEN_END = date(9999, 12, 31)
 """Until when expiry is suspended for a holder whose suspension has no end yet."""
 
@@ -99,6 +105,11 @@ async def resume_expiry(connection: Connection, holder: UUID, last_day: date) ->
     done = await connection.execute(_RESUME, bucket_of(holder), holder, last_day)
     if done != "UPDATE 1":
         raise UnknownHolder
+
+
+async def forward(connection: Connection, merged: Iterable[UUID], into: UUID) -> None:
+    """Let `merged`, whose survivor was merged in turn, name the last survivor."""
+    await connection.execute(_FORWARD, *_arrays(merged), into)
 
 
 async def read_states(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, Standing]:

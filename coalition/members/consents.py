@@ -238,6 +238,21 @@ async def add(connection: Connection, consents: Sequence[Consent]) -> None:
     )
 
 
+async def take_over(
+    connection: Connection, *, from_id: MemberId, into_id: MemberId, at: datetime
+) -> None:
+    """Let the words of `from_id` be those of `into_id` too, each as of when it was given."""
+    await add(
+        connection,
+        [
+            msgspec.structs.replace(
+                word, member_id=into_id, made_at=at, given_as=word.given_as or from_id
+            )
+            for word in await history(connection, from_id)
+        ],
+    )
+
+
 async def show(member_id: MemberId, *, partner_no: int) -> list[Word]:
     """Return what holds of a member, for a partner that knows the member.
 

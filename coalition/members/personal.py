@@ -1,7 +1,7 @@
 """What is known of a person: as sent at the till, and as sealed or shown to a partner."""
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from functools import partial
 from typing import Annotated
@@ -120,6 +120,44 @@ def checked(enrolment: Enrolment, *, today: date) -> PersonalData:
         born=enrolment.born,
         cards=(kept["card"],) if "card" in kept else (),
     )
+
+
+def united(survivor: PersonalData, other: PersonalData) -> PersonalData:
+    """Return what is kept of one person who was two: the survivor's data, its gaps filled.
+
+    Every contact is kept. An address or number that the survivor has another of becomes one of its
+    others, so that the person is found by whatever they remember.
+    """
+    email, other_emails = _all_of(
+        (survivor.email, *survivor.other_emails, other.email, *other.other_emails),
+        rules.normal_email,
+    )
+    phone, other_phones = _all_of(
+        (survivor.phone, *survivor.other_phones, other.phone, *other.other_phones),
+        rules.normal_phone,
+    )
+    return PersonalData(
+        email=email,
+        phone=phone,
+        first_name=survivor.first_name or other.first_name,
+        last_name=survivor.last_name or other.last_name,
+        born=survivor.born or other.born,
+        cards=tuple(dict.fromkeys((*survivor.cards, *other.cards))),
+        other_emails=other_emails,
+        other_phones=other_phones,
+    )
+
+
+def _all_of(
+    values: Iterable[str | None], normal: Callable[[str], str]
+) -> tuple[str | None, tuple[str, ...]]:
+    """Return the first of `values` and the others, each once in its normal form."""
+    by_normal: dict[str, str] = {}
+    for value in values:
+        if value is not None:
+            by_normal.setdefault(normal(value), value)
+    found = tuple(by_normal.values())
+    return (found[0] if found else None), found[1:]
 
 
 def _kept_email(text: str) -> str:

@@ -130,6 +130,24 @@ _CHANGE_STATE = "UPDATE member SET state = $3, state_since = $4 WHERE bucket = $
 _RELEASE_ALL = "DELETE FROM contact_index WHERE member_id = $1"
 
 
+_HAND_OVER = "UPDATE contact_index SET member_id = $2 WHERE member_id = $1"
+
+_ERASE_PERSON = (
+    "DELETE FROM personal_data WHERE bucket = $1 AND member_id = $2",
+    "DELETE FROM member_key WHERE bucket = $1 AND member_id = $2",
+)
+
+_FORWARD = """
+UPDATE member SET state = 'closed', state_since = $4, merged_into = $3 WHERE bucket = $1 AND id = $2
+"""
+
+_FORWARD_EARLIER = """
+UPDATE member SET merged_into = $2 WHERE merged_into = $1 RETURNING id
+"""
+
+_MERGED = "SELECT id FROM member WHERE merged_into = $1 ORDER BY id"
+
+
 async def holders_of_cards(
     connection: Connection, digests: Iterable[bytes]
 ) -> dict[bytes, MemberId]:
@@ -234,6 +252,31 @@ async def change_state(
 ) -> None:
     """Set a member's state; the member's row is locked."""
     await connection.execute(_CHANGE_STATE, bucket_of(member_id), member_id, state, at)
+
+
+async def hand_over_contacts(connection: Connection, from_id: MemberId, into_id: MemberId) -> None:
+    """Let everything by which `from_id` is found lead to `into_id`."""
+    await connection.execute(_HAND_OVER, from_id, into_id)
+
+
+async def erase_person(connection: Connection, member_id: MemberId) -> None:
+    """Delete a member's sealed data with their key: no copy of them can be read any more."""
+    for statement in _ERASE_PERSON:
+        await connection.execute(statement, bucket_of(member_id), member_id)
+
+
+async def forward(
+    connection: Connection, from_id: MemberId, into_id: MemberId, at: datetime
+) -> list[MemberId]:
+    """Close `from_id` as merged into `into_id`; return who was merged into it and goes along."""
+    await connection.execute(_FORWARD, bucket_of(from_id), from_id, into_id, at)
+    rows = await connection.fetch(_FORWARD_EARLIER, from_id, into_id)
+    return [MemberId(row[0]) for row in rows]
+
+
+async def merged_into(connection: Connection, member_id: MemberId) -> list[MemberId]:
+    """Return the members who were merged into this one."""
+    return [MemberId(row[0]) for row in await connection.fetch(_MERGED, member_id)]
 
 
 def _stored(

@@ -31,6 +31,19 @@ SELECT EXISTS (SELECT FROM partner_member
 """
 
 
+_GIVE_UP = """
+DELETE FROM partner_member WHERE bucket = $1 AND member_id = $2 RETURNING partner_no, since
+"""
+
+_TAKE_OVER = """
+INSERT INTO partner_member AS kept (bucket, member_id, partner_no, since)
+SELECT $1, $2, partner_no, since
+FROM unnest($3::int4[], $4::timestamptz[]) AS taken (partner_no, since)
+ORDER BY partner_no
+ON CONFLICT (bucket, member_id, partner_no) DO UPDATE SET since = least(kept.since, excluded.since)
+"""
+
+
 class PairMemory:
     """Remembers about the last `most` pairs it was given; the older half is forgotten at once."""
 
@@ -85,6 +98,14 @@ async def ensure(connection: Connection, pairs: Iterable[Pair], at: datetime) ->
     added.update((MemberId(row[0]), row[1]) for row in found)
     for pair in unknown - added:
         _known.add(pair)
+
+
+async def take_over(connection: Connection, *, from_id: MemberId, into_id: MemberId) -> None:
+    """Let whoever knows `from_id` know `into_id`, since the earlier day; both are locked."""
+    rows = await connection.fetch(_GIVE_UP, bucket_of(from_id), from_id)
+    await connection.execute(
+        _TAKE_OVER, bucket_of(into_id), into_id, [row[0] for row in rows], [row[1] for row in rows]
+    )
 
 
 async def exists(connection: Connection, member_id: MemberId, partner_no: int) -> bool:

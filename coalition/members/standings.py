@@ -190,10 +190,12 @@ async def end(
 
 async def end_all(connection: Connection, member: MemberId, *, source: str, at: datetime) -> None:
     """End everything that a member, who is locked, is or would become; for one who leaves."""
-    held: dict[tuple[StandingKind, str], bool] = {}
+    held: dict[tuple[StandingKind, str], None] = {}
     for fact in await history(connection, member):
-        is_over = fact.valid_until is not None and fact.valid_until <= at
-        held[fact.kind, fact.value] = fact.held and not is_over
+        if fact.held and (fact.valid_until is None or fact.valid_until > at):
+            held[fact.kind, fact.value] = None
+        elif not fact.held and fact.valid_until is None and fact.valid_from <= at:
+            held.pop((fact.kind, fact.value), None)
     ends = [
         Fact(
             member_id=member,
@@ -205,10 +207,21 @@ async def end_all(connection: Connection, member: MemberId, *, source: str, at: 
             source=source,
             made_at=at,
         )
-        for (kind, value), is_held in held.items()
-        if is_held
+        for kind, value in held
     ]
     await append(connection, ends)
+
+
+async def take_over(
+    connection: Connection, *, from_id: MemberId, into_id: MemberId, at: datetime
+) -> None:
+    """Let `into_id` be, behind its own standings, what `from_id` is or will be; both are locked."""
+    facts = [
+        msgspec.structs.replace(fact, member_id=into_id, given_as=fact.given_as or from_id)
+        for fact in await history(connection, from_id)
+        if fact.valid_until is None or fact.valid_until > at
+    ]
+    await append(connection, facts)
 
 
 async def add(connection: Connection, facts: Sequence[Fact]) -> None:

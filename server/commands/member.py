@@ -18,6 +18,7 @@ from coalition.members.contacts import ContactKind
 from coalition.members.refusals import UnknownMember
 from coalition.members.sealing import MemberKeys
 from server.commands.card import by_option, card
+from server.commands.merge import merge
 from server.commands.options import (
     answer,
     as_json_option,
@@ -47,6 +48,7 @@ def member() -> None:
 
 
 member.add_command(card)
+member.add_command(merge)
 
 
 class _Change(Protocol):
