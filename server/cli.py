@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "migrate": "server.commands.migrate:migrate",
     "partner": "server.commands.partner:partner",
     "earning": "server.commands.earning:earning",
+    "rules": "server.commands.rules:rules",
     "client": "server.commands.client:client",
     "keys": "server.commands.keys:keys",
     "member": "server.commands.member:member",
