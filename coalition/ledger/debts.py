@@ -5,15 +5,17 @@ say how it came to be and what became of it. The holder's row carries what is op
 Everything here happens under the lock of the holder. No points move: recoveries.py does that.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of, uuid7
+from coalition.ledger import holders
 from coalition.ledger.accounts import DebtEntry
 from coalition.ledger.provenance import Provenance
+from coalition.ledger.refusals import NothingOwed, UnknownHolder
 
 _OPEN = """
 SELECT kept.holder, kept.posting, kept.lot, kept.currency_no, kept.issuer_no, kept.recover_percent,
@@ -24,6 +26,17 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, holder), LATERAL (
       AND recovered + written_off + moved < booked
     OFFSET 0) AS kept
 ORDER BY kept.made_at, kept.posting, kept.lot
+"""
+
+_LIST = """
+SELECT holder, posting, currency_no, issuer_no, recover_percent, min(made_at) AS made_at,
+       sum(booked)::int8 AS booked, sum(recovered)::int8 AS recovered,
+       sum(written_off)::int8 AS written_off, sum(moved)::int8 AS moved
+FROM debt
+WHERE recovered + written_off + moved < booked
+  AND ($1::int2 IS NULL OR (bucket = $1 AND holder = $2))
+GROUP BY holder, posting, currency_no, issuer_no, recover_percent
+ORDER BY made_at, posting LIMIT $3
 """
 
 _BOOK = """
@@ -77,13 +90,105 @@ class Debt(NamedTuple):
     points: int
 
 
-async def read_open(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, list[Debt]]:
-    """Return the open debts of those of `holders` that have any, the oldest first."""
-    ordered = sorted(holders, key=lambda holder: (bucket_of(holder), holder.bytes))
+class Payment(NamedTuple):
+    """Points that settle some of a debt."""
+
+    debt: Debt
+    points: int
+
+
+def chosen(
+    owed: Sequence[Debt], *, issue: UUID | None, points: int | None
+) -> list[Debt] | NothingOwed:
+    """Return the debts that `issue` left, or all, if they come to the `points` or to any."""
+    found = [debt for debt in owed if issue in {None, debt.posting}]
+    remaining = sum(debt.points for debt in found)
+    if remaining < (points or 1):
+        return NothingOwed(
+            f"{remaining} points are owed here; ask for at most that", remaining=remaining
+        )
+    return found
+
+
+def pay_in_order(owed: Sequence[Debt], points: int) -> list[Payment]:
+    """Return how `points`, at most what is owed, are spread over debts in their order."""
+    payments = []
+    for debt in owed:
+        part = min(debt.points, points)
+        if part:
+            payments.append(Payment(debt, part))
+            points -= part
+    assert not points, "nobody pays more than is owed"
+    return payments
+
+
+async def write_off(
+    connection: Connection,
+    holder: UUID,
+    *,
+    currency_no: int,
+    points: int | None,
+    issue: UUID | None,
+    actor: str,
+    reason: str,
+    at: datetime,
+) -> int:
+    """Let nobody owe `points` (None: all) of what `holder` owes; return how many points those are.
+
+    The oldest debt goes first, or only the one that `issue` left. No points move, so the holder may
+    be frozen or closed. Raises `UnknownHolder` and `NothingOwed`.
+    """
+    if holder not in await holders.lock(connection, [holder]):
+        raise UnknownHolder
+    owed = (await read_open(connection, [holder])).get(holder, [])
+    found = chosen(
+        [debt for debt in owed if debt.currency_no == currency_no], issue=issue, points=points
+    )
+    if isinstance(found, NothingOwed):
+        raise found
+    wanted = points or sum(debt.points for debt in found)
+    changes = DebtChanges(at)
+    for debt, part in pay_in_order(found, wanted):
+        changes.write_off(debt, part, actor=actor, reason=reason)
+    await changes.write(connection)
+    return wanted
+
+
+async def read_open(connection: Connection, wanted: Iterable[UUID]) -> dict[UUID, list[Debt]]:
+    """Return the open debts of those holders of `wanted` that have any, the oldest first."""
+    ordered = sorted(wanted, key=lambda holder: (bucket_of(holder), holder.bytes))
     found: dict[UUID, list[Debt]] = {}
     for row in await connection.fetch(_OPEN, [bucket_of(holder) for holder in ordered], ordered):
         found.setdefault(row[0], []).append(Debt._make(row))
     return found
+
+
+class ListedDebt(NamedTuple):
+    """What a reversed issue left open, over all of its legs."""
+
+    holder: UUID
+    posting: UUID
+    currency_no: int
+    issuer_no: int
+    recover_percent: int
+    made_at: datetime
+    booked: int
+    recovered: int
+    written_off: int
+    moved: int
+
+    @property
+    def points(self) -> int:
+        """Return what is still owed."""
+        return self.booked - self.recovered - self.written_off - self.moved
+
+
+async def list_open(
+    connection: Connection, *, holder: UUID | None = None, limit: int = 1000
+) -> list[ListedDebt]:
+    """Return at most `limit` open debts of a holder, or of all, the oldest first."""
+    bucket = None if holder is None else bucket_of(holder)
+    return [ListedDebt._make(row) for row in await connection.fetch(_LIST, bucket, holder, limit)]
 
 
 class DebtChanges:

@@ -95,6 +95,12 @@ of a draft: the decided one, of the same kind and holder, or its refusal.
 """
 
 
+async def pin(connection: Connection) -> None:
+    """Give the open transaction of a caller that posts now and then the settings `PINNED`."""
+    settings = (f"SET LOCAL {name} = '{value}'" for name, value in PINNED.items())
+    await connection.execute(";".join(settings))
+
+
 class Batch:
     """Drafts on their way: whose points they move, where they stand, and what became of each."""
 

@@ -5,25 +5,18 @@ in its own transaction, others by staff out of what the member has.
 """
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 from uuid import UUID
 
 from coalition.kernel.database import Connection
+from coalition.kernel.errors import Refused
 from coalition.ledger import debts, lots
 from coalition.ledger.accounts import OUT_OF_LOT, Account, Kind
-from coalition.ledger.debts import Debt, DebtChanges
+from coalition.ledger.debts import Debt, DebtChanges, Payment, chosen, pay_in_order
 from coalition.ledger.drafts import Outcome, Paid, Recover, Recovered, Till
 from coalition.ledger.journal import Journal
 from coalition.ledger.lots import LotChanges
-from coalition.ledger.refusals import NotEnoughPoints, NothingOwed
+from coalition.ledger.refusals import NotEnoughPoints
 from coalition.ledger.rules import Available, Owed, shares_of_debts, take_in_order
-
-
-class Payment(NamedTuple):
-    """Points that pay some of a debt."""
-
-    debt: Debt
-    points: int
 
 
 class Recoveries:
@@ -101,18 +94,6 @@ class Recoveries:
         return Recovered(posting, debt.posting, debt.issuer_no, points)
 
 
-def pay_in_order(owed: Sequence[Debt], points: int) -> list[Payment]:
-    """Return how `points`, at most what is owed, are spread over debts in their order."""
-    payments = []
-    for debt in owed:
-        part = min(debt.points, points)
-        if part:
-            payments.append(Payment(debt, part))
-            points -= part
-    assert not points, "nobody pays more than is owed"
-    return payments
-
-
 async def recover(
     connection: Connection, journal: Journal, drafts: Sequence[Recover]
 ) -> list[Outcome]:
@@ -123,15 +104,10 @@ async def recover(
 async def _recover(connection: Connection, journal: Journal, draft: Recover) -> Outcome:
     holder, currency_no = draft.holder, draft.currency_no
     recoveries = await Recoveries.of(connection, journal, {holder})
-    owed = [
-        debt for debt in recoveries.open(holder, currency_no) if draft.issue in (None, debt.posting)
-    ]
-    open_points = sum(debt.points for debt in owed)
-    if open_points < (draft.points or 1):
-        return NothingOwed(
-            f"{open_points} points are owed here; ask for at most that", remaining=open_points
-        )
-    wanted = draft.points or open_points
+    owed = chosen(recoveries.open(holder, currency_no), issue=draft.issue, points=draft.points)
+    if isinstance(owed, Refused):
+        return owed
+    wanted = draft.points or sum(debt.points for debt in owed)
     found = await lots.walk(connection, {holder: wanted}, currency_no, journal.today)
     available = found[holder]
     balance = sum(points for _, points in available)
