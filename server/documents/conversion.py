@@ -64,7 +64,7 @@ class _Conversion:
         try:
             return _SCALARS[type(wanted)](node, wanted)
         except _WrongError as wrong:
-            tells_more = told and isinstance(wanted, inspect.StrType)
+            tells_more = told and isinstance(wanted, inspect.StrType) and not wrong.says_all
             right = f"{wrong} ({told})" if tells_more else str(wrong)
             seen = "" if wrong.says_all else _but(node)
             return self._note(node.line, path, f"expected {right}{seen}")

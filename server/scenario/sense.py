@@ -88,22 +88,22 @@ def _steps(story: Story) -> _Complaints:
         path = ("steps", position)
         if isinstance(step, Contract):
             yield from _contract(story, step.contract, (*path, "contract"))
-        if isinstance(step, AtTill) and step.store is not None:
-            stores = story.partners[step.partner].stores
-            if step.store not in stores:
-                known = ", ".join(stores) or "none"
+        if isinstance(step, AtTill) and (partner := story.partners.get(step.partner)):
+            if step.store is not None and step.store not in partner.stores:
+                known = ", ".join(partner.stores) or "none"
                 yield (*path, "store"), f"{step.partner} has no such store; it has {known}"
-        if isinstance(step, Issue):
-            currency = story.partners[step.partner].contract.currency or story.coalition.currency
-            yield from _issue(step, path, currency)
+            if isinstance(step, Issue):
+                currency = partner.contract.currency or story.coalition.currency
+                yield from _issue(step, path, currency)
 
 
 def _issue(step: Issue, path: Path, currency: str) -> _Complaints:
-    if (step.points is None) == (step.purchase is None):
-        yield path, "name points or a purchase, one of them"
+    is_bought = step.purchase is not None or step.measures is not None
+    if (step.points is not None) == is_bought:
+        yield path, "name points, or else a purchase or measures that earn them"
         return
-    if step.purchase is None and (step.lines or step.measures):
-        yield path, "lines and measures are of a purchase; name it, or leave them out"
+    if step.purchase is None and step.lines:
+        yield path, "lines are of a purchase; name it, or leave them out"
     if step.points is None and (step.expires is not None or step.funding is not None):
         yield path, "expires and funding go with points; a purchase has them from its rules"
     if isinstance(step.purchase, Decimal):

@@ -8,15 +8,25 @@ import msgspec
 
 from server.scenario import loading, playing
 from server.scenario.outcome import Outcome
+from server.scenario.story import Story
 
 STORIES = Path(__file__).parents[2] / "docs" / "scenarios"
 MASK = "…"
 
 
-async def tell(content: str, postgres_url: str) -> Outcome:
-    """Play the story in `content` beside the databases of the tests."""
-    story = loading.load(content.encode())
-    return await playing.play(story, server_url=postgres_url)
+async def tell(story: str | Path, postgres_url: str) -> Outcome:
+    """Play a story, or the one in a file, beside the databases of the tests."""
+    return await playing.play(loaded(story), server_url=postgres_url)
+
+
+def loaded(story: str | Path) -> Story:
+    """Return a story, or the one in a file."""
+    return loading.load(story.encode() if isinstance(story, str) else story.read_bytes())
+
+
+def expected_of(story: Path) -> str:
+    """Return what is written beside a story."""
+    return story.with_suffix(".expected.json").read_text("utf-8")
 
 
 def written(outcome: Outcome) -> str:

@@ -7,8 +7,8 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from server.scenario import loading, playing, schemas
-from tests.scenarios.telling import STORIES, written
+from server.scenario import schemas
+from tests.scenarios.telling import STORIES, expected_of, tell, written
 
 _ALL = sorted(STORIES.glob("*.yaml"))
 _VALID_OUTCOME = jsonschema_rs.validator_for(schemas.of_outcome())
@@ -16,7 +16,7 @@ _VALID_OUTCOME = jsonschema_rs.validator_for(schemas.of_outcome())
 
 @pytest.mark.parametrize("story", [pytest.param(path, id=path.stem) for path in _ALL])
 async def test_a_story_comes_out_as_is_written_beside_it(story: Path, postgres_url: str) -> None:
-    outcome = await playing.play(loading.load(story.read_bytes()), server_url=postgres_url)
+    outcome = await tell(story, postgres_url)
 
-    assert written(outcome) == story.with_suffix(".expected.json").read_text("utf-8")
+    assert written(outcome) == expected_of(story)
     _VALID_OUTCOME.validate(json.loads(msgspec.json.encode(outcome)))
