@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "client": "server.commands.client:client",
     "keys": "server.commands.keys:keys",
     "member": "server.commands.member:member",
+    "guard": "server.commands.guard:guard",
     "doctor": "server.commands.doctor:doctor",
     "backup": "server.commands.backup:backup",
     "restore": "server.commands.backup:restore",

@@ -1,0 +1,1 @@
+"""Guards of the till: rules, judging, watching, cases."""
