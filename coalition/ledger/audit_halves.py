@@ -40,25 +40,25 @@ _LEGS = """
 _PROVENANCE = Check(
     "I4",
     "a merge keeps where points came from, what they cost and until when they live",
-    _LEGS
+    _LEGS  # noqa: S608 - our own query
     + """
     SELECT pair, issuer_no, sum(points) AS points FROM moved WHERE kind = 7
     GROUP BY pair, issuer_no, contract_no, funder_no, earned_month, expires_on, clock_no, class_no,
              prefunded_share, issue_price
     HAVING sum(points) <> 0
-    """,  # noqa: S608 - our own query
+    """,
 )
 
 _VALUE = Check(
     "I4",
     "a conversion keeps where points came from, until when they live and what they are worth",
-    _LEGS
+    _LEGS  # noqa: S608 - our own query
     + """
     SELECT pair, issuer_no, sum(points * issue_price) AS worth FROM moved WHERE kind = 6
     GROUP BY pair, issuer_no, contract_no, funder_no, earned_month, expires_on, clock_no, class_no,
              prefunded_share
     HAVING sum(points * issue_price) <> 0
-    """,  # noqa: S608 - our own query
+    """,
 )
 
 CHECKS = (_PAIRS, _PROVENANCE, _VALUE)

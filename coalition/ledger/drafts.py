@@ -175,6 +175,8 @@ class Posted(msgspec.Struct):
     """Points of a reversed issue that are owed since they had been spent; not among `points`."""
     recovered: tuple[Recovered, ...] = ()
     """What of issued points paid for debts at once; it is among `points`."""
+    currency_no: int = 1
+    """The point currency; the coalition's own unless said."""
 
 
 class Owed(msgspec.Struct):
@@ -210,6 +212,7 @@ class Held(msgspec.Struct):
     holder: UUID
     points: int
     expires_at: datetime | None = None
+    currency_no: int = 1
 
 
 Outcome = Posted | Owed | Paid | Converted | Held | Refused

@@ -32,11 +32,12 @@ async def issue(
     recoveries = await Recoveries.of(connection, journal, in_debt)
     for draft in drafts:
         legs = _legs(draft, changes)
+        currency_no = draft.grants[0].provenance.currency_no
         posting = journal.add(
             kind=Kind.ISSUE,
             holder=draft.holder,
             till=draft.till,
-            currency_no=draft.grants[0].provenance.currency_no,
+            currency_no=currency_no,
             direction=INTO_LOT,
             legs=legs,
             account=Account.ISSUED,
@@ -44,7 +45,7 @@ async def issue(
             rule_no=draft.rule_no,
         )
         points = sum(leg[1] for leg in legs)
-        outcome = Posted(posting, draft.holder, points)
+        outcome = Posted(posting, draft.holder, points, currency_no=currency_no)
         if draft.holder in in_debt:
             available = _spendable(draft, legs, owing[draft.holder], journal.today)
             outcome.recovered = _pay_debts(recoveries, draft, points, available, changes)

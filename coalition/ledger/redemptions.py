@@ -55,7 +55,8 @@ async def redeem(
             legs=[(lot, points, None) for lot, points in taken],
             account=Account.REDEEMED,
         )
-        outcomes.append(Posted(posting, draft.holder, draft.points))
+        posted = Posted(posting, draft.holder, draft.points, currency_no=draft.currency_no)
+        outcomes.append(posted)
     await changes.write(connection)
     return outcomes
 
@@ -83,7 +84,8 @@ async def hold(connection: Connection, journal: Journal, drafts: Sequence[Hold])
         for lot, points in taken:
             changes.take_out(lot, draft.holder, held=points)
             legs.append((bucket, made, lot, points))
-        outcomes.append(Held(made, draft.holder, draft.points, draft.expires_at))
+        held = Held(made, draft.holder, draft.points, draft.expires_at, draft.currency_no)
+        outcomes.append(held)
     await changes.write(connection)
     if holds:
         await connection.execute(_HOLDS, HoldState.OPEN, journal.at, *zip(*holds, strict=True))

@@ -125,7 +125,8 @@ async def resolve_holds(
         found[draft.hold] = kept._replace(state=HoldState.CAPTURED)  # or voided: open no more
         if isinstance(draft, Void):
             resolutions.resolve(kept, HoldState.VOIDED)
-            outcomes.append(Held(kept.id, kept.holder, kept.points))
+            released = Held(kept.id, kept.holder, kept.points, currency_no=kept.currency_no)
+            outcomes.append(released)
         else:
             outcomes.append(_capture(resolutions, journal, kept, draft))
     await resolutions.write(connection)
@@ -161,7 +162,7 @@ def _capture(resolutions: _Resolutions, journal: Journal, kept: KeptHold, draft:
         account=Account.REDEEMED,
     )
     resolutions.resolve(kept, HoldState.CAPTURED, posting)
-    return Posted(posting, kept.holder, points)
+    return Posted(posting, kept.holder, points, currency_no=kept.currency_no)
 
 
 async def expire_holds(connection: Connection, at: datetime, limit: int = 1000) -> int:

@@ -202,7 +202,7 @@ def _take_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int
     taken, owed = (sum(part for _, part in parts) for parts in back)
     if posting is None:
         return Owed(original.holder, owed)
-    return Posted(posting, original.holder, taken, debt=owed)
+    return Posted(posting, original.holder, taken, debt=owed, currency_no=original.currency_no)
 
 
 def _issued_leg(stage: _Stage, leg: ReturnableLeg, *, may_owe: bool) -> IssuedLeg:
@@ -229,7 +229,12 @@ def _give_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int
         # A later draft of this batch may take back what has just returned.
         stage.unspent[back] = stage.unspent.get(back, 0) + part
         stage.count(original, lot, part)
-    return Posted(_add(stage.journal, draft, original, legs), original.holder, points)
+    return Posted(
+        _add(stage.journal, draft, original, legs),
+        original.holder,
+        points,
+        currency_no=original.currency_no,
+    )
 
 
 def _already_spent(points: int, remaining: int) -> PointsAlreadySpent:

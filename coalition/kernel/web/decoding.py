@@ -6,6 +6,7 @@ wrong is told with a JSON pointer (RFC 6901) to the field.
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from enum import Enum
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import parse_qsl
@@ -173,12 +174,17 @@ class QueryDecoder(Generic[T]):
     def __init__(self, query_type: type[T]) -> None:
         """Prepare to decode into `query_type`, a Struct that forbids unknown fields."""
         self._type = query_type
+        self._empty: T | None = None
+        with suppress(msgspec.ValidationError):
+            self._empty = msgspec.convert({}, query_type)
 
     def decode(self, query: bytes) -> T:
         """Return the decoded `query`.
 
         Raises `Malformed`, or `Invalid` with the name of the parameter.
         """
+        if not query and self._empty is not None:
+            return self._empty
         try:
             pairs = parse_qsl(
                 query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50
