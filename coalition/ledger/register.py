@@ -41,6 +41,15 @@ ORDER BY id DESC
 """
 )
 
+# No index leads from a holder to its postings: those of its bucket, one in 1024, are walked by key.
+_OF_HOLDER = (
+    _COLUMNS
+    + """
+WHERE bucket = $1 AND holder = $2 AND id > $3
+ORDER BY bucket, id LIMIT $4
+"""
+)
+
 _MOVED = """
 SELECT wanted.id, coalesce(leg.points, posting.points), kept.issuer_no, kept.expires_on
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
@@ -130,6 +139,14 @@ async def list_postings(
 ) -> list[Recorded]:
     """Return at most `limit` postings of the partner, the latest first, older than `before`."""
     rows = await connection.fetch(_PAGE, partner_no, before, limit)
+    return await _with_moved(connection, rows)
+
+
+async def list_of_holder(
+    connection: Connection, holder: UUID, *, after: UUID, limit: int
+) -> list[Recorded]:
+    """Return at most `limit` postings of a holder by any partner, the earliest first."""
+    rows = await connection.fetch(_OF_HOLDER, bucket_of(holder), holder, after, limit)
     return await _with_moved(connection, rows)
 
 

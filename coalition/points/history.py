@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.kernel.database import transaction
+from coalition.kernel.database import Connection, transaction
 from coalition.kernel.database.transactions import TENANT_ROLE
 from coalition.ledger import receipts, register
 from coalition.ledger.accounts import INTO_LOT, HoldState, Kind
@@ -66,9 +66,12 @@ _STANDINGS = {
 
 
 class MovedLot(msgspec.Struct, frozen=True):
-    """Points that a posting moved: who issued them, and their last day (null is never)."""
+    """Points that a posting moved: who issued them (null is the operator), and their last day.
 
-    issuer_id: UUID
+    `expires_on` null is never.
+    """
+
+    issuer_id: UUID | None
     points: int
     expires_on: date | None
 
@@ -141,6 +144,14 @@ async def list_postings(
         )
     page = [_posting_view(recorded, terms) for recorded in found[:limit]]
     return PostingPage(page, page[-1].posting_id if len(found) > limit else None)
+
+
+async def list_of_member(
+    connection: Connection, member: UUID, *, terms: Terms, after: UUID, limit: int
+) -> list[tuple[int, PostingView]]:
+    """Return at most `limit` postings of a member, the earliest first, each with its partner."""
+    found = await register.list_of_holder(connection, member, after=after, limit=limit)
+    return [(recorded.partner_no, _posting_view(recorded, terms)) for recorded in found]
 
 
 async def list_on_receipt(
@@ -234,7 +245,7 @@ def _posting_view(recorded: Recorded, terms: Terms) -> PostingView:
         points=recorded.points,
         direction=Direction.CREDIT if recorded.direction == INTO_LOT else Direction.DEBIT,
         lots=[
-            MovedLot(terms.catalogue.partner(moved.issuer_no).id, moved.points, moved.expires_on)
+            MovedLot(_issuer_id(moved.issuer_no, terms), moved.points, moved.expires_on)
             for moved in recorded.moved
         ],
         reasons=[_reason(recorded, bought, terms)],
@@ -259,6 +270,10 @@ def _reason(recorded: Recorded, bought: Purchase | None, terms: Terms) -> Reason
             return Reason("expiry", recorded.points, recorded.reason or _WHY[kind])
         case _:
             return Reason(_KINDS[kind].value, recorded.points, recorded.reason or _WHY[kind])
+
+
+def _issuer_id(issuer_no: int, terms: Terms) -> UUID | None:
+    return terms.catalogue.partner(issuer_no).id if issuer_no else None
 
 
 def _store_code(store_no: int | None, terms: Terms) -> str | None:
