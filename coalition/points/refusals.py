@@ -10,7 +10,7 @@ class OneMemberNeeded(Invalid):
 
 
 class PurchaseOrPoints(Invalid):
-    """Give either the purchase, whose points are then computed, or the points."""
+    """Give either the purchase (or measures), whose points are computed, or the points alone."""
 
     code, title = "purchase_or_points", "Purchase or points"
 
@@ -37,6 +37,42 @@ class TooManyPoints(Invalid):
     """The purchase would earn more points than one posting can move; split it."""
 
     code, title = "too_many_points", "Too many points"
+
+
+class LinesExceedPurchase(Invalid):
+    """The lines together may not cost more than the purchase."""
+
+    code, title = "lines_exceed_purchase", "Lines cost more than the purchase"
+
+
+class NoLines(Conflict):
+    """This posting has no lines; reverse it whole, or name the points."""
+
+    code, title = "no_lines", "No lines"
+
+
+class UnknownLine(Invalid):
+    """The purchase has no line of this number; the first line is number 1."""
+
+    code, title = "unknown_line", "Unknown line"
+
+
+class LineReversed(Conflict):
+    """So much of this line is not there to go back any more."""
+
+    code, title = "line_reversed", "Line reversed already"
+
+
+class ForeignPointCurrency(Conflict):
+    """The points are another partner's own; the member may convert them first."""
+
+    code, title = "foreign_point_currency", "Foreign point currency"
+
+
+class InvalidAdjustment(Invalid):
+    """An adjustment gives points of the operator or of a partner, or takes what the member has."""
+
+    code, title = "invalid_adjustment", "Invalid adjustment"
 
 
 class TimeOutOfBounds(Invalid):
