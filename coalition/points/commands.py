@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from coalition.kernel.money import AMOUNT_MINOR_MAX, POINTS_MAX
 from coalition.kernel.web.fields import (
@@ -31,6 +31,18 @@ CashierText = Annotated[
 ConfirmedBy = Annotated[
     CodeText,
     Meta(description="Who of the staff confirms an act that the till may not do by itself"),
+]
+PointCurrencyCode = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Z]{3,12}(?![\s\S])",
+        max_length=12,
+        description="A point currency; without it the coalition's own",
+        examples=["POINT"],
+    ),
+]
+PointCurrencyTold = Annotated[
+    str | UnsetType, Meta(description="Left out where it is the coalition's own")
 ]
 HOLD_DEFAULT_S = 900
 HOLD_MOST_S = 7 * 86_400
@@ -100,6 +112,7 @@ class RedeemBody(Body, frozen=True):
     member_id: UUID | None = None
     card: CardText | None = None
     store: ShortText | None = None
+    point_currency: PointCurrencyCode | None = None
     cashier: CashierText | None = None
     confirmed_by: ConfirmedBy | None = None
 
@@ -139,9 +152,9 @@ class ReverseBody(Body, frozen=True):
 
 
 class QuoteBody(Body, frozen=True):
-    """Ask what a purchase would earn and what points could pay of it."""
+    """Ask what a purchase (or measures alone) would earn and what points could pay of it."""
 
-    purchase: Purchase
+    purchase: Purchase | None = None
     occurred_at: Instant | None = None
     member_id: UUID | None = None
     card: CardText | None = None
@@ -180,6 +193,7 @@ class PostingAnswer(msgspec.Struct):
     reasons: list[Reason]
     lots: list[IssuedLot] = []
     balance: int | None = None
+    point_currency: PointCurrencyTold = UNSET
 
 
 class ReversalAnswer(PostingAnswer):
@@ -199,6 +213,7 @@ class HoldAnswer(msgspec.Struct):
     points: int
     expires_at: datetime | None = None
     balance: int | None = None
+    point_currency: PointCurrencyTold = UNSET
 
 
 class QuoteAnswer(msgspec.Struct):
@@ -216,3 +231,4 @@ class BalanceAnswer(msgspec.Struct):
 
     member_id: UUID
     balance: int
+    point_currency: PointCurrencyTold = UNSET

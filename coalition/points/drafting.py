@@ -6,11 +6,9 @@ from typing import assert_never
 from uuid import UUID
 
 from coalition.kernel.errors import Refused
-from coalition.kernel.money import POINTS_MAX
 from coalition.ledger.drafts import (
     Capture,
     Draft,
-    Grant,
     Hold,
     Issue,
     Purchase,
@@ -30,42 +28,37 @@ from coalition.points.commands import (
     ReverseBody,
     VoidBody,
 )
+from coalition.points.deciding import Drafted
+from coalition.points.judging import Known, ask, grants_of
 from coalition.points.owing import recovery_by_contract
-from coalition.points.refusals import (
-    NoEarningRule,
-    NotInContract,
-    OneMemberNeeded,
-    PurchaseOrPoints,
-    TooManyPoints,
-    UnknownCard,
-)
-from coalition.points.rules import EarningRule, earn, why_earned
+from coalition.points.refusals import NotInContract, OneMemberNeeded, UnknownCard
 from coalition.points.terms import Terms, check_time
 
 
 def draft(
-    asked: Asked, terms: Terms, members: Mapping[str, UUID], at: datetime
-) -> Draft | PostingAnswer | Refused:
+    asked: Asked, terms: Terms, known: Known, at: datetime
+) -> Drafted | PostingAnswer | Refused:
     """Return the draft, the answer where nothing needs posting, or the refusal.
 
-    `members` tells who holds the cards of this batch. Whether a member is there and active is not
-    looked at here.
+    `known` tells who holds the cards of this batch, and what earning rules ask of members. Whether
+    a member is there and active is not looked at here.
     """
     try:
         terms.catalogue.active_partner(asked.partner_no)
         match asked.command:
             case IssueBody():
-                return _issue(asked, asked.command, terms, members, at)
+                return _issue(asked, asked.command, terms, known, at)
             case RedeemBody():
-                return _redeem(asked, asked.command, terms, members, at)
+                return Drafted(_redeem(asked, asked.command, terms, known.cards, at))
             case CaptureBody(points=points):
                 assert asked.target is not None
-                return Capture(asked.target, asked.partner_no, asked.client_no, points)
+                return Drafted(Capture(asked.target, asked.partner_no, asked.client_no, points))
             case VoidBody():
                 assert asked.target is not None
-                return Void(asked.target, asked.partner_no)
+                return Drafted(Void(asked.target, asked.partner_no))
             case ReverseBody():
-                return _reverse(asked, asked.command, terms, at)
+                made = _reverse(asked, asked.command, terms, at)
+                return Drafted(made, lines=asked.command.lines or ())
             case unknown:
                 assert_never(unknown)
     except Refused as refusal:
@@ -98,47 +91,24 @@ def _till(asked: Asked, command: IssueBody | RedeemBody, terms: Terms, at: datet
 
 
 def _issue(
-    asked: Asked, command: IssueBody, terms: Terms, members: Mapping[str, UUID], at: datetime
-) -> Draft | PostingAnswer:
-    member = member_of(command, members)
+    asked: Asked, command: IssueBody, terms: Terms, known: Known, at: datetime
+) -> Drafted | PostingAnswer:
+    member = member_of(command, known.cards)
     till = _till(asked, command, terms, at)
     contract = terms.catalogue.contract_at(asked.partner_no, command.occurred_at)
     if not contract.issues:
         raise NotInContract("The partner's contract does not let it issue points")
-    points, rule = earned(asked.partner_no, command, terms, command.occurred_at)
+    earned, caps = ask(
+        command, terms, known, contract=contract, store_no=till.store_no, member=member
+    )
+    if not caps and earned.points == 0:
+        return PostingAnswer(None, member, 0, earned.reasons)
     bought = command.purchase
-    if points == 0:
-        return PostingAnswer(None, member, 0, [why_earned(points, rule, bought)])
     purchase = Purchase(bought.amount_minor, bought.currency) if bought else None
-    grant = Grant(terms.base_provenance(contract, till.occurred_at), points)
-    return Issue(member, till, (grant,), purchase, rule.no if rule else None)
-
-
-def earned(
-    partner_no: int, command: IssueBody | QuoteBody, terms: Terms, occurred_at: datetime
-) -> tuple[int, EarningRule | None]:
-    """Return the points that a command gives and the rule behind them, if there is one."""
-    given = command.points if isinstance(command, IssueBody) else None
-    bought = command.purchase
-    if (given is None) == (bought is None):
-        raise PurchaseOrPoints
-    if given is not None or bought is None:
-        return given or 0, None
-    rule = terms.rules.at(partner_no, bought.currency, occurred_at)
-    if rule is None:
-        raise NoEarningRule(
-            f"There is no earning rule of this partner for {bought.currency} at that time; "
-            "agree on one, or name the points",
-            currency=bought.currency,
-        )
-    points = earn(bought.amount_minor, rule)
-    if points > POINTS_MAX:
-        raise TooManyPoints(
-            f"the purchase would earn {points} points and a posting moves at most {POINTS_MAX}; "
-            "check the amount, or split the purchase",
-            errors=[{"pointer": "/purchase/amount_minor", "detail": "earns too many points"}],
-        )
-    return points, rule
+    grants = () if caps else grants_of(earned, contract, terms, till.occurred_at)
+    rule_no = earned.rule.no if earned.rule else None
+    issue = Issue(member, till, grants, purchase, rule_no, bool(caps))
+    return Drafted(issue, earned, contract, caps)
 
 
 def _redeem(
@@ -153,7 +123,7 @@ def _redeem(
     contract = terms.catalogue.contract_at(asked.partner_no, command.occurred_at)
     if not contract.accepts:
         raise NotInContract("The partner's contract does not let it take points")
-    currency_no = terms.catalogue.coalition.point_currency_no
+    currency_no = terms.accepted_currency(asked.partner_no, command.point_currency)
     if isinstance(command, HoldBody):
         expires_at = at + timedelta(seconds=command.expires_in_s)
         return Hold(member, till, currency_no, command.points, expires_at)

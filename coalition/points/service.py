@@ -1,6 +1,6 @@
 """Points posted for tills: one request or a chunk of lines, always the same way."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -12,7 +12,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.errors import Invalid, Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import holders, posting
-from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Owed, Paid, Posted, Reverse
+from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Owed, Posted, Reverse
 from coalition.ledger.lots import LotCollisionError
 from coalition.members import queries, relations
 from coalition.members.blind_index import card_digest
@@ -26,15 +26,16 @@ from coalition.points.commands import (
     RedeemBody,
     ReversalAnswer,
 )
+from coalition.points.deciding import Deciding, Drafted, NothingMoves
 from coalition.points.drafting import draft
 from coalition.points.guards.judging import Guarding
+from coalition.points.judging import Known, known_of
 from coalition.points.rules import (
     Reason,
     owed_reason,
     recovered_reason,
     reversed_reason,
     spent_reason,
-    why_earned,
 )
 from coalition.points.terms import Terms
 
@@ -53,7 +54,7 @@ _OF_ONE_LINE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, Lo
 
 class _Line(NamedTuple):
     position: int
-    draft: Draft
+    drafted: Drafted
 
 
 async def post(
@@ -73,39 +74,72 @@ async def post(
     """
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
+    known = await _known_of(connection, asked, terms, members)
     lines: list[_Line] = []
     for position, one in enumerate(asked):
-        drafted = draft(one, terms, members, at)
+        drafted = draft(one, terms, known, at)
         if isinstance(drafted, PostingAnswer | Refused):
             answers[position] = drafted
         else:
             lines.append(_Line(position, drafted))
     await _check_unposted(connection, answers)
     if lines:
-        drafts = [line.draft for line in lines]
+        deciding = Deciding([line.drafted for line in lines], terms)
         guarding = Guarding(terms, [asked[line.position] for line in lines], cards)
-
-        async def decide(positions: list[int]) -> dict[int, Draft | Refused]:
-            return await guarding.judge(connection, {i: drafts[i] for i in positions})
-
-        batch, outcomes = await posting.post(
-            connection,
-            drafts,
-            at=at,
-            today=terms.day(at),
-            decide=decide if guarding.judges else None,
-        )
-        await guarding.count(connection, outcomes)
+        batch, outcomes = await _post_decided(connection, deciding, guarding, terms, at)
         related = set()
         postings = 0
-        for line, outcome in zip(lines, outcomes, strict=True):
-            answers[line.position] = _answer(line.draft, outcome, terms if explains else None)
+        for line, made, outcome in zip(lines, deciding.drafted, outcomes, strict=True):
+            answers[line.position] = _answer(made, outcome, explains=explains)
             if not isinstance(outcome, Refused):
                 related.add((MemberId(outcome.holder), asked[line.position].partner_no))
                 postings += _postings_of(outcome)
         await relations.ensure(connection, related, at)
-        await outbox.append(connection, guarding.events(drafts, outcomes, batch, postings), at)
+        events = guarding.events(
+            [made.draft for made in deciding.drafted], outcomes, batch, postings
+        )
+        await outbox.append(connection, events, at)
     return [answer for answer in answers if answer is not None]
+
+
+async def _post_decided(
+    connection: Connection, deciding: Deciding, guarding: Guarding, terms: Terms, at: datetime
+) -> tuple[UUID, list[Outcome]]:
+    """Post the drafts, those that are open decided and the guards asked under the batch's locks."""
+    drafts = [drafted.draft for drafted in deciding.drafted]
+
+    async def decide(positions: list[int]) -> dict[int, Draft | Refused]:
+        decided = await deciding.decide(connection, positions)
+        instead = {i: decided.get(i, drafts[i]) for i in positions}
+        left = {i: one for i, one in instead.items() if not isinstance(one, Refused)}
+        return decided | await guarding.judge(connection, left)
+
+    batch, outcomes = await posting.post(
+        connection,
+        drafts,
+        at=at,
+        today=terms.day(at),
+        clocks=terms.catalogue.clocks,
+        decide=decide if guarding.judges or deciding.is_needed else None,
+    )
+    await guarding.count(connection, outcomes)
+    await deciding.write(connection, outcomes)
+    return batch, outcomes
+
+
+async def _known_of(
+    connection: Connection, asked: Sequence[Asked], terms: Terms, cards: Mapping[str, UUID]
+) -> Known:
+    """Return what the earning rules ask of the members who are given points; mostly nothing."""
+    if not (terms.active.needs_standings or terms.has_bonuses):
+        return Known(cards)
+    wanted = {
+        (MemberId(member), one.command.occurred_at)
+        for one in asked
+        if isinstance(one.command, IssueBody)
+        and (member := one.command.member_id or cards.get(one.command.card or "")) is not None
+    }
+    return await known_of(connection, wanted, terms, cards)
 
 
 async def _check_unposted(connection: Connection, answers: list[LineAnswer | None]) -> None:
@@ -177,14 +211,17 @@ def digest_or_none(card_key: bytes, card: str) -> bytes | None:
         return None
 
 
-def _answer(draft: Draft, outcome: Outcome, terms: Terms | None) -> LineAnswer:
-    """Return the answer to one line, with lots and reasons where there are `terms` to tell them."""
+def _answer(drafted: Drafted, outcome: Outcome, *, explains: bool) -> LineAnswer:
+    """Return the answer to one line, with lots and reasons if it `explains`."""
+    draft = drafted.draft
+    if isinstance(outcome, NothingMoves):
+        return _unmoved(draft, outcome, explains=explains)
     if isinstance(draft, Reverse) and isinstance(outcome, Posted | Owed):
-        return _reversed(draft, outcome, explains=terms is not None)
+        return _reversed(draft, outcome, explains=explains)
     if isinstance(outcome, Posted):
         answer = PostingAnswer(outcome.posting, outcome.holder, outcome.points, [])
-        if terms is not None:
-            answer.reasons = [_reason(draft, outcome.points, terms)]
+        if explains:
+            answer.reasons = _reasons(drafted, outcome.points)
             answer.reasons += [recovered_reason(paid.points) for paid in outcome.recovered]
             grants = draft.grants if isinstance(draft, Issue) else ()
             answer.lots = [IssuedLot(grant.points, grant.provenance.expires_on) for grant in grants]
@@ -195,7 +232,7 @@ def _answer(draft: Draft, outcome: Outcome, terms: Terms | None) -> LineAnswer:
     return outcome
 
 
-def _postings_of(outcome: Posted | Owed | Paid | Held) -> int:
+def _postings_of(outcome: Outcome) -> int:
     """Return how many postings an outcome stands for."""
     return 1 + len(outcome.recovered) if isinstance(outcome, Posted) else 0
 
@@ -214,8 +251,10 @@ def _reversed(draft: Reverse, outcome: Posted | Owed, *, explains: bool) -> Reve
     return answer
 
 
-def _reason(draft: Draft, points: int, terms: Terms) -> Reason:
-    if isinstance(draft, Issue):
-        rule = None if draft.rule_no is None else terms.rules.numbered(draft.rule_no)
-        return why_earned(points, rule, draft.purchase)
-    return spent_reason(points)
+def _unmoved(draft: Draft, outcome: NothingMoves, *, explains: bool) -> PostingAnswer:
+    kind = ReversalAnswer if isinstance(draft, Reverse) else PostingAnswer
+    return kind(None, outcome.member, 0, outcome.reasons if explains else [])
+
+
+def _reasons(drafted: Drafted, points: int) -> list[Reason]:
+    return drafted.earned.reasons if drafted.earned is not None else [spent_reason(points)]

@@ -9,15 +9,17 @@ import msgspec
 from coalition.federation import catalogue
 from coalition.federation.catalogue import Catalogue
 from coalition.federation.expiry import earned_month, last_spendable_day
-from coalition.federation.terms import Contract, Store
+from coalition.federation.terms import Contract, ExpiryRule, Store
 from coalition.kernel.database import Connection
 from coalition.ledger.provenance import Provenance
+from coalition.points.bonuses import personal
 from coalition.points.bonuses.active import ActiveRules
-from coalition.points.bonuses.compiled import OPERATOR, RuleVersion
+from coalition.points.bonuses.compiled import OPERATOR, PERIODS, RuleVersion
+from coalition.points.bonuses.documents import RuleDocument
 from coalition.points.bonuses.store import versions as rule_versions
 from coalition.points.guards.queries import read_rules as read_guards
 from coalition.points.guards.rules import NO_GUARDS, ActiveGuards
-from coalition.points.refusals import OtherStore, StoreClosed, TimeOutOfBounds
+from coalition.points.refusals import ForeignPointCurrency, OtherStore, StoreClosed, TimeOutOfBounds
 from coalition.points.rules import EarningRule, EarningRules
 
 FURTHEST_AHEAD = timedelta(minutes=5)
@@ -37,13 +39,19 @@ class Terms:
         rules: EarningRules,
         versions: Sequence[RuleVersion] = (),
         guards: ActiveGuards = NO_GUARDS,
+        *,
+        has_bonuses: bool = False,
     ) -> None:
         """Hold catalogue, base rates, versions of earning rules and guards of one version."""
         self.catalogue = kept
         self.rules = rules
         self.active = ActiveRules(versions, rules)
-        self.has_rules = bool(versions)
+        self.has_bonuses = has_bonuses
+        """Whether any member was ever given a bonus of its own."""
+        self.has_rules = bool(versions) or has_bonuses
         """Whether anything beyond the base rates was ever agreed on."""
+        self.has_caps = any(is_counted(version.document) for version in versions)
+        """Whether any rule was ever capped per member and period, so that returns give back."""
         self.guards = guards
         self._provenances: dict[tuple[int, int], Provenance] = {}
 
@@ -55,20 +63,26 @@ class Terms:
         """Return where base points earned then come from: the partner funds them itself."""
         zone = self.catalogue.zone
         month = earned_month(earned_at, zone)
-        key = (contract.no, month)
+        # Only by one rule does it matter on which day of the month points were earned.
+        is_by_day = contract.expiry_rule is ExpiryRule.MONTHS
+        key = (contract.no, self.day(earned_at).toordinal() if is_by_day else month)
         known = self._provenances.get(key)
         if known is None:
             known = self._provenances[key] = Provenance(
-                currency_no=self.catalogue.coalition.point_currency_no,
+                currency_no=contract.point_currency_no,
                 issuer_no=contract.partner_no,
                 contract_no=contract.no,
                 funder_no=contract.partner_no,
                 earned_month=month,
                 expires_on=last_spendable_day(
-                    earned_at, expiry_months=contract.expiry_months, zone=zone
+                    earned_at,
+                    expiry_months=contract.expiry_months,
+                    zone=zone,
+                    rule=contract.expiry_rule,
                 ),
                 issue_price=contract.issue_price,
                 prefunded_share=contract.prefunded_share,
+                clock_no=contract.clock_no,
             )
         return known
 
@@ -85,6 +99,18 @@ class Terms:
         if funder_no != OPERATOR:
             share = self.catalogue.contract_at(funder_no, earned_at).prefunded_share
         return base._replace(funder_no=funder_no, prefunded_share=share)
+
+    def accepted_currency(self, partner_no: int, code: str | None) -> int:
+        """Return the number of the point currency that a partner takes: the coalition's, its own.
+
+        Raises `UnknownPointCurrency` or `ForeignPointCurrency`.
+        """
+        if code is None:
+            return self.catalogue.coalition.point_currency_no
+        currency = self.catalogue.currency(code)
+        if currency.partner_no not in (None, partner_no):
+            raise ForeignPointCurrency(point_currency=code)
+        return currency.no
 
     def store(self, partner_no: int, code: str | None, bound_no: int | None) -> int | None:
         """Return the number of the open store that a till names, or is bound to."""
@@ -108,7 +134,8 @@ async def load(connection: Connection) -> Terms:
     rules = [msgspec.convert(dict(row), EarningRule) for row in await connection.fetch(_RULES)]
     guards = ActiveGuards(await read_guards(connection))
     versions = await rule_versions(connection)
-    return Terms(kept, EarningRules(rules), versions, guards=guards)
+    has_bonuses = await personal.any_given(connection)
+    return Terms(kept, EarningRules(rules), versions, guards, has_bonuses=has_bonuses)
 
 
 async def refresh(connection: Connection, held: Terms | None) -> Terms:
@@ -116,6 +143,11 @@ async def refresh(connection: Connection, held: Terms | None) -> Terms:
     if held is not None and await catalogue.version(connection) == held.catalogue.version:
         return held
     return await load(connection)
+
+
+def is_counted(document: RuleDocument) -> bool:
+    """Tell whether it is counted what a member has of the rule; a cap per basket needs no count."""
+    return any(getattr(document.caps, period) is not None for period in PERIODS)
 
 
 def check_time(occurred_at: datetime, at: datetime) -> None:

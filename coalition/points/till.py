@@ -1,13 +1,16 @@
 """The till's side of points: single requests, coalesced, each answered after its own commit."""
 
 import asyncio
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import asyncpg
+from msgspec import UNSET
+from msgspec import structs
 
+from coalition.federation.refusals import UnknownPointCurrency
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.errors import Refused
@@ -28,13 +31,16 @@ from coalition.ledger.refusals import UnknownHolder
 from coalition.members import queries
 from coalition.points import terms as business
 from coalition.points.commands import Asked, BalanceAnswer, HoldAnswer, QuoteAnswer, QuoteBody
-from coalition.points.drafting import earned, member_of
+from coalition.points.drafting import member_of
+from coalition.points.judging import quote
 from coalition.points.refusals import UnknownCard
-from coalition.points.rules import payable, why_earned
+from coalition.points.rules import payable
 from coalition.points.service import LineAnswer, digest_or_none, post, post_isolating
 from coalition.points.terms import Terms, check_time
 
 Result = TypeVar("Result")
+_Wanted = tuple[UUID, str | None]
+"""A member, and the code of a point currency; None is the coalition's own."""
 
 _ATTEMPT_TIMEOUT_S = 10.0
 """How long an attempt may take as a whole; then its connection is taken for dead."""
@@ -62,7 +68,9 @@ class Tills:
         self._clock = clock
         self._terms: Terms | None = None
         self._posts: Coalescer[Request, Answer | Refused] = Coalescer(self._post_together)
-        self._balances: Coalescer[UUID, int | None] = Coalescer(self._read_together)
+        self._balances: Coalescer[_Wanted, BalanceAnswer | Refused] = Coalescer(
+            self._read_together
+        )
 
     async def post(self, request: Request) -> Answer:
         """Post one request with others that are waiting; raises its refusal."""
@@ -83,34 +91,40 @@ class Tills:
         terms = await self.refresh_terms(connection)
         return await post_isolating(connection, asked, terms=terms, card_key=self._card_key, at=at)
 
-    async def balance(self, member: UUID) -> BalanceAnswer:
-        """Return what `member` can spend now. Raises `UnknownHolder`."""
-        balance = await self._balances.submit(member)
-        if balance is None:
-            raise UnknownHolder
-        return BalanceAnswer(member, balance)
+    async def balance(self, member: UUID, point_currency: str | None = None) -> BalanceAnswer:
+        """Return what `member` can spend now, of the coalition's points or of those named.
+
+        Raises `UnknownHolder` or `UnknownPointCurrency`.
+        """
+        answer = await self._balances.submit((member, point_currency))
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
 
     async def quote(self, partner_no: int, store_no: int | None, body: QuoteBody) -> QuoteAnswer:
         """Return what a purchase would earn at this partner and what points could pay of it."""
         at = self._clock.now()
+        occurred_at = body.occurred_at or at
+        body = structs.replace(body, occurred_at=occurred_at)
+        answer = QuoteAnswer(0, [])
         async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
             terms = await self.refresh_terms(connection)
             member = await self._quoted_member(connection, body)
-        terms.catalogue.active_partner(partner_no)
-        terms.store(partner_no, body.store, store_no)
-        occurred_at = body.occurred_at or at
-        check_time(occurred_at, at)
-        contract = terms.catalogue.contract_at(partner_no, occurred_at)
-        points, reasons = 0, []
-        if contract.issues:
-            points, rule = earned(partner_no, body, terms, occurred_at)
-            reasons = [why_earned(points, rule, body.purchase)]
-        answer = QuoteAnswer(points, reasons)
+            terms.catalogue.active_partner(partner_no)
+            store = terms.store(partner_no, body.store, store_no)
+            check_time(occurred_at, at)
+            contract = terms.catalogue.contract_at(partner_no, occurred_at)
+            if contract.issues:
+                earned = await quote(
+                    connection, body, terms, contract=contract, store_no=store, member=member
+                )
+                answer = QuoteAnswer(earned.points, earned.reasons)
         if member is not None:
             answer.member_id = member
             answer.balance = (await self.balance(member)).balance
-            if contract.accepts and contract.currency == body.purchase.currency:
-                amount, price = body.purchase.amount_minor, contract.redemption_price
+            bought = body.purchase
+            if bought is not None and contract.accepts and contract.currency == bought.currency:
+                amount, price = bought.amount_minor, contract.redemption_price
                 answer.payable = payable(answer.balance, amount, contract.currency, price)
         return answer
 
@@ -195,26 +209,37 @@ class Tills:
         terms = await self.refresh_terms(connection)
         asked = [requests[position].asked for position in fresh]
         lines = await post(connection, asked, terms=terms, card_key=self._card_key, at=at)
-        members = {line.member_id for line in lines if not isinstance(line, Refused)}
-        balances = await _read_balances(connection, members, terms, at)
+        wanted = {
+            (line.member_id, line.point_currency or None)
+            for line in lines
+            if not isinstance(line, Refused)
+        }
+        balances = await _read_balances(connection, wanted, terms, at)
         for position, line in zip(fresh, lines, strict=True):
             if isinstance(line, Refused):
                 answers[position] = line
                 continue
-            line.balance = balances.get(line.member_id, 0)
+            line.balance = balances.get((line.member_id, line.point_currency or None), 0)
             request = requests[position]
             made = isinstance(line, HoldAnswer) or line.posting_id is not None
             status = request.created_status if made else 200
             answers[position] = Answer(status, request.media.value, encode(line, request.media))
 
-    async def _read_together(self, members: list[UUID]) -> list[int | None]:
-        async def attempt() -> list[int | None]:
+    async def _read_together(self, wanted: list[_Wanted]) -> list[BalanceAnswer | Refused]:
+        async def attempt() -> list[BalanceAnswer | Refused]:
             at = self._clock.now()
             async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
                 terms = await self.refresh_terms(connection)
-                known = await holders.read_states(connection, set(members))
-                balances = await _read_balances(connection, known.keys(), terms, at)
-            return [balances.get(member) for member in members]
+                refusals = _unknown_currencies(wanted, terms)
+                known = await holders.read_states(connection, {member for member, _ in wanted})
+                asked = {one for one in wanted if one[0] in known and one[1] not in refusals}
+                balances = await _read_balances(connection, asked, terms, at)
+            return [
+                BalanceAnswer(one[0], balances[one], one[1] or UNSET)
+                if one in balances
+                else refusals.get(one[1], UnknownHolder())
+                for one in wanted
+            ]
 
         return await retrying(lambda: _in_time(attempt()))
 
@@ -244,17 +269,33 @@ async def _replay_instead_of_refusing(
                 answers[position] = known
 
 
+def _unknown_currencies(
+    wanted: Iterable[_Wanted], terms: Terms
+) -> dict[str | None, UnknownPointCurrency]:
+    """Return the refusal of each point currency that there is not."""
+    refusals: dict[str | None, UnknownPointCurrency] = {}
+    for code in {code for _, code in wanted if code is not None}:
+        try:
+            terms.catalogue.currency(code)
+        except UnknownPointCurrency as refusal:
+            refusals[code] = refusal
+    return refusals
+
+
 async def _read_balances(
-    connection: Connection, members: Collection[UUID], terms: Terms, at: datetime
-) -> dict[UUID, int]:
-    if not members:
-        return {}
-    return await posting.balances(
-        connection,
-        members,
-        currency_no=terms.catalogue.coalition.point_currency_no,
-        today=terms.day(at),
-    )
+    connection: Connection, wanted: Collection[_Wanted], terms: Terms, at: datetime
+) -> dict[_Wanted, int]:
+    """Return what each can spend of each point currency; of nearly all it is the coalition's."""
+    balances: dict[_Wanted, int] = {}
+    for code in {code for _, code in wanted}:
+        found = await posting.balances(
+            connection,
+            [member for member, of in wanted if of == code],
+            currency_no=terms.catalogue.currency_no(code),
+            today=terms.day(at),
+        )
+        balances |= {(member, code): points for member, points in found.items()}
+    return balances
 
 
 def _joined(

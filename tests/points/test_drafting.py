@@ -26,7 +26,9 @@ from coalition.points.commands import (
     ReverseBody,
     VoidBody,
 )
+from coalition.points.deciding import Drafted
 from coalition.points.drafting import draft
+from coalition.points.judging import Known
 from coalition.points.refusals import (
     NoEarningRule,
     NotInContract,
@@ -56,7 +58,8 @@ async def drafted(
     async with transaction() as connection:
         terms = await business.load(connection)
     asked = world.asked(command, partner_no, target)._replace(store_no=store_no)
-    return draft(asked, terms, {"card1": ANNA}, world.at)
+    made = draft(asked, terms, Known({"card1": ANNA}), world.at)
+    return made.draft if isinstance(made, Drafted) else made
 
 
 def purchase(

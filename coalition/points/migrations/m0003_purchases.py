@@ -11,7 +11,7 @@ DESCRIPTION = "Purchases by line, what they earned by rule, and usage of caps"
 # A basket is kept where the till told its lines: all that its points depended on, so that what
 # remains after a return is judged again by the same versions and as if at the same time. Its lines
 # change by what was returned of them and by nothing else. `circumstances` are measures, standings,
-# and the numbers of the rule versions that were looked at.
+# the numbers of the rule versions that were looked at, and where the counters of caps stood.
 PURCHASES = """
 CREATE TABLE purchase_basket (
     bucket int2 NOT NULL,
@@ -86,7 +86,6 @@ CREATE TABLE purchase_usage (
     rule_no int4 NOT NULL,
     period text NOT NULL,
     member uuid NOT NULL,
-    before int8 NOT NULL,
     points int8 NOT NULL,
     kept int8 NOT NULL,
     PRIMARY KEY (bucket, posting, rule_no, period),

@@ -1,0 +1,238 @@
+"""What a purchase earns: its basket, judged by the base rate and by the rules that hold."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from coalition.federation.terms import Contract
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import MemberId
+from coalition.kernel.money import POINTS_MAX
+from coalition.ledger.drafts import Grant
+from coalition.members import standings
+from coalition.members.standings import Standings
+from coalition.points import usage
+from coalition.points.bonuses import personal
+from coalition.points.bonuses.compiled import Rule
+from coalition.points.bonuses.evaluation import ActiveRules, Basket, Evaluation, Line, evaluate
+from coalition.points.commands import IssueBody, Purchase, QuoteBody
+from coalition.points.refusals import (
+    LinesExceedPurchase,
+    NoEarningRule,
+    PurchaseOrPoints,
+    TooManyPoints,
+)
+from coalition.points.rules import EarningRule, Reason, earn, why_earned
+from coalition.points.terms import Terms
+from coalition.points.usage import Counter
+
+NOBODY = Standings()
+
+
+class Known(NamedTuple):
+    """What is known of the members of a flush: their cards, standings and own bonuses."""
+
+    cards: Mapping[str, UUID] = {}
+    standings: Mapping[tuple[MemberId, datetime], Standings] = {}
+    own: Mapping[MemberId, tuple[Rule, ...]] = {}
+    """The bonuses that each member has by itself."""
+
+
+class Earned(NamedTuple):
+    """What a purchase earns; where more than the base rate was asked, the basket and its verdict.
+
+    `used` is what the member had had of the caps before.
+    """
+
+    points: int
+    rule: EarningRule | None
+    purchase: Purchase | None
+    basket: Basket | None = None
+    verdict: Evaluation | None = None
+    used: Mapping[Counter, int] = {}
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """Return why, the base rate first; rules that gave nothing say so where they could have."""
+        if self.verdict is None:
+            return [why_earned(self.points, self.rule, self.purchase)]
+        return self.verdict.reasons
+
+
+async def known_of(
+    connection: Connection,
+    wanted: Collection[tuple[MemberId, datetime]],
+    terms: Terms,
+    cards: Mapping[str, UUID],
+) -> Known:
+    """Return what the rules of `terms` ask of members at their instants, read for all at once."""
+    held: dict[tuple[MemberId, datetime], Standings] = {}
+    own: dict[MemberId, tuple[Rule, ...]] = {}
+    if wanted and terms.active.needs_standings:
+        held = await standings.read_each(connection, wanted)
+    if wanted and terms.has_bonuses:
+        own = await personal.read(connection, {member for member, _ in wanted})
+    return Known(cards, held, own)
+
+
+def ask(
+    command: IssueBody | QuoteBody,
+    terms: Terms,
+    known: Known,
+    *,
+    contract: Contract,
+    store_no: int | None,
+    member: UUID | None,
+) -> tuple[Earned, tuple[Counter, ...]]:
+    """Return what the command earns; where counters are returned as well, its basket alone.
+
+    These have to be read, under the holder's lock, before `judge` can tell. Raises
+    `PurchaseOrPoints`, `LinesExceedPurchase`, `NoEarningRule` and `TooManyPoints`.
+    """
+    _check(command)
+    bought = command.purchase
+    if bought is None and not command.measures:
+        assert isinstance(command, IssueBody), "who quotes has a purchase or measures"
+        return Earned(command.points or 0, None, None), ()
+    if bought is not None and not (terms.has_rules or command.lines or command.measures):
+        return _by_base_rate(contract.partner_no, bought, terms, _time_of(command)), ()
+    basket = _basket_of(command, terms, known, contract=contract, store_no=store_no, member=member)
+    caps = terms.active.caps_for(basket) if terms.has_caps else ()
+    if caps:
+        return Earned(0, None, bought, basket), caps
+    return judge(basket, bought, terms.active, {}), ()
+
+
+async def quote(
+    connection: Connection,
+    command: QuoteBody,
+    terms: Terms,
+    *,
+    contract: Contract,
+    store_no: int | None,
+    member: UUID | None,
+) -> Earned:
+    """Return what the command would earn now; without a member nothing was used of any cap.
+
+    Raises as `ask` does.
+    """
+    wanted = set() if member is None else {(MemberId(member), _time_of(command))}
+    known = await known_of(connection, wanted, terms, {})
+    earned, caps = ask(command, terms, known, contract=contract, store_no=store_no, member=member)
+    if not caps:
+        return earned
+    used: dict[Counter, int] = {}
+    if member is not None:
+        found = await usage.read(connection, [(member, caps)])
+        used = {counter: points for (_, counter), points in found.items()}
+    assert earned.basket is not None, "what waits for counters has a basket"
+    return judge(earned.basket, earned.purchase, terms.active, used)
+
+
+def judge(
+    basket: Basket, purchase: Purchase | None, rules: ActiveRules, used: Mapping[Counter, int]
+) -> Earned:
+    """Return what `basket` earns under `rules`, given what was `used` of the caps before.
+
+    Raises `NoEarningRule` where no rate and no rule says anything, and `TooManyPoints`.
+    """
+    verdict = evaluate(rules, basket, used)
+    if not verdict.is_ruled:
+        raise _no_rule(basket.currency)
+    _check_points(verdict.points)
+    return Earned(verdict.points, verdict.rate, purchase, basket, verdict, used)
+
+
+def grants_of(earned: Earned, contract: Contract, terms: Terms, at: datetime) -> tuple[Grant, ...]:
+    """Return the grants of what was earned at `at`: one per rule and funder, in rule order."""
+    if earned.verdict is None:
+        return (Grant(terms.base_provenance(contract, at), earned.points),)
+    return tuple(
+        Grant(terms.provenance(contract, at, funder_no=share.funder_no), share.points)
+        for share in earned.verdict.shares
+    )
+
+
+def _check(command: IssueBody | QuoteBody) -> None:
+    """Refuse what names neither or both of purchase and points, and lines that cost too much."""
+    given = command.points if isinstance(command, IssueBody) else None
+    is_bought = command.purchase is not None or bool(command.measures)
+    if (given is None) != is_bought or (given is not None and command.lines):
+        raise PurchaseOrPoints
+    if command.lines:
+        most = command.purchase.amount_minor if command.purchase else 0
+        costs = sum(line.amount_minor for line in command.lines)
+        if costs > most:
+            raise LinesExceedPurchase(
+                f"the lines cost {costs} and the purchase {most}; send lines after discounts",
+                limit=most,
+                errors=[{"pointer": "/lines", "detail": "cost more than the purchase"}],
+            )
+
+
+def _time_of(command: IssueBody | QuoteBody) -> datetime:
+    assert command.occurred_at is not None, "a quote's time is filled in"
+    return command.occurred_at
+
+
+def _by_base_rate(partner_no: int, bought: Purchase, terms: Terms, at: datetime) -> Earned:
+    """Return what the base rate gives, where no rule need be asked."""
+    rule = terms.rules.at(partner_no, bought.currency, at)
+    if rule is None:
+        raise _no_rule(bought.currency)
+    points = earn(bought.amount_minor, rule)
+    _check_points(points)
+    return Earned(points, rule, bought)
+
+
+def _basket_of(
+    command: IssueBody | QuoteBody,
+    terms: Terms,
+    known: Known,
+    *,
+    contract: Contract,
+    store_no: int | None,
+    member: UUID | None,
+) -> Basket:
+    """Return the command's basket as rules see it, with what is known of its member."""
+    occurred_at = _time_of(command)
+    bought = command.purchase
+    standing = NOBODY
+    if member is not None and known.standings:
+        standing = known.standings.get((MemberId(member), occurred_at), NOBODY)
+    return Basket(
+        partner_no=contract.partner_no,
+        occurred_at=occurred_at,
+        local=occurred_at.astimezone(terms.catalogue.zone),
+        currency=bought.currency if bought else contract.currency,
+        amount_minor=bought.amount_minor if bought else 0,
+        store=None if store_no is None else terms.catalogue.store_by_no(store_no).code,
+        lines=tuple(
+            Line(no, line.amount_minor, line.category, line.sku, line.quantity)
+            for no, line in enumerate(command.lines or (), start=1)
+        ),
+        measures=command.measures or {},
+        tier=standing.tier,
+        plan=standing.plan,
+        segments=standing.segments,
+        flags=standing.flags,
+        personal=known.own.get(MemberId(member), ()) if member is not None else (),
+    )
+
+
+def _check_points(points: int) -> None:
+    if points > POINTS_MAX:
+        raise TooManyPoints(
+            f"the purchase would earn {points} points and a posting moves at most {POINTS_MAX}; "
+            "check the amount, or split the purchase",
+            errors=[{"pointer": "/purchase/amount_minor", "detail": "earns too many points"}],
+        )
+
+
+def _no_rule(currency: str) -> NoEarningRule:
+    return NoEarningRule(
+        f"There is no earning rule of this partner for {currency} at that time; "
+        "agree on one, or name the points",
+        currency=currency,
+    )
