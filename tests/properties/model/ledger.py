@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
 
-from tests.properties.model import debts
+from tests.properties.model import clocks, debts
 from tests.properties.model.things import (
     NEVER,
     Answer,
+    Clock,
     Debt,
     Leg,
     Lot,
@@ -33,6 +34,7 @@ class Ledger:
     lots: dict[tuple[int, Source], Lot] = field(default_factory=dict)
     receipts: set[tuple[int, str, str]] = field(default_factory=set)
     debts: list[Debt] = field(default_factory=list)
+    clocks: dict[int, Clock] = field(default_factory=dict)
 
     def balance(self, holder: int, today: date, currency: int = 1) -> int:
         """Return what `holder` can spend on `today`."""
@@ -75,6 +77,10 @@ class Ledger:
         in a batch is refused the second time, whatever becomes of the first.
         """
         answers: list[Answer | None] = [self._hopeless(wish) for wish in wishes]
+        for wish, answer in zip(wishes, answers, strict=True):
+            owner = self._owner(wish)
+            if answer is None and clocks.has_run_out(owner, today):
+                self.expire(today, owner)
         named: dict[tuple[int, str, str], Wish] = {}
         for i, wish in enumerate(wishes):
             key = _receipt(wish)
@@ -98,34 +104,33 @@ class Ledger:
         return done
 
     def _hopeless(self, wish: Wish) -> Answer | None:
-        owner = self.owners[wish.holder]
         if wish.kind in ("capture", "void"):
             kept = wish.reservation
             if kept is None or kept.partner != wish.partner:
                 return Answer("hold_not_found")
-            owner = kept.owner
-        elif wish.kind == "reverse":
-            if wish.move is None or wish.move.partner != wish.partner:
-                return Answer("posting_not_found")
-            owner = wish.move.owner
+        elif wish.kind == "reverse" and (wish.move is None or wish.move.partner != wish.partner):
+            return Answer("posting_not_found")
+        owner = self._owner(wish)
         if owner.state == "active":
             return None
         return Answer("member_merged" if owner.merged_into else "member_not_active")
 
+    def _owner(self, wish: Wish) -> Owner:
+        if wish.kind in ("capture", "void") and wish.reservation is not None:
+            return wish.reservation.owner
+        if wish.kind == "reverse" and wish.move is not None:
+            return wish.move.owner
+        return self.owners[wish.holder]
+
     def _do(self, wish: Wish, at: datetime, today: date) -> Answer:
-        match wish.kind:
-            case "issue":
-                return self._issue(wish, today)
-            case "redeem":
-                return self._redeem(wish, today)
-            case "hold":
-                return self._hold(wish, today)
-            case "capture":
-                return self._capture(wish, at)
-            case "void":
-                return self._void(wish, at)
-            case _:
-                return self._reverse(wish, at, today)
+        if wish.kind in ("capture", "void"):
+            return self._resolve(wish, at, today)
+        if wish.kind == "reverse":
+            return self._reverse(wish, at, today)
+        if wish.kind == "recover":
+            return debts.recover_by_hand(self, wish, today)
+        acts = {"issue": self._issue, "redeem": self._redeem, "hold": self._hold}
+        return acts.get(wish.kind, self._adjust)(wish, today)
 
     def _issue(self, wish: Wish, today: date) -> Answer:
         together: dict[Source, int] = {}
@@ -134,9 +139,12 @@ class Ledger:
         legs = [Leg(self.lot(wish.holder, source), points) for source, points in together.items()]
         for leg in legs:
             leg.lot.points_in += leg.points
-        debts.recover_from_issue(self, self.owners[wish.holder], legs, today)
+        owner = self.owners[wish.holder]
+        clocks.start(self, owner, list(together), today)
+        paid = debts.recover_from_issue(self, owner, legs, today)
+        clocks.note(self, owner, legs[0].lot.source.currency, "issue", today)
         points = sum(leg.points for leg in legs)
-        return Answer("done", points, Move("issue", self.owners[wish.holder], wish.partner, legs))
+        return Answer("done", points, Move("issue", owner, wish.partner, legs), paid=paid)
 
     def cover(self, holder: int, points: int, currency: int, today: date) -> list[Leg] | None:
         """Return which lots of `holder` would give `points`, or None when they do not suffice."""
@@ -148,14 +156,20 @@ class Ledger:
                 points -= part
         return None if points else legs
 
-    def _redeem(self, wish: Wish, today: date) -> Answer:
+    def _take(self, wish: Wish, kind: str, today: date) -> Answer:
         legs = self.cover(wish.holder, wish.points or 0, wish.currency, today)
         if legs is None:
             return self._too_few(wish, today)
         for leg in legs:
             leg.lot.points_out += leg.points
-        move = Move("redeem", self.owners[wish.holder], wish.partner, legs)
+        move = Move(kind, self.owners[wish.holder], wish.partner, legs)
         return Answer("done", wish.points or 0, move)
+
+    def _redeem(self, wish: Wish, today: date) -> Answer:
+        answer = self._take(wish, "redeem", today)
+        if answer.code == "done":
+            clocks.note(self, self.owners[wish.holder], wish.currency, "redeem", today)
+        return answer
 
     def _hold(self, wish: Wish, today: date) -> Answer:
         legs = self.cover(wish.holder, wish.points or 0, wish.currency, today)
@@ -172,13 +186,18 @@ class Ledger:
     def _too_few(self, wish: Wish, today: date) -> Answer:
         return Answer("not_enough_points", self.balance(wish.holder, today, wish.currency))
 
-    def _capture(self, wish: Wish, at: datetime) -> Answer:
+    def _resolve(self, wish: Wish, at: datetime, today: date) -> Answer:
         kept = wish.reservation
         assert kept is not None
         refusal = _unresolvable(wish, kept, at)
         if refusal is not None:
             return refusal
         self.release(kept)
+        return Answer("done", kept.points) if wish.kind == "void" else self._capture(wish, today)
+
+    def _capture(self, wish: Wish, today: date) -> Answer:
+        kept = wish.reservation
+        assert kept is not None
         wanted, legs = wish.points or kept.points, []
         points = wanted
         for reserved in kept.legs:
@@ -187,16 +206,8 @@ class Ledger:
                 reserved.lot.points_out += part
                 legs.append(Leg(reserved.lot, part))
                 wanted -= part
+        clocks.note(self, kept.owner, kept.legs[0].lot.source.currency, "redeem", today)
         return Answer("done", points, Move("redeem", kept.owner, kept.partner, legs))
-
-    def _void(self, wish: Wish, at: datetime) -> Answer:
-        kept = wish.reservation
-        assert kept is not None
-        refusal = _unresolvable(wish, kept, at)
-        if refusal is not None:
-            return refusal
-        self.release(kept)
-        return Answer("done", kept.points)
 
     def _reverse(self, wish: Wish, at: datetime, today: date) -> Answer:
         move = wish.move
@@ -216,20 +227,40 @@ class Ledger:
             leg.back += part
             lot = leg.lot
             if part and lot.is_over(today):
-                lot = self.lot(move.owner.number, lot.source._replace(expires=wish.grace))
+                source = lot.source._replace(expires=wish.grace, clock=0)
+                lot = self.lot(move.owner.number, source)
             lot.points_in += part
         return Answer("done", points, Move("reversal", move.owner, move.partner, []))
 
     def _take_back(self, wish: Wish, move: Move, points: int, at: datetime, today: date) -> Answer:
-        lefts = [min(leg.points - leg.back, leg.lot.free(today)) for leg in move.legs]
-        unspent = min(points, sum(lefts))
-        if unspent < points and wish.policy == "refuse":
-            return Answer("points_already_spent", sum(lefts))
-        for leg, part in zip(move.legs, shared(unspent, lefts, "reverse"), strict=True):
+        """Take unspent points, owe spent ones; those that have expired are gone for everybody."""
+        free = [min(leg.points - leg.back, leg.lot.free(today)) for leg in move.legs]
+        taken = shared(min(points, sum(free)), free, "reverse")
+        owable = [
+            leg.points - leg.back - part if wish.may_owe and not leg.lot.is_over(today) else 0
+            for leg, part in zip(move.legs, taken, strict=True)
+        ]
+        owed = shared(min(points - sum(taken), sum(owable)), owable, "reverse")
+        back = sum(taken) + sum(owed)
+        if back == 0 or (back < points and not wish.may_owe):
+            return Answer("points_already_spent", back)
+        for leg, part, debt in zip(move.legs, taken, owed, strict=True):
             leg.back += part
             leg.lot.points_out += part
-        debts.book(self, wish, move, points - unspent, at)
-        return Answer("done", points, Move("reversal", move.owner, move.partner, []))
+            if debt:
+                debts.owe(self, move, leg, debt, percent=wish.percent, at=at)
+        made = Move("reversal", move.owner, move.partner, []) if sum(taken) else None
+        return Answer("done", sum(taken), made, debt=sum(owed))
+
+    def _adjust(self, wish: Wish, today: date) -> Answer:
+        """Give points or take them as staff decided."""
+        if not wish.grants:
+            return self._take(wish, "adjustment", today)
+        owner = self.owners[wish.holder]
+        ((source, points),) = wish.grants
+        self.lot(wish.holder, source).points_in += points
+        clocks.start(self, owner, [source], today)
+        return Answer("done", points, Move("adjustment", owner, wish.partner, []))
 
 
 def _receipt(wish: Wish) -> tuple[int, str, str] | None:

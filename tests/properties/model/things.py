@@ -58,7 +58,7 @@ class Lot:
             return False
         ends = [source.expires or NEVER]
         if source.clock:
-            ends.append(owner.live_until[source.currency, source.clock])
+            ends.append(owner.live_until.get((source.currency, source.clock), NEVER))
         return min(ends) < today
 
     def free(self, today: date) -> int:
@@ -143,8 +143,9 @@ class Wish:
     move: Move | None = None
     order: str = "reverse"
     grace: date = NEVER
-    policy: str = "refuse"
-    percent: int = 100
+    may_owe: bool = False
+    percent: int = 0
+    """How much of each later issue pays a debt; 0 waits for staff."""
     currency: int = 1
 
 
@@ -154,6 +155,10 @@ class Answer(NamedTuple):
     code: str
     points: int = 0
     made: Move | Reservation | None = None
+    debt: int = 0
+    """Points of a reversed issue that are owed; not among `points`."""
+    paid: int = 0
+    """Points that paid for debts."""
 
 
 def months_later(day: date, months: int) -> date:
