@@ -167,6 +167,18 @@ class QuoteBody(Body, frozen=True):
 Command = IssueBody | RedeemBody | HoldBody | CaptureBody | VoidBody | ReverseBody
 
 
+class Agreed(NamedTuple):
+    """What was agreed for one issue of a number of points, beside contract and rules.
+
+    No till can say it: a caller within the house does. `expires_on` is the last day on which the
+    points can be spent; `funding` says who pays, by weight, as pairs of number and weight (0 is the
+    operator), in the order of numbers. Left out, both are as the contract has them.
+    """
+
+    expires_on: date | None = None
+    funding: tuple[tuple[int, int], ...] = ()
+
+
 class Asked(NamedTuple):
     """A command with who gives it; `target` is the hold or posting that the address names."""
 
@@ -175,6 +187,7 @@ class Asked(NamedTuple):
     store_no: int | None
     command: Command
     target: UUID | None = None
+    agreed: Agreed | None = None
 
 
 class IssuedLot(msgspec.Struct, frozen=True):
@@ -232,3 +245,5 @@ class BalanceAnswer(msgspec.Struct):
     member_id: UUID
     balance: int
     point_currency: PointCurrencyTold = UNSET
+    debt: int | UnsetType = UNSET
+    """What the member owes in points of all currencies; left out where that is nothing."""

@@ -105,7 +105,7 @@ def _issue(
         return PostingAnswer(None, member, 0, earned.reasons)
     bought = command.purchase
     purchase = Purchase(bought.amount_minor, bought.currency) if bought else None
-    grants = () if caps else grants_of(earned, contract, terms, till.occurred_at)
+    grants = () if caps else grants_of(earned, contract, terms, till.occurred_at, asked.agreed)
     rule_no = earned.rule.no if earned.rule else None
     issue = Issue(member, till, grants, purchase, rule_no, bool(caps))
     return Drafted(issue, earned, contract, caps)

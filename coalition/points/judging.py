@@ -8,7 +8,7 @@ from uuid import UUID
 from coalition.federation.terms import Contract
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId
-from coalition.kernel.money import POINTS_MAX
+from coalition.kernel.money import POINTS_MAX, split
 from coalition.ledger.drafts import Grant
 from coalition.members import standings
 from coalition.members.standings import Standings
@@ -16,7 +16,7 @@ from coalition.points import usage
 from coalition.points.bonuses import personal
 from coalition.points.bonuses.compiled import Rule
 from coalition.points.bonuses.evaluation import ActiveRules, Basket, Evaluation, Line, evaluate
-from coalition.points.commands import IssueBody, Purchase, QuoteBody
+from coalition.points.commands import Agreed, IssueBody, Purchase, QuoteBody
 from coalition.points.refusals import (
     LinesExceedPurchase,
     NoEarningRule,
@@ -144,14 +144,41 @@ def judge(
     return Earned(verdict.points, verdict.rate, purchase, basket, verdict, used)
 
 
-def grants_of(earned: Earned, contract: Contract, terms: Terms, at: datetime) -> tuple[Grant, ...]:
-    """Return the grants of what was earned at `at`: one per rule and funder, in rule order."""
+def grants_of(
+    earned: Earned,
+    contract: Contract,
+    terms: Terms,
+    at: datetime,
+    agreed: Agreed | None = None,
+) -> tuple[Grant, ...]:
+    """Return the grants of what was earned at `at`: one per rule and funder, in rule order.
+
+    What is `agreed` holds for a number of points; what rules earn has its funding from them.
+    """
     if earned.verdict is None:
+        if agreed is not None:
+            return _grants_as_agreed(earned.points, agreed, contract, terms, at)
         return (Grant(terms.base_provenance(contract, at), earned.points),)
     return tuple(
         Grant(terms.provenance(contract, at, funder_no=share.funder_no), share.points)
         for share in earned.verdict.shares
     )
+
+
+def _grants_as_agreed(
+    points: int, agreed: Agreed, contract: Contract, terms: Terms, at: datetime
+) -> tuple[Grant, ...]:
+    """Share `points` over the funders by largest remainder; a share of nothing is no grant."""
+    funding = agreed.funding or ((contract.partner_no, 1),)
+    shares = split(points, [weight for _, weight in funding])
+    grants = []
+    for (funder_no, _), share in zip(funding, shares, strict=True):
+        provenance = terms.provenance(contract, at, funder_no=funder_no)
+        if agreed.expires_on is not None:
+            provenance = provenance._replace(expires_on=agreed.expires_on)
+        if share:
+            grants.append(Grant(provenance, share))
+    return tuple(grants)
 
 
 def _check(command: IssueBody | QuoteBody) -> None:
