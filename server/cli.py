@@ -19,6 +19,8 @@ _COMMANDS: Final = {
     "keys": "server.commands.keys:keys",
     "member": "server.commands.member:member",
     "guard": "server.commands.guard:guard",
+    "debt": "server.commands.debt:debt",
+    "adjustment": "server.commands.adjustment:adjustment",
     "doctor": "server.commands.doctor:doctor",
     "backup": "server.commands.backup:backup",
     "restore": "server.commands.backup:restore",

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import rich_click as click
 
-from coalition.federation.terms import ContractTerms, Mode
+from coalition.federation.terms import ContractTerms, Mode, ReversalPolicy
 from server.founding import Earning
 
 
@@ -115,6 +115,22 @@ _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (  # Any: what click t
             "help": "Points end with the n-th month after they were earned; 0 is never.",
         },
     ),
+    (
+        "--reversal-policy",
+        {
+            "type": click.Choice([policy.value for policy in ReversalPolicy]),
+            "default": ReversalPolicy.REFUSE.value,
+            "help": "What becomes of an issue that is taken back when its points are spent.",
+        },
+    ),
+    (
+        "--recover-percent",
+        {
+            "type": click.IntRange(1, 100),
+            "default": 100,
+            "help": "How much of each later issue pays a debt, with the policy recover.",
+        },
+    ),
 )
 
 
@@ -162,6 +178,8 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:  # Any: values of several 
     if "mode" in said:
         # The share follows from the mode, unless it is given with it.
         fields = {"prefunded_share": None} | fields | {"mode": Mode(said["mode"])}
+    if "reversal_policy" in said:
+        fields["reversal_policy"] = ReversalPolicy(said["reversal_policy"])
     if "expiry_months" in said:
         # The rule follows from the months, unless it is given with them.
         fields = {"expiry_rule": None} | fields | {"expiry_months": said["expiry_months"] or None}
