@@ -1,5 +1,6 @@
 """What a partner is told of its postings and holds afterwards, with the reasons."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
@@ -13,7 +14,9 @@ from coalition.ledger.accounts import INTO_LOT, HoldState, Kind
 from coalition.ledger.posting import POSTER_ROLE
 from coalition.ledger.refusals import UnknownHold, UnknownPosting
 from coalition.ledger.register import Recorded, RecordedHold
+from coalition.points import purchases
 from coalition.points.commands import Purchase
+from coalition.points.purchases import KeptLine
 from coalition.points.rules import Reason, reversed_reason, spent_reason, why_earned
 from coalition.points.terms import Terms
 
@@ -76,6 +79,17 @@ class MovedLot(msgspec.Struct, frozen=True):
     expires_on: date | None
 
 
+class BoughtLine(msgspec.Struct, frozen=True):
+    """A line of a purchase; `returned` of its quantity went back since."""
+
+    no: int
+    amount_minor: int
+    category: str | None
+    sku: str | None
+    quantity: int
+    returned: int
+
+
 class PostingView(msgspec.Struct, frozen=True, kw_only=True):
     """A posting as it was made; `reversed_points` is how many of its points were reversed since."""
 
@@ -93,6 +107,8 @@ class PostingView(msgspec.Struct, frozen=True, kw_only=True):
     purchase: Purchase | None
     reverses: UUID | None
     reversed_points: int
+    lines: list[BoughtLine] | None = None
+    """The purchase's lines, where the till sent any."""
 
 
 class PostingPage(msgspec.Struct, frozen=True):
@@ -122,9 +138,10 @@ async def show_posting(posting: UUID, *, partner_no: int, terms: Terms) -> Posti
     """Return a posting of the partner. Raises `UnknownPosting`."""
     async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
         recorded = await register.read_posting(connection, posting, partner_no=partner_no)
-    if recorded is None:
-        raise UnknownPosting
-    return _posting_view(recorded, terms)
+        if recorded is None:
+            raise UnknownPosting
+        (view,) = await _views(connection, [recorded], terms)
+    return view
 
 
 async def list_postings(
@@ -142,7 +159,7 @@ async def list_postings(
             before=cursor,
             limit=limit + 1,
         )
-    page = [_posting_view(recorded, terms) for recorded in found[:limit]]
+        page = await _views(connection, found[:limit], terms)
     return PostingPage(page, page[-1].posting_id if len(found) > limit else None)
 
 
@@ -151,7 +168,8 @@ async def list_of_member(
 ) -> list[tuple[int, PostingView]]:
     """Return at most `limit` postings of a member, the earliest first, each with its partner."""
     found = await register.list_of_holder(connection, member, after=after, limit=limit)
-    return [(recorded.partner_no, _posting_view(recorded, terms)) for recorded in found]
+    views = await _views(connection, found, terms)
+    return [(one.partner_no, view) for one, view in zip(found, views, strict=True)]
 
 
 async def list_on_receipt(
@@ -184,7 +202,7 @@ async def list_on_receipt(
             # The batch may have used the same number at another store or for another day.
             if recorded.store_no == store_no and terms.day(recorded.occurred_at) == day
         ]
-    return PostingPage([_posting_view(recorded, terms) for recorded in found], None)
+        return PostingPage(await _views(connection, found, terms), None)
 
 
 async def kind_of_posting(posting: UUID, *, partner_no: int) -> Kind:
@@ -230,7 +248,26 @@ async def _read_hold(hold: UUID, partner_no: int) -> RecordedHold:
     return kept
 
 
-def _posting_view(recorded: Recorded, terms: Terms) -> PostingView:
+async def _views(
+    connection: Connection, found: Sequence[Recorded], terms: Terms
+) -> list[PostingView]:
+    """Return the views of postings; what rules said of an issue is told as it was then."""
+    issues = [recorded.id for recorded in found if recorded.kind == Kind.ISSUE]
+    reasons = await purchases.read_reasons(connection, issues) if issues else {}
+    lines = await purchases.read_lines(connection, issues) if issues else {}
+    return [
+        _posting_view(one, terms, reasons=reasons.get(one.id), lines=lines.get(one.id))
+        for one in found
+    ]
+
+
+def _posting_view(
+    recorded: Recorded,
+    terms: Terms,
+    *,
+    reasons: list[Reason] | None,
+    lines: Sequence[KeptLine] | None,
+) -> PostingView:
     bought = None
     if recorded.purchase_minor is not None and recorded.purchase_currency is not None:
         bought = Purchase(amount_minor=recorded.purchase_minor, currency=recorded.purchase_currency)
@@ -248,10 +285,11 @@ def _posting_view(recorded: Recorded, terms: Terms) -> PostingView:
             MovedLot(_issuer_id(moved.issuer_no, terms), moved.points, moved.expires_on)
             for moved in recorded.moved
         ],
-        reasons=[_reason(recorded, bought, terms)],
+        reasons=reasons or [_reason(recorded, bought, terms)],
         purchase=bought,
         reverses=recorded.reverses,
         reversed_points=recorded.reversed,
+        lines=[BoughtLine(*line) for line in lines] if lines else None,
     )
 
 

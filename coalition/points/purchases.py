@@ -14,8 +14,9 @@ import msgspec
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
+from coalition.points.bonuses.arithmetic import Gain
 from coalition.points.bonuses.compiled import Rule
-from coalition.points.bonuses.evaluation import BASE, Basket
+from coalition.points.bonuses.evaluation import BASE, Basket, Evaluation
 from coalition.points.bonuses.personal import PERSONAL
 from coalition.points.judging import Earned
 from coalition.points.rules import Reason
@@ -144,8 +145,8 @@ async def write(connection: Connection, judged: Iterable[Judged]) -> None:
     lines: list[tuple[object, ...]] = []
     for one in judged:
         assert one.earned.basket is not None, "what was judged has a basket"
-        if one.earned.verdict is not None and one.earned.verdict.gains:
-            earnings += _earnings_of(one)
+        if one.earned.verdict is not None and _told(one.earned.verdict):
+            earnings += _earnings_of(one, one.earned.verdict)
         if one.earned.basket.lines:
             baskets.append(_basket_of(one, one.earned.basket))
             lines += _lines_of(one.posting, one.earned.basket)
@@ -209,12 +210,15 @@ def _circumstances_of(one: Judged, basket: Basket) -> Circumstances:
     )
 
 
-def _earnings_of(one: Judged) -> list[tuple[object, ...]]:
+def _told(verdict: Evaluation) -> list[Gain]:
+    """Return the gains that have a reason; without any the posting tells by itself why."""
+    return [gain for gain in verdict.gains if gain.uncapped or gain.note]
+
+
+def _earnings_of(one: Judged, verdict: Evaluation) -> list[tuple[object, ...]]:
     """Return a row per reason; the gains that have one come in the order of the reasons."""
-    verdict = one.earned.verdict
-    assert verdict is not None, "a rule had a say"
     reasons = verdict.reasons
-    told = [gain for gain in verdict.gains if gain.uncapped or gain.note]
+    told = _told(verdict)
     bases = len(reasons) - len(told)
     of: list[tuple[int, int]] = [(BASE, 0)] * bases
     of += [
