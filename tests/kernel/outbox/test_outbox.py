@@ -1,6 +1,7 @@
 """I11: every committed event leaves at least once under one id; none that was rolled back."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from coalition.kernel.jobs import run_worker
 from coalition.kernel.outbox import (
     Delivery,
     Event,
+    GatheringSubscriber,
     Subscriber,
     append,
     hand_over,
@@ -173,3 +175,39 @@ async def test_the_age_of_the_oldest_event_is_known(database: Engine, at: dateti
     await emit(at, Event("sold", {}))
     async with transaction() as connection:
         assert await waiting(connection, at + timedelta(seconds=5)) == (1, 5.0)
+
+
+async def test_a_gathering_subscriber_gets_what_waited_in_one_job(
+    database: Engine, at: datetime
+) -> None:
+    came: list[list[int]] = []
+    heard = asyncio.Event()
+
+    async def hear(deliveries: Sequence[Delivery], _: datetime) -> None:
+        came.append([delivery.payload["n"] for delivery in deliveries])
+        if sum(len(one) for one in came) == 120:
+            heard.set()
+
+    gathering = GatheringSubscriber("gathering", frozenset({"sold"}), hear)
+    await emit(at, *[Event("sold", {"n": n}) for n in range(120)], Event("other", {}))
+    assert await hand_over([gathering]) == 121
+    assert await queued() == 2, "a hundred to a job at most"
+    stop = asyncio.Event()
+    working = asyncio.create_task(
+        run_worker(job_kinds([gathering]), clock=FixedClock(at), stop=stop)
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        await heard.wait()
+    stop.set()
+    await working
+    assert sorted(map(len, came)) == [20, 100]
+    assert sorted(n for one in came for n in one) == list(range(120))
+
+
+async def test_events_that_nobody_gathers_make_no_job(database: Engine, at: datetime) -> None:
+    async def hear(_: Sequence[Delivery], __: datetime) -> None:
+        raise AssertionError
+
+    await emit(at, Event("sold", {}))
+    assert await hand_over([GatheringSubscriber("deaf", frozenset({"other"}), hear)]) == 1
+    assert await queued() == 0
