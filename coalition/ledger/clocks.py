@@ -148,35 +148,36 @@ async def lapsed(connection: Connection, holders: Collection[UUID], today: date)
     return {row[0] for row in rows}
 
 
-async def note(
-    connection: Connection,
-    clocks: Sequence[Clock],
-    *,
-    activities: Collection[Activity],
-    started: Collection[Started],
-    today: date,
+async def start(
+    connection: Connection, clocks: Sequence[Clock], started: Collection[Started], today: date
 ) -> None:
-    """Set the `clocks` back for `activities` of `today` and start those of new points.
+    """Start those of `clocks` that rule new points; one that runs already goes on as it stands.
 
     Old points of a clock that had run out are booked as expired before, so they do not live again.
     """
-    months = {clock.no: clock.months for clock in clocks}
+    if started:
+        await connection.execute(_START, *_columns(started, clocks, today), today)
+
+
+async def set_back(
+    connection: Connection, clocks: Sequence[Clock], activities: Collection[Activity], today: date
+) -> None:
+    """Let `clocks` run anew from `today` for holders who were active."""
     moved = {
         Started(activity.holder, activity.currency_no, clock.no)
         for activity in activities
         for clock in clocks
         if clock.counts(activity.kind)
     }
-    for statement, rows in ((_START, started), (_SET_BACK, moved)):
-        if rows:
-            columns = _columns(rows, months, today)
-            await connection.execute(statement, *columns, today)
+    if moved:
+        await connection.execute(_SET_BACK, *_columns(moved, clocks, today), today)
 
 
 def _columns(
-    rows: Iterable[Started], months: dict[int, int], today: date
+    rows: Iterable[Started], clocks: Sequence[Clock], today: date
 ) -> Sequence[Sequence[object]]:
     """Return the rows as arrays, in the order of the primary key so that two wait in line."""
+    months = {clock.no: clock.months for clock in clocks}
     ordered = sorted(rows, key=lambda row: (bucket_of(row[0]), row[0].bytes, row[1], row[2]))
     return list(
         zip(

@@ -14,7 +14,7 @@ from coalition.kernel.errors import Refused
 from coalition.ledger import holders, lots, receipts, resolutions, reversals
 from coalition.ledger.accounts import Kind
 from coalition.ledger.adjustments import adjust
-from coalition.ledger.clocks import Activity, Clock, Started, lapsed, note
+from coalition.ledger.clocks import Activity, Clock, Started, lapsed, set_back, start
 from coalition.ledger.drafts import (
     Adjust,
     Capture,
@@ -150,8 +150,10 @@ async def post(
         _settle(batch, await decide(batch.open()))
     for stage in _waves(batch):
         await _run_stage(connection, batch, stage)
+        if clocks:
+            await _start_clocks(connection, batch, clocks, stage)
     if clocks:
-        await _set_clocks(connection, batch, clocks)
+        await _set_clocks_back(connection, batch, clocks)
     await journal.write(connection)
     await _give_back_receipts(connection, batch, claims)
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
@@ -206,22 +208,28 @@ async def _lapsed(connection: Connection, batch: Batch) -> set[UUID]:
     return await lapsed(connection, {batch.holders[i] for i in batch.open()}, batch.journal.today)
 
 
-async def _set_clocks(connection: Connection, batch: Batch, clocks: Sequence[Clock]) -> None:
-    """Let what was issued and redeemed count as activity; start the clocks of new points."""
-    started = {
+async def _start_clocks(
+    connection: Connection, batch: Batch, clocks: Sequence[Clock], stage: list[int]
+) -> None:
+    """Start the clocks of new points at once, so that what follows in the batch can spend them."""
+    new = {
         Started(outcome.holder, provenance.currency_no, provenance.clock_no)
-        for draft, outcome in zip(batch.drafts, batch.outcomes, strict=True)
-        if isinstance(outcome, Posted)
-        for provenance in _given(draft)
+        for i in stage
+        if isinstance(outcome := batch.outcomes[i], Posted)
+        for provenance in _given(batch.drafts[i])
         if provenance.clock_no != NO_CLOCK
     }
+    await start(connection, clocks, new, batch.journal.today)
+
+
+async def _set_clocks_back(connection: Connection, batch: Batch, clocks: Sequence[Clock]) -> None:
+    """Let what was issued and redeemed count as activity."""
     activities = {
         Activity(holder, currency_no, kind)
         for kind, holder, currency_no in batch.journal.moves()
         if kind in (Kind.ISSUE, Kind.REDEEM)
     }
-    today = batch.journal.today
-    await note(connection, clocks, activities=activities, started=started, today=today)
+    await set_back(connection, clocks, activities, batch.journal.today)
 
 
 def _given(draft: Draft) -> list[Provenance]:
