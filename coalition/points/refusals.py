@@ -63,6 +63,12 @@ class LineReversed(Conflict):
     code, title = "line_reversed", "Line reversed already"
 
 
+class SameCurrency(Invalid):
+    """A conversion is between two point currencies; name two."""
+
+    code, title = "same_currency", "Same point currency"
+
+
 class ForeignPointCurrency(Conflict):
     """The points are another partner's own; the member may convert them first."""
 

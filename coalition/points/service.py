@@ -90,7 +90,8 @@ async def post(
         related = set()
         postings = 0
         for line, made, outcome in zip(lines, deciding.drafted, outcomes, strict=True):
-            answers[line.position] = _answer(made, outcome, explains=explains)
+            answer = _answer(made, outcome, explains=explains)
+            answers[line.position] = _in_currency(answer, outcome, terms)
             if not isinstance(outcome, Refused):
                 related.add((MemberId(outcome.holder), asked[line.position].partner_no))
                 postings += _postings_of(outcome)
@@ -230,6 +231,18 @@ def _answer(drafted: Drafted, outcome: Outcome, *, explains: bool) -> LineAnswer
         return HoldAnswer(outcome.hold, outcome.holder, outcome.points, outcome.expires_at)
     assert isinstance(outcome, Refused), "only staff let debts be paid, and only reversals make any"
     return outcome
+
+
+def _in_currency(answer: LineAnswer, outcome: Outcome, terms: Terms) -> LineAnswer:
+    """Let the answer name the point currency where it is not the coalition's own."""
+    known = terms.catalogue
+    if (
+        isinstance(outcome, Posted | Held)
+        and isinstance(answer, PostingAnswer | HoldAnswer)
+        and outcome.currency_no != known.coalition.point_currency_no
+    ):
+        answer.point_currency = known.currency_by_no(outcome.currency_no).code
+    return answer
 
 
 def _postings_of(outcome: Outcome) -> int:

@@ -8,6 +8,7 @@ from coalition.members.sealing import MemberKeys
 from coalition.points.till import Tills
 from partners.pos.acts import act_routes
 from partners.pos.consents import consent_routes
+from partners.pos.conversions import conversion_routes
 from partners.pos.lookups import lookup_routes
 from partners.pos.people import people_routes
 
@@ -17,6 +18,7 @@ def routes(door: Door, tills: Tills, settings: Settings) -> list[ASGIRouteHandle
     keys = MemberKeys.of(settings)
     return [
         *act_routes(door, tills),
+        *conversion_routes(door, tills, settings.blind_index_key),
         *lookup_routes(door, tills),
         *people_routes(door, tills, keys),
         *consent_routes(door, tills),

@@ -7,12 +7,17 @@ from uuid import UUID
 from litestar.handlers import ASGIRouteHandler
 from msgspec import Meta
 
-from coalition.federation.refusals import NoContract, PartnerSuspended, UnknownStore
+from coalition.federation.refusals import (
+    NoContract,
+    PartnerSuspended,
+    UnknownPointCurrency,
+    UnknownStore,
+)
 from coalition.kernel.web.fields import Body, ReceiptText, ShortText
 from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
 from coalition.ledger.refusals import UnknownHold, UnknownHolder, UnknownPosting
 from coalition.points import history
-from coalition.points.commands import BalanceAnswer, QuoteAnswer, QuoteBody
+from coalition.points.commands import BalanceAnswer, PointCurrencyCode, QuoteAnswer, QuoteBody
 from coalition.points.history import HoldView, PostingPage, PostingView
 from coalition.points.refusals import (
     NoEarningRule,
@@ -42,6 +47,12 @@ class PostingsQuery(Body, frozen=True):
     cursor: Annotated[UUID | None, Meta(description="The `next_cursor` of the page before")] = None
 
 
+class BalanceQuery(Body, frozen=True):
+    """Of which points the balance is wanted."""
+
+    point_currency: PointCurrencyCode | None = None
+
+
 def lookup_routes(door: Door, tills: Tills) -> list[ASGIRouteHandler]:
     """Return the handlers of everything that a till only asks."""
     return [
@@ -55,15 +66,17 @@ def lookup_routes(door: Door, tills: Tills) -> list[ASGIRouteHandler]:
 
 def _balance(tills: Tills) -> HotEndpoint:
     async def balance(call: Call) -> Answer:
-        return Answer(200, await tills.balance(call.path["member_id"]))
+        wanted: BalanceQuery = call.query
+        return Answer(200, await tills.balance(call.path["member_id"], wanted.point_currency))
 
     return HotEndpoint(
         method="GET",
         summary="What a member can spend now",
         handle=balance,
+        query=BalanceQuery,
         answers={200: BalanceAnswer},
         scope="members:read",
-        refusals=(UnknownHolder,),
+        refusals=(UnknownHolder, UnknownPointCurrency),
         tags=("members",),
     )
 
