@@ -45,6 +45,7 @@ from coalition.points.commands import (
     ReverseBody,
     VoidBody,
 )
+from coalition.points.guards.refusals import ConfirmationNeeded, VelocityExceeded
 from coalition.points.refusals import (
     NoEarningRule,
     NotInContract,
@@ -66,12 +67,13 @@ _OF_TILL = (
     *_OF_PARTNER,
     *(OneMemberNeeded, UnknownCard, UnknownHolder, HolderNotActive),
     *(UnknownStore, OtherStore, StoreClosed, TimeOutOfBounds, DuplicateReceipt, NotInContract),
+    VelocityExceeded,
 )
 _OF_ISSUE: tuple[type[Refused], ...] = (
     *_OF_TILL,
     *(PurchaseOrPoints, NoEarningRule, TooManyPoints),
 )
-_OF_REDEEM: tuple[type[Refused], ...] = (*_OF_TILL, NotEnoughPoints)
+_OF_REDEEM: tuple[type[Refused], ...] = (*_OF_TILL, NotEnoughPoints, ConfirmationNeeded)
 _OF_HOLD: tuple[type[Refused], ...] = (*_OF_PARTNER, UnknownHold, HolderNotActive, HoldResolved)
 
 _REVERSING = {Kind.ISSUE: ISSUE, Kind.REDEEM: REDEEM}

@@ -94,10 +94,10 @@ ON CONFLICT (case_id, slot, outcome) DO UPDATE SET
     reached = greatest(kept.reached, excluded.reached),
     acts = kept.acts + excluded.acts,
     postings = (kept.postings || excluded.postings)[1:{KEPT_MOST}],
-    cashiers = (SELECT array_agg(DISTINCT name)
-                FROM unnest(kept.cashiers || excluded.cashiers) AS name)[1:{KEPT_MOST}],
-    confirmed_by = (SELECT array_agg(DISTINCT name)
-                    FROM unnest(kept.confirmed_by || excluded.confirmed_by) AS name)[1:{KEPT_MOST}]
+    cashiers = ARRAY(SELECT DISTINCT unnest(kept.cashiers || excluded.cashiers)
+                     ORDER BY 1 LIMIT {KEPT_MOST}),
+    confirmed_by = ARRAY(SELECT DISTINCT unnest(kept.confirmed_by || excluded.confirmed_by)
+                         ORDER BY 1 LIMIT {KEPT_MOST})
 """  # noqa: S608 - a number of ours
 
 _FORGET_COUNTS = "DELETE FROM guard_count WHERE rule_no = $1 AND slot <> -1 AND slot < $2"
