@@ -1,29 +1,29 @@
 """Founds the coalition of a story: partners with contracts, stores and earning rules, members."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from coalition.federation import catalogue, service, stores
+from coalition.federation import catalogue, contracts, currencies, service, stores
 from coalition.federation.stores import NewStore
+from coalition.federation.terms import Contract
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
 from coalition.members import service as members
 from coalition.members import standings
 from coalition.members.personal import Enrolment
-from coalition.members.sealing import MemberKeys
 from coalition.members.standings import Fact, StandingKind
 from coalition.points import earning
+from coalition.points.bonuses import store
+from coalition.points.bonuses.checking import validity
 from server.founding import Earning
-from server.scenario.story import MemberPart, PartnerPart, Story
-from server.scenario.terms import terms_of
+from server.scenario.story import MemberPart, PartnerPart
+from server.scenario.terms import ContractPart, terms_of
+from server.scenario.world import World
 
 ACTOR = "staff:story"
 SECOND = "staff:story-second"
 """Whoever signs what needs two persons."""
-
-_NEVER_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def earning_of(text: str) -> Earning:
@@ -37,59 +37,100 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-async def found_partners(story: Story, at: datetime) -> dict[str, int]:
-    """Set up the coalition and its partners; return the number of each."""
-    home = story.coalition
-    await service.create_coalition(name="Story", timezone=home.timezone, actor=ACTOR, at=at)
-    return {name: await _found(story, name, part, at) for name, part in story.partners.items()}
+async def found_coalition(world: World) -> None:
+    """Set up the coalition of a story, its partners, their point currencies, and its rules."""
+    home = world.story.coalition
+    await service.create_coalition(name="Story", timezone=home.timezone, actor=ACTOR, at=world.at)
+    for name, part in world.story.partners.items():
+        world.partners[name] = await _found_partner(world, name, part)
+    for document in world.story.earning_rules:
+        begins, _ = validity(document, world.zone)
+        at = min(world.at, begins or world.at)
+        approval = await store.prepare(document, prepared_by=ACTOR, at=at)
+        await store.activate(approval, approved_by=SECOND, at=at)
 
 
-async def _found(story: Story, name: str, partner: PartnerPart, at: datetime) -> int:
-    terms = terms_of(partner.contract, currency=story.coalition.currency)
+async def _found_partner(world: World, name: str, partner: PartnerPart) -> int:
+    """Make a partner with its contract, stores and base rate; return its number.
+
+    A contract in a point currency of its own is a second version: the partner is there before its
+    currency, and is there with a first. That one ends on the day on which the second begins.
+    """
+    contract = partner.contract
+    terms = terms_of(contract, currency=world.story.coalition.currency)
+    own = {code: made for code, made in world.story.currencies.items() if made.partner == name}
+    is_own = contract.point_currency in own
+    day = contract.valid_from
     made = await service.create_partner(
         name=name,
         terms=terms,
         actor=ACTOR,
-        at=at,
-        valid_from=partner.contract.valid_from,
-        timezone=partner.contract.timezone,
+        at=world.at,
+        valid_from=day - timedelta(days=1) if is_own else day,
+        timezone=contract.timezone,
     )
     no = made.partner.no
+    for code, currency in own.items():
+        kept = await currencies.create_currency(
+            code=code, name=currency.name or code, actor=ACTOR, at=world.at, partner_no=no
+        )
+        world.currencies[code] = kept.no
+    if is_own:
+        await _sign_in_own_currency(world, no, contract)
     if partner.stores:
         wanted = [NewStore(code, code) for code in partner.stores]
-        await stores.create_stores(partner_no=no, stores=wanted, actor=ACTOR, at=at)
+        await stores.create_stores(partner_no=no, stores=wanted, actor=ACTOR, at=world.at)
     if partner.earning is not None and terms.issues:
-        rule = earning_of(partner.earning)
-        await earning.agree(
-            partner_no=no,
-            currency=terms.currency,
-            points=rule.points,
-            per_minor=rule.per_minor(terms.currency),
-            valid_from=catalogue.beginning(made.contract),
-            actor=ACTOR,
-            at=at,
-        )
+        await _agree_on_rate(no, partner.earning, made.contract, world.at)
     return no
 
 
-async def enrol_members(
-    story: Story, *, partner_no: int, keys: MemberKeys, at: datetime
-) -> dict[str, UUID]:
-    """Enrol all members, each on the day on which it joined; return their ids."""
-    zone = ZoneInfo(story.coalition.timezone)
-    ids: dict[str, UUID] = {}
+async def _sign_in_own_currency(world: World, partner_no: int, contract: ContractPart) -> None:
+    zone = ZoneInfo(contract.timezone or world.zone.key)
+    at = min(world.at, midnight(contract.valid_from, zone))
+    approval = await contracts.prepare(
+        partner_no=partner_no,
+        terms=terms_of(
+            contract,
+            currency=world.story.coalition.currency,
+            point_currency_no=world.currency_no(contract.point_currency),
+        ),
+        valid_from=contract.valid_from,
+        prepared_by=ACTOR,
+        at=at,
+    )
+    await contracts.sign(approval, approved_by=SECOND, at=at)
+
+
+async def _agree_on_rate(partner_no: int, text: str, contract: Contract, at: datetime) -> None:
+    rate = earning_of(text)
+    await earning.agree(
+        partner_no=partner_no,
+        currency=contract.currency,
+        points=rate.points,
+        per_minor=rate.per_minor(contract.currency),
+        valid_from=catalogue.beginning(contract),
+        actor=ACTOR,
+        at=at,
+    )
+
+
+async def enrol_members(world: World) -> None:
+    """Enrol all members, each on the day on which it joined."""
+    enrolled_by = next(iter(world.partners.values()))
     facts: list[Fact] = []
-    for position, (name, part) in enumerate(story.members.items(), 1):
+    for position, (name, part) in enumerate(world.story.members.items(), 1):
         member = part or MemberPart()
-        joined = midnight(member.joined, zone) if member.joined is not None else at
+        joined = midnight(member.joined, world.zone) if member.joined is not None else world.at
         enrolment = Enrolment(card=f"STORY{position:06d}", born=member.born)
-        enrolled = await members.enrol(enrolment, partner_no=partner_no, keys=keys, at=joined)
-        ids[name] = enrolled.member_id
+        enrolled = await members.enrol(
+            enrolment, partner_no=enrolled_by, keys=world.keys, at=joined
+        )
+        world.members[name] = enrolled.member_id
         facts += _standings(enrolled.member_id, member, joined)
     if facts:
         async with transaction() as connection:
             await standings.add(connection, facts)
-    return ids
 
 
 def _standings(member_id: MemberId, member: MemberPart, since: datetime) -> list[Fact]:

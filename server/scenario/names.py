@@ -5,6 +5,9 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+OWN_POINTS: Final = "POINT"
+"""The code of the coalition's own point currency."""
+
 OPERATOR: Final = "operator"
 """How a story calls whoever runs the coalition; no partner may have this name."""
 
@@ -17,6 +20,11 @@ Name = Annotated[
     ),
 ]
 Word = Annotated[str, Meta(min_length=1, max_length=60)]
+PointCurrency = Annotated[
+    str,
+    Meta(pattern=r"^[A-Z]{3,12}$", max_length=12, description="a code of 3 to 12 capitals"),
+]
+"""A point currency; the coalition's own is POINT."""
 StoreCode = Annotated[
     str,
     Meta(

@@ -101,7 +101,7 @@ async def gather(world: World, steps: list[StepOutcome]) -> Outcome:
     for name, holder in world.members.items():
         held = [
             LotOutcome(
-                issuer=issuers[row["issuer_no"]],
+                issuer=issuers.get(row["issuer_no"], OPERATOR),
                 funder=issuers.get(row["funder_no"], OPERATOR),
                 expires=row["expires_on"],
                 remaining=row["remaining"],

@@ -8,7 +8,7 @@ from coalition.kernel.errors import Refused
 from coalition.kernel.settings import BLIND_INDEX_KEY_BYTES
 from coalition.members.sealing import MemberKeys
 from server.scenario import outcome, scratch, verbs
-from server.scenario.founding import enrol_members, found_partners
+from server.scenario.founding import enrol_members, found_coalition
 from server.scenario.outcome import Outcome, StepOutcome
 from server.scenario.steps import Step
 from server.scenario.story import Story
@@ -41,9 +41,8 @@ async def _found(story: Story) -> World:
     )
     begins_at = story.steps[0].at.astimezone(UTC) if story.steps else _EMPTY_STORY
     world = World(story, begins_at=begins_at, keys=keys)
-    world.partners = await found_partners(story, begins_at)
-    first = next(iter(world.partners.values()))
-    world.members = await enrol_members(story, partner_no=first, keys=keys, at=begins_at)
+    await found_coalition(world)
+    await enrol_members(world)
     return world
 
 

@@ -11,8 +11,8 @@ from server.documents import Node, Problem
 from server.documents.nodes import Path
 from server.scenario.names import OPERATOR
 
-POSTINGS: Final = frozenset({"issue", "redeem", "capture"})
-"""The verbs whose postings can be reversed."""
+POSTINGS: Final = frozenset({"issue", "redeem", "capture", "reverse", "adjust"})
+"""The verbs that make a posting which later steps can speak of."""
 HOLDS: Final = frozenset({"hold"})
 
 
@@ -131,6 +131,7 @@ _COMPLAINTS: Final[dict[str, Callable[[str, _Seen], str | None]]] = {
     "id": _fresh,
     "partner": _partner,
     "member": _member,
+    "into": _member,
     "hold": _hold,
     "posting": _posting,
 }

@@ -1,29 +1,46 @@
 """What types cannot say of a story: contracts that could be signed, issues that name one thing."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from coalition.federation import rules
+from coalition.federation.catalogue import Catalogue
 from coalition.federation.refusals import InvalidTerms
+from coalition.federation.terms import (
+    COALITION_CURRENCY_NO,
+    Coalition,
+    Partner,
+    PartnerState,
+    Store,
+    StoreState,
+)
 from coalition.kernel.errors import Refused
 from coalition.kernel.money import AMOUNT_MINOR_MAX, CURRENCIES, exponent
+from coalition.points.bonuses.checking import Known, complaints
 from server.documents import Node, Problem
 from server.documents.nodes import Path
-from server.scenario.founding import earning_of
-from server.scenario.steps import AtTill, Contract, Issue
+from server.scenario.founding import earning_of, midnight
+from server.scenario.names import OWN_POINTS
+from server.scenario.staff_steps import Advance, Contract, Rules
 from server.scenario.story import Story
 from server.scenario.terms import ContractPart, terms_of
+from server.scenario.till_steps import AtTill, Issue
 
 
 def problems(story: Story, root: Node) -> list[Problem]:
     """Return what is wrong with a story whose types and names are right."""
-    complaints = list(_coalition(story))
-    if not complaints:  # without a currency and a zone nothing else can be judged
-        complaints += _partners(story)
-        complaints += _members(story)
-        complaints += _steps(story)
-    return [root.problem(path, text) for path, text in complaints]
+    found = list(_coalition(story))
+    if not found:  # without a currency and a zone nothing else can be judged
+        found += _partners(story)
+        found += _currencies(story)
+        found += _rules(story)
+        found += _members(story)
+        found += _steps(story)
+        found += _times(story)
+    return [root.problem(path, text) for path, text in found]
 
 
 _Complaints = Iterator[tuple[Path, str]]
@@ -50,6 +67,7 @@ def _partners(story: Story) -> _Complaints:
     for name, partner in story.partners.items():
         path = ("partners", name)
         yield from _contract(story, partner.contract, (*path, "contract"))
+        yield from _point_currency(story, name, partner.contract, (*path, "contract"))
         if partner.earning is not None:
             try:
                 earning_of(partner.earning).per_minor(
@@ -71,6 +89,53 @@ def _contract(story: Story, contract: ContractPart, path: Path) -> _Complaints:
             yield (*path, str(error["pointer"]).removeprefix("/")), str(error["detail"])
 
 
+def _currencies(story: Story) -> _Complaints:
+    for code, currency in story.currencies.items():
+        if code == OWN_POINTS:
+            yield ("currencies", code), f"{OWN_POINTS} is the coalition's own; take another code"
+        if currency.partner not in story.partners:
+            text = f"{currency.partner!r} is not among the partners of this story; declare it there"
+            yield ("currencies", code, "partner"), text
+
+
+def _point_currency(story: Story, partner: str, contract: ContractPart, path: Path) -> _Complaints:
+    code = contract.point_currency
+    if code not in {None, OWN_POINTS}:
+        currency = story.currencies.get(code or "")
+        if currency is None or currency.partner != partner:
+            text = f"{code} is no point currency of {partner}; declare it under currencies"
+            yield (*path, "point_currency"), text
+
+
+def _rules(story: Story) -> _Complaints:
+    known = Known.of(_catalogue(story))
+    for position, document in enumerate(story.earning_rules):
+        for where, text in complaints(document, known):
+            yield ("earning_rules", position, *where), text
+    for position, step in enumerate(story.steps):
+        if isinstance(step, Rules):
+            for where, text in complaints(step.rules, known):
+                yield ("steps", position, "rules", *where), text
+
+
+def _catalogue(story: Story) -> Catalogue:
+    """Return the partners and stores of a story as rule documents are judged against them."""
+    numbers = {name: no for no, name in enumerate(story.partners, 1)}
+    nil, long_ago = UUID(int=0), datetime(2000, 1, 1, tzinfo=UTC)
+    return Catalogue(
+        version=0,
+        coalition=Coalition("Story", story.coalition.timezone, COALITION_CURRENCY_NO),
+        partners=[
+            Partner(no, nil, name, PartnerState.ACTIVE, long_ago) for name, no in numbers.items()
+        ],
+        stores=[
+            Store(no, nil, numbers[name], code, code, StoreState.ACTIVE)
+            for name, partner in story.partners.items()
+            for no, code in enumerate(partner.stores, 1)
+        ],
+    )
+
+
 def _members(story: Story) -> _Complaints:
     zone = ZoneInfo(story.coalition.timezone)
     for position, step in enumerate(story.steps):
@@ -88,6 +153,7 @@ def _steps(story: Story) -> _Complaints:
         path = ("steps", position)
         if isinstance(step, Contract):
             yield from _contract(story, step.contract, (*path, "contract"))
+            yield from _point_currency(story, step.partner, step.contract, (*path, "contract"))
         if isinstance(step, AtTill) and (partner := story.partners.get(step.partner)):
             if step.store is not None and step.store not in partner.stores:
                 known = ", ".join(partner.stores) or "none"
@@ -95,6 +161,17 @@ def _steps(story: Story) -> _Complaints:
             if isinstance(step, Issue):
                 currency = partner.contract.currency or story.coalition.currency
                 yield from _issue(step, path, currency)
+
+
+def _times(story: Story) -> _Complaints:
+    """Find steps that come before the day to which the nights went by."""
+    reached = None
+    for position, step in enumerate(story.steps):
+        if reached is not None and step.at < reached:
+            text = f"time goes back here: the nights went by until {reached.isoformat()}"
+            yield ("steps", position, "at"), text
+        if isinstance(step, Advance) and step.until is not None:
+            reached = midnight(step.until, ZoneInfo(story.coalition.timezone))
 
 
 def _issue(step: Issue, path: Path, currency: str) -> _Complaints:

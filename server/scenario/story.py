@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Meta
 
 from coalition.kernel.web.fields import CurrencyCode
+from coalition.points.bonuses.documents import RuleDocument
 from server.founding import TIMEZONE
-from server.scenario.names import Name, Part, StoreCode, Word
+from server.scenario.names import Name, Part, PointCurrency, StoreCode, Word
 from server.scenario.steps import Step
 from server.scenario.terms import ContractPart
 
@@ -51,12 +52,22 @@ class MemberPart(Part, frozen=True, kw_only=True):
     flags: tuple[Word, ...] = ()
 
 
+class CurrencyPart(Part, frozen=True, kw_only=True):
+    """A point currency of a partner's own."""
+
+    partner: Name
+    name: Word | None = None
+
+
 class Story(Part, frozen=True, kw_only=True):
     """A whole story; its steps happen in the order of the file."""
 
     coalition: CoalitionPart
     partners: Annotated[dict[Name, PartnerPart], Meta(min_length=1)]
     members: dict[Name, MemberPart | None] = msgspec.field(default_factory=dict)
+    currencies: dict[PointCurrency, CurrencyPart] = msgspec.field(default_factory=dict)
+    earning_rules: tuple[RuleDocument, ...] = ()
+    """Rules that hold from the beginning, each written as in a rule file."""
     steps: tuple[Step, ...]
 
 

@@ -14,7 +14,7 @@ from coalition.federation.terms import (
     ReversalPolicy,
 )
 from coalition.kernel.web.fields import CurrencyCode
-from server.scenario.names import Name, Part, Word
+from server.scenario.names import Part, PointCurrency, Word
 
 
 class ContractPart(Part, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class ContractPart(Part, frozen=True, kw_only=True):
     return_grace_days: int = 30
     reversal_policy: ReversalPolicy = ReversalPolicy.REFUSE
     recover_percent: int = 100
-    point_currency: Name | None = None
+    point_currency: PointCurrency | None = None
     calendar: Calendar = Calendar.MONTHLY
 
 

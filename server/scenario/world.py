@@ -6,9 +6,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from coalition.federation.terms import COALITION_CURRENCY_NO
 from coalition.kernel.clock import FixedClock
 from coalition.members.sealing import MemberKeys
+from coalition.points.bonuses.compiled import OPERATOR as OPERATOR_NO
 from coalition.points.till import Tills
+from server.scenario.names import OPERATOR, OWN_POINTS
 from server.scenario.story import Story
 
 
@@ -35,6 +38,7 @@ class World:
         self.zone = ZoneInfo(story.coalition.timezone)
         self.partners: dict[str, int] = {}
         self.members: dict[str, UUID] = {}
+        self.currencies: dict[str, int] = {OWN_POINTS: COALITION_CURRENCY_NO}
         self.done: dict[str, Done] = {}
         """What the steps with an id did; a refused one is not in it."""
         self.holds_end: list[datetime] = []
@@ -54,6 +58,14 @@ class World:
         step = instant.astimezone(UTC) - self.at
         assert step.total_seconds() >= 0, "a story was checked: its time does not go back"
         self.clock.advance(step)
+
+    def currency_no(self, code: str | None) -> int:
+        """Return the number of a point currency; None is the coalition's own."""
+        return self.currencies[code or OWN_POINTS]
+
+    def funder_no(self, name: str) -> int:
+        """Return the number of a partner, or of the operator."""
+        return OPERATOR_NO if name == OPERATOR else self.partners[name]
 
     def currency_of(self, partner: str) -> str:
         """Return the money of a partner's first contract."""
