@@ -1,4 +1,4 @@
-"""What the ledger comes to as a whole, read cheaply: points that are owed, what is unsettled."""
+"""What the ledger comes to as a whole, read cheaply: what is unspent, owed and unsettled."""
 
 from uuid import UUID
 
@@ -12,6 +12,12 @@ FROM (
     SELECT currency_no, points, direction FROM partner_delta
 ) AS kept
 GROUP BY currency_no
+"""
+
+# The condition is that of an index in which only open debts stand.
+_OWED = """
+SELECT coalesce(sum(booked - recovered - written_off - moved), 0)::int8
+FROM debt WHERE recovered + written_off + moved < booked
 """
 
 # One step into the index of each shard.
@@ -32,6 +38,12 @@ async def unspent(connection: Connection) -> dict[int, int]:
     Held points are among them, and points past their last day until that is booked.
     """
     return {row[0]: int(row[1]) for row in await connection.fetch(_UNSPENT)}
+
+
+async def owed(connection: Connection) -> int:
+    """Return the points of all currencies that members owe."""
+    points: int = await connection.fetchval(_OWED)
+    return points
 
 
 async def oldest_unsettled(connection: Connection) -> UUID | None:
