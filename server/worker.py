@@ -15,10 +15,11 @@ from coalition.kernel.jobs import JobKind, run_worker
 from coalition.kernel.jobs.worker import is_set_within
 from coalition.kernel.outbox import AnySubscriber, job_kinds, run_relay
 from coalition.kernel.settings import Settings
+from coalition.members import privacy
 from coalition.points.guards import watching as guards
 from coalition.points.till import Tills
 from partners.batches import jobs as batches
-from server import collector, upkeep
+from server import collector, people, upkeep
 
 WHILE_STDIN_OPEN = "--while-stdin-open"
 """The option by which a worker ends together with the service that started it."""
@@ -40,6 +41,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     kinds: list[JobKind[Any]] = [  # Any: each kind has its own payload
         *scheduled,
         *batches.job_kinds(tills, clock),
+        privacy.job_kind(people.keepers(settings)),
         *job_kinds(SUBSCRIBERS),
     ]
     collector.calm()

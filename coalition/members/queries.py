@@ -137,6 +137,14 @@ _ERASE_PERSON = (
     "DELETE FROM member_key WHERE bucket = $1 AND member_id = $2",
 )
 
+# What was agreed to stays as proof, under an id that says nothing about anyone any more.
+_FORGET_MEMBER = (
+    *_ERASE_PERSON,
+    "DELETE FROM partner_member WHERE bucket = $1 AND member_id = $2",
+    "DELETE FROM standing WHERE bucket = $1 AND member_id = $2",
+    "UPDATE consent SET note = NULL WHERE bucket = $1 AND member_id = $2 AND note IS NOT NULL",
+)
+
 _FORWARD = """
 UPDATE member SET state = 'closed', state_since = $4, merged_into = $3 WHERE bucket = $1 AND id = $2
 """
@@ -228,6 +236,11 @@ async def read_standing(connection: Connection, member_id: MemberId) -> Standing
 async def lock_member(connection: Connection, member_id: MemberId) -> StoredMember | None:
     """Return a member with key and sealed data, locked until the transaction ends."""
     await connection.execute(_LOCK, bucket_of(member_id), member_id)
+    return await read(connection, member_id)
+
+
+async def read(connection: Connection, member_id: MemberId) -> StoredMember | None:
+    """Return a member with key and sealed data, whoever knows the member."""
     row = await connection.fetchrow(_READ, bucket_of(member_id), member_id)
     return None if row is None else _stored(tuple(row))
 
@@ -262,6 +275,13 @@ async def hand_over_contacts(connection: Connection, from_id: MemberId, into_id:
 async def erase_person(connection: Connection, member_id: MemberId) -> None:
     """Delete a member's sealed data with their key: no copy of them can be read any more."""
     for statement in _ERASE_PERSON:
+        await connection.execute(statement, bucket_of(member_id), member_id)
+
+
+async def forget(connection: Connection, member_id: MemberId) -> None:
+    """Delete what says who a member is, is known to, or was to the coalition."""
+    await release_all_contacts(connection, member_id)
+    for statement in _FORGET_MEMBER:
         await connection.execute(statement, bucket_of(member_id), member_id)
 
 

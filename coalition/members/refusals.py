@@ -11,6 +11,12 @@ class UnknownMember(NotFound):
     code, title = "member_not_found", "Member not found"
 
 
+class UnknownErasure(NotFound):
+    """Nobody has asked for this member's erasure; ask for it first."""
+
+    code, title = "erasure_not_found", "Erasure not found"
+
+
 class MemberIsClosed(Conflict):
     """The member is closed, which is final; enrol the person anew."""
 
