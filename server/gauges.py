@@ -43,6 +43,7 @@ _TEXTS = {
     "coalition_jobs_failed": "Jobs that were given up",
     "coalition_jobs_oldest_due_seconds": "How late the oldest job is that should have begun",
     "coalition_unsettled_oldest_seconds": "Age of the oldest posting that is not settled",
+    "coalition_points_in_debt": "Points that members owe for issues that were taken back",
     "coalition_audit_age_seconds": "Time since the last nightly audit",
     "coalition_audit_breaches": "Checks that failed in the last nightly audit",
     "coalition_guard_cases_open": "Cases of the guards that wait for a person",
@@ -69,6 +70,11 @@ async def _unsettled(connection: Connection, at: datetime) -> Values:
     return {"coalition_unsettled_oldest_seconds": max(age_s, 0.0)}
 
 
+async def _debts(connection: Connection, at: datetime) -> Values:
+    del at
+    return {"coalition_points_in_debt": await totals.owed(connection)}
+
+
 async def _audit(connection: Connection, at: datetime) -> Values:
     last = await audit_log.last(connection, AUDITED)
     if last is None:
@@ -85,7 +91,7 @@ async def _cases(connection: Connection, at: datetime) -> Values:
     return {"coalition_guard_cases_open": await cases.count_open(connection)}
 
 
-_READINGS = (_events, _jobs, _unsettled, _audit, _cases)
+_READINGS = (_events, _jobs, _unsettled, _debts, _audit, _cases)
 
 
 class Watch:

@@ -5,6 +5,7 @@ import math
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from coalition.federation import service
 from coalition.kernel import outbox
@@ -13,10 +14,11 @@ from coalition.kernel.database import Engine, transaction
 from coalition.kernel.jobs import JobRequest, enqueue
 from coalition.kernel.outbox import Event
 from coalition.kernel.web.metrics import Metrics
+from coalition.ledger.drafts import Posted
 from server import gauges, upkeep
 from server.gauges import Watch
 from server.upkeep import AuditBreachError
-from tests.support.ledger import issue, open_holder, post, redeem
+from tests.support.ledger import GROCER, issue, open_holder, post, redeem, reverse
 
 
 @pytest.fixture
@@ -44,8 +46,11 @@ async def shown(watch: Watch) -> dict[str, float]:
 @pytest.mark.usefixtures("read_at_once")
 async def test_what_waits_and_what_is_owed_is_shown(clock: FixedClock, at: datetime) -> None:
     holder = await open_holder(at)
-    await post([issue(holder, 100, at)], at)
-    await post([redeem(holder, 30, at)], at + timedelta(minutes=1))
+    made, _ = await post([issue(holder, 100, at), redeem(holder, 30, at)], at)
+    assert isinstance(made, Posted)
+    back = reverse(made.posting, at, partner_no=GROCER)
+    await post([structs.replace(back, debts={GROCER * 10: 0})], at)
+    await post([issue(holder, 70, at)], at)
     async with transaction() as connection:
         waiting = [Event("points.posted", {}), Event("points.posted", {})]
         await outbox.append(connection, waiting, at)
@@ -60,6 +65,7 @@ async def test_what_waits_and_what_is_owed_is_shown(clock: FixedClock, at: datet
     assert before["coalition_outbox_oldest_seconds"] == 3600
     assert (before["coalition_jobs_open"], before["coalition_jobs_failed"]) == (1, 0)
     assert before["coalition_unsettled_oldest_seconds"] == 3600
+    assert before["coalition_points_in_debt"] == 30
     assert before["coalition_database_connections_max"] >= 1
     assert before['coalition_points_unspent{currency_no="1"}'] == 70
     assert after['coalition_points_unspent{currency_no="1"}'] == 70
