@@ -4,14 +4,13 @@ import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import msgspec
 import pytest
 
 from coalition.kernel import outbox
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId, uuid7
-from coalition.kernel.outbox import Delivery, Event
+from coalition.kernel.outbox import Event
 from coalition.ledger.refusals import DuplicateReceipt, HolderNotActive
 from coalition.members import closing
 from coalition.oversight import audit_log
@@ -27,27 +26,12 @@ from tests.points.guards.world import (
     quiet_world,
     redeem,
     rich,
+    waiting_deliveries,
     watch,
 )
 from tests.points.world import make_world, receipt
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-async def waiting_deliveries() -> list[Delivery]:
-    """Return the events that wait, as a worker would get them."""
-    async with transaction() as connection:
-        rows = await connection.fetch("SELECT * FROM outbox ORDER BY id")
-    return [
-        Delivery(
-            id=row["id"],
-            kind=row["kind"],
-            payload=msgspec.json.decode(row["payload"]),
-            occurred_at=row["occurred_at"],
-            committed_at=row["committed_at"],
-        )
-        for row in rows
-    ]
 
 
 async def test_shipped_rules_report_and_nothing_else(at: datetime) -> None:

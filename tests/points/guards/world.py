@@ -9,7 +9,7 @@ import msgspec
 
 from coalition.kernel.database import transaction
 from coalition.kernel.jobs import run_worker
-from coalition.kernel.outbox import hand_over, job_kinds
+from coalition.kernel.outbox import Delivery, hand_over, job_kinds
 from coalition.points.commands import HoldBody, IssueBody, RedeemBody
 from coalition.points.guards import cases, queries, rulebook
 from coalition.points.guards.cases import Case, HitView
@@ -96,6 +96,22 @@ async def _is_done() -> bool:
         rows = await connection.fetch("SELECT status FROM pgqueuer")
     assert all(row[0] != "failed" for row in rows), "a job was given up"
     return not rows
+
+
+async def waiting_deliveries() -> list[Delivery]:
+    """Return the events that wait, as a worker would get them."""
+    async with transaction() as connection:
+        rows = await connection.fetch("SELECT * FROM outbox ORDER BY id")
+    return [
+        Delivery(
+            id=row["id"],
+            kind=row["kind"],
+            payload=msgspec.json.decode(row["payload"]),
+            occurred_at=row["occurred_at"],
+            committed_at=row["committed_at"],
+        )
+        for row in rows
+    ]
 
 
 async def open_cases() -> list[Case]:
