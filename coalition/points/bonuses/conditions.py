@@ -7,8 +7,9 @@ own budget of 10,000 iterations stands behind that.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import NamedTuple
 
 from cel_expr_python import cel
 
@@ -21,31 +22,44 @@ _COUNTS = _T.Map(_T.STRING, _T.INT)
 
 LINE_FIELDS = ("no", "amount_minor", "category", "sku", "quantity")
 
-VARIABLES: dict[str, cel.Type] = {
-    "basket.partner": _T.INT,
-    "basket.store": _T.STRING,
-    "basket.currency": _T.STRING,
-    "basket.amount_minor": _T.INT,
-    "basket.categories": _TEXTS,
-    "basket.amount_of": _COUNTS,
-    "basket.items_of": _COUNTS,
-    "basket.lines": _T.List(_T.Map(_T.STRING, _T.DYN)),
-    "basket.measures": _COUNTS,
-    "member.tier": _T.STRING,
-    "member.plan": _T.STRING,
-    "member.segments": _TEXTS,
-    "member.flags": _TEXTS,
-    "time.date": _T.STRING,
-    "time.year": _T.INT,
-    "time.month": _T.INT,
-    "time.day": _T.INT,
-    "time.weekday": _T.STRING,
-    "time.hour": _T.INT,
-    "time.minute": _T.INT,
+
+WEEKDAYS: tuple[str, ...] = tuple(day.value for day in Weekday)
+
+
+class _Variable(NamedTuple):
+    kind: cel.Type
+    of: Callable[[Basket], object]
+
+
+_VARIABLES: dict[str, _Variable] = {
+    "basket.partner": _Variable(_T.INT, lambda basket: basket.partner_no),
+    "basket.store": _Variable(_T.STRING, lambda basket: basket.store or ""),
+    "basket.currency": _Variable(_T.STRING, lambda basket: basket.currency),
+    "basket.amount_minor": _Variable(_T.INT, lambda basket: basket.amount_minor),
+    "basket.categories": _Variable(_TEXTS, lambda basket: list(_sums(basket, "quantity"))),
+    "basket.amount_of": _Variable(_COUNTS, lambda basket: _sums(basket, "amount_minor")),
+    "basket.items_of": _Variable(_COUNTS, lambda basket: _sums(basket, "quantity")),
+    "basket.lines": _Variable(
+        _T.List(_T.Map(_T.STRING, _T.DYN)), lambda basket: [_fields(line) for line in basket.lines]
+    ),
+    "basket.measures": _Variable(_COUNTS, lambda basket: dict(basket.measures)),
+    "member.tier": _Variable(_T.STRING, lambda basket: basket.tier or ""),
+    "member.plan": _Variable(_T.STRING, lambda basket: basket.plan or ""),
+    "member.segments": _Variable(_TEXTS, lambda basket: sorted(basket.segments)),
+    "member.flags": _Variable(_TEXTS, lambda basket: sorted(basket.flags)),
+    "time.date": _Variable(_T.STRING, lambda basket: basket.local.date().isoformat()),
+    "time.year": _Variable(_T.INT, lambda basket: basket.local.year),
+    "time.month": _Variable(_T.INT, lambda basket: basket.local.month),
+    "time.day": _Variable(_T.INT, lambda basket: basket.local.day),
+    "time.weekday": _Variable(_T.STRING, lambda basket: WEEKDAYS[basket.local.weekday()]),
+    "time.hour": _Variable(_T.INT, lambda basket: basket.local.hour),
+    "time.minute": _Variable(_T.INT, lambda basket: basket.local.minute),
 }
 """What a condition may look at. What is not known is the empty text; a map lacks its key then."""
 
-WEEKDAYS = tuple(day.value for day in Weekday)
+VARIABLES = tuple(_VARIABLES)
+"""The names of what a condition may look at."""
+
 MACROS_MOST = 4
 _MACROS = frozenset({"all", "exists", "exists_one"})
 _REFUSED = {
@@ -55,13 +69,15 @@ _REFUSED = {
 }
 
 _TOKEN = re.compile(
-    r"""(?P<text>[rRbB]{0,2}(?:\"{3}.*?\"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'))"""
+    r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
     r"|(?P<comment>//[^\n]*)|(?P<word>[A-Za-z_]\w*)|(?P<other>\S)",
     re.DOTALL,
 )
+_TEXT = "''"
+_RAW = re.compile(r"[rRbB]{1,2}")
 _UNCHARTED = re.compile(r"^\w+: (?:ERROR: )?(?:<input>:-?\d+:-?\d+: )?|\s*\[\w+\]$")
 
-_environment = cel.NewEnv(variables=VARIABLES)
+_environment = cel.NewEnv(variables={name: variable.kind for name, variable in _VARIABLES.items()})
 
 
 class BadConditionError(ValueError):
@@ -69,13 +85,13 @@ class BadConditionError(ValueError):
 
 
 class Condition:
-    """A compiled condition; it tells whether it looks at the member's standings, and at lines."""
+    """A compiled condition; `names` are the variables that it looks at."""
 
-    def __init__(self, source: str, expression: cel.Expression, words: frozenset[str]) -> None:
+    def __init__(self, source: str, expression: cel.Expression, names: frozenset[str]) -> None:
         """Hold what `compiled` has checked."""
         self.source = source
-        self.uses_member = "member" in words
-        self.uses_lines = "lines" in words
+        self.names = names
+        self.uses_member = any(name.startswith("member.") for name in names)
         self._expression = expression
 
     def judge(self, known: cel.Activation) -> bool | str:
@@ -89,42 +105,9 @@ class Condition:
         return _plain(str(value))
 
 
-def known_of(basket: Basket, *, lines: bool = True) -> cel.Activation:
-    """Return what conditions may look at, for one basket and all its rules.
-
-    Without `lines` the single lines are left out, which is right when no condition asks for them.
-    """
-    amounts: dict[str, int] = {}
-    items: dict[str, int] = {}
-    for line in basket.lines:
-        if line.category is not None:
-            amounts[line.category] = amounts.get(line.category, 0) + line.amount_minor
-            items[line.category] = items.get(line.category, 0) + line.quantity
-    local = basket.local
-    return _environment.Activation(
-        {
-            "basket.partner": basket.partner_no,
-            "basket.store": basket.store or "",
-            "basket.currency": basket.currency,
-            "basket.amount_minor": basket.amount_minor,
-            "basket.categories": list(amounts),
-            "basket.amount_of": amounts,
-            "basket.items_of": items,
-            "basket.lines": [_fields(line) for line in basket.lines] if lines else [],
-            "basket.measures": dict(basket.measures),
-            "member.tier": basket.tier or "",
-            "member.plan": basket.plan or "",
-            "member.segments": sorted(basket.segments),
-            "member.flags": sorted(basket.flags),
-            "time.date": local.date().isoformat(),
-            "time.year": local.year,
-            "time.month": local.month,
-            "time.day": local.day,
-            "time.weekday": WEEKDAYS[local.weekday()],
-            "time.hour": local.hour,
-            "time.minute": local.minute,
-        }
-    )
+def known_of(basket: Basket, names: Iterable[str] = VARIABLES) -> cel.Activation:
+    """Return what conditions that look at `names` are told of a basket."""
+    return _environment.Activation({name: _VARIABLES[name].of(basket) for name in names})
 
 
 @lru_cache(maxsize=4096)
@@ -138,7 +121,7 @@ def compiled(source: str) -> Condition:
         raise BadConditionError(
             f"it is {len(source)} characters long; at most {CONDITION_LENGTH_MOST} are taken"
         )
-    words = list(_words(source))
+    words = _words(source)
     try:
         expression = _environment.compile(source)
     except RuntimeError as failure:
@@ -148,16 +131,24 @@ def compiled(source: str) -> Condition:
             f"it yields {expression.return_type().name().lower()}; a condition yields a bool"
         )
     _check_macros(words)
-    return Condition(source, expression, frozenset(words))
+    return Condition(source, expression, _names(words))
 
 
-def _words(source: str) -> Iterator[str]:
-    """Yield words and marks; every text literal as a pair of quotes, so that no word is in it."""
+def _words(source: str) -> list[str]:
+    """Return words and marks; every text literal as a pair of quotes, so that no word is in it.
+
+    Refuses literals whose end only the library's own lexer can tell: raw ones and those in three
+    quotes, which look like two texts in a row.
+    """
+    words: list[str] = []
     for found in _TOKEN.finditer(source):
         if found.lastgroup == "text":
-            yield '""'
+            if words and (words[-1] == _TEXT or _RAW.fullmatch(words[-1])):
+                raise BadConditionError("write texts in plain quotes, such as 'fruit'")
+            words.append(_TEXT)
         elif found.lastgroup != "comment":
-            yield found.group()
+            words.append(found.group())
+    return words
 
 
 def _check_macros(words: list[str]) -> None:
@@ -194,6 +185,19 @@ def _check_fields(words: list[str], variables: set[str]) -> None:
         is_field = dot == "." and (owner in variables or (owner == "]" and after != "("))
         if is_field and field not in LINE_FIELDS:
             raise BadConditionError(f"a line has no {field!r}; it has {', '.join(LINE_FIELDS)}")
+
+
+def _names(words: list[str]) -> frozenset[str]:
+    pairs = (f"{group}.{name}" for group, name in zip(words, words[2:], strict=False))
+    return frozenset(pairs) & _VARIABLES.keys()
+
+
+def _sums(basket: Basket, field: str) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for line in basket.lines:
+        if line.category is not None:
+            sums[line.category] = sums.get(line.category, 0) + getattr(line, field)
+    return sums
 
 
 def _fields(line: Line) -> dict[str, object]:

@@ -147,8 +147,8 @@ def _reaches(rule: Rule, basket: Basket) -> bool:
 
 
 def _known(candidates: tuple[Rule, ...], basket: Basket) -> cel.Activation:
-    asks = any(rule.condition is not None and rule.condition.uses_lines for rule in candidates)
-    return conditions.known_of(basket, lines=asks)
+    asked = {name for rule in candidates if rule.condition for name in rule.condition.names}
+    return conditions.known_of(basket, asked)
 
 
 def _gains(base: Base, applying: list[Rule], basket: Basket, used: Used) -> list[Gain]:
@@ -158,27 +158,29 @@ def _gains(base: Base, applying: list[Rule], basket: Basket, used: Used) -> list
     groups: set[str] = set()
     total = base.points
     for rule in applying:
-        if rule.combine is Combine.REPLACES_BASE:
-            found = [_capped(replaced[rule.no], basket, used)]
-        elif rule.combine is Combine.BEST_OF:
+        if rule.combine is Combine.BEST_OF:
             if rule.group in groups:
                 continue
             groups.add(rule.group)
             rivals = [other for other in applying if other.group == rule.group]
-            found = _best(_added(rivals, base, basket, used, total))
+            found = _best(
+                [added_gain(rival, basket, base, total) for rival in rivals], basket, used
+            )
+            gains += found
+            total += sum(gain.points for gain in found)
+            continue
+        if rule.combine is Combine.REPLACES_BASE:
+            gain = _capped(replaced[rule.no], basket, used)
         else:
-            found = _added([rule], base, basket, used, total)
-        gains += found
-        total += sum(gain.points for gain in found)
+            gain = _capped(added_gain(rule, basket, base, total), basket, used)
+        gains.append(gain)
+        total += gain.points
     return gains
 
 
-def _added(rules: list[Rule], base: Base, basket: Basket, used: Used, total: int) -> list[Gain]:
-    return [_capped(added_gain(rule, basket, base, total), basket, used) for rule in rules]
-
-
-def _best(gains: list[Gain]) -> list[Gain]:
+def _best(uncapped: list[Gain], basket: Basket, used: Used) -> list[Gain]:
     """Return the gains of a group, of which only the best counts, of equals the first in order."""
+    gains = [_capped(gain, basket, used) for gain in uncapped]
     best = max(gains, key=lambda gain: gain.points)
     note = f"{best.rule.name} counts instead, the best of its group"
     return [
@@ -189,6 +191,8 @@ def _best(gains: list[Gain]) -> list[Gain]:
 def _capped(gain: Gain, basket: Basket, used: Used) -> Gain:
     """Return the gain within its caps, and the cap that bit deepest."""
     rule = gain.rule
+    if not rule.caps and rule.basket_cap is None:
+        return gain
     points, bit, had = gain.points, None, 0
     if rule.basket_cap is not None and points > rule.basket_cap:
         points, bit = rule.basket_cap, Cap("basket", rule.basket_cap)

@@ -22,6 +22,9 @@ AT = datetime(2026, 10, 3, 15, 0, tzinfo=UTC)
 
 GROCER, FUEL = 1, 2
 
+Bought = tuple[int, str | None] | tuple[int, str | None, int]
+"""The amount, the category and the quantity of a line."""
+
 
 def document(code: str = "a-rule", **fields: Any) -> RuleDocument:
     """Return a document as it comes from a file; `fields` are its keys."""
@@ -62,11 +65,11 @@ def active(*documents: RuleDocument) -> ActiveRules:
 
 def basket(
     amount_minor: int = 6000,
-    lines: Sequence[tuple[int, str] | tuple[int, str, int]] = (),
+    lines: Sequence[Bought] = (),
     at: datetime = AT,
     **fields: Any,
 ) -> Basket:
-    """Return a basket at the grocer; each line is its amount, category and quantity."""
+    """Return a basket at the grocer."""
     known: dict[str, Any] = {"partner_no": GROCER, "currency": "EUR", "store": "S1"} | fields
     return Basket(
         occurred_at=at,
