@@ -5,13 +5,14 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from coalition.kernel import idempotency
 from coalition.kernel.database import Connection, Engine, open_database, transaction
 from coalition.kernel.idempotency import Answer, Claim
 from coalition.kernel.ids import random_id
 from coalition.ledger import holders, posting
-from coalition.ledger.drafts import Capture, Draft, Held, Hold, Posted
+from coalition.ledger.drafts import Adjust, Capture, Draft, Held, Hold, Posted, Recover
 from coalition.ledger.partitions import ensure_partition
 from server.apps import APPS
 from tests.ledger.plans import Plan, start_watching, watched
@@ -118,9 +119,31 @@ class Shop:
             ]
         assert len(undo) == 3 * len(ten)
         await self.post(undo)
+        await self.owe_and_pay()
         async with transaction(self.settings, role=posting.POSTER_ROLE) as connection:
             await self.store_claims(connection, AT_ONCE)
             await posting.balances(connection, ten, currency_no=1, today=self.at.date())
+
+    async def owe_and_pay(self) -> None:
+        """Take back what is spent of ten issues, let others pay half of it, and staff the rest."""
+        ten = self.members[:AT_ONCE]
+        soon = self.at.date()
+        made = await self.post(
+            [
+                *(issue(member, 50, self.at, expires_on=soon) for member in ten),
+                *(redeem(member, 50, self.at) for member in ten),
+            ]
+        )
+        back = [
+            reverse(outcome.posting, self.at, partner_no=GROCER)
+            for outcome in made[: len(ten)]
+            if isinstance(outcome, Posted)
+        ]
+        await self.post([structs.replace(draft, debts={10 * GROCER: 50}) for draft in back])
+        await self.post([issue(member, 50, self.at) for member in ten])
+        bare = till(0, self.at)
+        await self.post([Recover(member, bare, 1, 10) for member in ten])
+        await self.post([Adjust(member, bare, 1, 5, "a mistake") for member in ten])
 
     @property
     def later(self) -> datetime:
@@ -206,6 +229,8 @@ async def test_tills_look_up_by_key_whatever_the_tables_were_when_planned(
         *("FOR NO KEY UPDATE", "INSERT INTO receipt_claim", "FROM idempotency_claim"),
         *("INSERT INTO idempotency_claim", "FROM posting", "FROM hold", "UPDATE hold "),
         *("INSERT INTO posting ", "INSERT INTO leg ", "INSERT INTO reversed_leg "),
+        *("INSERT INTO debt ", "INSERT INTO debt_entry ", "FROM debt", "UPDATE debt "),
+        "UPDATE holder SET owes",
     ):
         assert part in queries, f"nobody watched {part}"
 
