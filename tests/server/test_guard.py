@@ -133,9 +133,9 @@ def test_a_case_is_shown_frozen_and_decided(data: Path, hit: UUID) -> None:
     assert "large-redemption" in guard(data, "case", "show", case["id"]).out
     frozen = guard(data, "case", "freeze", case["id"], "--by", "Anna")
     assert (frozen.status, frozen.err) == (0, f"The member {hit} is frozen.\n")
-    assert within("member", "show", "--id", hit, "--data", data, "--json").document["state"] == (
-        "frozen"
-    )
+    assert within("member", "show", "--id", str(hit), "--data", data, "--json").document[
+        "state"
+    ] == ("frozen")
     assert guard(data, "case", "unfreeze", case["id"], "--by", "Anna").status == 0
     words = ("--note", "a canteen", "--by", "Anna")
     assert guard(data, "case", "clear", case["id"], *words).err == "The case is cleared.\n"

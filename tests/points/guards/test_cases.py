@@ -138,7 +138,7 @@ async def test_an_erased_members_cards_leave_the_cases(at: datetime) -> None:
     await watch(world)
     (case,) = await open_cases()
     async with transaction() as connection:
-        exported = [piece async for piece in keeping.export(connection, MemberId(anna))]
+        exported = [piece async for piece in keeping.export(connection, MemberId(anna), at)]
         rows = [row async for row in exported[0][1]]  # type: ignore[attr-defined]  # an iterator
         for _ in range(2):
             await keeping.erase(connection, MemberId(anna), at)
