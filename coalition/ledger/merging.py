@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.kernel.database import Connection
+from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.ids import bucket_of, uuid7
 from coalition.kernel.money import POINTS_MAX
 from coalition.ledger import clocks, ended, holders, lots
@@ -20,6 +20,7 @@ from coalition.ledger.accounts import INTO_LOT, OUT_OF_LOT, Account, HolderState
 from coalition.ledger.drafts import Till
 from coalition.ledger.journal import Journal, Leg, in_parts
 from coalition.ledger.lots import LotChanges
+from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.provenance import last_lot, lowest_lot
 from coalition.ledger.refusals import HolderHasHolds, MergeWithItself
 
@@ -81,6 +82,16 @@ UPDATE holder SET owes = owes + $3,
 WHERE bucket = $1 AND id = $2
 """
 
+# A lot's id begins as its holder's does.
+_LATE = """
+SELECT holder.id, holder.merged_into FROM holder
+WHERE merged_into IS NOT NULL AND EXISTS (
+    SELECT FROM lot
+    WHERE lot.bucket = holder.bucket AND lot.holder = holder.id AND points_in > points_out
+      AND lot.id BETWEEN (left(holder.id::text, 18) || '-0000-000000000000')::uuid
+                     AND (left(holder.id::text, 18) || '-ffff-ffffffffffff')::uuid)
+"""
+
 
 class MergeOutcome(msgspec.Struct, frozen=True):
     """What went over: points of all currencies, the pairs of postings, and what is owed."""
@@ -120,6 +131,32 @@ async def merge(
     suspended = states[from_holder].suspended_until
     await connection.execute(_TAKE_OVER, bucket_of(into_holder), into_holder, owed, suspended)
     return MergeOutcome(points, postings, owed)
+
+
+async def forward_late(at: datetime, today: date) -> int:
+    """Move what reached holders after they were merged to those who took over; return the points.
+
+    An issue does not lock its holder, so one that was under way may commit after the merge. It
+    takes seconds at most; every later one is refused. Running it again moves nothing twice.
+    """
+    await ensure_partition(at)
+    async with transaction() as connection:
+        late = [(row[0], row[1]) for row in await connection.fetch(_LATE)]
+    points = 0
+    for from_holder, into_holder in late:
+
+        async def move(from_holder: UUID = from_holder, into_holder: UUID = into_holder) -> int:
+            async with transaction() as connection:
+                await holders.lock(connection, (from_holder, into_holder))
+                journal = Journal(at, today)
+                await ended.book_ended(connection, journal, (from_holder, into_holder))
+                _, moved = await _move_lots(connection, journal, from_holder, into_holder)
+                await clocks.take_over(connection, from_holder=from_holder, into_holder=into_holder)
+                await journal.write(connection)
+                return moved
+
+        points += await retrying(move)
+    return points
 
 
 async def _move_lots(

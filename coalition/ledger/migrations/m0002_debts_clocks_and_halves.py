@@ -31,6 +31,7 @@ ALTER TABLE holder
     ADD COLUMN merged_into uuid,
     ADD CONSTRAINT nobody_owes_less_than_nothing CHECK (owes >= 0),
     ADD CONSTRAINT only_a_closed_holder_was_merged CHECK (merged_into IS NULL OR state = 3);
+CREATE INDEX merged_holders ON holder (bucket, id) WHERE merged_into IS NOT NULL;
 """
 
 # One row per leg of the issue that was taken back too late; points never go below zero in a lot.
