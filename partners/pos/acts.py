@@ -47,7 +47,10 @@ from coalition.points.commands import (
 )
 from coalition.points.guards.refusals import ConfirmationNeeded, VelocityExceeded
 from coalition.points.refusals import (
+    LineReversed,
+    LinesExceedPurchase,
     NoEarningRule,
+    NoLines,
     NotInContract,
     OneMemberNeeded,
     OtherStore,
@@ -56,6 +59,7 @@ from coalition.points.refusals import (
     TimeOutOfBounds,
     TooManyPoints,
     UnknownCard,
+    UnknownLine,
 )
 from coalition.points.till import Request, Tills
 
@@ -71,7 +75,7 @@ _OF_TILL = (
 )
 _OF_ISSUE: tuple[type[Refused], ...] = (
     *_OF_TILL,
-    *(PurchaseOrPoints, NoEarningRule, TooManyPoints),
+    *(PurchaseOrPoints, LinesExceedPurchase, NoEarningRule, TooManyPoints),
 )
 _OF_REDEEM: tuple[type[Refused], ...] = (*_OF_TILL, NotEnoughPoints, ConfirmationNeeded)
 _OF_HOLD: tuple[type[Refused], ...] = (*_OF_PARTNER, UnknownHold, HolderNotActive, HoldResolved)
@@ -115,8 +119,10 @@ def _issue(tills: Tills) -> HotEndpoint:
         method="POST",
         summary="Issue points for a purchase",
         description=(
-            "Give either the purchase, whose points are then computed by the earning rule, or the "
-            "points. A purchase that earns nothing makes no posting and answers 200."
+            "Give either the purchase, whose points are then computed by the earning rules, or the "
+            "points. Rules may ask for the purchase's lines, and for measures (visits, hours), "
+            "which go without a purchase as well. What earns nothing makes no posting and answers "
+            "200."
         ),
         handle=_act(tills, "issue"),
         body=IssueBody,
@@ -212,8 +218,10 @@ def _reverse(tills: Tills) -> HotEndpoint:
             "A returned redemption goes back to the lots that it took. An issue is taken back as "
             "far as it is unspent. What is spent is refused or, where the contract says so, owed "
             "by the member from then on: `debt` tells how many points. Where all of them were "
-            "spent there is no posting, and the answer is 200. What has expired is left out. Needs "
-            f"the scope of what is reversed: `{ISSUE}` for an issue, "
+            "spent there is no posting, and the answer is 200. What has expired is left out. With "
+            "`lines` as many points go back as they earned: all, less what the rest still earns by "
+            "the rules of its time; a line that earned nothing answers 200 without a posting. "
+            f"Needs the scope of what is reversed: `{ISSUE}` for an issue, "
             f"`{REDEEM}` for a redemption."
         ),
         handle=reverse,
@@ -226,6 +234,7 @@ def _reverse(tills: Tills) -> HotEndpoint:
             *_OF_PARTNER,
             *(UnknownPosting, HolderNotActive, NotReversible),
             *(ReversalExceedsOriginal, PointsAlreadySpent),
+            *(NoLines, UnknownLine, LineReversed),
         ),
         tags=("points",),
         answer_headers=REPLAY_HEADER,

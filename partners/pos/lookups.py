@@ -18,11 +18,14 @@ from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
 from coalition.ledger.refusals import UnknownHold, UnknownHolder, UnknownPosting
 from coalition.points import history
 from coalition.points.commands import BalanceAnswer, PointCurrencyCode, QuoteAnswer, QuoteBody
+from coalition.points.expiring import ExpiringAnswer
 from coalition.points.history import HoldView, PostingPage, PostingView
 from coalition.points.refusals import (
+    LinesExceedPurchase,
     NoEarningRule,
     OneMemberNeeded,
     OtherStore,
+    PurchaseOrPoints,
     ReceiptAndDay,
     StoreClosed,
     TimeOutOfBounds,
@@ -57,6 +60,7 @@ def lookup_routes(door: Door, tills: Tills) -> list[ASGIRouteHandler]:
     """Return the handlers of everything that a till only asks."""
     return [
         hot_route(door, "/v1/members/{member_id:uuid}/balance", _balance(tills)),
+        hot_route(door, "/v1/members/{member_id:uuid}/expiring", _expiring(tills)),
         hot_route(door, "/v1/points/quote", _quote(tills)),
         hot_route(door, "/v1/points/holds/{hold_id:uuid}", _show_hold(tills)),
         hot_route(door, "/v1/postings/{posting_id:uuid}", _show_posting(tills)),
@@ -81,6 +85,24 @@ def _balance(tills: Tills) -> HotEndpoint:
     )
 
 
+def _expiring(tills: Tills) -> HotEndpoint:
+    async def expiring(call: Call) -> Answer:
+        wanted: BalanceQuery = call.query
+        return Answer(200, await tills.expiring(call.path["member_id"], wanted.point_currency))
+
+    return HotEndpoint(
+        method="GET",
+        summary="What of a member's points expires when",
+        description="As things stand: where activity keeps points alive, it moves their last day.",
+        handle=expiring,
+        query=BalanceQuery,
+        answers={200: ExpiringAnswer},
+        scope="members:read",
+        refusals=(UnknownHolder, UnknownPointCurrency),
+        tags=("members",),
+    )
+
+
 def _quote(tills: Tills) -> HotEndpoint:
     async def quote(call: Call) -> Answer:
         caller = call.caller
@@ -89,13 +111,17 @@ def _quote(tills: Tills) -> HotEndpoint:
     return HotEndpoint(
         method="POST",
         summary="What a purchase would earn, and what points could pay of it",
-        description="Changes nothing, so it needs no Idempotency-Key.",
+        description=(
+            "Changes nothing, so it needs no Idempotency-Key. Points and reasons are those of an "
+            "issue of the same body now; without a member no standing and no cap's use is known."
+        ),
         handle=quote,
         body=QuoteBody,
         answers={200: QuoteAnswer},
         scope=(ISSUE, REDEEM),
         refusals=(
             *(PartnerSuspended, NoContract, NoEarningRule, TooManyPoints, TimeOutOfBounds),
+            *(PurchaseOrPoints, LinesExceedPurchase),
             *(OneMemberNeeded, UnknownCard, UnknownHolder, UnknownStore, OtherStore, StoreClosed),
         ),
         tags=("points",),

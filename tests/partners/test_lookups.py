@@ -52,6 +52,7 @@ async def test_a_posting_is_read_back_with_the_reasons_of_its_first_answer(
         "purchase": body["purchase"],
         "reverses": None,
         "reversed_points": 0,
+        "lines": None,
     }
 
 
