@@ -146,7 +146,7 @@ def run(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list[Result
                 for no in range(rounds):
                     say(f"round {no + 1} of {rounds}")
                     _round(bench)
-            report = asyncio.run(_audit(world.postgres.url))
+            report = asyncio.run(audited(world.postgres.url))
             say(f"audit: {report.checks} checks, {len(report.breaches)} breaches")
             assert report.ok, report.breaches
     return [result_of(GROUP, measure, samples) for measure in measures_of(GROUP)]
@@ -168,13 +168,14 @@ def run_growth(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list
                 say(f"round {no + 1} of {rounds}")
                 Bench(few, "", seconds, samples).single("at_100_thousand", ISSUE)
                 Bench(many, "", seconds, samples).single("growth", ISSUE)
-            report = asyncio.run(_audit(many.postgres.url))
+            report = asyncio.run(audited(many.postgres.url))
             say(f"audit: {report.checks} checks, {len(report.breaches)} breaches")
             assert report.ok, report.breaches
     return [result_of("growth", measure, samples) for measure in measures_of("growth")]
 
 
-async def _audit(url: str) -> audit.Report:
+async def audited(url: str) -> audit.Report:
+    """Return what the audit says of the books at `url`."""
     engine = await open_database(url, apps=APPS)
     try:
         return await audit.run()
