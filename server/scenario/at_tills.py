@@ -15,7 +15,8 @@ from coalition.kernel.ids import random_id
 from coalition.kernel.money import exponent
 from coalition.kernel.web.decoding import Media
 from coalition.ledger.partitions import ensure_partition
-from coalition.ledger.posting import PINNED_FOR_LINES, POSTER_ROLE
+from coalition.ledger.posting import PINNED, PINNED_FOR_LINES, POSTER_ROLE
+from coalition.points import converting
 from coalition.points.commands import (
     Agreed,
     Asked,
@@ -31,9 +32,20 @@ from coalition.points.commands import (
     ReverseBody,
     VoidBody,
 )
+from coalition.points.converting import Asker, ConvertBody
 from coalition.points.till import Request
 from server.scenario.names import OWN_POINTS
-from server.scenario.till_steps import AtTill, Capture, Hold, Issue, Money, Redeem, Reverse, Void
+from server.scenario.till_steps import (
+    AtTill,
+    Capture,
+    Convert,
+    Hold,
+    Issue,
+    Money,
+    Redeem,
+    Reverse,
+    Void,
+)
 from server.scenario.world import Done, World
 
 _OWN_TILL: Final = 0
@@ -115,6 +127,29 @@ async def _reverse(world: World, step: Reverse, n: int) -> Done:
     made = await _ask(world, n, before, body, PostingAnswer)
     said = f"{before.partner} takes {made.points} of {step.posting} back"
     return Done(said, made.points, made.posting_id, partner=before.partner)
+
+
+async def _convert(world: World, step: Convert, n: int) -> Done:
+    body = ConvertBody(
+        **_slip(step, _receipt(step, n)),
+        from_currency=step.from_currency,
+        to_currency=step.to_currency,
+        points=step.points,
+        member_id=world.members[step.member],
+    )
+    await ensure_partition(world.at)
+    async with transaction(PINNED, role=POSTER_ROLE) as connection:
+        made = await converting.convert(
+            connection,
+            Asker(world.partners[step.partner], _OWN_TILL, None),
+            body,
+            terms=await world.tills.refresh_terms(connection),
+            card_key=world.keys.blind_index_key,
+            at=world.at,
+        )
+    said = f"{made.points:,} {made.from_currency} of {step.member} become"
+    said += f" {made.converted:,} {made.to_currency}"
+    return Done(said, made.points, made.posting_id, partner=step.partner)
 
 
 async def _at_till(
@@ -245,6 +280,7 @@ def _minor(amount: Decimal, currency: str) -> int:
 ACTS: Final[dict[type[Any], Callable[[World, Any, int], Awaitable[Done]]]] = {  # Any: by verb
     Issue: _issue,
     Redeem: _redeem,
+    Convert: _convert,
     Hold: _hold,
     Capture: _capture,
     Void: _void,

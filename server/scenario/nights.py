@@ -8,11 +8,16 @@ from server import upkeep
 from server.scenario.founding import midnight
 from server.scenario.world import World
 
-_AFTER_MIDNIGHT: Final = timedelta(minutes=7)
-"""When the hourly job books what expired with the day before."""
-
-# Held points do not expire while their hold stands.
-_NEXT_END: Final = "SELECT min(expires_on) FROM lot WHERE points_in > points_out + held"
+# Held points do not expire while their hold stands. A suspension without an end lasts until 9999.
+_NEXT_END: Final = """
+SELECT min(greatest(least(expires_on, live_until), expiry_suspended_until))
+FROM lot
+JOIN holder ON holder.bucket = lot.bucket AND holder.id = lot.holder
+LEFT JOIN holder_clock AS clock ON clock.bucket = lot.bucket AND clock.holder = lot.holder
+    AND clock.currency_no = lot.currency_no AND clock.clock_no = lot.clock_no
+WHERE points_in > points_out + held AND least(expires_on, live_until) IS NOT NULL
+  AND coalesce(expiry_suspended_until, '2000-01-01') < '9999-12-31'
+"""
 
 
 async def pass_until(world: World, until: date | None) -> int:
@@ -37,4 +42,4 @@ async def _next_night(world: World) -> datetime | None:
         last_day = await connection.fetchval(_NEXT_END)
     if last_day is None:
         return None
-    return midnight(last_day + timedelta(days=1), world.zone) + _AFTER_MIDNIGHT
+    return midnight(last_day + timedelta(days=1), world.zone)

@@ -27,7 +27,7 @@ class StepOutcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
 
 class LotOutcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Unspent points of one issuer and funder that end on one day; null never do."""
+    """Unspent points of one issuer and funder whose last day is the same; null is none."""
 
     issuer: str
     funder: str
@@ -66,11 +66,20 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     audit: Audited
 
 
+# The last day is the earlier of the fixed one and the clock's; while expiry is suspended for the
+# holder at least the end of that; 9999-12-31 is a suspension without an end.
 _LOTS: Final = """
-SELECT holder, issuer_no, funder_no, currency_no, expires_on,
+SELECT lot.holder, issuer_no, funder_no, lot.currency_no,
+       nullif(CASE WHEN least(expires_on, live_until) IS NOT NULL
+           THEN greatest(least(expires_on, live_until), expiry_suspended_until) END,
+           '9999-12-31') AS last_day,
        sum(points_in - points_out)::int8 AS remaining
-FROM lot WHERE points_in > points_out
-GROUP BY holder, issuer_no, funder_no, currency_no, expires_on
+FROM lot
+JOIN holder ON holder.bucket = lot.bucket AND holder.id = lot.holder
+LEFT JOIN holder_clock AS clock ON clock.bucket = lot.bucket AND clock.holder = lot.holder
+    AND clock.currency_no = lot.currency_no AND clock.clock_no = lot.clock_no
+WHERE points_in > points_out
+GROUP BY lot.holder, issuer_no, funder_no, lot.currency_no, last_day
 """
 
 _DEBTS: Final = """
@@ -103,7 +112,7 @@ async def gather(world: World, steps: list[StepOutcome]) -> Outcome:
             LotOutcome(
                 issuer=issuers.get(row["issuer_no"], OPERATOR),
                 funder=issuers.get(row["funder_no"], OPERATOR),
-                expires=row["expires_on"],
+                expires=row["last_day"],
                 remaining=row["remaining"],
                 currency=_foreign(row["currency_no"], codes),
             )

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from server.documents import Node, Problem
 from server.documents.nodes import Path
-from server.scenario.names import OPERATOR
+from server.scenario.names import OPERATOR, OWN_POINTS
 
-POSTINGS: Final = frozenset({"issue", "redeem", "capture", "reverse", "adjust"})
+POSTINGS: Final = frozenset({"issue", "redeem", "convert", "capture", "reverse", "adjust"})
 """The verbs that make a posting which later steps can speak of."""
 HOLDS: Final = frozenset({"hold"})
 
@@ -30,6 +30,7 @@ class _Seen:
     def __init__(self, root: Node) -> None:
         self.partners = _keys(root, "partners")
         self.members = _keys(root, "members")
+        self.currencies = _keys(root, "currencies")
         self.steps: dict[str, _Named] = {}
         self.instant: datetime | None = None
 
@@ -109,6 +110,10 @@ def _fresh(name: str, seen: _Seen) -> str | None:
     return None
 
 
+def _point_currency(code: str, seen: _Seen) -> str | None:
+    return None if code == OWN_POINTS else _undeclared(code, "currencies", seen.currencies)
+
+
 def _undeclared(name: str, where: str, declared: Mapping[str, object]) -> str | None:
     if name in declared:
         return None
@@ -132,6 +137,9 @@ _COMPLAINTS: Final[dict[str, Callable[[str, _Seen], str | None]]] = {
     "partner": _partner,
     "member": _member,
     "into": _member,
+    "currency": _point_currency,
+    "from": _point_currency,
+    "to": _point_currency,
     "hold": _hold,
     "posting": _posting,
 }

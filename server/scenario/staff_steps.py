@@ -6,6 +6,7 @@ What needs two persons is prepared by one and approved by another in the same st
 from datetime import date
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from coalition.kernel.money import POINTS_MAX
@@ -79,8 +80,8 @@ class WriteOff(Happening, frozen=True, kw_only=True, tag="write_off"):
 class Rate(Happening, frozen=True, kw_only=True, tag="rate"):
     """From now on `from_points` of one point currency become `to_points` of another."""
 
-    from_currency: PointCurrency
-    to_currency: PointCurrency
+    from_currency: PointCurrency = msgspec.field(name="from")
+    to_currency: PointCurrency = msgspec.field(name="to")
     from_points: Ratio
     to_points: Ratio
 

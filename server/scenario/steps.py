@@ -17,9 +17,9 @@ from server.scenario.staff_steps import (
     Unfreeze,
     WriteOff,
 )
-from server.scenario.till_steps import Capture, Hold, Issue, Redeem, Reverse, Void
+from server.scenario.till_steps import Capture, Convert, Hold, Issue, Redeem, Reverse, Void
 
-TillStep = Issue | Redeem | Hold | Capture | Void | Reverse
+TillStep = Issue | Redeem | Convert | Hold | Capture | Void | Reverse
 StaffStep = (
     Expire
     | Advance

@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Final
 
+import msgspec
 from msgspec import Meta
 
 from coalition.kernel.web.fields import (
@@ -100,6 +101,14 @@ class Hold(AtTill, frozen=True, kw_only=True, tag="hold"):
     currency: PointCurrency | None = None
     confirmed_by: CodeText | None = None
     expires_in_s: Seconds = HOLD_DEFAULT_S
+
+
+class Convert(AtTill, frozen=True, kw_only=True, tag="convert"):
+    """Points of one currency become points of another, at the rate of their time."""
+
+    points: PointsAmount
+    from_currency: PointCurrency = msgspec.field(name="from")
+    to_currency: PointCurrency = msgspec.field(name="to")
 
 
 class Capture(Happening, frozen=True, kw_only=True, tag="capture"):
