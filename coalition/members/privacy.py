@@ -6,7 +6,7 @@ done in steps, each in a transaction of its own that also writes down that it is
 anywhere, it goes on with the first step that is not.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -98,17 +98,15 @@ _JSON = msgspec.json.Encoder(enc_hook=str)
 
 async def export(
     member_id: MemberId, keepers: Sequence[Keeper], *, at: datetime
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """Yield one JSON document of everything that `keepers` keep of a member, as of one instant.
 
     Who was merged into the member is in it, each under an own id. Raises `UnknownMember`, and
-    `HolderMerged` for one who was merged, before the first piece.
+    `HolderMerged` for one who was merged, before the first piece. Whoever does not take it to the
+    end closes it (`contextlib.aclosing`).
     """
     async with transaction(SNAPSHOT) as connection:
-        standing = await queries.read_standing(connection, member_id)
-        if standing is None:
-            raise UnknownMember
-        check_merged(standing)
+        await _check_exportable(connection, member_id)
         yield b'{"exported_at": ' + _JSON.encode(at)
         async for piece in _account(connection, member_id, keepers, at):
             yield piece
@@ -121,6 +119,23 @@ async def export(
             yield b"}"
             before = b",\n"
         yield b"]}\n"
+
+
+async def note_export(member_id: MemberId, *, actor: str, at: datetime) -> None:
+    """Write into the audit log who takes a copy of what is kept of a member.
+
+    Raises `UnknownMember` and `HolderMerged`.
+    """
+    async with transaction() as connection:
+        await _check_exportable(connection, member_id)
+        await _record(connection, "member.exported", member_id, actor=actor, at=at)
+
+
+async def _check_exportable(connection: Connection, member_id: MemberId) -> None:
+    standing = await queries.read_standing(connection, member_id)
+    if standing is None:
+        raise UnknownMember
+    check_merged(standing)
 
 
 async def _account(

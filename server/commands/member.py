@@ -1,4 +1,4 @@
-"""`coalition member`: one member, found by exactly what a till would present, frozen, closed."""
+"""`coalition member`: one member, found by what a till would present, and its later days."""
 
 from collections.abc import Awaitable
 from datetime import datetime
@@ -18,6 +18,7 @@ from coalition.members.contacts import ContactKind
 from coalition.members.refusals import UnknownMember
 from coalition.members.sealing import MemberKeys
 from server.commands.card import by_option, card
+from server.commands.consent import consent
 from server.commands.merge import merge
 from server.commands.options import (
     answer,
@@ -28,6 +29,8 @@ from server.commands.options import (
     say,
     table_of,
 )
+from server.commands.privacy import erase, erasures, export
+from server.commands.standing import standing
 from server.databases import do
 
 _SHOWN = ("member_id", "state", "balance", "postings", "known_to")
@@ -44,11 +47,16 @@ FROM member WHERE member.bucket = $1 AND member.id = $2
 
 @click.group()
 def member() -> None:
-    """Look members up, freeze and close them. Who they are stays sealed: only points are shown."""
+    """Look members up and tend to them. Who they are stays sealed but for `export`."""
 
 
 member.add_command(card)
+member.add_command(consent)
+member.add_command(standing)
 member.add_command(merge)
+member.add_command(export)
+member.add_command(erase)
+member.add_command(erasures)
 
 
 class _Change(Protocol):
