@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalition.ledger.rules import Available, ReturnableLeg, choose_legs, take_in_order
+from coalition.ledger.rules import (
+    Available,
+    IssuedLeg,
+    Owed,
+    ReturnableLeg,
+    choose_legs,
+    shares_of_debts,
+    take_back,
+    take_in_order,
+)
 
 A, B, C = (UUID(int=number) for number in (1, 2, 3))
 
@@ -79,3 +88,64 @@ def test_what_was_not_checked_before_is_a_broken_promise(points: int) -> None:
 def test_an_order_that_nobody_knows_is_a_broken_promise() -> None:
     with pytest.raises(AssertionError):
         choose_legs(1, [ReturnableLeg(A, 10, 0)], "backwards")
+
+
+issued_legs = st.lists(
+    st.tuples(st.integers(1, 100), st.integers(0, 100), st.booleans()), min_size=1, max_size=6
+).map(
+    lambda facts: [
+        IssuedLeg(UUID(int=number), min(unspent, left), left if is_owable else 0)
+        for number, (left, unspent, is_owable) in enumerate(facts)
+    ]
+)
+
+
+@given(issued_legs, st.integers(1, 700))
+def test_all_that_can_be_taken_is_taken_before_anything_is_owed(
+    legs: list[IssuedLeg], points: int
+) -> None:
+    back = take_back(points, legs)
+    taken, owed = dict(back.taken), dict(back.owed)
+    assert (len(taken), len(owed)) == (len(back.taken), len(back.owed))
+    assert back.points == sum(taken.values()) + sum(owed.values()) <= points
+    assert all(0 < taken[leg.lot] <= leg.takeable for leg in legs if leg.lot in taken)
+    assert all(
+        0 < owed[leg.lot] <= leg.owable - taken.get(leg.lot, 0) for leg in legs if leg.lot in owed
+    )
+    if owed:
+        assert sum(taken.values()) == sum(leg.takeable for leg in legs)
+    if back.points < points:
+        reachable = sum(max(leg.takeable, leg.owable) for leg in legs)
+        assert back.points == reachable
+
+
+def test_an_issue_is_taken_back_and_owed_from_its_last_leg() -> None:
+    legs = [IssuedLeg(A, 4, 10), IssuedLeg(B, 2, 10), IssuedLeg(C, 3, 0)]
+    assert take_back(12, legs) == ([(C, 3), (B, 2), (A, 4)], [(B, 3)])
+    assert take_back(18, legs) == ([(C, 3), (B, 2), (A, 4)], [(B, 8), (A, 1)])
+    assert take_back(99, legs).points == 23
+    assert take_back(3, [IssuedLeg(A, 0, 0)]).points == 0
+
+
+debts_of_a_holder = st.lists(st.builds(Owed, st.integers(1, 200), st.integers(0, 100)), max_size=5)
+
+
+@given(st.integers(1, 500), debts_of_a_holder, st.integers(0, 500))
+def test_an_issue_pays_no_debt_beyond_its_percentage_nor_beyond_what_is_there(
+    points: int, debts: list[Owed], most: int
+) -> None:
+    shares = shares_of_debts(points, debts, most=most)
+    assert len(shares) == len(debts)
+    assert sum(shares) <= min(points, most)
+    paid = 0
+    for share, debt in zip(shares, debts, strict=True):
+        paid += share
+        assert 0 <= share <= debt.points
+        assert not share or paid * 100 <= points * debt.percent
+
+
+def test_the_older_debt_is_paid_first_and_halves_are_rounded_down() -> None:
+    assert shares_of_debts(101, [Owed(30, 50), Owed(90, 50)], most=101) == [30, 20]
+    assert shares_of_debts(101, [Owed(90, 0), Owed(90, 50)], most=101) == [0, 50]
+    assert shares_of_debts(100, [Owed(90, 80), Owed(90, 100)], most=95) == [80, 15]
+    assert shares_of_debts(1, [Owed(90, 99)], most=1) == [0]

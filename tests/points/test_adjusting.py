@@ -7,7 +7,7 @@ import pytest
 
 from coalition.federation.refusals import UnknownPartner
 from coalition.kernel.database import transaction
-from coalition.kernel.ids import random_id
+from coalition.kernel.ids import MemberId, random_id
 from coalition.ledger import audit
 from coalition.ledger.refusals import NotEnoughPoints, UnknownHolder
 from coalition.members import service as members
@@ -158,6 +158,6 @@ async def test_what_cannot_be_adjusted_is_refused_at_once(at: datetime) -> None:
     ):
         with pytest.raises(refusal):
             await adjusting.prepare(**(fine | wrong))  # type: ignore[arg-type]  # one is wrong
-    await members.freeze(member, actor=ACTOR, at=at)
+    await members.freeze(MemberId(member), actor=ACTOR, at=at)
     with pytest.raises(Exception, match="frozen"):
         await adjusting.prepare(**fine)  # type: ignore[arg-type]  # all are right
