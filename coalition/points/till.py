@@ -235,7 +235,7 @@ class Tills:
                 asked = {one for one in wanted if one[0] in known and one[1] not in refusals}
                 balances = await _read_balances(connection, asked, terms, at)
             return [
-                BalanceAnswer(one[0], balances[one], one[1] or UNSET)
+                BalanceAnswer(one[0], balances[one], one[1] or UNSET, known[one[0]].owes or UNSET)
                 if one in balances
                 else refusals.get(one[1], UnknownHolder())
                 for one in wanted
