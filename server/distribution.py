@@ -65,6 +65,7 @@ LOCAL: tuple[str, ...] = (
     "settlement_queue",
     "partner_delta",
     "partner_total",
+    "expiry_notice",
     "outbox",
     "approval",
     "audit_log",

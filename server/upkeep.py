@@ -1,5 +1,6 @@
 """What is done by the clock, from holds let go each minute to the proof of the books each night."""
 
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 
 import structlog
@@ -10,10 +11,11 @@ from coalition.kernel.database import retrying, transaction
 from coalition.kernel.idempotency import forget_before
 from coalition.kernel.jobs import JobKind, NoPayload, Schedule
 from coalition.kernel.settings import Settings
-from coalition.ledger import audit, expiry, upkeep
+from coalition.ledger import audit, expiry, merging, upkeep
 from coalition.ledger.posting import PINNED, POSTER_ROLE
 from coalition.ledger.resolutions import expire_holds
 from coalition.oversight import audit_log
+from coalition.points import expiring
 from coalition.points.guards import watching as guards
 
 CLAIMS_KEPT = timedelta(hours=48)
@@ -51,6 +53,19 @@ async def let_holds_go(at: datetime) -> int:
     while count := await retrying(some):
         released += count
     return released
+
+
+async def move_on(at: datetime) -> int:
+    """Move what reached merged members late to those they are now; return how many points."""
+    today = await day_of(at)
+    return 0 if today is None else await merging.forward_late(at, today)
+
+
+async def tell_of_expiry(at: datetime) -> int:
+    """Tell of points that will end, on the notice days of contracts; return how many events."""
+    async with transaction() as connection:
+        known = await catalogue.load(connection)
+    return await expiring.notify(known, at) if known.is_set_up else 0
 
 
 async def expire_points(at: datetime) -> int:
@@ -95,39 +110,39 @@ async def prove(at: datetime) -> None:
 def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedule]]:
     """Return the jobs of upkeep and when they are done (UTC)."""
 
-    async def holds(_: NoPayload, at: datetime) -> None:
-        await let_holds_go(at)
-
-    async def points(_: NoPayload, at: datetime) -> None:
-        _logger.info("expired", points=await expire_points(at))
-
-    async def tidying(_: NoPayload, at: datetime) -> None:
-        await tidy(at)
-
-    async def totals(_: NoPayload, at: datetime) -> None:
+    async def totals(at: datetime) -> int:
         del at
-        await upkeep.roll_up_totals()
+        return await upkeep.roll_up_totals()
 
-    async def guard_counts(_: NoPayload, at: datetime) -> None:
-        _logger.info("guards_tidied", counts=await guards.tidy(at))
-
-    async def proof(_: NoPayload, at: datetime) -> None:
-        await prove(at)
-
-    async def keys(_: NoPayload, at: datetime) -> None:
+    async def keys(at: datetime) -> None:
         await ensure_signing_key(master_key=settings.master_key, at=at)
 
-    plan = {
-        "ledger.holds": ("* * * * *", holds),
-        "ledger.expiry": ("7 * * * *", points),
+    plan: dict[str, tuple[str, Callable[[datetime], Awaitable[int | None]]]] = {
+        "ledger.holds": ("* * * * *", let_holds_go),
+        "ledger.expiry": ("7 * * * *", expire_points),
+        "ledger.merges": ("*/10 * * * *", move_on),
+        "points.notices": ("47 5 * * *", tell_of_expiry),
         "ledger.totals": ("*/10 * * * *", totals),
-        "ledger.tidying": ("37 2 * * *", tidying),
-        "ledger.audit": ("17 4 * * *", proof),
+        "ledger.tidying": ("37 2 * * *", tidy),
+        "ledger.audit": ("17 4 * * *", prove),
         "access.keys": ("27 3 * * *", keys),
-        "points.guards": ("23 * * * *", guard_counts),
+        "points.guards": ("23 * * * *", guards.tidy),
     }
     kinds = [
-        JobKind(name=name, handle=handle, attempts=3, one_at_a_time=True)
-        for name, (_, handle) in plan.items()
+        JobKind(name=name, handle=_handler(name, work), attempts=3, one_at_a_time=True)
+        for name, (_, work) in plan.items()
     ]
     return kinds, [Schedule(cron, name) for name, (cron, _) in plan.items()]
+
+
+def _handler(
+    name: str, work: Callable[[datetime], Awaitable[int | None]]
+) -> Callable[[NoPayload, datetime], Awaitable[None]]:
+    """Return what does `work` as a job and logs how much there was to do."""
+
+    async def handle(_: NoPayload, at: datetime) -> None:
+        done = await work(at)
+        if done:
+            _logger.info("upkeep", job=name, done=done)
+
+    return handle

@@ -7,8 +7,7 @@ from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import asyncpg
-from msgspec import UNSET
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from coalition.federation.refusals import UnknownPointCurrency
 from coalition.kernel.clock import Clock
@@ -32,6 +31,7 @@ from coalition.members import queries
 from coalition.points import terms as business
 from coalition.points.commands import Asked, BalanceAnswer, HoldAnswer, QuoteAnswer, QuoteBody
 from coalition.points.drafting import member_of
+from coalition.points.expiring import ExpiringAnswer, of_member
 from coalition.points.judging import quote
 from coalition.points.refusals import UnknownCard
 from coalition.points.rules import payable
@@ -100,6 +100,13 @@ class Tills:
         if isinstance(answer, Refused):
             raise answer
         return answer
+
+    async def expiring(self, member: UUID, point_currency: str | None = None) -> ExpiringAnswer:
+        """Return what of `member` expires when. Raises as `balance` does."""
+        at = self._clock.now()
+        async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+            terms = await self.refresh_terms(connection)
+            return await of_member(connection, member, terms=terms, at=at, code=point_currency)
 
     async def quote(self, partner_no: int, store_no: int | None, body: QuoteBody) -> QuoteAnswer:
         """Return what a purchase would earn at this partner and what points could pay of it."""
@@ -235,7 +242,7 @@ class Tills:
                 asked = {one for one in wanted if one[0] in known and one[1] not in refusals}
                 balances = await _read_balances(connection, asked, terms, at)
             return [
-                BalanceAnswer(one[0], balances[one], one[1] or UNSET, known[one[0]].owes or UNSET)
+                BalanceAnswer(one[0], balances[one], one[1] or UNSET)
                 if one in balances
                 else refusals.get(one[1], UnknownHolder())
                 for one in wanted

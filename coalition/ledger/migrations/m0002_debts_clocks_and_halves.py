@@ -115,6 +115,14 @@ CREATE TABLE holder_clock (
 ) WITH (fillfactor = 70);
 """
 
+# Through which day members were told of points that will end, for each range of buckets.
+NOTICES = """
+CREATE TABLE expiry_notice (
+    first_bucket int2 PRIMARY KEY,
+    told_through date NOT NULL
+);
+"""
+
 RIGHTS = """
 GRANT SELECT ON debt, debt_entry, expiry_clock, holder_clock TO coalition_poster;
 GRANT SELECT ON expiry_clock TO coalition_tenant;
@@ -131,7 +139,7 @@ async def forwards() -> MigrationManager:
 
     async def run() -> None:
         async with transaction() as connection:
-            await connection.execute(POSTINGS + HOLDERS + DEBTS + CLOCKS + RIGHTS)
+            await connection.execute(POSTINGS + HOLDERS + DEBTS + CLOCKS + NOTICES + RIGHTS)
 
     manager.add_raw(run)
     return manager
