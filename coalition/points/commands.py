@@ -149,6 +149,7 @@ class ReverseBody(Body, frozen=True):
     points: PointsAmount | None = None
     reason: LongText | None = None
     lines: Annotated[list[ReturnedLine], Meta(min_length=1, max_length=LINES_MOST)] | None = None
+    cashier: CashierText | None = None
 
 
 class QuoteBody(Body, frozen=True):

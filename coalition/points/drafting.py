@@ -134,7 +134,7 @@ def _reverse(asked: Asked, command: ReverseBody, terms: Terms, at: datetime) -> 
     assert asked.target is not None
     contract = terms.catalogue.contract_at(asked.partner_no, at)
     today = terms.day(at)
-    till = Till(asked.partner_no, asked.store_no, asked.client_no, None, today, at)
+    till = Till(asked.partner_no, asked.store_no, asked.client_no, None, today, at, command.cashier)
     grace = today + timedelta(days=contract.return_grace_days)
     order = contract.refund_order.value
     debts = recovery_by_contract(terms.catalogue)

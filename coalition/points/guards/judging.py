@@ -215,7 +215,7 @@ class Guarding:
                 continue
             if one.rule.document.mode is Mode.REFUSE:
                 return self._refuse(one, act, reached, held)
-            if act.confirmed_by is None:
+            if not _is_confirmed(act):
                 return self._ask(one, act, reached)
             confirmed.append(Signal(act, one.rule.no, signals.Outcome.CONFIRMED, reached))
         for one in counted:
@@ -239,7 +239,7 @@ class Guarding:
             if slot is not None:
                 free_at = rules.slot_start(document.window, slot, self._zone)
         within = f" within {document.window.text}" if document.window else ""
-        later = "send it again then" if free_at else "it is too much by itself: make it smaller"
+        later = f"it is possible from {_text(free_at)}" if free_at else "it can be smaller at best"
         return VelocityExceeded(
             f"{document.measure.replace('_', ' ')}{within} would be {reached} and at most "
             f"{document.most} are allowed; {later}",
@@ -256,7 +256,8 @@ class Guarding:
         within = f" within {document.window.text}" if document.window else ""
         return ConfirmationNeeded(
             f"{document.measure.replace('_', ' ')}{within} would be {reached} and above "
-            f"{document.most} somebody must answer for it; send it again with confirmed_by",
+            f"{document.most} somebody must answer for it who is not the cashier; send it again "
+            "with confirmed_by",
             limit=document.most,
             points=act.points,
             measure=document.measure,
@@ -273,6 +274,12 @@ def _reached(one: _Counted, held: Mapping[int, Count]) -> int:
     raised = {**held, one.slot: rules.plus(held.get(one.slot, NOTHING), Count(one.amount))}
     size = rules.length(window)
     return max(found.sum.total for found in rules.windows(raised, [one.slot], size))
+
+
+def _is_confirmed(act: Act) -> bool:
+    """Tell whether somebody else than the cashier answers for the act."""
+    by = act.confirmed_by
+    return by is not None and by.casefold() != (act.cashier or "").casefold()
 
 
 def _as_duplicate(act: Act) -> Act:

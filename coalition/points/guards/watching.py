@@ -4,8 +4,9 @@ A batch is counted once, however often its event is delivered: it is marked in t
 counts it. So is what the cases get. What the till hears does not depend on any of this.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,12 +16,13 @@ import structlog
 
 from coalition.federation import catalogue
 from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId, digest16, uuid_from_bytes
 from coalition.kernel.outbox import Delivery, GatheringSubscriber
 from coalition.ledger import acts as ledger_acts
 from coalition.ledger.accounts import Kind
+from coalition.ledger.posting import PINNED_FOR_LINES
 from coalition.members import service as members
-from coalition.members.refusals import MemberIsClosed, UnknownMember
 from coalition.points.guards import queries, rules
 from coalition.points.guards.documents import DISTINCT, GuardRule, Mode, Subject
 from coalition.points.guards.queries import KEPT_MOST, Hit, NewCase, Range
@@ -30,6 +32,9 @@ from coalition.points.guards.signals import GUARDED, POSTED, Outcome, PostedBatc
 ACTOR = "system:guards"
 BATCHES_KEPT = timedelta(days=14)
 """How long it is remembered that a batch was counted: longer than any job is tried again."""
+
+POSTINGS_AT_ONCE = 5000
+"""When a transaction of the worker has so many postings to count, the rest waits for the next."""
 
 _KINDS = {
     Kind.ISSUE: ActKind.ISSUE,
@@ -53,11 +58,26 @@ class Noticed(NamedTuple):
 
 async def watch(deliveries: Sequence[Delivery], at: datetime) -> None:
     """Count the acts that `deliveries` tell of, and write what passes a number into cases."""
-    await retrying(lambda: _watch(deliveries, at))
+    for part in _parts(deliveries):
+        await retrying(partial(_watch, part, at))
+
+
+def _parts(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
+    """Yield `deliveries` in parts that one transaction counts, so that a backlog needs no more."""
+    part: list[Delivery] = []
+    postings = 0
+    for delivery in deliveries:
+        if part and postings >= POSTINGS_AT_ONCE:
+            yield part
+            part, postings = [], 0
+        part.append(delivery)
+        postings += delivery.payload.get("postings", 1)
+    if part:
+        yield part
 
 
 async def _watch(deliveries: Sequence[Delivery], at: datetime) -> None:
-    async with transaction() as connection:
+    async with transaction(PINNED_FOR_LINES) as connection:
         known = await catalogue.load(connection)
         guards = ActiveGuards(await queries.read_rules(connection))
         batches = _batches(deliveries)
@@ -264,7 +284,7 @@ async def _write(
 async def _freeze(member: UUID, at: datetime) -> None:
     try:
         await members.freeze(MemberId(member), actor=ACTOR, at=at)
-    except (MemberIsClosed, UnknownMember) as refusal:
+    except Refused as refusal:  # closed or merged meanwhile
         _logger.warning("guard_froze_nobody", code=refusal.code)
 
 

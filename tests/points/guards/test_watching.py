@@ -121,6 +121,19 @@ async def test_a_batch_of_lines_is_counted_by_when_its_sales_were(at: datetime) 
     assert await open_cases() == []
 
 
+async def test_a_backlog_is_counted_in_parts(at: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "POSTINGS_AT_ONCE", 2)
+    world = await quiet_world(at)
+    rule = await activate(at)
+    anna = await rich(world)
+    for _ in range(5):
+        await world.ask(redeem(anna, 1, at))
+    await watching.watch(await waiting_deliveries(), at)
+    assert await counted(rule.no) == 5
+    (case,) = await open_cases()
+    assert case.acts == 5 - 2 + 1, "the second part held an act that was within the number"
+
+
 async def test_a_used_receipt_is_a_signal(at: datetime) -> None:
     world = await quiet_world(at)
     rule = await activate(at, measure="duplicate_receipts", subject=["cashier"], most=1)
