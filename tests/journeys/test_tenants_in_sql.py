@@ -13,6 +13,7 @@ from coalition.kernel.database import transaction
 from coalition.kernel.database.transactions import TENANT_ROLE
 from coalition.ledger.posting import POSTER_ROLE
 from tests.journeys.world import Scene, World, set_scene
+from tests.points.bonuses.world import activated, document
 
 SHARED = {
     "catalogue_version": "one number for all",
@@ -42,6 +43,9 @@ POSTER_CHANGES = {
     "lot": {"points_in", "points_out", "held"},
     "reversed_leg": {"reversed"},
     "hold": {"state", "resolved_at", "posting"},
+    "purchase_line": {"returned"},
+    "purchase_usage": {"kept"},
+    "earning_usage": {"points"},
     "batch": {"state", "posted", "refused", "finished_at"},
     "batch_chunk": {"records", "results"},
 }
@@ -189,6 +193,9 @@ STATEMENTS = {
         "UPDATE leg SET points = 1",
         "DELETE FROM leg",
         "DELETE FROM lot",
+        "UPDATE purchase_line SET amount_minor = 1",
+        "UPDATE purchase_earning SET points = 1",
+        "DELETE FROM earning_usage",
         "UPDATE lot SET issuer_no = 2",
         "UPDATE hold SET points = 1",
         "UPDATE contract SET issue_price = 0",
@@ -207,6 +214,8 @@ STATEMENTS = {
         "SELECT * FROM every_lot",
         "SELECT * FROM entry",
         "SELECT points_in FROM lot",
+        "SELECT * FROM purchase_basket",
+        "SELECT * FROM earning_usage",
         "SELECT hash FROM client_secret",
         "SELECT enrolled_by FROM member",
         "SELECT * FROM idempotency_claim",
@@ -239,8 +248,11 @@ async def test_a_statement_that_the_role_never_needs_is_refused(
 async def _do_business(world: World) -> None:
     """Let each partner have everything, with members of its own."""
     await set_scene(world)
+    await activated(document("bonus"), world.at)
     for shop in (world.grocer, world.fuel):
         member = await shop.new_member(f"7000{shop.partner.no}")
+        bought = shop.purchase(member, lines=[{"amount_minor": 500}])
+        assert (await shop.post("/v1/points/issue", bought)).status_code == 201
         posting = UUID(await shop.issue(member, 50))
         await shop.issue(member, 50, occurred_at="2026-10-10T12:00:00Z")
         paid = await shop.post("/v1/points/redeem", shop.payment(member, 70))
