@@ -15,7 +15,7 @@ from coalition.kernel.ids import bucket_of
 
 _COLUMNS = """
 SELECT bucket, id, kind, holder, partner_no, store_no, receipt, occurred_at, committed_at, points,
-       direction, reverses, purchase_minor, purchase_currency, rule_no, reason,
+       direction, reverses, linked, purchase_minor, purchase_currency, rule_no, reason,
        (SELECT coalesce(sum(reversed), 0) FROM reversed_leg
         WHERE reversed_leg.bucket = posting.bucket AND reversed_leg.posting = posting.id)
 FROM posting
@@ -97,6 +97,7 @@ class Recorded(NamedTuple):
     points: int
     direction: int
     reverses: UUID | None
+    linked: UUID | None
     purchase_minor: int | None
     purchase_currency: str | None
     rule_no: int | None

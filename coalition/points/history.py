@@ -106,6 +106,8 @@ class PostingView(msgspec.Struct, frozen=True, kw_only=True):
     reasons: list[Reason]
     purchase: Purchase | None
     reverses: UUID | None
+    linked: UUID | None
+    """The issue that a recovery pays for, or the other half of a conversion or a merge."""
     reversed_points: int
     lines: list[BoughtLine] | None = None
     """The purchase's lines, where the till sent any."""
@@ -288,6 +290,7 @@ def _posting_view(
         reasons=reasons or [_reason(recorded, bought, terms)],
         purchase=bought,
         reverses=recorded.reverses,
+        linked=recorded.linked,
         reversed_points=recorded.reversed,
         lines=[BoughtLine(*line) for line in lines] if lines else None,
     )

@@ -47,6 +47,7 @@ async def test_what_is_spent_is_owed_and_paid_by_later_points(grocer: Shop) -> N
     latest = (await grocer.get("/v1/postings?limit=2")).json()["items"]
     (paid,) = (one for one in latest if one["kind"] == "recovery")
     assert (paid["points"], paid["direction"], paid["member_id"]) == (60, "debit", member)
+    assert paid["linked"] == posting
 
 
 async def test_a_debt_alone_is_answered_200_and_replayed(grocer: Shop) -> None:

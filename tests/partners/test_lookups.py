@@ -51,6 +51,7 @@ async def test_a_posting_is_read_back_with_the_reasons_of_its_first_answer(
         "reasons": made["reasons"],
         "purchase": body["purchase"],
         "reverses": None,
+        "linked": None,
         "reversed_points": 0,
         "lines": None,
     }
