@@ -1,6 +1,8 @@
 """`coalition scenario`: stories that run on a scratch database."""
 
+import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -71,11 +73,18 @@ def run(file: BinaryIO, *, data: Path | None, database_url: str | None, as_json:
     configure_logging("warning")
 
     async def tell(server_url: str | None) -> Outcome:
+        task = asyncio.current_task()
+        assert task is not None, "a coroutine that runs is a task's"
+        # Told to end, it removes its database as after Ctrl-C.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         return await playing.play(story, server_url=server_url, told=reader.told)
 
     place = Place(environ=os.environ, data=data, database_url=database_url)
-    with scratch.server_for(place) as server_url:
-        outcome = uvloop.run(tell(server_url))
+    try:
+        with scratch.server_for(place) as server_url:
+            outcome = uvloop.run(tell(server_url))
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
     if as_json:
         answer(outcome, as_json=True, table=lambda: "")
     else:

@@ -103,14 +103,14 @@ async def _hold(world: World, step: Hold, n: int) -> Done:
     )
     made = await _ask(world, n, Target(step.partner), body, HoldAnswer)
     world.holds_end.append(world.at + timedelta(seconds=step.expires_in_s))
-    said = f"{step.partner} holds {made.points} of {step.member}"
+    said = f"{step.partner} holds {made.points:,} of {step.member}"
     return Done(said, made.points, hold=made.hold_id, partner=step.partner)
 
 
 async def _capture(world: World, step: Capture, n: int) -> Done:
     held = _earlier(world, step.hold)
     made = await _ask(world, n, held, CaptureBody(points=step.points), PostingAnswer)
-    said = f"{held.partner} takes {made.points} of the hold {step.hold}"
+    said = f"{held.partner} takes {made.points:,} of the hold {step.hold}"
     return Done(said, made.points, made.posting_id, partner=held.partner)
 
 
@@ -125,7 +125,7 @@ async def _reverse(world: World, step: Reverse, n: int) -> Done:
     before = _earlier(world, step.posting)
     body = ReverseBody(points=step.points, reason=step.reason, lines=list(step.lines) or None)
     made = await _ask(world, n, before, body, PostingAnswer)
-    said = f"{before.partner} takes {made.points} of {step.posting} back"
+    said = f"{before.partner} takes {made.points:,} of {step.posting} back"
     return Done(said, made.points, made.posting_id, partner=before.partner)
 
 
@@ -169,8 +169,8 @@ async def _at_till(
         commands = [body(f"{_receipt(step, n)}-{count}") for count in range(1, step.repeat + 1)]
         target = Target(step.partner, agreed=agreed)
         points, posting = await _post_all(world, target, commands), None
-    verb = f"issues {points} to" if isinstance(step, Issue) else f"takes {points} from"
-    times = f", {step.repeat} receipts" if step.repeat > 1 else ""
+    verb = f"issues {points:,} to" if isinstance(step, Issue) else f"takes {points:,} from"
+    times = f", {step.repeat:,} receipts" if step.repeat > 1 else ""
     said = f"{step.partner} {verb} {step.member}{times}"
     return Done(said, points, posting, partner=step.partner)
 

@@ -17,7 +17,7 @@ from coalition.members.standings import StandingKind
 from coalition.points import adjusting, debts
 from coalition.points.bonuses import store
 from coalition.points.debts import Act
-from server import upkeep
+from server import people, upkeep
 from server.scenario import nights
 from server.scenario.founding import ACTOR, SECOND, midnight
 from server.scenario.staff_steps import (
@@ -177,7 +177,13 @@ async def _merge(world: World, step: Merge, n: int) -> Done:
             prepared_by=ACTOR,
             at=world.at,
         )
-        merged = await merging.approve(approval, approved_by=SECOND, keys=world.keys, at=world.at)
+        merged = await merging.approve(
+            approval,
+            approved_by=SECOND,
+            keys=world.keys,
+            followers=people.FOLLOWERS,
+            at=world.at,
+        )
     return Done(f"{step.member} becomes part of {step.into}", merged.points)
 
 

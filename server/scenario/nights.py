@@ -26,10 +26,11 @@ async def pass_until(world: World, until: date | None) -> int:
     Only nights in which something falls due are gone through, each at its own instant.
     """
     end = world.at if until is None else max(world.at, midnight(until, world.zone))
-    points = 0
+    begin, points = world.before if until is None else world.at, 0
     await upkeep.let_holds_go(end)
     while (night := await _next_night(world)) is not None and night <= end:
-        booked = await upkeep.expire_points(night)
+        # What ended before the nights that go by is booked in the first of them.
+        booked = await upkeep.expire_points(max(night, begin))
         if not booked:
             break
         points += booked

@@ -35,6 +35,8 @@ class World:
         self.keys = keys
         self.clock = FixedClock(begins_at)
         self.tills = Tills(card_key=keys.blind_index_key, clock=self.clock)
+        self.before = begins_at
+        """Where the clock stood before it was moved last."""
         self.zone = ZoneInfo(story.coalition.timezone)
         self.partners: dict[str, int] = {}
         self.members: dict[str, UUID] = {}
@@ -57,6 +59,7 @@ class World:
         """Set the clock to `instant`, which is not before the present one."""
         step = instant.astimezone(UTC) - self.at
         assert step.total_seconds() >= 0, "a story was checked: its time does not go back"
+        self.before = self.at
         self.clock.advance(step)
 
     def currency_no(self, code: str | None) -> int:
