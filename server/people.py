@@ -1,15 +1,20 @@
-"""Everything that keeps something about members, named in one place: for copies and for forgetting.
+"""What keeps something about members, in one place: for merges, for copies and for forgetting.
 
-A feature that begins to keep something about members adds its keeper here.
+A feature that begins to keep something about members adds its keeper, and its follower, here.
 """
 
 from coalition.kernel.settings import Settings
 from coalition.members import disclosure as members
+from coalition.members.merging import Follower
 from coalition.members.privacy import Keeper
 from coalition.members.sealing import MemberKeys
 from coalition.points import disclosure as points
+from coalition.points import merging
 from coalition.points.guards import keeping as guards
 from partners.batches import disclosure as batches
+
+FOLLOWERS: tuple[Follower, ...] = (merging.take_over,)
+"""What is done above the members when two of them become one."""
 
 
 def keepers(settings: Settings) -> tuple[Keeper, ...]:

@@ -5,10 +5,10 @@ and contacts, relations, consents and standings. The merged member's personal da
 their key. Its id stays and leads to the survivor in one hop, however many merges follow.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -50,22 +50,21 @@ class Merged(msgspec.Struct, frozen=True):
 
 
 Follower = Callable[[Connection, MemberId, MemberId, datetime], Awaitable[None]]
-AnyFollower = TypeVar("AnyFollower", bound=Follower)
+"""What a package above has to do, or to refuse, when a member is merged.
 
-_FOLLOWERS: list[Follower] = []
+It gets the connection of the merge, the merged member and the survivor, both locked, and the
+instant; what it refuses stops the merge.
+"""
 
-# An applier gets no secrets, and none belong into the payload of an approval.
-_keys: ContextVar[MemberKeys] = ContextVar("keys of the merge under way")
+
+class _Help(NamedTuple):
+    """What a merge needs that no approval may carry."""
+
+    keys: MemberKeys
+    followers: Sequence[Follower]
 
 
-def follows(follower: AnyFollower) -> AnyFollower:
-    """Register what a package above has to do, or to refuse, when a member is merged.
-
-    It gets the connection of the merge, the merged member and the survivor, both locked, and the
-    instant; what it refuses stops the merge.
-    """
-    _FOLLOWERS.append(follower)
-    return follower
+_help: ContextVar[_Help] = ContextVar("help for the merge under way")
 
 
 async def prepare(
@@ -90,17 +89,24 @@ async def prepare(
         )
 
 
-async def approve(approval_id: UUID, *, approved_by: str, keys: MemberKeys, at: datetime) -> Merged:
-    """Merge as the second person what was prepared.
+async def approve(
+    approval_id: UUID,
+    *,
+    approved_by: str,
+    keys: MemberKeys,
+    followers: Sequence[Follower],
+    at: datetime,
+) -> Merged:
+    """Merge as the second person what was prepared; `followers` then do what is theirs.
 
     Raises what `approvals.approve`, `lock_open` and the ledger's `merge` do.
     """
     await ensure_partition(at)
-    token = _keys.set(keys)
+    token = _help.set(_Help(keys, followers))
     try:
         merged = await approvals.approve(approval_id, approved_by=approved_by, at=at, kind=KIND)
     finally:
-        _keys.reset(token)
+        _help.reset(token)
     assert isinstance(merged, Merged), "the applier of this kind returns what it merged"
     return merged
 
@@ -114,7 +120,8 @@ async def _apply(connection: Connection, approval: approvals.Approval) -> Merged
         connection,
         from_id=wanted.from_id,
         into_id=wanted.into_id,
-        keys=_keys.get(),
+        keys=_help.get().keys,
+        followers=_help.get().followers,
         actor=approval.decided_by,
         at=approval.decided_at,
     )
@@ -126,6 +133,7 @@ async def merge(
     from_id: MemberId,
     into_id: MemberId,
     keys: MemberKeys,
+    followers: Sequence[Follower],
     actor: str,
     at: datetime,
 ) -> Merged:
@@ -148,7 +156,7 @@ async def merge(
     await relations.take_over(connection, from_id=from_id, into_id=into_id)
     await consents.take_over(connection, from_id=from_id, into_id=into_id, at=at)
     await standings.take_over(connection, from_id=from_id, into_id=into_id, at=at)
-    for follower in _FOLLOWERS:
+    for follower in followers:
         await follower(connection, from_id, into_id, at)
     earlier = await queries.forward(connection, from_id, into_id, at)
     await holders.forward(connection, earlier, into_id)

@@ -13,6 +13,7 @@ from coalition.members.merging import Merged, PreparedMerge
 from coalition.members.sealing import MemberKeys
 from coalition.oversight import approvals
 from coalition.oversight.approvals import Approval
+from server import people
 from server.commands.options import (
     answer,
     as_json_option,
@@ -106,6 +107,7 @@ def approve(context: click.Context, *, approval_id: UUID, approved_by: str, as_j
             approval_id,
             approved_by=approved_by,
             keys=MemberKeys.of(settings),
+            followers=people.FOLLOWERS,
             at=SystemClock().now(),
         )
 

@@ -51,7 +51,7 @@ async def prepared(from_id: MemberId, into_id: MemberId, at: datetime) -> UUID:
 
 async def merged(from_id: MemberId, into_id: MemberId, at: datetime) -> Merged:
     approval = await prepared(from_id, into_id, at)
-    return await merging.approve(approval, approved_by=BERTIL, keys=KEYS, at=at)
+    return await merging.approve(approval, approved_by=BERTIL, keys=KEYS, followers=(), at=at)
 
 
 async def test_points_go_over_and_the_books_are_right(at: datetime) -> None:
@@ -198,10 +198,10 @@ async def test_one_person_alone_merges_nobody_and_a_merge_is_done_once(at: datet
     old, new = await enrolled(at, card="OLD1"), await enrolled(at, card="NEW1")
     approval = await prepared(old, new, at)
     with pytest.raises(SecondPersonNeeded):
-        await merging.approve(approval, approved_by=ANNA, keys=KEYS, at=at)
-    await merging.approve(approval, approved_by=BERTIL, keys=KEYS, at=at)
+        await merging.approve(approval, approved_by=ANNA, keys=KEYS, followers=(), at=at)
+    await merging.approve(approval, approved_by=BERTIL, keys=KEYS, followers=(), at=at)
     with pytest.raises(ApprovalDecided):
-        await merging.approve(approval, approved_by=BERTIL, keys=KEYS, at=at)
+        await merging.approve(approval, approved_by=BERTIL, keys=KEYS, followers=(), at=at)
     async with transaction() as connection:
         rows = await connection.fetch("SELECT actor, action, facts FROM audit_log ORDER BY no")
         assert await audit_log.verify(connection) == []
@@ -235,7 +235,9 @@ async def test_nobody_is_merged_who_is_none_or_oneself_or_gone(at: datetime) -> 
     await ensure_partition(at)
     with pytest.raises(MergeWithItself):
         async with transaction() as connection:
-            await merging.merge(connection, from_id=new, into_id=new, keys=KEYS, actor=ANNA, at=at)
+            await merging.merge(
+                connection, from_id=new, into_id=new, keys=KEYS, followers=(), actor=ANNA, at=at
+            )
 
 
 async def test_a_frozen_member_and_one_with_held_points_stay_as_they_are(at: datetime) -> None:
@@ -246,16 +248,16 @@ async def test_a_frozen_member_and_one_with_held_points_stay_as_they_are(at: dat
     )
     approval = await prepared(old, new, at)
     with pytest.raises(HolderHasHolds):
-        await merging.approve(approval, approved_by=BERTIL, keys=KEYS, at=at)
+        await merging.approve(approval, approved_by=BERTIL, keys=KEYS, followers=(), at=at)
     await service.freeze(new, actor=ANNA, at=at)
     with pytest.raises(HolderNotActive):
-        await merging.approve(approval, approved_by=BERTIL, keys=KEYS, at=at)
+        await merging.approve(approval, approved_by=BERTIL, keys=KEYS, followers=(), at=at)
     assert (await service.show(old, partner_no=1, keys=KEYS)).member_id == old
     assert await ledger.balance(old, at) == 60
 
 
 async def test_what_a_package_above_refuses_stops_the_whole_merge(
-    at: datetime, monkeypatch: pytest.MonkeyPatch
+    at: datetime,
 ) -> None:
     seen: list[tuple[MemberId, MemberId]] = []
 
@@ -266,12 +268,11 @@ async def test_what_a_package_above_refuses_stops_the_whole_merge(
         seen.append((from_id, into_id))
         raise MergeWithItself
 
-    monkeypatch.setattr(merging, "_FOLLOWERS", [])
-    assert merging.follows(refuse) is refuse
     old, new = await enrolled(at, card="OLD1"), await enrolled(at, card="NEW1")
     await ledger.post([ledger.issue(old, 100, at)], at)
+    approval = await prepared(old, new, at)
     with pytest.raises(MergeWithItself):
-        await merged(old, new, at)
+        await merging.approve(approval, approved_by=BERTIL, keys=KEYS, followers=(refuse,), at=at)
     assert seen == [(old, new)]
     assert await ledger.balance(old, at) == 100
     assert await service.find(ContactKind.CARD, "OLD1", keys=KEYS) == old
@@ -284,7 +285,7 @@ async def test_two_merges_at_once_of_the_same_members_do_not_wait_in_a_circle(
     there, back = await prepared(one, other, at), await prepared(other, one, at)
     outcomes = await asyncio.gather(
         *(
-            merging.approve(approval, approved_by=BERTIL, keys=KEYS, at=at)
+            merging.approve(approval, approved_by=BERTIL, keys=KEYS, followers=(), at=at)
             for approval in (there, back)
         ),
         return_exceptions=True,

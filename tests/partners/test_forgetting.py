@@ -30,7 +30,7 @@ from coalition.members.refusals import UnknownErasure, UnknownMember
 from coalition.members.sealing import MemberKeys
 from coalition.oversight.refusals import ReasonNeeded
 from partners.batches.disclosure import BatchesWait
-from server.people import keepers
+from server import people
 from tests.support.http import SETTINGS, Coalition, Shop
 
 ANNA, BERTIL = "staff:anna", "staff:bertil"
@@ -46,7 +46,7 @@ NAMING = [
     *("Exempelsson", "asa.exempelsson@exempel.example", "KORT97520001", "701234567", "Åsa"),
     *("1980-02-29", "gammal@exempel.example", "KORT97520002", "lives in the blue house"),
 ]
-KEEPERS = keepers(SETTINGS)
+KEEPERS = people.keepers(SETTINGS)
 _REOPEN = "UPDATE holder SET state = 1 WHERE id = $1 AND merged_into IS NULL"
 
 
@@ -64,7 +64,13 @@ async def a_full_life(coalition: Coalition) -> MemberId:
     approval = await merging.prepare(
         from_id=old_id, into_id=member, reason="same person", prepared_by=ANNA, at=at
     )
-    await merging.approve(approval, approved_by=BERTIL, keys=MemberKeys.of(SETTINGS), at=at)
+    await merging.approve(
+        approval,
+        approved_by=BERTIL,
+        keys=MemberKeys.of(SETTINGS),
+        followers=people.FOLLOWERS,
+        at=at,
+    )
     by_card = grocer.payment(str(member), 100)
     del by_card["member_id"]
     assert (await grocer.post("/v1/points/issue", by_card | {"card": "KORT97520001"})).is_success
@@ -285,7 +291,7 @@ async def test_an_erasure_that_was_killed_goes_on_where_it_was(
         from coalition.members import privacy
         from coalition.members.privacy import Keeper
         from server.apps import APPS
-        from server.people import keepers
+        from server import people
         from tests.support.http import SETTINGS
 
         async def die(connection, member_id, asked_at):
@@ -296,7 +302,7 @@ async def test_an_erasure_that_was_killed_goes_on_where_it_was(
             await open_database(url, apps=APPS, pool_size=2)
             mine = [
                 one._replace(erase=die) if one.name == sys.argv[4] else one
-                for one in keepers(SETTINGS)
+                for one in people.keepers(SETTINGS)
             ]
             await privacy.erase(UUID(member), mine, at=datetime.fromisoformat(at))
 
