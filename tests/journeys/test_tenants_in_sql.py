@@ -248,7 +248,7 @@ async def test_a_statement_that_the_role_never_needs_is_refused(
 async def _do_business(world: World) -> None:
     """Let each partner have everything, with members of its own."""
     await set_scene(world)
-    await activated(document("bonus"), world.at)
+    await activated(document("bonus"), world.grocer.at)
     for shop in (world.grocer, world.fuel):
         member = await shop.new_member(f"7000{shop.partner.no}")
         bought = shop.purchase(member, lines=[{"amount_minor": 500}])
