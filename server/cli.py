@@ -14,6 +14,8 @@ _COMMANDS: Final = {
     "migrate": "server.commands.migrate:migrate",
     "partner": "server.commands.partner:partner",
     "earning": "server.commands.earning:earning",
+    "currency": "server.commands.currency:currency",
+    "expiry": "server.commands.expiry:expiry",
     "rules": "server.commands.rules:rules",
     "client": "server.commands.client:client",
     "keys": "server.commands.keys:keys",

@@ -3,6 +3,7 @@
 Later contract versions are signed in `contracts`; lists are read from the `catalogue`.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -85,6 +86,29 @@ async def create_coalition(
             at=at,
         )
     return wanted
+
+
+async def suspend_expiry_of_tiers(*, tiers: Sequence[str], actor: str, at: datetime) -> Coalition:
+    """Let nothing expire of members who are given one of `tiers` from now on.
+
+    Those tiers alone: it replaces what was said before, without changing it for who has a tier
+    already. Raises `CoalitionNotSetUp` or `InvalidName`.
+    """
+    wanted = tuple(sorted({rules.valid_name(tier) for tier in tiers}))
+    async with transaction() as connection:
+        await catalogue.bump(connection)
+        known = await catalogue.load(connection)
+        changed = msgspec.structs.replace(known.coalition, expiry_suspended_tiers=wanted)
+        await connection.execute("UPDATE coalition SET expiry_suspended_tiers = $1", list(wanted))
+        await audit_log.record(
+            connection,
+            actor=actor,
+            action="coalition.expiry_suspended",
+            subject="coalition",
+            facts={"tiers": list(wanted)},
+            at=at,
+        )
+    return changed
 
 
 async def create_partner(

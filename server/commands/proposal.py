@@ -56,6 +56,7 @@ class PersonName(click.ParamType[str]):
 )
 @click.option("--prepared-by", type=PersonName(), required=True, help="Who proposes it.")
 @changed_terms_options
+@click.option("--point-currency", help="In which points it issues: the coalition's or its own.")
 @place_options
 @as_json_option
 @click.pass_context
@@ -70,6 +71,7 @@ def propose(
     valid_from: datetime,
     prepared_by: str,
     changes: Mapping[str, object],
+    point_currency: str | None,
     as_json: bool,
 ) -> None:
     """Propose a further version of the contract of PARTNER (its name, number or id).
@@ -82,9 +84,12 @@ def propose(
         known = await read_catalogue()
         found = find_partner(known, partner_name)
         day = valid_from.date()
+        wanted = dict(changes)
+        if point_currency is not None:
+            wanted["point_currency_no"] = known.currency(point_currency).no
         approval_id = await contracts.prepare(
             partner_no=found.no,
-            terms=_changed(_before(known, found.no, day), changes),
+            terms=_changed(_before(known, found.no, day), wanted),
             valid_from=day,
             prepared_by=prepared_by,
             at=at,

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import rich_click as click
 
-from coalition.federation.terms import ContractTerms, Mode, ReversalPolicy
+from coalition.federation.terms import ContractTerms, ExpiryRule, Mode, ReversalPolicy
 from server.founding import Earning
 
 
@@ -59,7 +59,28 @@ class EarningText(click.ParamType[Earning | None]):
         return Earning(int(points), Amount().convert(amount or "1", param, ctx))
 
 
-_RENAMED: Final = {"service_fee": "service_fee_per_point"}
+_RENAMED: Final = {
+    "service_fee": "service_fee_per_point",
+    "notice_days": "expiry_notice_days",
+}
+
+
+class Days(click.ParamType[tuple[int, ...]]):
+    """Numbers of days with a comma between, or none."""
+
+    name = "days"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the numbers that `value` writes."""
+        if isinstance(value, tuple) or value == "none":
+            return value if isinstance(value, tuple) else ()
+        parts = [part.strip() for part in str(value).split(",")]
+        if not all(part.isascii() and part.isdigit() for part in parts):
+            self.fail(f"{value!r} is not days with a comma between, such as 30,7", param, ctx)
+        return tuple(int(part) for part in parts)
+
 
 _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (  # Any: what click takes
     ("--currency", {"default": "SEK", "help": "What it settles in (ISO 4217)."}),
@@ -112,7 +133,31 @@ _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (  # Any: what click t
         {
             "type": click.IntRange(0, 600),
             "default": 0,
-            "help": "Points end with the n-th month after they were earned; 0 is never.",
+            "help": "How many months after they were earned points end; 0 is never.",
+        },
+    ),
+    (
+        "--expiry-rule",
+        {
+            "type": click.Choice([rule.value for rule in ExpiryRule]),
+            "help": "On which day points end: the same day of the month, the end of that month or "
+            "of that year.  [default: end_of_month, or never without months]",
+        },
+    ),
+    (
+        "--inactivity-months",
+        {
+            "type": click.IntRange(0, 600),
+            "default": 0,
+            "help": "Points also end so many months after the member's last activity; 0 is never.",
+        },
+    ),
+    (
+        "--notice-days",
+        {
+            "type": Days(),
+            "default": "none",
+            "help": "How many days before points end their member is told, such as 30,7; or none.",
         },
     ),
     (
@@ -180,9 +225,24 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:  # Any: values of several 
         fields = {"prefunded_share": None} | fields | {"mode": Mode(said["mode"])}
     if "reversal_policy" in said:
         fields["reversal_policy"] = ReversalPolicy(said["reversal_policy"])
+    if "inactivity_months" in said:
+        fields["inactivity_months"] = said["inactivity_months"] or None
+    return fields | _expiry(said)
+
+
+def _expiry(said: dict[str, Any]) -> dict[str, Any]:  # Any: values of several types
+    """Return rule and months of the expiry; the rule follows from the months unless it is given."""
+    fields: dict[str, Any] = {}  # Any: as above
+    rule = ExpiryRule(said["expiry_rule"]) if "expiry_rule" in said else None
     if "expiry_months" in said:
-        # The rule follows from the months, unless it is given with them.
-        fields = {"expiry_rule": None} | fields | {"expiry_months": said["expiry_months"] or None}
+        months = said["expiry_months"]
+        # Of the end of the year 0 is a number of months; of every other rule it is none.
+        is_number = months or rule is ExpiryRule.END_OF_YEAR
+        fields = {"expiry_rule": None, "expiry_months": months if is_number else None}
+    if rule is not None:
+        fields["expiry_rule"] = rule
+        if rule is ExpiryRule.NEVER and not said.get("expiry_months"):
+            fields["expiry_months"] = None
     return fields
 
 
