@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import ledger, rules
+from bench import ledger, rules, scenario
 from bench.report import Result, show, write
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -16,6 +16,7 @@ GROUPS: dict[str, Callable[..., list[Result]]] = {
     "ledger": ledger.run,
     "growth": ledger.run_growth,
     "rules": rules.run,
+    "scenario": scenario.run,
 }
 
 
