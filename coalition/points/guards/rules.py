@@ -269,6 +269,14 @@ class ActiveGuards:
         self.by_no = {rule.no: rule for rule in known}
         self.needs_cards = any(Subject.CARD in rule.document.subject for rule in known)
         self._judging: dict[tuple[int, ActKind], tuple[GuardRule, ...]] = {}
+        self._watching = {
+            kind: tuple(rule for rule in self.watched if kind in _COUNTED[rule.document.measure])
+            for kind in ActKind
+        }
+
+    def watching(self, kind: ActKind) -> tuple[GuardRule, ...]:
+        """Return the rules that watch acts of `kind`."""
+        return self._watching[kind]
 
     def judging(self, partner_no: int, kind: ActKind) -> tuple[GuardRule, ...]:
         """Return the enforced rules that count acts of `kind` at the partner."""

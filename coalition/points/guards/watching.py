@@ -17,17 +17,18 @@ import structlog
 from coalition.federation import catalogue
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.errors import Refused
-from coalition.kernel.ids import MemberId, digest16, uuid_from_bytes
+from coalition.kernel.ids import MemberId
 from coalition.kernel.outbox import Delivery, GatheringSubscriber
 from coalition.ledger import acts as ledger_acts
 from coalition.ledger.accounts import Kind
 from coalition.ledger.posting import PINNED_FOR_LINES
 from coalition.members import service as members
 from coalition.points.guards import queries, rules
-from coalition.points.guards.documents import DISTINCT, GuardRule, Mode, Subject
-from coalition.points.guards.queries import KEPT_MOST, Hit, NewCase, Range
-from coalition.points.guards.rules import NOTHING, Act, ActiveGuards, ActKind, Count, Key
+from coalition.points.guards.documents import GuardRule, Mode, Subject
+from coalition.points.guards.queries import KEPT_MOST, Hit, NewCase
+from coalition.points.guards.rules import Act, ActiveGuards, ActKind, Count
 from coalition.points.guards.signals import GUARDED, POSTED, Outcome, PostedBatch, Signal, Signals
+from coalition.points.guards.tallying import Tally
 
 ACTOR = "system:guards"
 BATCHES_KEPT = timedelta(days=14)
@@ -153,72 +154,20 @@ async def _posted(connection: Connection, batches: Sequence[PostedBatch]) -> lis
     ]
 
 
-class _Tally:
-    """What the acts of one delivery add, by rule, subject and slot."""
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        self.sums: dict[tuple[Key, int], Count] = {}
-        self.sighted: list[tuple[Key, int, UUID]] = []
-        self.acts: dict[Key, list[tuple[int, Act]]] = {}
-        self.subjects: dict[Key, tuple[GuardRule, str]] = {}
-        self.single: list[Noticed] = []
-        self._zone = zone
-
-    def add(self, rule: GuardRule, act: Act) -> None:
-        document = rule.document
-        amount = rules.counts(document, act)
-        subject = rules.subject_text(document, act)
-        if amount is None or subject is None:
-            return
-        slot = rules.slot_of(document.window, act.occurred_at, self._zone)
-        if document.window is None:
-            if rules.is_passed(document, amount):
-                outcome = _outcome(rule)
-                self.single.append(Noticed(rule, subject, slot, outcome, amount.total, (act,)))
-            return
-        key = rules.key_of(rule.no, subject)
-        if document.measure in DISTINCT:
-            thing = rules.distinct_thing(document, act)
-            if thing is None:
-                return
-            self.sighted.append((key, slot, uuid_from_bytes(digest16("thing", thing))))
-        else:
-            self._sum(key, slot, amount)
-        self.subjects[key] = rule, subject
-        self.acts.setdefault(key, []).append((slot, act))
-
-    def add_sighted(self, new: Iterable[tuple[Key, int]]) -> None:
-        """Count what subjects had not been seen with before."""
-        for key, slot in new:
-            self._sum(key, slot, Count(1))
-
-    def _sum(self, key: Key, slot: int, amount: Count) -> None:
-        self.sums[key, slot] = rules.plus(self.sums.get((key, slot), NOTHING), amount)
-
-    def ranges(self) -> list[Range]:
-        """Return the slots that lie in one window with any of the acts."""
-        found = []
-        for key, acts in self.acts.items():
-            window = self.subjects[key][0].document.window
-            assert window is not None, "what has no window is not summed"
-            around = rules.length(window) - 1
-            slots = [slot for slot, _ in acts]
-            found.append(Range(key, min(slots) - around, max(slots) + around))
-        return found
-
-
 async def _count(
     connection: Connection, acts: Sequence[Act], guards: ActiveGuards, zone: ZoneInfo
 ) -> list[Noticed]:
     """Count `acts` under every rule that watches; return what passed a number."""
-    tally = _Tally(zone)
-    for rule in guards.watched:
-        for act in acts:
-            tally.add(rule, act)
+    tally = Tally(zone)
+    for act in acts:
+        tally.add(act, guards.watching(act.kind))
     tally.add_sighted(await queries.sight(connection, tally.sighted))
     await queries.add(connection, tally.sums)
     held = await queries.read(connection, tally.ranges())
-    noticed = tally.single
+    noticed = [
+        Noticed(rule, subject, slot, _outcome(rule), act.points, (act,))
+        for rule, subject, slot, act in tally.single
+    ]
     for key, (rule, subject) in tally.subjects.items():
         found = _worst(rule, held.get(key, {}), tally.acts[key])
         if found is not None:
