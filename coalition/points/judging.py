@@ -151,17 +151,23 @@ def grants_of(
     at: datetime,
     agreed: Agreed | None = None,
 ) -> tuple[Grant, ...]:
-    """Return the grants of what was earned at `at`: one per rule and funder, in rule order.
+    """Return the grants of what was earned at `at`: one per funder, in rule order.
 
-    What is `agreed` holds for a number of points; what rules earn has its funding from them.
+    What is `agreed` holds for a number of points; what rules earn has its funding from them. Points
+    of several rules that one funder pays for cannot be told apart in the books, so they are one
+    grant, and one row of the journal where one funder pays for all; which rule gave how many is
+    kept with the purchase.
     """
     if earned.verdict is None:
         if agreed is not None:
             return _grants_as_agreed(earned.points, agreed, contract, terms, at)
         return (Grant(terms.base_provenance(contract, at), earned.points),)
+    by_funder: dict[int, int] = {}
+    for share in earned.verdict.shares:
+        by_funder[share.funder_no] = by_funder.get(share.funder_no, 0) + share.points
     return tuple(
-        Grant(terms.provenance(contract, at, funder_no=share.funder_no), share.points)
-        for share in earned.verdict.shares
+        Grant(terms.provenance(contract, at, funder_no=funder_no), points)
+        for funder_no, points in by_funder.items()
     )
 
 
