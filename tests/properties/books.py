@@ -1,16 +1,27 @@
 """The books of the product, asked for what the model is asked for, in the model's words."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
 
-from coalition.kernel.database import transaction
+from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Refused
-from coalition.ledger import clocks, expiry, holders, merging, posting, resolutions, upkeep
+from coalition.ledger import (
+    clocks,
+    debts,
+    expiry,
+    forfeits,
+    holders,
+    merging,
+    posting,
+    resolutions,
+    upkeep,
+)
 from coalition.ledger.accounts import HolderState
 from coalition.ledger.clocks import Clock
-from coalition.ledger.drafts import Draft, Outcome, Owed, Paid, Posted
+from coalition.ledger.drafts import Converted, Draft, Outcome, Owed, Paid, Posted
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.provenance import Provenance
 from tests.properties.model.things import Answer, Source
@@ -41,8 +52,9 @@ Counters = tuple[int, int, int]
 
 def provenance_of(source: Source) -> Provenance:
     """Return where points of a model's source come from."""
+    price = Decimal(source.price.numerator) / source.price.denominator
     return provenance(source.issuer, expires_on=source.expires, earned_month=source.month)._replace(
-        currency_no=source.currency, clock_no=source.clock
+        currency_no=source.currency, clock_no=source.clock, issue_price=price
     )
 
 
@@ -98,19 +110,47 @@ class Books:
 
     async def merge(self, gone: int, kept: int, at: datetime) -> Answer:
         """Merge a holder into another."""
-        await ensure_partition(at)
-        try:
-            async with transaction() as connection:
-                outcome = await merging.merge(
-                    connection,
-                    from_holder=self.members[gone],
-                    into_holder=self.members[kept],
-                    at=at,
-                    today=at.date(),
-                )
-        except Refused as refusal:
-            return Answer(refusal.code)
-        return Answer("done", outcome.points)
+
+        async def work(connection: Connection) -> Answer:
+            outcome = await merging.merge(
+                connection,
+                from_holder=self.members[gone],
+                into_holder=self.members[kept],
+                at=at,
+                today=at.date(),
+            )
+            return Answer("done", outcome.points)
+
+        return await _answered(work, at)
+
+    async def close(self, holder: int, at: datetime) -> Answer:
+        """Close a holder whose points and debts are given up, as an erasure does."""
+        member = self.members[holder]
+
+        async def work(connection: Connection) -> Answer:
+            left = await forfeits.forfeit(connection, member, at=at, today=at.date(), actor="staff")
+            await holders.set_state(connection, member, HolderState.CLOSED)
+            return Answer("done", left.points, debt=left.owes)
+
+        return await _answered(work, at)
+
+    async def forgive(self, holder: int, currency: int, points: int | None, at: datetime) -> Answer:
+        """Write off what a holder owes."""
+
+        async def work(connection: Connection) -> Answer:
+            forgiven = await debts.write_off(
+                connection,
+                self.members[holder],
+                currency_no=currency,
+                points=points,
+                issue=None,
+                actor="staff",
+                reason="forgiven",
+                at=at,
+            )
+            return Answer("done", debt=forgiven)
+
+        return await _answered(work, at)
 
     async def balances(self, at: datetime, currency: int) -> list[int]:
         """Return what each holder can spend."""
@@ -139,6 +179,16 @@ class Books:
         return {(self.members.index(row[0]), row[1].bytes): row[2] for row in rows}
 
 
+async def _answered(work: Callable[[Connection], Awaitable[Answer]], at: datetime) -> Answer:
+    """Do something in a transaction of its own; return its refusal as an answer."""
+    await ensure_partition(at)
+    try:
+        async with transaction() as connection:
+            return await work(connection)
+    except Refused as refusal:
+        return told(refusal)
+
+
 def told(outcome: Outcome) -> Answer:
     """Return an outcome as the model words it."""
     if isinstance(outcome, Refused):
@@ -152,5 +202,7 @@ def told(outcome: Outcome) -> Answer:
             paid = sum(recovered.points for recovered in outcome.recovered)
             debt = outcome.debt if isinstance(outcome, Posted) else 0
             return Answer("done", outcome.points, debt=debt, paid=paid)
+        case Converted():
+            return Answer("done", outcome.points, given=outcome.given)
         case _:
             return Answer("done", outcome.points)

@@ -24,6 +24,8 @@ class Recipe(NamedTuple):
     clock: int
     percent: int | None
     """How much of later issues pays the debt that a reversal leaves; None: it leaves none."""
+    rate: tuple[int, int]
+    """So many points become so many of the other currency."""
 
 
 few_days = st.sampled_from([None, 0, 3, 10, 40])
@@ -34,7 +36,7 @@ recipes = st.builds(
         + ["redeem"] * 3
         + ["hold", "hold", "capture", "capture", "void"]
         + ["reverse"] * 5
-        + ["adjust", "adjust", "recover"]
+        + ["adjust", "adjust", "recover", "convert", "convert"]
     ),
     holder=st.integers(0, HOLDERS - 1),
     partner=st.integers(1, 3),
@@ -48,4 +50,5 @@ recipes = st.builds(
     currency=st.sampled_from([1, 1, 1, 2]),
     clock=st.sampled_from([0, 0, 1, 2]),
     percent=st.sampled_from([None, None, 0, 30, 50, 100]),
+    rate=st.sampled_from([(1, 2), (2, 1), (5, 2), (3, 1), (2, 3)]),
 )

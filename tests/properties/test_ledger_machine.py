@@ -24,6 +24,8 @@ from coalition.ledger.accounts import HolderState
 from coalition.ledger.drafts import (
     Adjust,
     Capture,
+    Convert,
+    Converted,
     Draft,
     Grant,
     Held,
@@ -39,13 +41,15 @@ from coalition.ledger.drafts import (
 from coalition.ledger.provenance import lot_id
 from tests.properties.books import Books, provenance_of, told
 from tests.properties.model import ledger as model
+from tests.properties.model.closing import close
+from tests.properties.model.debts import forgive
 from tests.properties.model.merging import merge
 from tests.properties.model.things import Clock, Move, Owner, Reservation, Source, Wish
 from tests.properties.recipes import HOLDERS, Recipe, recipes
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CURRENCIES = (1, 2)
-EVENTS = ["hours", "days", "weeks", "night", "holds", "holds", "freeze", "suspend", "merge"]
+few = st.integers(1, 15)
 CLOCKS = {1: Clock(1, frozenset({"issue", "redeem"})), 2: Clock(2, frozenset({"redeem"}))}
 Result = TypeVar("Result")
 
@@ -104,22 +108,31 @@ class LedgerMachine(RuleBasedStateMachine):
     def ask_much(self, batch: list[Recipe]) -> None:
         self.ask_at_once(batch)
 
-    @rule(event=st.sampled_from(EVENTS), which=st.integers(1, 15))
-    def something_happens(self, event: str, which: int) -> None:
+    @rule(event=st.sampled_from(["hours", "days", "weeks", "night", "holds"]), which=few)
+    def time_passes(self, event: str, which: int) -> None:
         match event:
-            case "hours" | "days" | "weeks":
-                self.at += timedelta(**{event: which if event != "weeks" else which % 7})
             case "night":
                 self.wait(self.books.night(self.at))
                 self.model.expire(self.today)
             case "holds":
                 self.let_holds_run_out()
+            case _:
+                self.at += timedelta(**{event: which if event != "weeks" else which % 7})
+
+    @rule(event=st.sampled_from(["freeze", "suspend", "merge", "close", "forgive"]), which=few)
+    def staff_do_something(self, event: str, which: int) -> None:
+        holder, other = which % HOLDERS, which // HOLDERS % HOLDERS
+        match event:
             case "freeze":
-                self.freeze_or_reopen(which % HOLDERS)
+                self.freeze_or_reopen(holder)
             case "suspend":
-                self.suspend(which % HOLDERS, self.today + timedelta(days=which))
+                self.suspend(holder, self.today + timedelta(days=which))
             case "merge":
-                self.merge(which % HOLDERS, which // HOLDERS)
+                self.merge(holder, other)
+            case "close":
+                self.close(holder)
+            case "forgive":
+                self.forgive(holder, CURRENCIES[which % 2], which if which > 5 else None)
 
     def compare(self, wishes: list[Wish]) -> None:
         """Ask both for `wishes` and compare what they say; remember what was made."""
@@ -128,7 +141,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for wish, outcome, answer in zip(wishes, outcomes, answers, strict=True):
             assert told(outcome) == answer._replace(made=None), wish
             match answer.made, outcome:
-                case Move(), Posted():
+                case Move(), Posted() | Converted():
                     answer.made.name = outcome.posting.bytes
                     self.moves.append((outcome.posting, answer.made))
                 case Reservation(), Held():
@@ -142,7 +155,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def freeze_or_reopen(self, holder: int) -> None:
         owner = self.model.owners[holder]
-        if owner.state != "merged":
+        if owner.state in {"active", "frozen"}:
             owner.state = "frozen" if owner.state == "active" else "active"
             state = HolderState.ACTIVE if owner.state == "active" else HolderState.FROZEN
             self.wait(self.books.set_state(holder, state))
@@ -156,6 +169,16 @@ class LedgerMachine(RuleBasedStateMachine):
         owners = self.model.owners
         answer = merge(self.model, owners[gone], owners[kept], self.today)
         assert self.wait(self.books.merge(gone, kept, self.at)) == answer
+
+    def close(self, holder: int) -> None:
+        owner = self.model.owners[holder]
+        if owner.state in {"active", "frozen"}:
+            answer = close(self.model, owner, self.today)
+            assert self.wait(self.books.close(holder, self.at)) == answer
+
+    def forgive(self, holder: int, currency: int, points: int | None) -> None:
+        answer = forgive(self.model, self.model.owners[holder], currency, points)
+        assert self.wait(self.books.forgive(holder, currency, points, self.at)) == answer
 
     @invariant()
     def the_lots_are_the_same(self) -> None:
@@ -210,6 +233,7 @@ class LedgerMachine(RuleBasedStateMachine):
             may_owe=recipe.percent is not None,
             percent=recipe.percent or 0,
             currency=recipe.currency,
+            rate=recipe.rate,
         )
 
     @staticmethod
@@ -259,6 +283,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def plain_draft(self, wish: Wish, till: Till) -> Draft:
         holder, points = self.books.members[wish.holder], wish.points or 0
+        bare = till._replace(receipt=None)
         grants = [Grant(provenance_of(source), points) for source, points in wish.grants]
         match wish.kind:
             case "issue":
@@ -268,9 +293,10 @@ class LedgerMachine(RuleBasedStateMachine):
             case "hold":
                 assert wish.until is not None
                 return Hold(holder, till, wish.currency, points, wish.until)
+            case "convert":
+                return Convert(holder, bare, wish.currency, 3 - wish.currency, points, *wish.rate)
             case _:
                 given = grants[0].provenance if grants else None
-                bare = till._replace(receipt=None)
                 return Adjust(holder, bare, wish.currency, points, "by hand", given)
 
     def id_of(self, made: object) -> UUID:

@@ -89,6 +89,14 @@ def _pay(debt: Debt, most: int, legs: list[Leg]) -> int:
     return most
 
 
-def write_off(debt: Debt, points: int) -> None:
-    """Forgive `points` of a debt."""
-    debt.written_off += points
+def forgive(ledger: Ledger, owner: Owner, currency: int, points: int | None) -> Answer:
+    """Let nobody owe `points` any more, the oldest first; None is all."""
+    debts = open_debts(ledger, owner, currency)
+    if sum(debt.left for debt in debts) < (points or 1):
+        return Answer("nothing_owed", sum(debt.left for debt in debts))
+    left = points = points or sum(debt.left for debt in debts)
+    for debt in debts:
+        part = min(left, debt.left)
+        debt.written_off += part
+        left -= part
+    return Answer("done", debt=points)

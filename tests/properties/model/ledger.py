@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
 
-from tests.properties.model import clocks, debts
+from tests.properties.model import clocks, debts, exchange
 from tests.properties.model.things import (
     NEVER,
     Answer,
@@ -129,6 +129,8 @@ class Ledger:
             return self._reverse(wish, at, today)
         if wish.kind == "recover":
             return debts.recover_by_hand(self, wish, today)
+        if wish.kind == "convert":
+            return exchange.convert(self, wish, today)
         acts = {"issue": self._issue, "redeem": self._redeem, "hold": self._hold}
         return acts.get(wish.kind, self._adjust)(wish, today)
 

@@ -147,6 +147,8 @@ class Wish:
     percent: int = 0
     """How much of each later issue pays a debt; 0 waits for staff."""
     currency: int = 1
+    rate: tuple[int, int] = (1, 1)
+    """Of a conversion: so many points become so many of the other currency."""
 
 
 class Answer(NamedTuple):
@@ -159,6 +161,8 @@ class Answer(NamedTuple):
     """Points of a reversed issue that are owed; not among `points`."""
     paid: int = 0
     """Points that paid for debts."""
+    given: int = 0
+    """Points of the other currency that a conversion gave."""
 
 
 def months_later(day: date, months: int) -> date:
