@@ -12,7 +12,7 @@ from coalition.federation import contracts, rates
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, random_id
 from coalition.ledger.partitions import ensure_partition
-from coalition.members import closing, merging, service, standings
+from coalition.members import closing, merging, privacy, service, standings
 from coalition.members.standings import StandingKind
 from coalition.points import adjusting, debts
 from coalition.points.bonuses import store
@@ -25,6 +25,7 @@ from server.scenario.staff_steps import (
     Advance,
     CloseMember,
     Contract,
+    Erase,
     Expire,
     Freeze,
     Merge,
@@ -212,6 +213,15 @@ async def _close_member(world: World, step: CloseMember, n: int) -> Done:
     return Done(f"the membership of {step.member} ends", closed.forfeited_points)
 
 
+async def _erase(world: World, step: Erase, n: int) -> Done:
+    del n
+    member = MemberId(world.members[step.member])
+    await privacy.ask(member, reason=step.reason, actor=ACTOR, at=world.at)
+    # In life a worker's job does it, soon after.
+    await privacy.erase(member, people.keepers(world.settings), at=world.at)
+    return Done(f"{step.member} is forgotten")
+
+
 ACTS: Final[dict[type[Any], Callable[[World, Any, int], Awaitable[Done]]]] = {  # Any: by verb
     Expire: _expire,
     Advance: _advance,
@@ -226,4 +236,5 @@ ACTS: Final[dict[type[Any], Callable[[World, Any, int], Awaitable[Done]]]] = {  
     Freeze: _freeze,
     Unfreeze: _unfreeze,
     CloseMember: _close_member,
+    Erase: _erase,
 }

@@ -41,6 +41,10 @@ async def found_coalition(world: World) -> None:
     """Set up the coalition of a story, its partners, their point currencies, and its rules."""
     home = world.story.coalition
     await service.create_coalition(name="Story", timezone=home.timezone, actor=ACTOR, at=world.at)
+    if home.expiry_suspended_tiers:
+        await service.suspend_expiry_of_tiers(
+            tiers=home.expiry_suspended_tiers, actor=ACTOR, at=world.at
+        )
     for name, part in world.story.partners.items():
         world.partners[name] = await _found_partner(world, name, part)
     for document in world.story.earning_rules:

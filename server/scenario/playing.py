@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 from coalition.kernel.errors import Refused
-from coalition.kernel.settings import BLIND_INDEX_KEY_BYTES
-from coalition.members.sealing import MemberKeys
+from coalition.kernel.settings import BLIND_INDEX_KEY_BYTES, Settings
 from server.scenario import outcome, scratch, verbs
 from server.scenario.founding import enrol_members, found_coalition
 from server.scenario.outcome import Outcome, StepOutcome
@@ -35,12 +34,14 @@ async def play(story: Story, *, server_url: str | None, told: Told | None = None
 
 
 async def _found(story: Story) -> World:
-    keys = MemberKeys(
+    settings = Settings(
+        database_url="",  # it is open already
+        issuer="https://story.example",
         blind_index_key=secrets.token_bytes(BLIND_INDEX_KEY_BYTES),
         master_key=secrets.token_bytes(BLIND_INDEX_KEY_BYTES),
     )
     begins_at = story.steps[0].at.astimezone(UTC) if story.steps else _EMPTY_STORY
-    world = World(story, begins_at=begins_at, keys=keys)
+    world = World(story, begins_at=begins_at, settings=settings)
     await found_coalition(world)
     await enrol_members(world)
     return world

@@ -133,3 +133,10 @@ class CloseMember(Happening, frozen=True, kw_only=True, tag="close_member"):
     member: Name
     forfeit_points: bool = False
     write_off_debt: bool = False
+
+
+class Erase(Happening, frozen=True, kw_only=True, tag="erase"):
+    """A member is forgotten: the membership ends, points are forfeited, personal data are gone."""
+
+    member: Name
+    reason: LongText

@@ -7,6 +7,7 @@ from server.scenario.staff_steps import (
     Advance,
     CloseMember,
     Contract,
+    Erase,
     Expire,
     Freeze,
     Merge,
@@ -34,6 +35,7 @@ StaffStep = (
     | Freeze
     | Unfreeze
     | CloseMember
+    | Erase
 )
 Step = TillStep | StaffStep
 

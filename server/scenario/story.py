@@ -31,6 +31,8 @@ class CoalitionPart(Part, frozen=True, kw_only=True):
 
     currency: CurrencyCode
     timezone: Word = TIMEZONE
+    expiry_suspended_tiers: tuple[Word, ...] = ()
+    """While members have one of these tiers, their points do not end."""
 
 
 class PartnerPart(Part, frozen=True, kw_only=True):

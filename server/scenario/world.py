@@ -8,6 +8,7 @@ import msgspec
 
 from coalition.federation.terms import COALITION_CURRENCY_NO
 from coalition.kernel.clock import FixedClock
+from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
 from coalition.points.bonuses.compiled import OPERATOR as OPERATOR_NO
 from coalition.points.till import Tills
@@ -29,12 +30,13 @@ class Done(msgspec.Struct, frozen=True):
 class World:
     """One coalition on its scratch database, at the instant that the story has come to."""
 
-    def __init__(self, story: Story, *, begins_at: datetime, keys: MemberKeys) -> None:
+    def __init__(self, story: Story, *, begins_at: datetime, settings: Settings) -> None:
         """Set the clock to `begins_at`; partners and members are founded next."""
         self.story = story
-        self.keys = keys
+        self.settings = settings
+        self.keys = MemberKeys.of(settings)
         self.clock = FixedClock(begins_at)
-        self.tills = Tills(card_key=keys.blind_index_key, clock=self.clock)
+        self.tills = Tills(card_key=settings.blind_index_key, clock=self.clock)
         self.before = begins_at
         """Where the clock stood before it was moved last."""
         self.zone = ZoneInfo(story.coalition.timezone)
