@@ -25,9 +25,7 @@ class _Span:
         self._welcoming: dict[tuple[object, ...], tuple[Rule, ...]] = {}
 
     def candidates(self, basket: Basket) -> tuple[Rule, ...]:
-        """Return, in order, the rules that welcome the basket's place, currency and member."""
-        if not self._rules:
-            return ()
+        """Return in order the rules that welcome the basket's place, currency and member."""
         key = (
             basket.store, basket.currency, basket.tier, basket.plan, basket.segments, basket.flags,
         )  # fmt: skip
@@ -81,8 +79,8 @@ class ActiveRules:
         return tuple(
             (rule.root_no, period_name(cap.period, basket.local))
             for rule in self.candidates(basket)
+            if rule.caps and rule.reaches(basket)
             for cap in rule.caps
-            if rule.is_open(basket.local)
         )
 
     def note_failure(self, rule: Rule, why: str) -> None:

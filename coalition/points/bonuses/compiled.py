@@ -127,6 +127,19 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             for begin, end in self.minutes
         )
 
+    def reaches(self, basket: Basket) -> bool:
+        """Tell whether time, lines and amount are such as the rule asks for."""
+        if (self.weekdays or self.minutes) and not self.is_open(basket.local):
+            return False
+        amount = basket.amount_minor
+        if self.categories:
+            lines = self.counts(basket)
+            if not lines:
+                return False
+            if self.is_least_of_lines:
+                amount = sum(line.amount_minor for line in lines)
+        return amount >= self.least_minor
+
     def counts(self, basket: Basket) -> tuple[Line, ...] | None:
         """Return the lines that count for the rule; None when it does not ask for categories."""
         if not self.categories:

@@ -113,12 +113,11 @@ def _applying(
     applying: list[Rule] = []
     failed: list[Gain] = []
     known: cel.Activation | None = None
-    for rule in candidates:
-        if not _reaches(rule, basket):
-            continue
+    reached = [rule for rule in candidates if rule.reaches(basket)]
+    for rule in reached:
         if rule.condition is not None:
             if known is None:
-                known = _known(candidates, basket)
+                known = _known(reached, basket)
             verdict = rule.condition.judge(known)
             if isinstance(verdict, str):
                 rules.note_failure(rule, verdict)
@@ -132,22 +131,8 @@ def _applying(
     return applying, failed
 
 
-def _reaches(rule: Rule, basket: Basket) -> bool:
-    """Tell whether time, lines and amount are such as the rule asks for."""
-    if not rule.is_open(basket.local):
-        return False
-    amount = basket.amount_minor
-    if rule.categories:
-        lines = rule.counts(basket)
-        if not lines:
-            return False
-        if rule.is_least_of_lines:
-            amount = sum(line.amount_minor for line in lines)
-    return amount >= rule.least_minor
-
-
-def _known(candidates: tuple[Rule, ...], basket: Basket) -> cel.Activation:
-    asked = {name for rule in candidates if rule.condition for name in rule.condition.names}
+def _known(reached: list[Rule], basket: Basket) -> cel.Activation:
+    asked = {name for rule in reached if rule.condition for name in rule.condition.names}
     return conditions.known_of(basket, asked)
 
 
