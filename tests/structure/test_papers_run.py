@@ -76,8 +76,7 @@ def test_the_five_commands_of_the_readme_answer_as_shown(running: Running, tmp_p
 
 def assert_answers_as_shown(text: str, running: Running, folder: Path) -> None:
     """Run every example of a paper in one shell, and compare the form of each answer."""
-    examples = _EXAMPLE.findall(text)
-    assert examples
+    examples = examples_of(text)
     script = "".join(
         f"{commands}echo; echo '=== {no}'\n" for no, (commands, _) in enumerate(examples)
     )
@@ -100,6 +99,13 @@ def assert_answers_as_shown(text: str, running: Running, folder: Path) -> None:
     for (commands, shown), answer in zip(examples, answers, strict=False):
         if shown:
             assert form_of(json.loads(answer)) == form_of(json.loads(shown)), commands
+
+
+def examples_of(text: str) -> list[tuple[str, str]]:
+    """Return the commands that a paper shows, each with the answer below it, or with nothing."""
+    examples: list[tuple[str, str]] = _EXAMPLE.findall(text)
+    assert examples
+    return examples
 
 
 def path_with_curl(folder: Path) -> str:
