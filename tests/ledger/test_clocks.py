@@ -1,7 +1,6 @@
 """Points that live as long as their holder is active: clocks set back, run out, started again."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -9,36 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalition.kernel.database import Engine, transaction
-from coalition.kernel.database.transactions import retrying
-from coalition.ledger import audit, clocks, expiry, holders, merging, posting
+from coalition.kernel.database import Engine, retrying, transaction
+from coalition.ledger import clocks, expiry, merging, posting
 from coalition.ledger.clocks import Clock, months_later
-from coalition.ledger.drafts import (
-    Capture,
-    Convert,
-    Converted,
-    Draft,
-    Grant,
-    Held,
-    Hold,
-    Issue,
-    Outcome,
-    Posted,
-)
+from coalition.ledger.drafts import Capture, Convert, Converted, Draft, Held, Hold, Posted
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.refusals import NotEnoughPoints, PointsAlreadySpent
-from tests.support.ledger import (
-    FUEL,
-    GROCER,
-    balance,
-    open_holder,
-    provenance,
-    redeem,
-    reverse,
-    till,
-)
-
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+from tests.ledger.clock_world import NOON, Book, assert_books_hold, issue
+from tests.support.ledger import FUEL, GROCER, balance, open_holder, redeem, reverse, till
 
 
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(0, 600))
@@ -52,63 +29,6 @@ def test_months_later_is_the_same_day_or_the_last_of_a_shorter_month(
 
 def test_the_calendar_has_an_end() -> None:
     assert months_later(date(9999, 12, 1), 1) == date.max
-
-
-class Book:
-    """A ledger with one clock of six months, or those given."""
-
-    def __init__(self, *registered: Clock) -> None:
-        self.clocks = registered or (Clock(1, 6, counts_issue=True, counts_redeem=True),)
-
-    async def open(self) -> "Book":
-        async with transaction() as connection:
-            for clock in self.clocks:
-                no = await clocks.register(
-                    connection,
-                    months=clock.months,
-                    counts_issue=clock.counts_issue,
-                    counts_redeem=clock.counts_redeem,
-                )
-                assert no == clock.no
-        return self
-
-    async def post(self, drafts: Sequence[Draft], at: datetime) -> list[Outcome]:
-        await ensure_partition(at)
-
-        async def attempt() -> list[Outcome]:
-            async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
-                _, outcomes = await posting.post(
-                    connection, drafts, at=at, today=at.date(), clocks=self.clocks
-                )
-            return outcomes
-
-        return await retrying(attempt)
-
-    async def one(self, draft: Draft, at: datetime) -> Outcome:
-        (outcome,) = await self.post([draft], at)
-        return outcome
-
-
-def issue(
-    holder: UUID,
-    points: int,
-    at: datetime,
-    *,
-    clock_no: int = 1,
-    expires_on: date | None = None,
-    currency_no: int = 1,
-    receipt: str | None = None,
-) -> Issue:
-    """Return an issue of this month under a clock; 0 is none."""
-    month = at.year * 100 + at.month
-    of = provenance(GROCER, expires_on=expires_on, earned_month=month)
-    given_under = of._replace(clock_no=clock_no, currency_no=currency_no)
-    return Issue(holder, till(GROCER, at, receipt), (Grant(given_under, points),))
-
-
-async def assert_books_hold() -> None:
-    report = await audit.run()
-    assert report.ok, report.breaches
 
 
 async def live_until(holder: UUID) -> list[date]:
@@ -305,82 +225,6 @@ async def test_without_clocks_nobody_is_asked_for_any(database: Engine) -> None:
             today=NOON.date(),
         )
     assert not [query for query in asked if "FROM unnest" in query and "INTO holder_clock" in query]
-
-
-@pytest.mark.usefixtures("database")
-class TestSuspension:
-    async def test_nothing_of_a_suspended_holder_ends(self) -> None:
-        book, anna = await Book().open(), await open_holder(NOON)
-        soon = NOON.date() + timedelta(days=5)
-        await book.post(
-            [issue(anna, 100, NOON, clock_no=0, expires_on=soon), issue(anna, 10, NOON)], NOON
-        )
-        until = NOON.date() + timedelta(days=400)
-        async with transaction() as connection:
-            await holders.suspend_expiry(connection, anna, until)
-        late = NOON + timedelta(days=399)
-        assert await balance(anna, late) == 110
-        assert await expiry.expire(late, late.date()) == 0
-        spent = await book.one(redeem(anna, 105, late), late)
-        assert isinstance(spent, Posted)
-        assert await balance(anna, late) == 5
-        await assert_books_hold()
-
-    async def test_what_ended_meanwhile_ends_at_once_with_the_suspension(self) -> None:
-        book, anna = await Book().open(), await open_holder(NOON)
-        soon = NOON.date() + timedelta(days=5)
-        await book.post(
-            [issue(anna, 100, NOON, clock_no=0, expires_on=soon), issue(anna, 10, NOON)], NOON
-        )
-        until = NOON.date() + timedelta(days=400)
-        async with transaction() as connection:
-            await holders.suspend_expiry(connection, anna, until)
-        over = NOON + timedelta(days=401)
-        assert await balance(anna, over) == 0
-        assert await expiry.expire(over, over.date()) == 110
-        assert isinstance(await book.one(redeem(anna, 1, over), over), NotEnoughPoints)
-        await assert_books_hold()
-
-    async def test_activity_while_suspended_keeps_the_old_points_of_a_clock(self) -> None:
-        book, anna = await Book().open(), await open_holder(NOON)
-        await book.post([issue(anna, 100, NOON)], NOON)
-        until = NOON.date() + timedelta(days=400)
-        async with transaction() as connection:
-            await holders.suspend_expiry(connection, anna, until)
-        late = NOON + timedelta(days=390)
-        await book.post([issue(anna, 1, late)], late)
-        assert await balance(anna, NOON + timedelta(days=450)) == 101
-
-    async def test_the_later_end_of_two_suspensions_holds_until_it_is_ended(self) -> None:
-        book, anna = await Book().open(), await open_holder(NOON)
-        await book.post([issue(anna, 100, NOON, clock_no=0, expires_on=NOON.date())], NOON)
-        async with transaction() as connection:
-            await holders.suspend_expiry(connection, anna, None)
-            await holders.suspend_expiry(connection, anna, NOON.date() + timedelta(days=3))
-        assert await balance(anna, NOON + timedelta(days=9_000)) == 100
-        async with transaction() as connection:
-            await holders.resume_expiry(connection, anna, NOON.date() + timedelta(days=9))
-            await holders.resume_expiry(connection, anna, NOON.date() + timedelta(days=90))
-        assert await balance(anna, NOON + timedelta(days=9)) == 100
-        assert await balance(anna, NOON + timedelta(days=10)) == 0
-
-    async def test_a_return_to_a_suspended_holder_goes_back_where_it_came_from(self) -> None:
-        book, anna = await Book().open(), await open_holder(NOON)
-        spent = (
-            await book.post(
-                [
-                    issue(anna, 100, NOON, clock_no=0, expires_on=NOON.date()),
-                    redeem(anna, 100, NOON),
-                ],
-                NOON,
-            )
-        )[1]
-        assert isinstance(spent, Posted)
-        async with transaction() as connection:
-            await holders.suspend_expiry(connection, anna, NOON.date() + timedelta(days=99))
-        later = NOON + timedelta(days=60)
-        await book.post([reverse(spent.posting, later, partner_no=FUEL)], later)
-        assert await balance(anna, later + timedelta(days=39)) == 100
 
 
 @pytest.mark.usefixtures("database")
