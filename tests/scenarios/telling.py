@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from server import documents
 from server.scenario import loading, playing
 from server.scenario.outcome import Outcome
 from server.scenario.story import Story
@@ -22,6 +23,11 @@ async def tell(story: str | Path, postgres_url: str) -> Outcome:
 def loaded(story: str | Path) -> Story:
     """Return a story, or the one in a file."""
     return loading.load(story.encode() if isinstance(story, str) else story.read_bytes())
+
+
+def document_of(story: Path) -> Any:  # Any: JSON
+    """Return the file of a story as plain values."""
+    return documents.read_file(story).plain()
 
 
 def expected_of(story: Path) -> str:

@@ -293,3 +293,64 @@ def test_what_is_no_story_at_all_is_refused(content: str, expected: list[str]) -
     found = problems(content)
 
     assert [one[: len(other)] for one, other in zip(found, expected, strict=True)] == expected
+
+
+def test_earning_rules_are_judged_against_the_partners_of_the_story() -> None:
+    content = """\
+    coalition: {currency: EUR}
+    partners:
+      A: {contract: {valid_from: 2026-01-01, issue_price: "0", redemption_price: "0"}}
+    earning_rules:
+      - code: twice
+        name: Twice
+        applies_to: {partners: [C]}
+        effect: {kind: multiplier, factor: "0.5"}
+    steps:
+      - at: 2026-03-01T12:00:00+01:00
+        do: rules
+        rules: {code: fifty, name: Fifty, effect: {kind: bonus, points: 50}, condition: "1 +"}
+    """
+
+    found = problems(textwrap.dedent(content))
+
+    assert [one.partition(": ")[0] for one in found] == ["line 7", "line 8", "line 12"]
+    assert "earning_rules[0].applies_to.partners[0]: " in found[0]
+    assert "earning_rules[0].effect" in found[1]
+    assert "steps[0].rules.condition: " in found[2]
+
+
+def test_point_currencies_are_declared_and_of_their_partner() -> None:
+    content = """\
+    coalition: {currency: EUR}
+    partners:
+      A:
+        contract:
+          {valid_from: 2026-01-01, issue_price: "0", redemption_price: "0", point_currency: MILES}
+    currencies:
+      MILES: {partner: B}
+      POINT: {partner: A}
+    members: {bo: }
+    steps:
+      - {at: 2026-03-01T12:00:00Z, do: rate, from: X, to: POINT, from_points: 1, to_points: 1}
+    """
+
+    found = problems(textwrap.dedent(content.replace("from: X", "from: KM")))
+
+    assert found[0].startswith("line 11: steps[0].from: ")
+    assert problems(textwrap.dedent(content.replace("from: X", "from: MILES"))) == [
+        (
+            "line 5: partners.A.contract.point_currency: MILES is no point currency of A; "
+            "declare it under currencies"
+        ),
+        (
+            "line 7: currencies.MILES.partner: 'B' is not among the partners of this story; "
+            "declare it there"
+        ),
+        "line 8: currencies.POINT: POINT is the coalition's own; take another code",
+    ]
+
+
+def test_a_standing_is_one_of_four() -> None:
+    assert of_steps("do: standing, member: bo, tier: gold, plan: plus") == [
+        f"line {_FIRST}: steps[0]: name one of tier, plan, segment, flag"
+    ]
