@@ -15,6 +15,7 @@ METHODS = {
     "/v1/postings": ("GET",),
     "/v1/members": ("GET", "POST"),
     "/v1/members/{member}": ("GET",),
+    "/v1/members/{member}/consents": ("GET", "POST"),
     "/oauth/token": ("OPTIONS", "POST"),
     "/health/ready": ("GET", "OPTIONS"),
     "/schema/openapi.json": ("GET", "OPTIONS"),
