@@ -226,7 +226,7 @@ class LedgerMachine(RuleBasedStateMachine):
             receipt=self.receipt(recipe),
             grants=self.grants(recipe),
             until=self.at + timedelta(hours=recipe.which),
-            reservation=picked_hold[1] if picked_hold else None,
+            reservation=picked_hold[1] if picked_hold and names_hold(recipe) else None,
             move=picked_move[1] if picked_move and names_move(recipe) else None,
             order=recipe.order,
             grace=self.today + timedelta(days=recipe.which % 4 * 5),
@@ -310,9 +310,13 @@ def picked(made: list[Any], which: int) -> Any:
     return made[-1 - which % len(made)] if made else None
 
 
+def names_hold(recipe: Recipe) -> bool:
+    return recipe.kind in {"capture", "void"}
+
+
 def names_move(recipe: Recipe) -> bool:
-    """Tell whether a recovery by hand is for one issue only; others name what they mean."""
-    return recipe.kind != "recover" or recipe.which % 3 == 0
+    """Tell whether an act is about an earlier posting; of recoveries by hand some are."""
+    return recipe.kind == "reverse" or (recipe.kind == "recover" and recipe.which % 3 == 0)
 
 
 @pytest.mark.usefixtures("database")
