@@ -91,7 +91,7 @@ class GuardDocument(
 ):
     """One guard rule: `most` of `measure` per `subject` within `window`; what is more is a hit."""
 
-    name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{1,59}$")]
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{1,59}(?![\s\S])")]
     measure: Measure
     subject: Annotated[tuple[Subject, ...], Meta(min_length=1, max_length=2)]
     most: Annotated[int, Meta(ge=0, le=10**15)]
