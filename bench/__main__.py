@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import ledger, rules, scenario
+from bench import expiry, ledger, rules, scenario
 from bench.report import Result, show, write
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -15,6 +15,7 @@ RESULTS = Path(__file__).parent / "results.json"
 GROUPS: dict[str, Callable[..., list[Result]]] = {
     "ledger": ledger.run,
     "growth": ledger.run_growth,
+    "expiry": expiry.run,
     "rules": rules.run,
     "scenario": scenario.run,
 }
