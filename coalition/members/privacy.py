@@ -212,14 +212,16 @@ async def erase(member_id: MemberId, keepers: Sequence[Keeper], *, at: datetime)
         del asked_at
         await _end_account(connection, one, at)
 
-    async def forfeit(connection: Connection, one: MemberId, asked_at: datetime) -> None:
+    async def clear_up(connection: Connection, one: MemberId, asked_at: datetime) -> None:
+        """Do it for what a purchase that was under way has brought meanwhile."""
         del asked_at
         await _forfeit(connection, one, at)
+        await queries.forget(connection, one)
 
     steps: list[tuple[str, Erase]] = [
         ("account", end_account),
         *((keeper.name, keeper.erase) for keeper in keepers),
-        ("leftovers", forfeit),
+        ("leftovers", clear_up),
     ]
     for name, work in steps:
 
@@ -270,7 +272,6 @@ async def _end_account(connection: Connection, member_id: MemberId, at: datetime
 
 
 async def _forfeit(connection: Connection, member_id: MemberId, at: datetime) -> None:
-    """Forfeit what is left; a purchase that was under way may have brought points meanwhile."""
     today = await closing.day(connection, at)
     await forfeits.forfeit(connection, member_id, at=at, today=today, actor=SYSTEM)
 

@@ -2,19 +2,20 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
 from coalition.kernel.database import transaction
-from coalition.kernel.ids import random_id
+from coalition.kernel.ids import MemberId, random_id
 from coalition.ledger import audit
-from coalition.ledger.accounts import Account, Kind
+from coalition.ledger.accounts import Account, DebtEntry, Kind
 from coalition.ledger.drafts import Hold, Posted
 from coalition.ledger.forfeits import REASON
 from coalition.ledger.refusals import HolderHasHolds
-from coalition.members import closing, service, standings
+from coalition.members import closing, merging, service, standings
 from coalition.members.contacts import ContactKind
-from coalition.members.refusals import PointsRemain, UnknownMember
-from tests.members.world import ANNA, KEYS, enrolled
+from coalition.members.refusals import DebtRemains, PointsRemain, UnknownMember
+from tests.members.world import ANNA, BERTIL, KEYS, enrolled
 from tests.support import ledger
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -64,6 +65,47 @@ async def test_closing_twice_books_and_says_nothing_twice(at: datetime) -> None:
         assert await connection.fetchval("SELECT count(*) FROM audit_log") == 1
         facts = await connection.fetchval("SELECT facts FROM audit_log")
     assert facts == '{"forfeited_points":100,"written_off_points":0}'
+
+
+async def owing(member: MemberId, at: datetime) -> None:
+    """Let the member owe 60 of 100 points that were spent before their purchase was returned."""
+    issued, _ = await ledger.post(
+        [ledger.issue(member, 100, at), ledger.redeem(member, 60, at)], at
+    )
+    assert isinstance(issued, Posted)
+    plain = ledger.reverse(issued.posting, at, partner_no=ledger.GROCER)
+    contract_no = ledger.GROCER * 10
+    await ledger.post([msgspec.structs.replace(plain, debts={contract_no: 100})], at)
+
+
+async def test_what_is_owed_is_written_off_only_on_a_word(at: datetime) -> None:
+    member = await enrolled(at, card="OWING")
+    await owing(member, at)
+    with pytest.raises(DebtRemains) as refused:
+        await closing.close(member, actor=ANNA, at=at, forfeit_points=True)
+    assert refused.value.facts == {"points": 60}
+    closed = await closing.close(member, actor=ANNA, at=at, write_off_debt=True)
+    assert (closed.forfeited_points, closed.written_off_points) == (0, 60)
+    async with transaction() as connection:
+        row = await connection.fetchrow(
+            "SELECT points, actor, reason FROM debt_entry WHERE kind = $1", DebtEntry.WRITTEN_OFF
+        )
+        assert tuple(row) == (60, ANNA, REASON)
+        assert await connection.fetchval("SELECT owes FROM holder WHERE id = $1", member) == 0
+    assert (await audit.run()).ok
+
+
+async def test_a_debt_goes_over_to_the_survivor_of_a_merge(at: datetime) -> None:
+    old, new = await enrolled(at, card="OLD1"), await enrolled(at, card="NEW1")
+    await owing(old, at)
+    approval = await merging.prepare(
+        from_id=old, into_id=new, reason="one person", prepared_by=ANNA, at=at
+    )
+    merged = await merging.approve(approval, approved_by=BERTIL, keys=KEYS, followers=(), at=at)
+    assert merged.owed == 60
+    with pytest.raises(DebtRemains):
+        await closing.close(new, actor=ANNA, at=at)
+    assert (await audit.run()).ok
 
 
 async def test_nobody_is_closed_while_points_are_held(at: datetime) -> None:

@@ -23,7 +23,7 @@ from coalition.kernel.ids import MemberId, random_id
 from coalition.kernel.jobs import run_worker
 from coalition.ledger import audit
 from coalition.ledger.refusals import HolderHasHolds, HolderMerged
-from coalition.members import consents, merging, privacy, standings
+from coalition.members import consents, merging, privacy, relations, standings
 from coalition.members.consents import Channel, Given
 from coalition.members.privacy import Keeper, Piece
 from coalition.members.refusals import UnknownErasure, UnknownMember
@@ -373,13 +373,15 @@ async def test_points_that_came_while_the_account_was_closed_are_forfeited_in_th
     waiting = KEEPERS[-1]._replace(name="waiting", erase=_refuse)
     with pytest.raises(BatchesWait):
         await privacy.erase(member, [late, waiting], at=at)
+    relations.forget()
     await coalition.grocer.issue(str(member), 9)
     async with transaction() as connection:
         await connection.execute("UPDATE holder SET state = 3 WHERE id = $1", member)
     await privacy.erase(member, KEEPERS, at=at)
     async with transaction() as connection:
         left = await connection.fetchval("SELECT sum(points_in - points_out) FROM lot")
-    assert left == 0
+        known = await connection.fetchval("SELECT count(*) FROM partner_member")
+    assert (left, known) == (0, 0)
     assert (await audit.run()).ok
 
 
