@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from msgspec import structs
 
 from coalition.federation.terms import Contract
@@ -43,7 +44,7 @@ class NothingMoves(Refused):
         self.reasons = reasons
 
 
-class Drafted(NamedTuple):
+class Drafted(msgspec.Struct, frozen=True, gc=False):
     """A draft with what its answer and its record need to know.
 
     `caps` are the counters that an open issue waits for, `lines` those that a reversal returns.
@@ -151,7 +152,7 @@ class Deciding:
         grants = grants_of(earned, one.contract, self._terms, at)
         rule_no = earned.rule.no if earned.rule else None
         draft = structs.replace(one.draft, grants=grants, rule_no=rule_no)
-        return one._replace(earned=earned, draft=draft)
+        return structs.replace(one, earned=earned, draft=draft)
 
     async def _reversals(
         self, connection: Connection, positions: Sequence[int]
@@ -194,7 +195,7 @@ class Deciding:
                 raise NothingMoves(book.kept.holder, [reversed_reason(0, reason)])
         book.left -= due
         decided = structs.replace(draft, points=due or None, reason=reason)
-        self.drafted[position] = one._replace(draft=decided)
+        self.drafted[position] = structs.replace(one, draft=decided)
         return decided
 
     async def _note_returns(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from coalition.federation.terms import Contract
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId
@@ -39,7 +41,7 @@ class Known(NamedTuple):
     """The bonuses that each member has by itself."""
 
 
-class Earned(NamedTuple):
+class Earned(msgspec.Struct, frozen=True, gc=False):
     """What a purchase earns; where more than the base rate was asked, the basket and its verdict.
 
     `used` is what the member had had of the caps before.
@@ -90,13 +92,18 @@ def ask(
     These have to be read, under the holder's lock, before `judge` can tell. Raises
     `PurchaseOrPoints`, `LinesExceedPurchase`, `NoEarningRule` and `TooManyPoints`.
     """
-    _check(command)
     bought = command.purchase
-    if bought is None and not command.measures:
-        assert isinstance(command, IssueBody), "who quotes has a purchase or measures"
-        return Earned(command.points or 0, None, None), ()
-    if bought is not None and not (terms.has_rules or command.lines or command.measures):
-        return _by_base_rate(contract.partner_no, bought, terms, _time_of(command)), ()
+    given = command.points if isinstance(command, IssueBody) else None
+    is_bought = bought is not None or bool(command.measures)
+    if (given is None) != is_bought:
+        raise PurchaseOrPoints
+    if not terms.has_rules and not command.lines and not command.measures:
+        return _plainly(given, bought, terms, contract.partner_no, _time_of(command)), ()
+    if given is not None and command.lines:
+        raise PurchaseOrPoints
+    if given is not None:
+        return Earned(given, None, None), ()
+    _check_lines(command)
     basket = _basket_of(command, terms, known, contract=contract, store_no=store_no, member=member)
     caps = terms.active.caps_for(basket) if terms.has_caps else ()
     if caps:
@@ -187,12 +194,7 @@ def _grants_as_agreed(
     return tuple(grants)
 
 
-def _check(command: IssueBody | QuoteBody) -> None:
-    """Refuse what names neither or both of purchase and points, and lines that cost too much."""
-    given = command.points if isinstance(command, IssueBody) else None
-    is_bought = command.purchase is not None or bool(command.measures)
-    if (given is None) != is_bought or (given is not None and command.lines):
-        raise PurchaseOrPoints
+def _check_lines(command: IssueBody | QuoteBody) -> None:
     if command.lines:
         most = command.purchase.amount_minor if command.purchase else 0
         costs = sum(line.amount_minor for line in command.lines)
@@ -209,8 +211,12 @@ def _time_of(command: IssueBody | QuoteBody) -> datetime:
     return command.occurred_at
 
 
-def _by_base_rate(partner_no: int, bought: Purchase, terms: Terms, at: datetime) -> Earned:
-    """Return what the base rate gives, where no rule need be asked."""
+def _plainly(
+    given: int | None, bought: Purchase | None, terms: Terms, partner_no: int, at: datetime
+) -> Earned:
+    """Return the points given, or those of the base rate, where no rule need be asked."""
+    if bought is None:
+        return Earned(given or 0, None, None)
     rule = terms.rules.at(partner_no, bought.currency, at)
     if rule is None:
         raise _no_rule(bought.currency)
