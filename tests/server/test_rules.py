@@ -1,10 +1,12 @@
 """Earning rules on the command line: checked with line and key, tried, proposed, activated."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from coalition.kernel.clock import SystemClock
 from tests.server.processes import within
 from tests.server.test_serving import assert_stopped
 
@@ -22,10 +24,13 @@ funding:
   - {funder: issuer, share: "0.5"}
 """
 
+_NOW = SystemClock().now().replace(hour=11, minute=0, second=0, microsecond=0)
+SATURDAY = _NOW - timedelta(days=(_NOW.weekday() + 2) % 7 + 7)
+
 BASKET = {
     "partner": "Handlarn",
     "amount_minor": 6000,
-    "occurred_at": "2026-10-03T12:00:00+02:00",
+    "occurred_at": SATURDAY.isoformat(),
     "lines": [{"amount_minor": 2000, "category": "fruit"}],
 }
 

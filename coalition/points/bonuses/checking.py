@@ -1,7 +1,7 @@
 """Finds what is wrong with a rule document beyond its form, and resolves the names in it."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -44,6 +44,7 @@ class Known(NamedTuple):
     """Partners by number as text and by name without case; a name that several have is missing."""
     stores: frozenset[tuple[int, str]]
     zone: ZoneInfo
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> "Known":
@@ -55,7 +56,8 @@ class Known(NamedTuple):
             if names.count(partner.name.casefold()) == 1:
                 numbers.setdefault(partner.name.casefold(), partner.no)
         stores = frozenset((store.partner_no, store.code) for store in catalogue.stores)
-        return cls(numbers, stores, catalogue.zone)
+        shown = tuple(sorted(partner.name for partner in catalogue.partners))
+        return cls(numbers, stores, catalogue.zone, shown)
 
     def number(self, named: int | str) -> int | None:
         """Return the number of the partner that is named, if there is one."""
@@ -230,10 +232,5 @@ def _resolved(named: int | str, known: Known) -> int:
 
 
 def _no_partner(named: int | str, known: Known) -> str:
-    names = sorted(name for name in known.numbers if not name.isdigit())
-    return f"there is no partner {named!r}; there are {_listed(names)}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    shown = list(names)
-    return ", ".join(shown[:8]) + (" and others" if len(shown) > 8 else "") or "none yet"
+    shown = ", ".join(known.names[:8]) + (" and others" if len(known.names) > 8 else "")
+    return f"there is no partner {named!r}; known are: {shown or 'none yet'}"

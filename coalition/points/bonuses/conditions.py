@@ -75,7 +75,9 @@ _TOKEN = re.compile(
 )
 _TEXT = "''"
 _RAW = re.compile(r"[rRbB]{1,2}")
-_UNCHARTED = re.compile(r"^\w+: (?:ERROR: )?(?:<input>:-?\d+:-?\d+: )?|\s*\[\w+\]$")
+_UNCHARTED = re.compile(
+    r"^\w+: (?:ERROR: )?(?:<input>:-?\d+:-?\d+: )?|\s*\(in container ''\)|\s*\[\w+\]$"
+)
 
 _environment = cel.NewEnv(variables={name: variable.kind for name, variable in _VARIABLES.items()})
 

@@ -15,7 +15,7 @@ from tests.points.bonuses.world import document
 from tests.points.world import ACTOR, TERMS, make_world
 
 NUMBERS = {"1": 1, "grocer": 1, "2": 2, "fuel": 2}
-KNOWN = Known(NUMBERS, frozenset({(1, "S1")}), ZoneInfo("Europe/Oslo"))
+KNOWN = Known(NUMBERS, frozenset({(1, "S1")}), ZoneInfo("Europe/Oslo"), ("Fuel", "Grocer"))
 RATE = {"kind": "rate", "points": 1, "per_minor": 100}
 TWICE = {"kind": "multiplier", "factor": "2"}
 
@@ -28,7 +28,11 @@ def said(**fields: Any) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("fields", "where", "text"),
     [
-        ({"applies_to": {"partners": [1, 3]}}, "applies_to.partners.1", "no partner 3; there are"),
+        (
+            {"applies_to": {"partners": [1, 3]}},
+            "applies_to.partners.1",
+            "no partner 3; known are: Fuel, Grocer",
+        ),
         ({"applies_to": {"stores": ["S1"]}}, "applies_to.stores", "name that one partner"),
         (
             {"applies_to": {"stores": ["S1"], "partners": [1, 2]}},
@@ -153,8 +157,8 @@ async def test_a_name_that_two_partners_have_names_neither(at: datetime) -> None
 def test_without_partners_the_complaint_says_so() -> None:
     nobody = Known({}, frozenset(), ZoneInfo("UTC"))
     ((_, text),) = complaints(document(applies_to={"partners": ["x"]}), nobody)
-    assert text == "there is no partner 'x'; there are none yet"
-    many = Known({f"p{number}": number for number in range(9)}, frozenset(), ZoneInfo("UTC"))
+    assert text == "there is no partner 'x'; known are: none yet"
+    many = Known({}, frozenset(), ZoneInfo("UTC"), tuple(f"p{number}" for number in range(9)))
     ((_, text),) = complaints(document(applies_to={"partners": ["x"]}), many)
     assert text.endswith("p6, p7 and others")
 

@@ -131,7 +131,7 @@ async def test_a_document_that_is_not_right_is_refused_with_every_complaint(at: 
     assert refused.value.facts["errors"] == [
         {
             "pointer": "/applies_to/partners/0",
-            "detail": "there is no partner 'Nobody'; there are fuel, grocer",
+            "detail": "there is no partner 'Nobody'; known are: Fuel, Grocer",
         },
         {"pointer": "/condition", "detail": "it yields int; a condition yields a bool"},
     ]
