@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from coalition.federation.refusals import UnknownPartner
@@ -15,8 +16,8 @@ from coalition.oversight import approvals
 from coalition.oversight.refusals import ReasonNeeded, SecondPersonNeeded
 from coalition.points import adjusting, history
 from coalition.points.commands import IssueBody, RedeemBody
-from coalition.points.refusals import InvalidAdjustment
-from tests.points.world import ACTOR, make_world, receipt
+from coalition.points.refusals import InvalidAdjustment, NotInContract
+from tests.points.world import ACTOR, TERMS, make_world, receipt
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -103,6 +104,20 @@ async def test_a_partner_gives_under_its_contract(at: datetime) -> None:
     assert (shown.kind, shown.points) == (history.PostingKind.ADJUSTMENT, 20)
     assert shown.reasons[0].text == "a lost receipt"
     assert (await audit.run()).breaches == []
+
+
+async def test_a_partner_that_issues_no_points_gives_none(at: datetime) -> None:
+    world = await make_world(at, terms=msgspec.structs.replace(TERMS, issues=False))
+    member = await world.member()
+    with pytest.raises(NotInContract):
+        await adjusting.prepare(
+            member=member,
+            points=5,
+            reason="x",
+            prepared_by=ANNA,
+            at=at,
+            partner_no=world.grocer,
+        )
 
 
 async def test_points_are_taken_in_spending_order_and_never_below_zero(at: datetime) -> None:
