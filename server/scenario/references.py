@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from server.documents import Node, Problem
 from server.documents.nodes import Path
 from server.scenario.names import OPERATOR, OWN_POINTS
+from server.scenario.steps import LATER
 
 POSTINGS: Final = frozenset({"issue", "redeem", "convert", "capture", "reverse", "adjust"})
 """The verbs that make a posting which later steps can speak of."""
@@ -51,16 +52,20 @@ def problems(root: Node) -> Iterator[Problem]:
 
 
 def _of_step(root: Node, path: Path, fields: Mapping[str, Node], seen: _Seen) -> Iterator[Problem]:
+    verb = fields.get("do")
+    is_later = verb is not None and verb.value in LATER
     for field, complaint in _COMPLAINTS.items():
         node = fields.get(field)
         if node is not None and isinstance(node.value, str):
+            if is_later and field not in _OF_EVERY_STEP:
+                continue  # what it would stand for there is not known yet
             text = complaint(node.value, seen)
             if text is not None:
                 yield root.problem((*path, field), text)
     yield from _of_funding(root, path, fields, seen)
     name = fields.get("id")
     if name is not None and isinstance(name.value, str):
-        verb, repeat = fields.get("do"), fields.get("repeat")
+        repeat = fields.get("repeat")
         repeats = repeat is not None and repeat.value != 1
         seen.steps.setdefault(name.value, _Named(name.line, verb and verb.value, repeats))
 
@@ -144,6 +149,8 @@ _COMPLAINTS: Final[dict[str, Callable[[str, _Seen], str | None]]] = {
     "posting": _posting,
 }
 """By field of a step: what is wrong with the name it has, if anything is."""
+
+_OF_EVERY_STEP: Final = frozenset({"at", "id"})
 
 
 def _keys(root: Node, section: str) -> dict[str, int]:

@@ -354,3 +354,9 @@ def test_a_standing_is_one_of_four() -> None:
     assert of_steps("do: standing, member: bo, tier: gold, plan: plus") == [
         f"line {_FIRST}: steps[0]: name one of tier, plan, segment, flag"
     ]
+
+
+def test_names_in_a_step_of_a_later_package_are_not_judged() -> None:
+    assert of_steps("do: transfer, from: anna, to: carl, points: 100") == [
+        f"line {_FIRST}: steps[0].do: transfer is not there yet; leave the step out"
+    ]
