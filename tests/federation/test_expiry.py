@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coalition.federation.expiry import earned_month, last_spendable_day
+from coalition.federation.terms import ExpiryRule
 
 ZONES = [
     ZoneInfo(name)
@@ -91,3 +92,33 @@ def test_the_earned_month_is_the_month_on_the_wall_calendar(
     local = earned_at.astimezone(zone)
     assert earned_month(earned_at, zone) == local.year * 100 + local.month
     assert earned_month(local, zone) == local.year * 100 + local.month
+
+
+@given(earned_at=instants, expiry_months=months, zone=zones)
+def test_points_end_on_the_same_day_n_months_later_or_on_the_last_of_a_shorter_month(
+    earned_at: datetime, expiry_months: int, zone: ZoneInfo
+) -> None:
+    last = last_spendable_day(
+        earned_at, expiry_months=expiry_months, zone=zone, rule=ExpiryRule.MONTHS
+    )
+    assert last is not None
+    earned = earned_at.astimezone(zone).date()
+    assert (last.year - earned.year) * 12 + last.month - earned.month == expiry_months
+    assert last.day == earned.day or (last.day < earned.day and (last + timedelta(days=1)).day == 1)
+
+
+@given(earned_at=instants, expiry_months=months, zone=zones)
+def test_points_end_with_the_year_in_which_that_day_lies(
+    earned_at: datetime, expiry_months: int, zone: ZoneInfo
+) -> None:
+    terms = {"expiry_months": expiry_months, "zone": zone}
+    that_day = last_spendable_day(earned_at, rule=ExpiryRule.MONTHS, **terms)
+    last = last_spendable_day(earned_at, rule=ExpiryRule.END_OF_YEAR, **terms)
+    assert that_day is not None
+    assert last == date(that_day.year, 12, 31)
+
+
+@given(earned_at=instants, zone=zones)
+def test_points_that_never_expire_have_no_last_day(earned_at: datetime, zone: ZoneInfo) -> None:
+    rule = ExpiryRule.NEVER
+    assert last_spendable_day(earned_at, expiry_months=None, zone=zone, rule=rule) is None

@@ -51,6 +51,19 @@ def test_the_mode_says_how_much_is_paid_at_issue(
         ({"mode": Mode.HYBRID, "prefunded_share": Decimal("NaN")}, "prefunded_share"),
         ({"expiry_months": 0}, "expiry_months"),
         ({"expiry_months": 601}, "expiry_months"),
+        ({"expiry_rule": ExpiryRule.NEVER, "expiry_months": 1}, "expiry_months"),
+        ({"expiry_rule": ExpiryRule.MONTHS}, "expiry_months"),
+        ({"expiry_rule": ExpiryRule.MONTHS, "expiry_months": 0}, "expiry_months"),
+        ({"expiry_rule": ExpiryRule.END_OF_YEAR}, "expiry_months"),
+        ({"expiry_rule": ExpiryRule.END_OF_YEAR, "expiry_months": -1}, "expiry_months"),
+        ({"expiry_rule": ExpiryRule.END_OF_YEAR, "expiry_months": 601}, "expiry_months"),
+        ({"inactivity_months": 0}, "inactivity_months"),
+        ({"inactivity_months": 601}, "inactivity_months"),
+        ({"expiry_notice_days": (7, 7)}, "expiry_notice_days"),
+        ({"expiry_notice_days": (0,)}, "expiry_notice_days"),
+        ({"expiry_notice_days": (366,)}, "expiry_notice_days"),
+        ({"recover_percent": 0}, "recover_percent"),
+        ({"recover_percent": 101}, "recover_percent"),
         ({"return_grace_days": -1}, "return_grace_days"),
         ({"return_grace_days": 3651}, "return_grace_days"),
     ],
@@ -82,6 +95,24 @@ def test_points_without_months_never_expire() -> None:
     assert rules.expiry_rule(TERMS) == ExpiryRule.NEVER
     dated = msgspec.structs.replace(TERMS, expiry_months=12)
     assert rules.expiry_rule(dated) == ExpiryRule.END_OF_MONTH
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"expiry_rule": ExpiryRule.END_OF_YEAR, "expiry_months": 0},
+        {"expiry_rule": ExpiryRule.MONTHS, "expiry_months": 600, "inactivity_months": 1},
+        {"expiry_rule": ExpiryRule.NEVER, "inactivity_months": 600, "recover_percent": 1},
+    ],
+)
+def test_policies_within_their_bounds_are_written_as_they_are(changes: dict[str, object]) -> None:
+    settled = rules.settled_terms(msgspec.structs.replace(TERMS, **changes))
+    assert {name: getattr(settled, name) for name in changes} == changes
+
+
+def test_notice_days_are_written_from_the_farthest_on() -> None:
+    terms = msgspec.structs.replace(TERMS, expiry_notice_days=(1, 30, 7))
+    assert rules.settled_terms(terms).expiry_notice_days == (30, 7, 1)
 
 
 def test_today_depends_on_where_one_asks() -> None:

@@ -6,9 +6,11 @@ from uuid import UUID
 import pytest
 
 from coalition.kernel.database import Engine, transaction
+from coalition.kernel.ids import bucket_of
+from coalition.kernel.money import POINTS_MAX
 from coalition.ledger import audit, holders, merging, upkeep
 from coalition.ledger.accounts import HolderState
-from coalition.ledger.drafts import Grant, Held, Hold, Issue
+from coalition.ledger.drafts import Grant, Held, Hold, Issue, Posted, Reverse
 from coalition.ledger.merging import MergeOutcome
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.refusals import (
@@ -164,3 +166,60 @@ async def test_a_merge_keeps_expiry_suspended_for_the_longer(
     await merge(double, anna, at)
     assert await balance(anna, at + timedelta(days=9)) == 100
     assert await balance(anna, at + timedelta(days=10)) == 0
+
+
+async def in_debt(at: datetime, *, percent: int = 0) -> UUID:
+    """Return a holder who owes 70 points of an issue of 100 that was reversed."""
+    holder = await open_holder(at)
+    made, _ = await post([issue(holder, 100, at), redeem(holder, 70, at)], at)
+    assert isinstance(made, Posted)
+    debts = {10: percent}
+    undo = Reverse(made.posting, till(GROCER, at), None, "reverse", at.date(), debts=debts)
+    await post([undo], at)
+    return holder
+
+
+async def owes(*wanted: UUID) -> list[int]:
+    async with transaction() as connection:
+        found = await holders.read_states(connection, wanted)
+    return [found[holder].owes for holder in wanted]
+
+
+async def test_debts_go_over_and_are_paid_by_the_next_holder(at: datetime) -> None:
+    anna, double = await open_holder(at), await in_debt(at, percent=100)
+    assert await owes(double, anna) == [70, 0]
+    assert (await merge(double, anna, at)).owed == 70
+    assert await owes(double, anna) == [0, 70]
+    await assert_books_hold()
+    await post([issue(anna, 100, at)], at)
+    assert await owes(anna) == [0]
+    assert await balance(anna, at) == 30
+    await assert_books_hold()
+
+
+async def test_debts_go_over_twice_and_within_one_bucket(at: datetime) -> None:
+    anna, double = await open_holder(at), await in_debt(at)
+    third = UUID(int=anna.int ^ (1 << 90))
+    async with transaction() as connection:
+        await holders.open_holders(connection, [third], at)
+    assert bucket_of(third) == bucket_of(anna)
+    await merge(double, anna, at)
+    await merge(anna, third, at)
+    assert await owes(double, anna, third) == [0, 0, 70]
+    await assert_books_hold()
+
+
+async def test_a_holder_with_more_than_a_posting_carries_is_moved_by_several_pairs(
+    at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "LEGS_AT_MOST", 2)
+    anna, double = await open_holder(at), await open_holder(at)
+    days = [at.date() + timedelta(days=n) for n in range(1, 4)]
+    await post([issue(double, POINTS_MAX, at) for _ in range(2)], at)
+    await post([issue(double, 5, at, expires_on=day) for day in days], at)
+    outcome = await merge(double, anna, at)
+    assert outcome.points == 2 * POINTS_MAX + 15
+    # Two lots; one lot; what the last leg can carry, and the rest of it.
+    assert len(outcome.postings) == 4
+    assert await balance(anna, at) == 2 * POINTS_MAX + 15
+    await assert_books_hold()
