@@ -109,6 +109,8 @@ class Reverse(msgspec.Struct, frozen=True, gc=False):
     reason: str | None = None
     debts: Mapping[int, int] = {}
     """By contract: how much of each later issue pays the debt, in percent; 0 waits for staff."""
+    by_funder: Mapping[int, int] = {}
+    """Of an issue: how many of the points each funder had paid for; theirs go back first."""
 
 
 class Adjust(msgspec.Struct, frozen=True, gc=False):

@@ -177,7 +177,8 @@ def _take_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int
     """
     contracts = {leg.lot: stage.kept_lots[leg.lot].provenance.contract_no for leg in original.legs}
     may_owe = draft.debts.keys() >= set(contracts.values())
-    back = take_back(points, [_issued_leg(stage, leg, may_owe=may_owe) for leg in original.legs])
+    issued = [_issued_leg(stage, leg, may_owe=may_owe) for leg in original.legs]
+    back = take_back(points, issued, _wished(stage, draft, original))
     if not back.points or (back.points < points and not may_owe):
         return _already_spent(points, back.points)
     posting = None
@@ -203,6 +204,17 @@ def _take_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int
     if posting is None:
         return Owed(original.holder, owed)
     return Posted(posting, original.holder, taken, debt=owed, currency_no=original.currency_no)
+
+
+def _wished(stage: _Stage, draft: Reverse, original: KeptPosting) -> dict[UUID, int]:
+    """Return how many points of each lot go back first; lots of one funder from the last one."""
+    left = dict(draft.by_funder)
+    wished: dict[UUID, int] = {}
+    for leg in reversed(original.legs):
+        funder = stage.kept_lots[leg.lot].provenance.funder_no
+        wished[leg.lot] = min(left.get(funder, 0), leg.points - leg.reversed)
+        left[funder] = left.get(funder, 0) - wished[leg.lot]
+    return wished
 
 
 def _issued_leg(stage: _Stage, leg: ReturnableLeg, *, may_owe: bool) -> IssuedLeg:

@@ -3,7 +3,7 @@
 Pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -69,16 +69,21 @@ class TakenBack(NamedTuple):
         return sum(part for _, part in (*self.taken, *self.owed))
 
 
-def take_back(points: int, legs: Sequence[IssuedLeg]) -> TakenBack:
+def take_back(
+    points: int, legs: Sequence[IssuedLeg], wished: Mapping[UUID, int] | None = None
+) -> TakenBack:
     """Return what of `points` is taken out of lots, and what of the rest is owed.
 
-    Both go from the last leg backwards, and whatever can be taken is taken before anything is owed.
-    What is neither takeable nor owable is left out, so the whole may be less than `points`.
+    First what is `wished` of each lot, then the rest: both from the last leg backwards, and
+    whatever can be taken is taken before anything is owed. What is neither takeable nor owable is
+    left out, so the whole may be less than `points`.
     """
-    taken = _from_the_last([(leg.lot, leg.takeable) for leg in legs], points)
+    wished = wished or {}
+    taken = _wished_first([(leg.lot, leg.takeable) for leg in legs], points, wished)
     parts = dict(taken)
     owable = [(leg.lot, max(leg.owable - parts.get(leg.lot, 0), 0)) for leg in legs]
-    owed = _from_the_last(owable, points - sum(parts.values()))
+    open_wishes = {lot: most - parts.get(lot, 0) for lot, most in wished.items()}
+    owed = _wished_first(owable, points - sum(parts.values()), open_wishes)
     return TakenBack(taken, owed)
 
 
@@ -118,6 +123,18 @@ def choose_legs(points: int, legs: Sequence[ReturnableLeg], order: str) -> list[
         return [(leg.lot, share) for leg, share in zip(legs, shares, strict=True) if share]
     assert order == "reverse", f"unknown order {order}"
     return _from_the_last([(leg.lot, most) for leg, most in zip(legs, left, strict=True)], points)
+
+
+def _wished_first(
+    mosts: Sequence[tuple[UUID, int]], points: int, wished: Mapping[UUID, int]
+) -> list[tuple[UUID, int]]:
+    """Share `points`, or as many as fit, first as they are `wished` and then from the last lot."""
+    wishes = [(lot, max(min(most, wished.get(lot, 0)), 0)) for lot, most in mosts]
+    first = dict(_from_the_last(wishes, points))
+    left = [(lot, most - first.get(lot, 0)) for lot, most in mosts]
+    more = dict(_from_the_last(left, points - sum(first.values())))
+    parts = [(lot, first.get(lot, 0) + more.get(lot, 0)) for lot, _ in reversed(mosts)]
+    return [(lot, part) for lot, part in parts if part]
 
 
 def _from_the_last(mosts: Sequence[tuple[UUID, int]], points: int) -> list[tuple[UUID, int]]:

@@ -21,6 +21,7 @@ from coalition.ledger.reversals import KeptPosting
 from coalition.points import purchases, returns, usage
 from coalition.points.bonuses import personal
 from coalition.points.bonuses.compiled import Rule
+from coalition.points.bonuses.evaluation import Evaluation
 from coalition.points.commands import ReturnedLine
 from coalition.points.judging import Earned, grants_of, judge
 from coalition.points.purchases import Judged, KeptBasket
@@ -194,7 +195,7 @@ class Deciding:
             if due == 0 and (book.left > 0 or before == 0):
                 raise NothingMoves(book.kept.holder, [reversed_reason(0, reason)])
         book.left -= due
-        decided = structs.replace(draft, points=due or None, reason=reason)
+        decided = structs.replace(draft, points=due or None, reason=reason, by_funder=book.given_up)
         self.drafted[position] = structs.replace(one, draft=decided)
         return decided
 
@@ -242,9 +243,19 @@ class _Book:
         self._rules = returns.rules_of_then(kept, terms, own.get(MemberId(kept.holder), ()))
         self._verdict = returns.still_earned(kept, self.gone, self._rules, terms)
 
+        self.given_up: dict[int, int] = {}
+        """What each funder had paid for and the last lines that went back took with them."""
+
     def take(self, back: Mapping[int, int]) -> None:
+        before = _by_funder(self._verdict)
         self.gone = {no: gone + back.get(no, 0) for no, gone in self.gone.items()}
         self._verdict = returns.still_earned(self.kept, self.gone, self._rules, self._terms)
+        after = _by_funder(self._verdict)
+        self.given_up = {
+            funder: points - after.get(funder, 0)
+            for funder, points in before.items()
+            if points > after.get(funder, 0)
+        }
 
     @property
     def still_earned(self) -> int:
@@ -254,6 +265,13 @@ class _Book:
     def still_used(self) -> dict[Counter, int]:
         usage_of_rest = self._verdict.usage if self._verdict else ()
         return {(use.rule_no, use.period): use.points for use in usage_of_rest}
+
+
+def _by_funder(verdict: Evaluation | None) -> dict[int, int]:
+    paid: dict[int, int] = {}
+    for share in verdict.shares if verdict else ():
+        paid[share.funder_no] = paid.get(share.funder_no, 0) + share.points
+    return paid
 
 
 def _left_of(original: KeptPosting) -> tuple[int, int]:

@@ -122,6 +122,10 @@ def test_all_that_can_be_taken_is_taken_before_anything_is_owed(
 def test_an_issue_is_taken_back_and_owed_from_its_last_leg() -> None:
     legs = [IssuedLeg(A, 4, 10), IssuedLeg(B, 2, 10), IssuedLeg(C, 3, 0)]
     assert take_back(12, legs) == ([(C, 3), (B, 2), (A, 4)], [(B, 3)])
+    # What is wished of a lot comes first, as far as it is there.
+    assert take_back(4, legs, {A: 3}) == ([(C, 1), (A, 3)], [])
+    assert take_back(4, legs, {B: 3}) == ([(C, 2), (B, 2)], [])
+    assert take_back(10, legs, {B: 3}) == ([(C, 3), (B, 2), (A, 4)], [(B, 1)])
     assert take_back(18, legs) == ([(C, 3), (B, 2), (A, 4)], [(B, 8), (A, 1)])
     assert take_back(99, legs).points == 23
     assert take_back(3, [IssuedLeg(A, 0, 0)]).points == 0

@@ -137,6 +137,26 @@ async def test_the_rest_is_judged_by_the_rules_and_standings_of_its_time(at: dat
     assert returned["points"] == 80
 
 
+async def test_what_a_returned_line_takes_back_is_taken_from_those_who_paid_for_it(
+    at: datetime,
+) -> None:
+    world = await make_world(at)
+    for category, funder in (("fruit", world.fuel), ("bread", "operator")):
+        bonus = document(
+            category,
+            effect={"kind": "bonus", "points": 20},
+            applies_to={"categories": [category]},
+            funding=[{"funder": funder, "weight": 1}],
+        )
+        await activated(bonus, at)
+    answer = await bought(world, await world.member(), [(1_000, "fruit"), (1_000, "bread")])
+    left = "SELECT points_in - points_out FROM lot ORDER BY funder_no"
+    for no, rest in ((1, [20, 10, 0]), (2, [0, 0, 0])):
+        assert (await world.ask(back(no), target=UUID(answer["posting_id"])))["points"] == 30
+        async with transaction() as connection:
+            assert [row[0] for row in await connection.fetch(left)] == rest
+
+
 async def test_part_of_a_line_goes_back_and_the_rest_of_it_later(at: datetime) -> None:
     world = await make_world(at)
     anna = await world.member()
