@@ -22,6 +22,7 @@ from coalition.ledger.accounts import Kind
 from coalition.ledger.refusals import (
     CaptureExceedsHold,
     DuplicateReceipt,
+    HolderMerged,
     HolderNotActive,
     HoldResolved,
     NotEnoughPoints,
@@ -69,7 +70,7 @@ REDEEM = "points:redeem"
 _OF_PARTNER = (PartnerSuspended, NoContract, KeyReused)
 _OF_TILL = (
     *_OF_PARTNER,
-    *(OneMemberNeeded, UnknownCard, UnknownHolder, HolderNotActive),
+    *(OneMemberNeeded, UnknownCard, UnknownHolder, HolderNotActive, HolderMerged),
     *(UnknownStore, OtherStore, StoreClosed, TimeOutOfBounds, DuplicateReceipt, NotInContract),
     VelocityExceeded,
 )
@@ -78,7 +79,10 @@ _OF_ISSUE: tuple[type[Refused], ...] = (
     *(PurchaseOrPoints, LinesExceedPurchase, NoEarningRule, TooManyPoints),
 )
 _OF_REDEEM: tuple[type[Refused], ...] = (*_OF_TILL, NotEnoughPoints, ConfirmationNeeded)
-_OF_HOLD: tuple[type[Refused], ...] = (*_OF_PARTNER, UnknownHold, HolderNotActive, HoldResolved)
+_OF_HOLD: tuple[type[Refused], ...] = (
+    *_OF_PARTNER,
+    *(UnknownHold, HolderNotActive, HolderMerged, HoldResolved),
+)
 
 _REVERSING = {Kind.ISSUE: ISSUE, Kind.REDEEM: REDEEM}
 """The scope that lets a posting of each kind be reversed: the one that lets it be made."""
@@ -232,7 +236,7 @@ def _reverse(tills: Tills) -> HotEndpoint:
         idempotent=True,
         refusals=(
             *_OF_PARTNER,
-            *(UnknownPosting, HolderNotActive, NotReversible),
+            *(UnknownPosting, HolderNotActive, HolderMerged, NotReversible),
             *(ReversalExceedsOriginal, PointsAlreadySpent),
             *(NoLines, UnknownLine, LineReversed),
         ),

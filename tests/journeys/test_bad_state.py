@@ -16,6 +16,7 @@ from coalition.federation import stores
 from coalition.kernel.database import transaction
 from coalition.kernel.identity import SCOPES
 from coalition.kernel.ids import MemberId
+from coalition.members import closing
 from coalition.members import service as members
 from tests.journeys.world import Scene, assert_refused, code_of, footprint
 from tests.support.http import ACTOR, Shop, new_client, token_of
@@ -163,12 +164,23 @@ async def test_a_till_of_one_store_acts_for_no_other(scene: Scene) -> None:
         await assert_refused(till.post(f"/v1/points/{address}", body), 403, "other_store")
 
 
-@pytest.mark.parametrize("change", [members.freeze, members.close])
+async def frozen(scene: Scene) -> None:
+    await members.freeze(MemberId(UUID(scene.member)), actor=ACTOR, at=scene.grocer.at)
+
+
+async def closed(scene: Scene) -> None:
+    """Close the member, for which the hold is let go and the points are given up."""
+    await scene.grocer.post(f"/v1/points/holds/{scene.hold}/void", {})
+    member = MemberId(UUID(scene.member))
+    await closing.close(member, actor=ACTOR, at=scene.grocer.at, forfeit_points=True)
+
+
+@pytest.mark.parametrize("become", [frozen, closed])
 async def test_points_of_a_frozen_or_closed_member_do_not_move(
-    scene: Scene, change: Callable[..., Awaitable[None]]
+    scene: Scene, become: Callable[[Scene], Awaitable[None]]
 ) -> None:
     grocer = scene.grocer
-    await change(MemberId(UUID(scene.member)), actor=ACTOR, at=grocer.at)
+    await become(scene)
     for sending in (
         grocer.post("/v1/points/issue", grocer.payment(scene.member, 5)),
         grocer.post("/v1/points/redeem", grocer.payment(scene.member, 5)),

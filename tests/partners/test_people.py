@@ -1,7 +1,13 @@
 """Members at the till: enrolled, looked up, shown as far as the relation goes."""
 
-from coalition.kernel.ids import random_id
-from tests.support.http import Coalition, Shop
+from datetime import datetime
+from uuid import UUID
+
+from coalition.kernel.ids import MemberId, random_id
+from coalition.members import merging
+from coalition.members.sealing import MemberKeys
+from server import people
+from tests.support.http import SETTINGS, Coalition, Shop
 
 PERSON = {
     "email": "asa@exempel.example",
@@ -97,3 +103,46 @@ async def test_each_scope_opens_what_it_names(coalition: Coalition, grocer: Shop
     assert (await reader.get(f"/v1/members/{member}")).status_code == 200
     refused = await reader.post("/v1/members", {"card": "97520002"})
     assert (refused.status_code, refused.json()["scope"]) == (403, "members:write")
+
+
+async def test_the_id_of_a_member_who_was_merged_leads_to_the_survivor(
+    grocer: Shop, fuel: Shop, at: datetime
+) -> None:
+    old = await grocer.new_member(card="OLD97520001")
+    new = await fuel.new_member(card="NEW97520002")
+    await grocer.issue(old, 30)
+    approval = await merging.prepare(
+        from_id=MemberId(UUID(old)),
+        into_id=MemberId(UUID(new)),
+        reason="showed both cards",
+        prepared_by="staff:anna",
+        at=at,
+    )
+    await merging.approve(
+        approval,
+        approved_by="staff:bertil",
+        keys=MemberKeys.of(SETTINGS),
+        followers=people.FOLLOWERS,
+        at=at,
+    )
+    for address in (f"/v1/members/{old}", "/v1/members?card=OLD97520001", f"/v1/members/{new}"):
+        shown = await grocer.get(address)
+        assert shown.status_code == 200, shown.text
+        assert (shown.json()["member_id"], shown.json()["balance"]) == (new, 30)
+        assert shown.json().get("merged_from") == (old if address.endswith(old) else None)
+        assert shown.json()["personal"]["cards"] == ["NEW97520002", "OLD97520001"]
+    balance = (await grocer.get(f"/v1/members/{old}/balance")).json()
+    assert (balance["member_id"], balance["balance"]) == (new, 30)
+    refused = await grocer.post("/v1/points/redeem", grocer.payment(old, 5))
+    assert (refused.status_code, refused.json()["code"]) == (409, "member_merged")
+    assert refused.json()["merged_into"] == new
+    said = {"consents": [{"purpose": "marketing", "granted": True, "text_version": "1"}]}
+    for answer in (
+        await grocer.get(f"/v1/members/{old}/consents"),
+        await grocer.post(f"/v1/members/{old}/consents", said),
+    ):
+        assert (answer.status_code, answer.json()["merged_into"]) == (409, new)
+    by_card = grocer.payment(old, 5)
+    del by_card["member_id"]
+    paid = await grocer.post("/v1/points/redeem", by_card | {"card": "OLD97520001"})
+    assert (paid.status_code, paid.json()["member_id"]) == (201, new)
