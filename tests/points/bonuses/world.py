@@ -11,7 +11,14 @@ import msgspec
 from coalition.kernel.money import Rounding
 from coalition.points.bonuses import store
 from coalition.points.bonuses.documents import RuleDocument
-from coalition.points.bonuses.evaluation import ActiveRules, Basket, Line, RuleVersion
+from coalition.points.bonuses.evaluation import (
+    ActiveRules,
+    Basket,
+    Evaluation,
+    Line,
+    RuleVersion,
+    evaluate,
+)
 from coalition.points.bonuses.store import KeptRule
 from coalition.points.rules import EarningRule, EarningRules
 
@@ -87,3 +94,30 @@ async def activated(written: RuleDocument, at: datetime) -> KeptRule:
     """Return the version that two persons have activated at `at`."""
     approval = await store.prepare(written, prepared_by="staff:anna", at=at)
     return await store.activate(approval, approved_by="staff:bertil", at=at)
+
+
+FRUIT_AND_MORE: list[Bought] = [(2000, "fruit", 3), (500, "dairy"), (700, "fruit")]
+
+
+def earned(*rules: dict[str, Any], **of_basket: Any) -> Evaluation:
+    """Return what a basket earns under rules of these fields, beside the base rate."""
+    documents = [
+        document(**{"code": f"rule-{no}", "name": f"Rule {no}"} | rule)
+        for no, rule in enumerate(rules, start=1)
+    ]
+    return evaluate(active(*documents), basket(**of_basket), {})
+
+
+def texts(found: Evaluation) -> list[tuple[int, str]]:
+    """Return the reasons without the names of their rules."""
+    return [(reason.points, reason.text) for reason in found.reasons]
+
+
+def multiplier(factor: str, **more: Any) -> dict[str, Any]:
+    """Return the fields of a rule that multiplies the base."""
+    return {"effect": {"kind": "multiplier", "factor": factor}} | more
+
+
+def bonus(points: int, **more: Any) -> dict[str, Any]:
+    """Return the fields of a rule that gives `points` a basket."""
+    return {"effect": {"kind": "bonus", "points": points}} | more
