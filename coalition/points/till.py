@@ -68,9 +68,7 @@ class Tills:
         self._clock = clock
         self._terms: Terms | None = None
         self._posts: Coalescer[Request, Answer | Refused] = Coalescer(self._post_together)
-        self._balances: Coalescer[_Wanted, BalanceAnswer | Refused] = Coalescer(
-            self._read_together
-        )
+        self._balances: Coalescer[_Wanted, BalanceAnswer | Refused] = Coalescer(self._read_together)
 
     async def post(self, request: Request) -> Answer:
         """Post one request with others that are waiting; raises its refusal."""
@@ -239,13 +237,14 @@ class Tills:
                 terms = await self.refresh_terms(connection)
                 refusals = _unknown_currencies(wanted, terms)
                 known = await holders.read_states(connection, {member for member, _ in wanted})
-                asked = {one for one in wanted if one[0] in known and one[1] not in refusals}
+                sought = await _survivors(connection, wanted, known)
+                asked = {one for one in sought if one[0] in known and one[1] not in refusals}
                 balances = await _read_balances(connection, asked, terms, at)
             return [
-                BalanceAnswer(one[0], balances[one], one[1] or UNSET)
+                BalanceAnswer(one[0], balances[one], one[1] or UNSET, known[one[0]].owes or UNSET)
                 if one in balances
                 else refusals.get(one[1], UnknownHolder())
-                for one in wanted
+                for one in sought
             ]
 
         return await retrying(lambda: _in_time(attempt()))
@@ -274,6 +273,16 @@ async def _replay_instead_of_refusing(
             known = replay(requests[position].claim, found)
             if known is not None:
                 answers[position] = known
+
+
+async def _survivors(
+    connection: Connection, wanted: list[_Wanted], known: dict[UUID, holders.Standing]
+) -> list[_Wanted]:
+    """Return `wanted` with the survivor in place of each member who was merged, now `known` too."""
+    into = {one: kept.merged_into for one, kept in known.items() if kept.merged_into is not None}
+    if into:
+        known |= await holders.read_states(connection, set(into.values()))
+    return [(into.get(member, member), code) for member, code in wanted]
 
 
 def _unknown_currencies(
