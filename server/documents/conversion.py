@@ -290,11 +290,6 @@ def _uuid(node: Node, _: inspect.UUIDType) -> UUID:
         raise _WrongError("a UUID") from None
 
 
-def _nothing(node: Node, _: inspect.NoneType) -> None:
-    if node.value is not None:
-        raise _WrongError("nothing")
-
-
 def _anything(node: Node, _: inspect.AnyType) -> Any:  # Any: as the file has it
     return node.plain()
 
@@ -310,6 +305,5 @@ _SCALARS: Final[dict[type[inspect.Type], Callable[[Node, Any], Any]]] = {  # Any
     inspect.EnumType: _choice,
     inspect.LiteralType: _literal,
     inspect.UUIDType: _uuid,
-    inspect.NoneType: _nothing,
     inspect.AnyType: _anything,
 }

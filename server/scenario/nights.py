@@ -26,11 +26,11 @@ async def pass_until(world: World, until: date | None) -> int:
     Only nights in which something falls due are gone through, each at its own instant.
     """
     end = world.at if until is None else max(world.at, midnight(until, world.zone))
-    begin, points = world.before if until is None else world.at, 0
+    points = 0
     await upkeep.let_holds_go(end)
     while (night := await _next_night(world)) is not None and night <= end:
-        # What ended before the nights that go by is booked in the first of them.
-        booked = await upkeep.expire_points(max(night, begin))
+        # What ended before the step before this one is booked now, and not in the past.
+        booked = await upkeep.expire_points(max(night, world.before))
         if not booked:
             break
         points += booked
