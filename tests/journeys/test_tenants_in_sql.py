@@ -37,6 +37,7 @@ COLUMNS = {
 POSTER_NEVER_READS = {
     *("personal_data", "member_key", "client", "client_secret", "client_key", "client_assertion"),
     *("signing_key", "revocation", "audit_log", "audit_log_head", "approval", "migration"),
+    *("guard_case", "guard_hit", "guard_sighting", "guard_batch"),
 }
 POSTER_CHANGES = {
     "holder": {"state"},
@@ -46,6 +47,7 @@ POSTER_CHANGES = {
     "purchase_line": {"returned"},
     "purchase_usage": {"kept"},
     "earning_usage": {"points"},
+    "guard_count": {"total", "part"},
     "batch": {"state", "posted", "refused", "finished_at"},
     "batch_chunk": {"records", "results"},
 }
