@@ -198,8 +198,7 @@ def _chunks(legs: Iterable[tuple[Leg, Leg]]) -> Iterator[list[tuple[Leg, Leg]]]:
             yield chunk
             chunk, points = [], pair[0][1]
         chunk.append(pair)
-    if chunk:
-        yield chunk
+    yield chunk
 
 
 def _add_pair(

@@ -111,9 +111,10 @@ def test_points_end_on_the_same_day_n_months_later_or_on_the_last_of_a_shorter_m
 def test_points_end_with_the_year_in_which_that_day_lies(
     earned_at: datetime, expiry_months: int, zone: ZoneInfo
 ) -> None:
-    terms = {"expiry_months": expiry_months, "zone": zone}
-    that_day = last_spendable_day(earned_at, rule=ExpiryRule.MONTHS, **terms)
-    last = last_spendable_day(earned_at, rule=ExpiryRule.END_OF_YEAR, **terms)
+    that_day, last = (
+        last_spendable_day(earned_at, rule=rule, expiry_months=expiry_months, zone=zone)
+        for rule in (ExpiryRule.MONTHS, ExpiryRule.END_OF_YEAR)
+    )
     assert that_day is not None
     assert last == date(that_day.year, 12, 31)
 

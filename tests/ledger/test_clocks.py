@@ -9,11 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coalition.kernel.database import Engine, retrying, transaction
-from coalition.ledger import clocks, expiry, merging, posting
+from coalition.ledger import clocks, expiry, holders, merging, posting
+from coalition.ledger.accounts import HolderState
 from coalition.ledger.clocks import Clock, months_later
-from coalition.ledger.drafts import Capture, Convert, Converted, Draft, Held, Hold, Posted
+from coalition.ledger.drafts import Capture, Convert, Converted, Draft, Held, Hold, Posted, Void
 from coalition.ledger.partitions import ensure_partition
-from coalition.ledger.refusals import NotEnoughPoints, PointsAlreadySpent
+from coalition.ledger.refusals import (
+    HolderNotActive,
+    NotEnoughPoints,
+    PointsAlreadySpent,
+    UnknownHold,
+)
 from tests.ledger.clock_world import NOON, Book, assert_books_hold, issue
 from tests.support.ledger import FUEL, GROCER, balance, open_holder, redeem, reverse, till
 
@@ -99,6 +105,17 @@ class TestOneClock:
         assert await expiry.expire(late, late.date()) == 100
         assert await expiry.expire(late, late.date()) == 0
         assert await balance(anna, late) == 7
+        await assert_books_hold()
+
+    async def test_what_is_refused_books_nothing_of_a_frozen_holder(self) -> None:
+        book, anna = await Book().open(), await open_holder(NOON)
+        await book.post([issue(anna, 100, NOON)], NOON)
+        async with transaction() as connection:
+            await holders.set_state(connection, anna, HolderState.FROZEN)
+        late = NOON + timedelta(days=300)
+        assert isinstance(await book.one(issue(anna, 1, late), late), HolderNotActive)
+        assert isinstance(await book.one(Void(anna, FUEL), late), UnknownHold)
+        assert await expiry.expire(late, late.date()) == 100
         await assert_books_hold()
 
     async def test_of_a_date_and_a_clock_the_earlier_ends_points(self) -> None:
