@@ -76,14 +76,12 @@ class Share(NamedTuple):
 async def read(
     connection: Connection, wanted: Iterable[tuple[UUID, Collection[Counter]]]
 ) -> dict[tuple[UUID, Counter], int]:
-    """Return where the wanted counters of members stand; one that is left out stands at zero."""
+    """Return where the wanted counters (at least one) stand; one that is left out is at zero."""
     rows = {
         (bucket_of(member), member, rule_no, period)
         for member, counters in wanted
         for rule_no, period in counters
     }
-    if not rows:
-        return {}
     found = await connection.fetch(_READ, *zip(*rows, strict=True))
     return {(row[0], (row[1], row[2])): row[3] for row in found}
 

@@ -60,6 +60,8 @@ async def test_a_quote_tells_what_is_left_of_a_cap_and_uses_nothing(at: datetime
     quotes = [await world.tills.quote(world.grocer, None, wanted) for _ in range(2)]
     answer = await world.ask(purchase(world, anna))
     assert [quote.points for quote in quotes] == [30, 30]
+    nobody = QuoteBody(purchase=wanted.purchase)
+    assert (await world.tills.quote(world.grocer, None, nobody)).points == 40
     assert [reason.text for reason in quotes[0].reasons] == [
         reason["text"] for reason in answer["reasons"]
     ]

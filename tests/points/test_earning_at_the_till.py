@@ -15,7 +15,12 @@ from coalition.points import history
 from coalition.points.bonuses import personal
 from coalition.points.bonuses.personal import EarningBonus
 from coalition.points.commands import IssueBody, Purchase, PurchaseLine, QuoteBody
-from coalition.points.refusals import LinesExceedPurchase, NoEarningRule, PurchaseOrPoints
+from coalition.points.refusals import (
+    LinesExceedPurchase,
+    NoEarningRule,
+    PurchaseOrPoints,
+    TooManyPoints,
+)
 from tests.points.bonuses.world import activated, document
 from tests.points.world import TERMS, World, make_world, receipt
 
@@ -180,6 +185,33 @@ async def test_a_rule_stands_in_for_a_missing_base_rate(at: datetime) -> None:
     await activated(document("euro", effect=rate, applies_to={"currency": "EUR"}), at)
     answer = await world.ask(command)
     assert answer["points"] == 10
+
+
+async def test_points_that_the_partner_names_are_left_alone_by_rules(at: datetime) -> None:
+    world = await make_world(at)
+    await activated(document("ten"), at)
+    anna = await world.member()
+    answer = await world.ask(IssueBody("r1", at, member_id=anna, points=5))
+    assert (answer["points"], answer["reasons"][0]["rule"]) == (5, "given")
+    with_lines = purchase(world, anna, None, [(1, "a")], points=5)
+    assert isinstance(await world.ask(with_lines), PurchaseOrPoints)
+
+
+async def test_a_currency_that_neither_rate_nor_rule_knows_earns_nothing_by_refusal(
+    at: datetime,
+) -> None:
+    world = await make_world(at)
+    await activated(document("ten", applies_to={"currency": "SEK"}), at)
+    yen = Purchase(amount_minor=500, currency="JPY")
+    command = IssueBody("r1", at, member_id=await world.member(), purchase=yen)
+    assert isinstance(await world.ask(command), NoEarningRule)
+
+
+async def test_rules_may_not_give_more_points_than_a_posting_moves(at: datetime) -> None:
+    world = await make_world(at)
+    await activated(document("much", effect={"kind": "multiplier", "factor": "1000"}), at)
+    command = purchase(world, await world.member(), 10**12)
+    assert isinstance(await world.ask(command), TooManyPoints)
 
 
 async def test_what_the_base_rate_alone_decides_leaves_no_trace_of_rules(at: datetime) -> None:
