@@ -17,6 +17,7 @@ from coalition.members.standings import StandingKind
 from coalition.points import adjusting, debts
 from coalition.points.bonuses import store
 from coalition.points.debts import Act
+from coalition.points.guards import rulebook
 from server import people, upkeep
 from server.scenario import nights
 from server.scenario.founding import ACTOR, SECOND, midnight
@@ -28,6 +29,7 @@ from server.scenario.staff_steps import (
     Erase,
     Expire,
     Freeze,
+    Guard,
     Merge,
     Rate,
     Recover,
@@ -78,6 +80,14 @@ async def _rules(world: World, step: Rules, n: int) -> Done:
         approval = await store.prepare(step.rules, prepared_by=ACTOR, at=world.at)
         kept = await store.activate(approval, approved_by=SECOND, at=world.at)
     return Done(f"the rule {kept.code} has its version {kept.version}: {step.rules.name}")
+
+
+async def _guard(world: World, step: Guard, n: int) -> Done:
+    del n
+    async with transaction():
+        approval = await rulebook.propose(step.guard, prepared_by=ACTOR, at=world.at)
+        await rulebook.approve(approval, approved_by=SECOND, at=world.at)
+    return Done(f"the guard {step.guard.name} is active")
 
 
 async def _adjust(world: World, step: Adjust, n: int) -> Done:
@@ -227,6 +237,7 @@ ACTS: Final[dict[type[Any], Callable[[World, Any, int], Awaitable[Done]]]] = {  
     Advance: _advance,
     Contract: _contract,
     Rules: _rules,
+    Guard: _guard,
     Adjust: _adjust,
     Recover: _recover,
     WriteOff: _write_off,

@@ -20,11 +20,12 @@ from coalition.federation.terms import (
 from coalition.kernel.errors import Refused
 from coalition.kernel.money import AMOUNT_MINOR_MAX, CURRENCIES, exponent
 from coalition.points.bonuses.checking import Known, complaints
+from coalition.points.guards.documents import ENFORCING, checked
 from server.documents import Node, Problem
 from server.documents.nodes import Path
 from server.scenario.founding import earning_of, midnight
 from server.scenario.names import OWN_POINTS
-from server.scenario.staff_steps import Advance, Contract, Rules
+from server.scenario.staff_steps import Advance, Contract, Guard, Rules
 from server.scenario.story import Story
 from server.scenario.terms import ContractPart, terms_of
 from server.scenario.till_steps import AtTill, Issue
@@ -37,6 +38,7 @@ def problems(story: Story, root: Node) -> list[Problem]:
         found += _partners(story)
         found += _currencies(story)
         found += _rules(story)
+        found += _guards(story)
         found += _members(story)
         found += _steps(story)
         found += _times(story)
@@ -116,6 +118,19 @@ def _rules(story: Story) -> _Complaints:
         if isinstance(step, Rules):
             for where, text in complaints(step.rules, known):
                 yield ("steps", position, "rules", *where), text
+
+
+def _guards(story: Story) -> _Complaints:
+    for position, step in enumerate(story.steps):
+        if isinstance(step, Guard):
+            path = ("steps", position, "guard")
+            if step.guard.mode not in ENFORCING:
+                text = "in a story a guard is one that confirms or refuses; the others watch later"
+                yield (*path, "mode"), text
+            try:
+                checked(step.guard)
+            except Refused as refusal:
+                yield path, refusal.detail
 
 
 def _catalogue(story: Story) -> Catalogue:

@@ -12,6 +12,7 @@ from msgspec import Meta
 from coalition.kernel.money import POINTS_MAX
 from coalition.kernel.web.fields import LongText, PointsAmount
 from coalition.points.bonuses.documents import RuleDocument
+from coalition.points.guards.documents import GuardDocument
 from server.scenario.names import Name, PointCurrency, Word
 from server.scenario.terms import ContractPart
 from server.scenario.till_steps import Happening
@@ -46,6 +47,12 @@ class Rules(Happening, frozen=True, kw_only=True, tag="rules"):
     """A new earning rule, or a new version of one; it is written as in a rule file."""
 
     rules: RuleDocument
+
+
+class Guard(Happening, frozen=True, kw_only=True, tag="guard"):
+    """A new guard of the tills, or a new version of one; it is written as in a guard file."""
+
+    guard: GuardDocument
 
 
 class Adjust(Happening, frozen=True, kw_only=True, tag="adjust"):

@@ -10,6 +10,7 @@ from server.scenario.staff_steps import (
     Erase,
     Expire,
     Freeze,
+    Guard,
     Merge,
     Rate,
     Recover,
@@ -26,6 +27,7 @@ StaffStep = (
     | Advance
     | Contract
     | Rules
+    | Guard
     | Adjust
     | Recover
     | WriteOff

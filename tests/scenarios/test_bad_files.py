@@ -360,3 +360,12 @@ def test_names_in_a_step_of_a_later_package_are_not_judged() -> None:
     assert of_steps("do: transfer, from: anna, to: carl, points: 100") == [
         f"line {_FIRST}: steps[0].do: transfer is not there yet; leave the step out"
     ]
+
+
+def test_a_guard_of_a_story_confirms_or_refuses_and_fits_together() -> None:
+    guard = "name: many, measure: redemptions, subject: [member], most: 3"
+
+    report, window = of_steps(f"do: guard, guard: {{{guard}}}")[::-1]
+
+    assert report.startswith(f"line {_FIRST}: steps[0].guard.mode: in a story a guard is one that")
+    assert window.startswith(f"line {_FIRST}: steps[0].guard: ")
