@@ -16,6 +16,7 @@ from coalition.kernel import outbox
 from coalition.kernel.database import Connection, pending_migrations, transaction
 from coalition.kernel.jobs import backlog
 from coalition.kernel.settings import KNOWN, PREFIX, Settings
+from coalition.members.privacy import unfinished
 from partners.batches.queries import not_done
 from server.apps import APPS
 
@@ -23,6 +24,7 @@ CLOCKS_DIFFER_S: Final = 30
 FREE_BYTES: Final = 1_000_000_000
 LATE_S: Final = 300
 BATCH_TAKES_MOST: Final = timedelta(hours=1)
+ERASURE_TAKES_MOST: Final = timedelta(days=1)
 
 _SECRETS: Final = frozenset({"database_url", "blind_index_key", "master_key"})
 
@@ -58,6 +60,7 @@ async def examine(settings: Settings, environ: Mapping[str, str], at: datetime) 
         findings.append(await _events(connection, at))
         findings.append(await _jobs(connection, at))
         findings.append(await _batches(connection, at))
+        findings.append(await _erasures(connection, at))
     if settings.data_directory is not None:
         findings.append(_disk(settings.data_directory))
     return findings
@@ -144,6 +147,13 @@ async def _batches(connection: Connection, at: datetime) -> Finding:
         found=f"{number} not done, the oldest for {age.total_seconds():.0f} s",
         mend=mend if late else "",
     )
+
+
+async def _erasures(connection: Connection, at: datetime) -> Finding:
+    number, oldest = await unfinished(connection)
+    late = oldest is not None and at - oldest > ERASURE_TAKES_MOST
+    mend = "ask again: `coalition member erase` says what it waits for; or run a worker"
+    return Finding("erasures", ok=not late, found=f"{number} not done", mend=mend if late else "")
 
 
 def _disk(directory: Path) -> Finding:

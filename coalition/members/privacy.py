@@ -85,6 +85,10 @@ FROM erasure WHERE $1::uuid IS NULL OR (bucket = $2 AND member_id = $1)
 ORDER BY asked_at, member_id
 """
 
+_UNFINISHED = """
+SELECT count(*) AS number, min(asked_at) AS oldest FROM erasure WHERE finished_at IS NULL
+"""
+
 _IS_DONE = """
 SELECT EXISTS (SELECT FROM erasure_step WHERE bucket = $1 AND member_id = $2 AND step = $3)
 """
@@ -197,6 +201,12 @@ async def list_all() -> list[Erasure]:
     async with transaction() as connection:
         rows = await connection.fetch(_READ, None, None)
     return [msgspec.convert(dict(row), Erasure) for row in rows]
+
+
+async def unfinished(connection: Connection) -> tuple[int, datetime | None]:
+    """Return how many erasures are not done, and when the oldest of them was asked for."""
+    number, oldest = await connection.fetchrow(_UNFINISHED)
+    return number, oldest
 
 
 async def erase(member_id: MemberId, keepers: Sequence[Keeper], *, at: datetime) -> None:

@@ -175,6 +175,29 @@ def test_a_member_gets_a_copy_and_is_then_forgotten(
     ]
 
 
+def test_the_doctor_names_an_erasure_that_nobody_does(data: Path, member: str) -> None:
+    def found() -> Any:  # Any: JSON
+        (finding,) = (
+            one
+            for one in within("doctor", "--data", data, "--json").document["findings"]
+            if one["check"] == "erasures"
+        )
+        return finding["ok"], finding["found"]
+
+    async def long_ago(_: Settings) -> None:
+        async with transaction() as connection:
+            await connection.execute("UPDATE erasure SET asked_at = asked_at - interval '2 days'")
+
+    assert found() == (True, "0 not done")
+    asking = ("--reason", "a letter", "--by", "Anna", "--data", data)
+    within("member", "erase", member, *asking, "--later")
+    assert found() == (True, "1 not done")
+    do(Place(environ={}, data=data), long_ago)
+    assert found() == (False, "1 not done")
+    within("member", "erase", member, *asking)
+    assert found() == (True, "0 not done")
+
+
 def enrolled(data: Path, card: str) -> str:
     """Return a further member with this card."""
 
