@@ -15,7 +15,7 @@ from coalition.kernel.ids import bucket_of
 
 _COLUMNS = """
 SELECT bucket, id, kind, holder, partner_no, store_no, receipt, occurred_at, committed_at, points,
-       direction, reverses, linked, purchase_minor, purchase_currency, rule_no, reason,
+       direction, currency_no, reverses, linked, purchase_minor, purchase_currency, rule_no, reason,
        (SELECT coalesce(sum(reversed), 0) FROM reversed_leg
         WHERE reversed_leg.bucket = posting.bucket AND reversed_leg.posting = posting.id)
 FROM posting
@@ -69,7 +69,7 @@ _KIND = "SELECT kind FROM posting WHERE bucket = $1 AND id = $2 AND partner_no =
 
 _HOLD = """
 SELECT id, holder, store_no, receipt, points, state, occurred_at, made_at, expires_at, resolved_at,
-       posting
+       posting, currency_no
 FROM hold WHERE bucket = $1 AND id = $2 AND partner_no = $3
 """
 
@@ -96,6 +96,7 @@ class Recorded(NamedTuple):
     committed_at: datetime
     points: int
     direction: int
+    currency_no: int
     reverses: UUID | None
     linked: UUID | None
     purchase_minor: int | None
@@ -120,6 +121,7 @@ class RecordedHold(NamedTuple):
     expires_at: datetime
     resolved_at: datetime | None
     posting: UUID | None
+    currency_no: int
 
 
 async def read_posting(

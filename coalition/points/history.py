@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.database.transactions import TENANT_ROLE
@@ -15,7 +16,7 @@ from coalition.ledger.posting import POSTER_ROLE
 from coalition.ledger.refusals import UnknownHold, UnknownPosting
 from coalition.ledger.register import Recorded, RecordedHold
 from coalition.points import purchases
-from coalition.points.commands import Purchase
+from coalition.points.commands import PointCurrencyTold, Purchase
 from coalition.points.purchases import KeptLine
 from coalition.points.rules import Reason, reversed_reason, spent_reason, why_earned
 from coalition.points.terms import Terms
@@ -111,6 +112,7 @@ class PostingView(msgspec.Struct, frozen=True, kw_only=True):
     reversed_points: int
     lines: list[BoughtLine] | None = None
     """The purchase's lines, where the till sent any."""
+    point_currency: PointCurrencyTold = UNSET
 
 
 class PostingPage(msgspec.Struct, frozen=True):
@@ -134,6 +136,7 @@ class HoldView(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     resolved_at: datetime | None
     posting_id: UUID | None
+    point_currency: PointCurrencyTold = UNSET
 
 
 async def show_posting(posting: UUID, *, partner_no: int, terms: Terms) -> PostingView:
@@ -239,6 +242,7 @@ async def show_hold(hold: UUID, *, partner_no: int, terms: Terms, at: datetime) 
         expires_at=kept.expires_at,
         resolved_at=kept.resolved_at,
         posting_id=kept.posting,
+        point_currency=_currency_code(kept.currency_no, terms),
     )
 
 
@@ -293,6 +297,7 @@ def _posting_view(
         linked=recorded.linked,
         reversed_points=recorded.reversed,
         lines=[BoughtLine(*line) for line in lines] if lines else None,
+        point_currency=_currency_code(recorded.currency_no, terms),
     )
 
 
@@ -311,6 +316,13 @@ def _reason(recorded: Recorded, bought: Purchase | None, terms: Terms) -> Reason
             return Reason("expiry", recorded.points, recorded.reason or _WHY[kind])
         case _:
             return Reason(_KINDS[kind].value, recorded.points, recorded.reason or _WHY[kind])
+
+
+def _currency_code(currency_no: int, terms: Terms) -> PointCurrencyTold:
+    """Return the code of a point currency; nothing where it is the coalition's own."""
+    if currency_no == terms.catalogue.coalition.point_currency_no:
+        return UNSET
+    return terms.catalogue.currency_by_no(currency_no).code
 
 
 def _issuer_id(issuer_no: int, terms: Terms) -> UUID | None:

@@ -1,11 +1,18 @@
 """Point currencies at the till: issued, spent, asked for and exchanged."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from coalition.federation import contracts, currencies, rates
+from coalition.kernel.database import transaction
+from coalition.ledger import posting
+from coalition.ledger.refusals import NotEnoughPoints
+from coalition.points.commands import Asked, PostingAnswer, RedeemBody
+from partners.batches.lines import LineDecoder, columns_of
+from partners.batches.splitting import CSV
 from tests.support.http import ACTOR, TERMS, Coalition, Shop
 
 
@@ -60,6 +67,8 @@ async def test_points_of_its_own_are_spent_at_the_partner_alone(coalition: Coali
     address = f"/v1/points/holds/{held.json()['hold_id']}/capture"
     captured = await fuel.post(address, {"points": 5})
     assert (captured.json()["point_currency"], captured.json()["balance"]) == ("MILES", 65)
+    kept = await fuel.get(f"/v1/points/holds/{held.json()['hold_id']}")
+    assert kept.json()["point_currency"] == "MILES"
     foreign = await coalition.grocer.post(
         "/v1/points/redeem", coalition.grocer.payment(member, 1, point_currency="MILES")
     )
@@ -112,6 +121,10 @@ async def test_a_conversion_takes_points_and_gives_others(coalition: Coalition) 
     assert (back.status_code, back.json()["code"]) == (409, "not_reversible")
     shown = await fuel.get(f"/v1/postings/{told['posting_id']}")
     assert shown.json()["kind"] == "conversion"
+    assert shown.json()["linked"] == told["into_posting_id"]
+    assert "point_currency" not in shown.json()
+    other = await fuel.get(f"/v1/postings/{told['into_posting_id']}")
+    assert other.json()["point_currency"] == "MILES"
 
 
 @pytest.mark.parametrize(
@@ -138,6 +151,61 @@ async def test_conversions_that_cannot_be_are_refused(
     answer = await fuel.post("/v1/points/convert", body)
     assert answer.json()["code"] == code
     assert await coalition.grocer.balance(member) == 100
+
+
+async def test_who_takes_no_points_converts_none(coalition: Coalition) -> None:
+    fuel = coalition.fuel
+    await let_issue_miles(coalition, fuel)
+    await agree(coalition, 5, 2)
+    member = await fuel.new_member()
+    at = coalition.clock.now()
+    approval = await contracts.prepare(
+        partner_no=coalition.grocer.partner.no,
+        terms=msgspec.structs.replace(TERMS, accepts=False),
+        valid_from=at.date(),
+        prepared_by=ACTOR,
+        at=at,
+    )
+    await contracts.sign(approval, approved_by="staff:other", at=at)
+    grocer = coalition.grocer
+    body = grocer.payment(member, 50) | {"from": "POINT", "to": "MILES"}
+    answer = await grocer.post("/v1/points/convert", body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_in_contract")
+
+
+async def test_lines_of_a_batch_name_their_point_currency(coalition: Coalition) -> None:
+    fuel = coalition.fuel
+    await let_issue_miles(coalition, fuel)
+    member = await fuel.new_member()
+    await fuel.issue(member, 100)
+    tills = coalition.tills
+    lines = [
+        RedeemBody(
+            receipt=f"line-{code}",
+            occurred_at=coalition.clock.now(),
+            points=10,
+            member_id=UUID(member),
+            point_currency=code,
+        )
+        for code in ("MILES", None)
+    ]
+    asked = [Asked(fuel.partner.no, 1, None, line) for line in lines]
+    async with transaction(posting.PINNED_FOR_LINES, role=posting.POSTER_ROLE) as connection:
+        first, second = await tills.post_lines(connection, asked, coalition.clock.now())
+    assert isinstance(first, PostingAnswer)
+    assert first.point_currency == "MILES"
+    assert isinstance(second, NotEnoughPoints)
+
+
+def test_a_row_of_a_batch_has_a_column_for_its_point_currency() -> None:
+    columns = columns_of(b"kind,receipt,occurred_at,points,point_currency")
+    decoder = LineDecoder(CSV, columns)
+    named, unnamed = decoder.decode(
+        [b"redeem,r1,2026-11-21T12:00:00Z,5,MILES", b"redeem,r2,2026-11-21T12:00:00Z,5,"]
+    )
+    assert isinstance(named, RedeemBody)
+    assert isinstance(unnamed, RedeemBody)
+    assert (named.point_currency, unnamed.point_currency) == ("MILES", None)
 
 
 async def test_a_conversion_needs_the_scope_of_redemptions(coalition: Coalition) -> None:
