@@ -160,6 +160,8 @@ class _Conversion:
             return self._note(node.line, path, f"expected keys and values{_but(node)}")
         if wanted.min_length is not None and len(node.value) < wanted.min_length:
             self._note(node.line, path, f"has at least {wanted.min_length} entries")
+        if wanted.max_length is not None and len(node.value) > wanted.max_length:
+            self._note(node.line, path, f"has at most {wanted.max_length} entries")
         values = {}
         for key, item in node.value.items():
             name = Node(node.key_lines[key], key, text=key)
@@ -211,9 +213,14 @@ def _text(node: Node, wanted: inspect.StrType) -> str:
         )
     if wanted.pattern is not None and not re.search(wanted.pattern, node.value):
         raise _WrongError(f"text of the form {wanted.pattern}")
-    if not node.value.isprintable():
-        raise _WrongError("printable text in one line")
+    if wanted.pattern is None and not _is_plain(node.value):
+        raise _WrongError("text without control characters")
     return node.value
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether a text shows all that it has in it; it may have several lines."""
+    return all(character.isprintable() or character in "\n\t" for character in text)
 
 
 def _whole(node: Node, wanted: inspect.IntType) -> int:

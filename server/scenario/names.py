@@ -19,7 +19,10 @@ Name = Annotated[
         description="a name of the story: letters, digits, _, . and -",
     ),
 ]
-Word = Annotated[str, Meta(min_length=1, max_length=60)]
+Word = Annotated[
+    str,
+    Meta(pattern=r"^\S(.*\S)?$", max_length=60, description="words in one line, to 60 characters"),
+]
 PointCurrency = Annotated[
     str,
     Meta(pattern=r"^[A-Z]{3,12}$", max_length=12, description="a code of 3 to 12 capitals"),

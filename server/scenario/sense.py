@@ -1,7 +1,7 @@
 """What types cannot say of a story: contracts that could be signed, issues that name one thing."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -28,13 +28,13 @@ from server.scenario.names import OWN_POINTS
 from server.scenario.staff_steps import Advance, Contract, Guard, Rules
 from server.scenario.story import Story
 from server.scenario.terms import ContractPart, terms_of
-from server.scenario.till_steps import AtTill, Issue
+from server.scenario.till_steps import AtTill, Issue, Redeem
 
 
 def problems(story: Story, root: Node) -> list[Problem]:
     """Return what is wrong with a story whose types and names are right."""
-    found = list(_coalition(story))
-    if not found:  # without a currency and a zone nothing else can be judged
+    found = [*_coalition(story), *_days(story)]
+    if not found:  # without a currency, a zone and days of ours nothing else can be judged
         found += _partners(story)
         found += _currencies(story)
         found += _rules(story)
@@ -46,6 +46,9 @@ def problems(story: Story, root: Node) -> list[Problem]:
 
 
 _Complaints = Iterator[tuple[Path, str]]
+
+_FIRST_BIRTH = date(1900, 1, 1)
+_RECEIPT_MOST = 64
 
 
 def _coalition(story: Story) -> _Complaints:
@@ -65,9 +68,37 @@ def _zone(timezone: str | None, path: Path) -> _Complaints:
             yield path, refusal.detail
 
 
+def _days(story: Story) -> _Complaints:
+    """Find days and instants that lie outside the years in which a coalition lives."""
+    for name, member in story.members.items():
+        if member is not None:
+            for field in ("joined", "born"):
+                yield from _day(getattr(member, field), ("members", name, field))
+            last = member.joined or (story.steps[0].at.date() if story.steps else None)
+            if member.born is not None and last is not None and last < member.born:
+                yield (
+                    ("members", name, "born"),
+                    "lies after the day of joining; write one before it",
+                )
+    for position, step in enumerate(story.steps):
+        for field in ("at", "occurred_at", "until", "expires"):
+            yield from _day(getattr(step, field, None), ("steps", position, field))
+
+
+def _day(moment: date | None, path: Path) -> _Complaints:
+    if moment is not None:
+        first = _FIRST_BIRTH if path[-1] == "born" else rules.FIRST_DAY
+        day = moment.date() if isinstance(moment, datetime) else moment
+        if not first <= day <= rules.LAST_DAY:
+            yield path, f"lies outside the years of a coalition; write {first} to {rules.LAST_DAY}"
+
+
 def _partners(story: Story) -> _Complaints:
     for name, partner in story.partners.items():
         path = ("partners", name)
+        for position, code in enumerate(partner.stores):
+            if code in partner.stores[:position]:
+                yield (*path, "stores", position), f"the store {code} stands here twice; remove one"
         yield from _contract(story, partner.contract, (*path, "contract"))
         yield from _point_currency(story, name, partner.contract, (*path, "contract"))
         if partner.earning is not None:
@@ -111,7 +142,14 @@ def _point_currency(story: Story, partner: str, contract: ContractPart, path: Pa
 
 def _rules(story: Story) -> _Complaints:
     known = Known.of(_catalogue(story))
+    codes: set[str] = set()
     for position, document in enumerate(story.earning_rules):
+        if document.code in codes:
+            text = (
+                f"{document.code} stands here twice; its next version is a step with the verb rules"
+            )
+            yield ("earning_rules", position, "code"), text
+        codes.add(document.code)
         for where, text in complaints(document, known):
             yield ("earning_rules", position, *where), text
     for position, step in enumerate(story.steps):
@@ -173,9 +211,17 @@ def _steps(story: Story) -> _Complaints:
             if step.store is not None and step.store not in partner.stores:
                 known = ", ".join(partner.stores) or "none"
                 yield (*path, "store"), f"{step.partner} has no such store; it has {known}"
+            longest = len(f"{step.receipt or ''}-{repeat}") if (repeat := _repeat(step)) > 1 else 0
+            if longest > _RECEIPT_MOST:
+                text = f"its repetitions have longer numbers than {_RECEIPT_MOST} characters"
+                yield (*path, "receipt"), text
             if isinstance(step, Issue):
                 currency = partner.contract.currency or story.coalition.currency
                 yield from _issue(step, path, currency)
+
+
+def _repeat(step: AtTill) -> int:
+    return step.repeat if isinstance(step, Issue | Redeem) else 1
 
 
 def _times(story: Story) -> _Complaints:

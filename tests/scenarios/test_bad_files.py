@@ -369,3 +369,71 @@ def test_a_guard_of_a_story_confirms_or_refuses_and_fits_together() -> None:
 
     assert report.startswith(f"line {_FIRST}: steps[0].guard.mode: in a story a guard is one that")
     assert window.startswith(f"line {_FIRST}: steps[0].guard: ")
+
+
+def test_days_lie_in_the_years_of_a_coalition() -> None:
+    content = """\
+    coalition: {currency: EUR}
+    partners:
+      A: {contract: {valid_from: 2026-01-01, issue_price: "0", redemption_price: "0"}}
+    members:
+      old: {born: 1899-12-31, joined: 1999-12-31}
+      young: {born: 2026-03-02, joined: 2026-03-01}
+    steps:
+      - {at: 2026-03-01T12:00:00Z, do: advance, until: 9999-12-31}
+      - {at: 2100-01-01T12:00:00Z, do: expire}
+    """
+
+    assert problems(textwrap.dedent(content)) == [
+        (
+            "line 5: members.old.born: lies outside the years of a coalition; "
+            "write 1900-01-01 to 2099-12-31"
+        ),
+        (
+            "line 5: members.old.joined: lies outside the years of a coalition; "
+            "write 2000-01-01 to 2099-12-31"
+        ),
+        "line 6: members.young.born: lies after the day of joining; write one before it",
+        (
+            "line 8: steps[0].until: lies outside the years of a coalition; "
+            "write 2000-01-01 to 2099-12-31"
+        ),
+        (
+            "line 9: steps[1].at: lies outside the years of a coalition; "
+            "write 2000-01-01 to 2099-12-31"
+        ),
+    ]
+
+
+def test_what_would_only_fail_while_running_is_refused_before() -> None:
+    content = """\
+    coalition: {currency: EUR}
+    partners:
+      A:
+        contract: {valid_from: 2026-01-01, issue_price: "0", redemption_price: "0"}
+        stores: [s1, s1]
+    members: {bo: {tier: " gold"}}
+    earning_rules:
+      - {code: fifty, name: Fifty, effect: {kind: bonus, points: 50}}
+      - {code: fifty, name: Fifty, effect: {kind: bonus, points: 60}}
+    steps:
+      - at: 2026-03-01T12:00:00Z
+        do: redeem
+        partner: A
+        member: bo
+        points: 1
+        repeat: 10
+        receipt: RECEIPT
+    """
+    story = textwrap.dedent(content).replace("RECEIPT", "r" * 62)
+
+    (tier,) = problems(story)
+    assert tier.startswith("line 6: members.bo.tier: expected ")
+    assert problems(story.replace('" gold"', "gold")) == [
+        "line 5: partners.A.stores[1]: the store s1 stands here twice; remove one",
+        (
+            "line 9: earning_rules[1].code: fifty stands here twice; "
+            "its next version is a step with the verb rules"
+        ),
+        "line 17: steps[0].receipt: its repetitions have longer numbers than 64 characters",
+    ]

@@ -164,7 +164,10 @@ class _Everything(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     number_or_word: Annotated[int, Meta(ge=1)] | str = 1
     one: UUID | None = None
     shapes: Annotated[tuple[_Dot | _Box, ...], Meta(max_length=2)] = ()
-    names: dict[Annotated[str, Meta(max_length=3)], int] | None = None
+    names: (
+        Annotated[dict[Annotated[str, Meta(max_length=3)], int], Meta(min_length=1, max_length=2)]
+        | None
+    ) = None
     words: Annotated[list[str], Meta(min_length=1)] | None = None
     even: _Even | None = None
     anything: Any = None  # Any: on purpose
@@ -215,7 +218,7 @@ def test_values_become_what_their_types_say() -> None:
         ("text: [a]", "text: expected text, and this is a list"),
         ("text: 12", 'text: expected text; write it in quotes: "12"'),
         ("text:", "text: expected text, and there is nothing"),
-        ('text: "a\\nb"', "text: expected printable text in one line, and this is 'a\\nb'"),
+        ('text: "a\\eb"', "text: expected text without control characters, and this is 'a\\x1bb'"),
         ("form: A1", "form: expected text of the form ^[a-z]+$ (small letters), and this is 'A1'"),
         ("number: x", "number: expected a number, and this is 'x'"),
         ("number: true", "number: expected a number, and this is 'true'"),
@@ -244,6 +247,8 @@ def test_values_become_what_their_types_say() -> None:
         ("names: [1]", "names: expected keys and values, and this is a list"),
         ("names: {long: 1}", "names.long: expected 0 to 3 characters, and this is 'long'"),
         ("names: {a: x}", "names.a: expected a whole number, and this is 'x'"),
+        ("names: {}", "names: has at least 1 entries"),
+        ("names: {a: 1, b: 2, c: 3}", "names: has at most 2 entries"),
         ("words: []", "words: has at least 1 items"),
         ("even: {of: 1}", "even: of is even"),
         ("even: 1", "even: expected keys and values, and this is '1'"),
@@ -252,6 +257,10 @@ def test_values_become_what_their_types_say() -> None:
 )
 def test_a_wrong_value_is_refused_with_what_would_be_right(content: str, complaint: str) -> None:
     assert wrong(content) == [f"line 1: {complaint}"]
+
+
+def test_a_text_may_have_several_lines() -> None:
+    assert made("text: |\n  a\n  b\n").text == "a\nb\n"
 
 
 def test_a_list_that_is_too_long_is_refused() -> None:
