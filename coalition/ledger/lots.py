@@ -54,15 +54,12 @@ ENDED = f"""(
 # The ids of a holder's lots begin with the day they end, so those that have ended are not read at
 # all, unless expiry is suspended for the holder.
 _ASKED = """
-CROSS JOIN LATERAL (
-    SELECT coalesce(expiry_suspended_until >= $1, false) AS suspended
-    FROM (SELECT) AS one LEFT JOIN holder
-         ON holder.bucket = given.bucket AND holder.id = given.holder
-    OFFSET 0) AS kept
-CROSS JOIN LATERAL (
-    SELECT CASE WHEN kept.suspended THEN given.lowest ELSE given.spendable END AS first
-    OFFSET 0) AS range
+LEFT JOIN LATERAL (
+    SELECT expiry_suspended_until >= $1 AS suspended FROM holder
+    WHERE holder.bucket = given.bucket AND holder.id = given.holder
+    OFFSET 0) AS kept ON true
 """
+_FIRST = "CASE WHEN kept.suspended THEN given.lowest ELSE given.spendable END"
 _LIVE = f"""(lot.clock_no = 0 OR kept.suspended OR {_CLOCK} < $1 IS NOT TRUE)"""
 
 # One lot at a time in spending order until the wanted points are covered: a shopper's first lot
@@ -76,7 +73,7 @@ CROSS JOIN LATERAL (
     WITH RECURSIVE walk (id, available, covered) AS (
         (SELECT lot.id, points_in - points_out - held, points_in - points_out - held
          FROM lot
-         WHERE lot.bucket = given.bucket AND lot.id >= range.first AND lot.id <= given.last
+         WHERE lot.bucket = given.bucket AND lot.id >= {_FIRST} AND lot.id <= given.last
            AND lot.holder = given.holder AND lot.currency_no = $2 AND points_in > points_out + held
            AND {_LIVE}
          ORDER BY lot.bucket, lot.id LIMIT 1)
@@ -104,7 +101,7 @@ WHERE lot.bucket = taken.bucket AND lot.id = taken.id
 _BALANCES = f"""
 SELECT given.holder, (
     SELECT coalesce(sum(points_in - points_out - held), 0)::int8 FROM lot
-    WHERE lot.bucket = given.bucket AND lot.id >= range.first AND lot.id <= given.last
+    WHERE lot.bucket = given.bucket AND lot.id >= {_FIRST} AND lot.id <= given.last
       AND lot.holder = given.holder AND lot.currency_no = $2 AND {_LIVE})
 FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[])
      AS given (bucket, holder, lowest, spendable, last)
