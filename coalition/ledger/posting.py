@@ -152,7 +152,9 @@ async def post(
         await _run_stage(connection, batch, stage)
         if clocks:
             await _start_clocks(connection, batch, clocks, stage)
-    if clocks:
+        if lapsed:
+            await _set_clocks_back(connection, batch, clocks)
+    if clocks and not lapsed:
         await _set_clocks_back(connection, batch, clocks)
     await journal.write(connection)
     await _give_back_receipts(connection, batch, claims)
@@ -223,7 +225,10 @@ async def _start_clocks(
 
 
 async def _set_clocks_back(connection: Connection, batch: Batch, clocks: Sequence[Clock]) -> None:
-    """Let what was issued and redeemed count as activity."""
+    """Let what was issued and redeemed so far count as activity.
+
+    For those whose clock had lapsed that is at once: points may return under it in the same batch.
+    """
     activities = {
         Activity(holder, currency_no, kind)
         for kind, holder, currency_no in batch.journal.moves()

@@ -1,36 +1,35 @@
 """Clocks amid a batch: what comes later in it sees what came before."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from coalition.kernel.database import transaction
-from coalition.ledger import clocks, posting
-from coalition.ledger.drafts import Draft, Grant, Issue, Posted
-from coalition.ledger.partitions import ensure_partition
-from tests.support.ledger import GROCER, balance, open_holder, provenance, redeem, till
+from coalition.ledger.drafts import Posted
+from tests.ledger.clock_world import NOON, Book, assert_books_hold, issue
+from tests.support.ledger import FUEL, balance, open_holder, redeem, reverse
+from tests.support.ledger import issue as issue_without_clock
 
 pytestmark = pytest.mark.usefixtures("database")
 
+LATE = NOON + timedelta(days=400)
 
-async def test_points_under_a_clock_that_had_run_out_can_be_spent_in_the_same_batch(
-    at: datetime,
-) -> None:
-    anna = await open_holder(at)
-    async with transaction() as connection:
-        clock_no = await clocks.register(connection, months=1)
-        registered = await clocks.registered(connection)
-    source = provenance()._replace(clock_no=clock_no)
-    late = at + timedelta(days=60)
-    batches: list[tuple[datetime, list[Draft]]] = [
-        (at, [Issue(anna, till(GROCER, at), (Grant(source, 10),))]),
-        (late, [Issue(anna, till(GROCER, late), (Grant(source, 7),)), redeem(anna, 5, late)]),
-    ]
-    for when, drafts in batches:
-        await ensure_partition(when)
-        async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
-            _, outcomes = await posting.post(
-                connection, drafts, at=when, today=when.date(), clocks=registered
-            )
-        assert all(isinstance(outcome, Posted) for outcome in outcomes)
-    assert await balance(anna, late) == 2
+
+async def test_points_under_a_clock_that_had_run_out_can_be_spent_in_the_same_batch() -> None:
+    book, anna = await Book().open(), await open_holder(NOON)
+    await book.post([issue(anna, 10, NOON)], NOON)
+    outcomes = await book.post([issue(anna, 7, LATE), redeem(anna, 5, LATE)], LATE)
+    assert all(isinstance(outcome, Posted) for outcome in outcomes)
+    assert await balance(anna, LATE) == 2
+    await assert_books_hold()
+
+
+async def test_what_returns_after_activity_in_the_same_batch_lives_under_its_clock() -> None:
+    book, anna = await Book().open(), await open_holder(NOON)
+    await book.post([issue(anna, 10, NOON)], NOON)
+    spent = await book.one(redeem(anna, 10, NOON), NOON)
+    assert isinstance(spent, Posted)
+    back = reverse(spent.posting, LATE, partner_no=FUEL)
+    await book.post([issue_without_clock(anna, 5, LATE), back], LATE)
+    after_grace = LATE + timedelta(days=31)
+    assert await balance(anna, after_grace) == 15
+    await assert_books_hold()
