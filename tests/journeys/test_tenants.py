@@ -17,7 +17,9 @@ OWNED = {
     if "{" in operation.path and "{member_id}" not in operation.path
 }
 OF_MEMBERS = {
-    label: operation for label, operation in OPERATIONS.items() if "{member_id}" in operation.path
+    label: operation
+    for label, operation in OPERATIONS.items()
+    if "{member_id}" in operation.path and not operation.path.endswith("/consents")
 }
 CODES = {
     "{posting_id}": "posting_not_found",
@@ -108,6 +110,17 @@ async def test_a_member_is_everybodys_but_personal_data_are_not(
     assert shown.status_code == 200, shown.text
     assert "97520001" not in shown.text
     assert shown.json().get("personal") is None
+
+
+async def test_what_a_member_agreed_to_is_for_partners_that_know_the_member(
+    standing: Scene,
+) -> None:
+    address = f"/v1/members/{standing.member}/consents"
+    word = {"purpose": "sharing", "granted": True, "text_version": "1"}
+    assert (await standing.grocer.post(address, {"consents": [word]})).status_code == 201
+    await assert_refused(standing.fuel.get(address), 403, "relation_needed")
+    saying = standing.fuel.post(address, {"consents": [word]})
+    await assert_refused(saying, 403, "relation_needed")
 
 
 async def test_whoever_presents_the_card_is_told_the_member_and_not_the_person(
