@@ -5,8 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+import msgspec
 import structlog
 
+from coalition.points.bonuses import conditions
 from coalition.points.bonuses.baskets import Basket
 from coalition.points.bonuses.compiled import Rule, RuleVersion, ready
 from coalition.points.bonuses.conditions import BadConditionError
@@ -33,9 +35,27 @@ class _Span:
         if known is None:
             if len(self._welcoming) >= _REMEMBERED_MOST:
                 self._welcoming.clear()
-            known = tuple(rule for rule in self._rules if rule.welcomes(basket))
-            self._welcoming[key] = known
+            known = self._welcoming[key] = _welcoming(self._rules, basket)
         return known
+
+
+def _welcoming(rules: tuple[Rule, ...], basket: Basket) -> tuple[Rule, ...]:
+    """Return the rules that baskets of this place, currency and member can meet.
+
+    Conditions are judged here as far as these facts decide them: what CEL does not know is an error
+    that `false && …` and `true || …` do without, so any other verdict holds whatever is missing.
+    """
+    told = conditions.known_of(basket, conditions.PLACE_AND_MEMBER)
+    found = []
+    for rule in rules:
+        if not rule.welcomes(basket):
+            continue
+        verdict = True if rule.condition is None else rule.condition.judge(told)
+        if verdict is True:
+            found.append(msgspec.structs.replace(rule, condition=None))
+        elif verdict is not False:
+            found.append(rule)
+    return tuple(found)
 
 
 _Timeline = tuple[list[datetime], list[_Span]]
@@ -76,10 +96,13 @@ class ActiveRules:
 
     def caps_for(self, basket: Basket) -> tuple[tuple[int, str], ...]:
         """Return the counters, (root number, period), that `evaluate` has to be told."""
+        capped = [rule for rule in self.candidates(basket) if rule.caps]
+        if not capped:
+            return ()
         return tuple(
             (rule.root_no, period_name(cap.period, basket.local))
-            for rule in self.candidates(basket)
-            if rule.caps and rule.reaches(basket)
+            for rule in capped
+            if rule.reaches(basket)
             for cap in rule.caps
         )
 

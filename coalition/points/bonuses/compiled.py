@@ -131,14 +131,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether time, lines and amount are such as the rule asks for."""
         if (self.weekdays or self.minutes) and not self.is_open(basket.local):
             return False
-        amount = basket.amount_minor
-        if self.categories:
-            lines = self.counts(basket)
-            if not lines:
-                return False
-            if self.is_least_of_lines:
-                amount = sum(line.amount_minor for line in lines)
-        return amount >= self.least_minor
+        if not self.categories:
+            return basket.amount_minor >= self.least_minor
+        lines = self.counts(basket)
+        if not lines:
+            return False
+        if self.is_least_of_lines:
+            return sum(line.amount_minor for line in lines) >= self.least_minor
+        return basket.amount_minor >= self.least_minor
 
     def counts(self, basket: Basket) -> tuple[Line, ...] | None:
         """Return the lines that count for the rule; None when it does not ask for categories."""

@@ -60,6 +60,13 @@ _VARIABLES: dict[str, _Variable] = {
 VARIABLES = tuple(_VARIABLES)
 """The names of what a condition may look at."""
 
+PLACE_AND_MEMBER = tuple(
+    name
+    for name in VARIABLES
+    if name.startswith("member.") or name in {"basket.partner", "basket.store", "basket.currency"}
+)
+"""The names that are the same for many baskets."""
+
 MACROS_MOST = 4
 _MACROS = frozenset({"all", "exists", "exists_one"})
 _REFUSED = {

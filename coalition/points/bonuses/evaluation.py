@@ -80,6 +80,9 @@ class Evaluation(msgspec.Struct, frozen=True, gc=False):
         return explanation.reasons(self.base, self.gains, self.currency)
 
 
+_NO_SHARES: tuple[Share, ...] = ()
+
+
 def evaluate(rules: ActiveRules, basket: Basket, used: Used) -> Evaluation:
     """Return what the basket earns under the rules that hold when it `occurred_at`.
 
@@ -87,13 +90,11 @@ def evaluate(rules: ActiveRules, basket: Basket, used: Used) -> Evaluation:
     that is missing is zero. Nothing is raised: a condition that cannot be judged does not hold.
     """
     rate = rules.base.at(basket.partner_no, basket.currency, basket.occurred_at)
-    candidates = rules.candidates(basket)
-    if not candidates:
-        base = base_of(rate, basket, [])
-        shares = _shares(base, [], basket.partner_no)
-        return Evaluation(base.points, shares, (), base, (), basket.currency)
-    applying, failed = _applying(rules, candidates, basket)
+    applying, failed = _applying(rules, basket)
     base = base_of(rate, basket, applying)
+    if not applying:
+        shares = (Share(BASE, basket.partner_no, base.points),) if base.points else _NO_SHARES
+        return Evaluation(base.points, shares, (), base, tuple(failed), basket.currency)
     gains = _gains(base, applying, basket, used)
     points = base.points + sum(gain.points for gain in gains)
     shares = _shares(base, gains, basket.partner_no)
@@ -106,14 +107,12 @@ def evaluate(rules: ActiveRules, basket: Basket, used: Used) -> Evaluation:
     return Evaluation(points, shares, usage, base, (*gains, *failed), basket.currency)
 
 
-def _applying(
-    rules: ActiveRules, candidates: tuple[Rule, ...], basket: Basket
-) -> tuple[list[Rule], list[Gain]]:
+def _applying(rules: ActiveRules, basket: Basket) -> tuple[list[Rule], list[Gain]]:
     """Return the rules that apply, up to the first that stops, and those that cannot be judged."""
     applying: list[Rule] = []
     failed: list[Gain] = []
     known: cel.Activation | None = None
-    reached = [rule for rule in candidates if rule.reaches(basket)]
+    reached = [rule for rule in rules.candidates(basket) if rule.reaches(basket)]
     for rule in reached:
         if rule.condition is not None:
             if known is None:

@@ -137,6 +137,34 @@ def test_a_rule_that_the_library_no_longer_takes_is_left_out_and_the_others_hold
     assert [entry["rule"] for entry in logs] == ["old"]
 
 
+@pytest.mark.parametrize("tier", ["gold", None])
+@pytest.mark.parametrize("amount_minor", [1, 9000])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "member.tier == 'gold' && basket.amount_minor > 5000",
+        "basket.amount_minor > 5000 || member.tier == 'gold'",
+        "member.tier == 'gold' ? basket.amount_minor > 5000 : basket.partner == 1",
+        "!(basket.amount_minor > 5000 || member.tier == 'gold')",
+        "basket.measures['visits'] > 1 || member.tier == 'gold'",
+        "basket.lines.all(line, line.no > 1) && member.tier == ''",
+        "basket.store == 'S1'",
+        "1 / (basket.partner - 1) > 1 || basket.amount_minor > 5000",
+    ],
+)
+def test_what_place_and_member_decide_beforehand_is_what_the_whole_basket_says(
+    source: str, amount_minor: int, tier: str | None
+) -> None:
+    bought = basket(amount_minor, tier=tier)
+    verdict = compiled(source).judge(known_of(bought))
+    found = evaluate(active(document(condition=source)), bought, {})
+    gained = [reason.points for reason in found.reasons if reason.rule.startswith("rule:")]
+    if isinstance(verdict, str):
+        assert gained == [0], "it cannot be judged, and says so"
+    else:
+        assert gained == ([10] if verdict else [])
+
+
 def test_a_line_without_a_category_counts_in_no_category() -> None:
     bought = basket(lines=[(2000, None), (500, "dairy")])
     source = "basket.categories == ['dairy'] && basket.lines[0].category == ''"

@@ -1,6 +1,5 @@
 """What baskets earn: each effect, each way to combine, caps, funding, and why, in sentences."""
 
-
 import pytest
 
 from coalition.points.bonuses.evaluation import BASE, Share, Usage, evaluate
