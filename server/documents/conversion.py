@@ -101,6 +101,8 @@ class _Conversion:
             text = f"is missing; it is one of {', '.join(by_tag)}"
             return self._note(node.line, (*path, field), text)
         tag = node.value[field]
+        if isinstance(tag.value, list | dict):
+            return self._note(tag.line, (*path, field), f"expected one of {', '.join(by_tag)}")
         if tag.value not in by_tag:
             text = f"{tag.text!r} is not known; {_nearest(str(tag.text), list(by_tag))}"
             return self._note(tag.line, (*path, field), text)

@@ -235,6 +235,7 @@ def test_values_become_what_their_types_say() -> None:
         ("shapes: [3]", "shapes[0]: expected keys and values, with kind, and this is '3'"),
         ("shapes: [{x: 1}]", "shapes[0].kind: is missing; it is one of dot, box"),
         ("shapes: [{kind: bx}]", "shapes[0].kind: 'bx' is not known; did you mean box?"),
+        ("shapes: [{kind: {}}]", "shapes[0].kind: expected one of dot, box"),
         ("shapes: [{kind: dot}]", "shapes[0].x: is missing"),
         (
             "shapes: [{kind: box, width: 0}]",
