@@ -7,13 +7,10 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import uuid7
-from coalition.ledger.accounts import Kind
-
-WATCHED = (Kind.ISSUE, Kind.REDEEM, Kind.REVERSAL)
-"""The kinds of postings that tills make."""
 
 # The postings of a batch are made in one millisecond, so their ids lie together. OFFSET 0 keeps the
-# planner from turning the look-up round while the table is small.
+# planner from turning the look-up round while the table is small. Tills make the kinds 1 to 3:
+# issues, redemptions, reversals.
 _OF_BATCHES = """
 SELECT kept.*
 FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::uuid[])

@@ -146,6 +146,22 @@ def test_a_case_is_shown_frozen_and_decided(data: Path, hit: UUID) -> None:
     assert "staff:anna" in guard(data, "cases", "--state", "cleared", "--partner", "Handlarn").out
 
 
+def test_a_case_is_confirmed_with_a_note(data: Path, hit: UUID) -> None:
+    (case,) = guard(data, "cases", "--json").document["items"]
+    assert_stopped(guard(data, "case", "confirm", case["id"], "--by", "Anna"), 2, "--note")
+    words = ("--note", f"own card of {hit}", "--by", "Anna")
+    assert guard(data, "case", "confirm", case["id"], *words).err == "The case is confirmed.\n"
+    assert guard(data, "cases", "--json").document == {"items": []}
+
+
+def test_a_guard_that_has_ended_meanwhile_ends_once(data: Path) -> None:
+    retire = ("retire", "large-redemption", "--by", "Anna", "--json")
+    first, second = (guard(data, *retire).document["items"][0] for _ in range(2))
+    assert guard(data, "approve", first["approval_id"], "--by", "Bertil").status == 0
+    late = guard(data, "approve", second["approval_id"], "--by", "Bertil")
+    assert_stopped(late, 2, "[guard_not_found]")
+
+
 def test_reports_name_cashiers_and_pairs(data: Path, hit: UUID) -> None:
     (kim,) = guard(data, "cashiers", "--json").document["items"]
     assert (kim["partner"], kim["cashier"], kim["member"]) == ("Handlarn", "kim", str(hit))

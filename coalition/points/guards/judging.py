@@ -36,6 +36,9 @@ class _Counted(NamedTuple):
     amount: int
 
 
+SIGNALS_MOST = 1000
+"""A batch tells of so many acts that did not go the usual way; the first say enough."""
+
 Slots = dict[Key, dict[int, Count]]
 
 
@@ -112,34 +115,37 @@ class Guarding:
     def _posted(self, outcomes: Sequence[Outcome], batch: UUID, postings: int) -> dict[str, object]:
         partners = set()
         cards = []
-        for position, outcome in enumerate(outcomes):
+        measured = []
+        for asked, outcome in zip(self._asked, outcomes, strict=True):
             if isinstance(outcome, Refused):
                 continue
-            partners.add(self._asked[position].partner_no)
-            if self._guards.needs_cards and isinstance(outcome, Posted):
-                digest = self._card_digest(position)
-                if digest is not None:
+            partners.add(asked.partner_no)
+            if isinstance(outcome, Posted):
+                if self._guards.needs_cards and (digest := self._card_digest(asked)) is not None:
                     cards.append((outcome.posting, digest))
+                if _is_measured(asked):
+                    measured.append(outcome.posting)
         told = {"batch": str(batch), "postings": postings, "partners": sorted(partners)}
         if cards:
             told["cards"] = base64.b64encode(rules.pack_cards(cards)).decode()
-        return told
+        return told | {"measured": measured} if measured else told
 
     def _seen(self, drafts: Sequence[Draft], outcomes: Sequence[Outcome]) -> list[Signal]:
         told = list(self._signals)
+        counts_duplicates = bool(self._guards.watching(ActKind.DUPLICATE_RECEIPT))
         for position, outcome in enumerate(outcomes):
             if isinstance(outcome, DuplicateReceipt):
                 act = self._act(position, drafts[position])
-                if act is not None:
+                if act is not None and counts_duplicates:
                     told.append(Signal(_as_duplicate(act)))
             elif isinstance(outcome, Posted | Held):
                 made = outcome.posting if isinstance(outcome, Posted) else outcome.hold
                 told += [_with_posting(one, made) for one in self._confirmed.get(position, ())]
-        return told
+        return told[:SIGNALS_MOST]
 
-    def _card_digest(self, position: int) -> bytes | None:
+    def _card_digest(self, asked: Asked) -> bytes | None:
         """Return the digest of the card that was presented; None where there is none."""
-        command = self._asked[position].command
+        command = asked.command
         card = command.card if isinstance(command, IssueBody | RedeemBody) else None
         return self._cards.get(card) if card is not None else None
 
@@ -147,7 +153,7 @@ class Guarding:
         if not isinstance(draft, Issue | Redeem | Hold):
             return None
         command = self._asked[position].command
-        digest = self._card_digest(position)
+        digest = self._card_digest(self._asked[position])
         if isinstance(draft, Issue):
             kind, points = ActKind.ISSUE, sum(grant.points for grant in draft.grants)
         else:
@@ -239,7 +245,7 @@ class Guarding:
             if slot is not None:
                 free_at = rules.slot_start(document.window, slot, self._zone)
         within = f" within {document.window.text}" if document.window else ""
-        later = f"it is possible from {_text(free_at)}" if free_at else "it can be smaller at best"
+        later = f"it is possible from {_text(free_at)}" if free_at else "that is too much by itself"
         return VelocityExceeded(
             f"{document.measure.replace('_', ' ')}{within} would be {reached} and at most "
             f"{document.most} are allowed; {later}",
@@ -274,6 +280,12 @@ def _reached(one: _Counted, held: Mapping[int, Count]) -> int:
     raised = {**held, one.slot: rules.plus(held.get(one.slot, NOTHING), Count(one.amount))}
     size = rules.length(window)
     return max(found.sum.total for found in rules.windows(raised, [one.slot], size))
+
+
+def _is_measured(asked: Asked) -> bool:
+    """Tell whether points are given for visits or hours: without a purchase, and by a rule."""
+    command = asked.command
+    return isinstance(command, IssueBody) and command.purchase is None and command.points is None
 
 
 def _is_confirmed(act: Act) -> bool:

@@ -280,8 +280,6 @@ class ActiveGuards:
 
     def judging(self, partner_no: int, kind: ActKind) -> tuple[GuardRule, ...]:
         """Return the enforced rules that count acts of `kind` at the partner."""
-        if not self.enforced:
-            return ()
         found = self._judging.get((partner_no, kind))
         if found is None:
             found = self._judging[partner_no, kind] = tuple(

@@ -54,6 +54,8 @@ class PostedBatch(msgspec.Struct, frozen=True, omit_defaults=True):
     partners: list[int] = []
     cards: str = ""
     """Base64 of `rules.pack_cards`; empty while no guard counts by card."""
+    measured: list[UUID] = []
+    """Issues without a purchase for which an earning rule gave the points, not a person."""
 
     def card_of(self) -> Mapping[bytes, str]:
         """Return the card of each posting that was made by one, by the end of the posting's id."""

@@ -133,8 +133,10 @@ async def _posted(connection: Connection, batches: Sequence[PostedBatch]) -> lis
     if not wanted:
         return []
     cards: dict[bytes, str] = {}
+    measured: set[UUID] = set()
     for one in batches:
         cards |= one.card_of()
+        measured.update(one.measured)
     recorded = await ledger_acts.of_batches(connection, wanted)
     return [
         Act(
@@ -147,7 +149,7 @@ async def _posted(connection: Connection, batches: Sequence[PostedBatch]) -> lis
             one.client_no,
             one.cashier,
             cards.get(one.id.bytes[8:]),
-            one.kind == Kind.ISSUE and one.is_manual,
+            one.kind == Kind.ISSUE and one.is_manual and one.id not in measured,
             one.id,
         )
         for one in sorted(recorded, key=lambda one: one.id)

@@ -90,6 +90,17 @@ async def test_points_are_counted_over_cashier_and_member_together(at: datetime)
     assert not isinstance(await give(anna, 1, None), Refused)
 
 
+async def test_a_redemption_that_is_too_large_by_itself_is_refused_for_good(at: datetime) -> None:
+    world = await quiet_world(at)
+    await activate(at, mode="refuse", measure="points_of_one_redemption", window=None, most=50)
+    anna = await rich(world)
+    assert not isinstance(await world.ask(redeem(anna, 50, at)), Refused)
+    refused = await world.ask(redeem(anna, 51, at))
+    assert isinstance(refused, VelocityExceeded)
+    assert refused.facts["next_possible_at"] is None
+    assert refused.detail.endswith("at most 50 are allowed; that is too much by itself")
+
+
 async def test_a_replay_and_a_refusal_of_the_ledger_count_nothing(at: datetime) -> None:
     world = await quiet_world(at)
     rule = await activate(at, mode="refuse", most=1)

@@ -15,8 +15,10 @@ from coalition.ledger.refusals import DuplicateReceipt, HolderNotActive
 from coalition.members import closing
 from coalition.oversight import audit_log
 from coalition.points.commands import IssueBody, Purchase, ReverseBody
-from coalition.points.guards import queries, watching
+from coalition.points.guards import judging, queries, watching
 from coalition.points.guards.documents import Mode
+from tests.points.bonuses.world import activated
+from tests.points.bonuses.world import document as rule_document
 from tests.points.guards.world import (
     activate,
     counted,
@@ -78,6 +80,7 @@ async def test_a_case_gathers_what_passes_the_number_and_names_the_postings(at: 
 async def test_a_delivery_that_comes_again_is_counted_once(at: datetime) -> None:
     world = await quiet_world(at)
     rule = await activate(at, most=0)
+    used = await activate(at, name="used", measure="duplicate_receipts", most=9)
     anna = await rich(world)
     await world.ask(redeem(anna, 1, at))
     number = receipt()
@@ -88,7 +91,7 @@ async def test_a_delivery_that_comes_again_is_counted_once(at: datetime) -> None
     for _ in range(3):
         await watching.watch(deliveries, at)
     await asyncio.gather(*(watching.watch([one], at) for one in deliveries * 2))
-    assert await counted(rule.no) == 2
+    assert (await counted(rule.no), await counted(used.no)) == (2, 1)
     (case,) = await open_cases()
     assert case.acts == 2
 
@@ -195,6 +198,12 @@ async def test_points_without_a_purchase_are_counted_apart(at: datetime) -> None
     await world.ask(
         IssueBody(receipt=receipt(), occurred_at=at, member_id=anna, purchase=bought, cashier="kim")
     )
+    visits = {"kind": "per_measure", "points": 5, "measure": "visits"}
+    await activated(rule_document("visit", effect=visits), at)
+    visit = IssueBody(
+        receipt=receipt(), occurred_at=at, member_id=anna, measures={"visits": 2}, cashier="kim"
+    )
+    assert (await world.ask(visit))["points"] == 10
     await watch(world)
     assert await counted(rule.no) == 40
 
@@ -254,6 +263,30 @@ async def test_cards_are_known_to_cases_by_a_piece_of_their_digest_only(at: date
     assert case.subject.removeprefix("card:").isalnum()
     assert len(case.subject) == len("card:") + 16
     assert case.member_id == anna
+
+
+async def test_without_a_rule_about_receipts_a_used_one_tells_nobody(at: datetime) -> None:
+    world = await quiet_world(at)
+    anna = await world.member()
+    number = receipt()
+    for _ in range(2):
+        await world.ask(issue(anna, 10, at, receipt=number))
+    assert [one.kind for one in await waiting_deliveries()] == ["points.posted"]
+
+
+async def test_a_file_sent_again_under_another_key_tells_of_its_first_lines(
+    at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "SIGNALS_MOST", 3)
+    world = await quiet_world(at)
+    await activate(at, measure="duplicate_receipts", subject=["partner"], most=0)
+    anna = await world.member()
+    sold = [issue(anna, 1, at, receipt=f"R{n}") for n in range(5)]
+    for _ in range(2):
+        await asyncio.gather(*(world.ask(one) for one in sold))
+    await watch(world)
+    (case,) = await open_cases()
+    assert (await hits_of(case.id))[0].reached == 3
 
 
 async def test_without_a_rule_by_card_no_card_leaves_the_transaction(at: datetime) -> None:
