@@ -134,10 +134,19 @@ async def test_what_the_member_was_is_over_and_its_contacts_are_free(at: datetim
                 source=ANNA,
                 at=at,
             )
+        await standings.end(
+            connection,
+            member=member,
+            kind="flag",
+            value="staff",
+            ends_at=at,
+            source=ANNA,
+            at=at,
+        )
     await closing.close(member, actor=ANNA, at=at)
     async with transaction() as connection:
         assert await standings.read(connection, [member], at + timedelta(days=30)) == {}
-        assert len(await standings.history(connection, member)) == 4
+        assert len(await standings.history(connection, member)) == 4, "the flag had ended before"
     for kind, value in ((ContactKind.CARD, "GOLDEN"), (ContactKind.EMAIL, "gold@exempel.example")):
         with pytest.raises(UnknownMember):
             await service.find(kind, value, keys=KEYS)
