@@ -11,6 +11,8 @@ from uuid import UUID
 import msgspec
 
 from coalition.federation import catalogue
+from coalition.federation.catalogue import Catalogue
+from coalition.federation.refusals import NoContract
 from coalition.kernel.database import Connection, transaction
 from coalition.oversight import approvals, audit_log
 from coalition.points.bonuses.checking import Complaint, Known, complaints, settled, validity
@@ -74,13 +76,15 @@ async def prepare(document: RuleDocument, *, prepared_by: str, at: datetime) -> 
     Raises `InvalidRule` with every complaint, and `RuleRetroactive` for a beginning before `at`.
     """
     async with transaction() as connection:
-        known = Known.of(await catalogue.load(connection))
+        agreed = await catalogue.load(connection)
+    known = Known.of(agreed)
     found = complaints(document, known)
     if found:
         raise invalid(found)
     begins, ends = validity(document, known.zone)
     wanted = PreparedRule(document=settled(document, known), valid_from=begins, valid_until=ends)
     _check_times(wanted, at)
+    _check_funders(wanted.document, agreed, begins or at)
     return await _prepare(wanted, prepared_by=prepared_by, at=at)
 
 
@@ -185,6 +189,17 @@ async def _prepare(wanted: PreparedRule, *, prepared_by: str, at: datetime) -> U
         prepared_by=prepared_by,
         at=at,
     )
+
+
+def _check_funders(document: RuleDocument, agreed: Catalogue, begins: datetime) -> None:
+    """Refuse a partner that pays while it has no contract, by which its points would settle."""
+    for position, part in enumerate(document.funding):
+        if isinstance(part.funder, int):
+            try:
+                agreed.contract_at(part.funder, begins)
+            except NoContract:
+                text = "it has no contract when the rule begins; let the rule begin later"
+                raise invalid([Complaint(("funding", position, "funder"), text)]) from None
 
 
 def _check_times(wanted: PreparedRule, at: datetime) -> None:

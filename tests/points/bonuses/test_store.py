@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
+from coalition.federation import service
 from coalition.kernel.database import transaction
 from coalition.oversight import approvals
 from coalition.oversight.refusals import SecondPersonNeeded
@@ -20,7 +21,7 @@ from coalition.points.bonuses.refusals import (
 )
 from coalition.points.bonuses.store import KeptRule
 from tests.points.bonuses.world import activated, document
-from tests.points.world import make_world
+from tests.points.world import ACTOR, TERMS, make_world
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -135,6 +136,23 @@ async def test_a_document_that_is_not_right_is_refused_with_every_complaint(at: 
         },
         {"pointer": "/condition", "detail": "it yields int; a condition yields a bool"},
     ]
+
+
+async def test_who_pays_has_a_contract_when_the_rule_begins(at: datetime) -> None:
+    world = await make_world(at)
+    begins = (at + timedelta(days=10)).date()
+    await service.create_partner(name="Later", terms=TERMS, actor=ACTOR, at=at, valid_from=begins)
+    funding = [{"funder": "Later", "weight": 1}, {"funder": world.fuel, "weight": 1}]
+    with pytest.raises(InvalidRule) as refused:
+        await store.prepare(document(funding=funding), prepared_by="staff:anna", at=at)
+    assert refused.value.facts["errors"] == [
+        {
+            "pointer": "/funding/0/funder",
+            "detail": "it has no contract when the rule begins; let the rule begin later",
+        }
+    ]
+    later = document(funding=funding, valid_from=begins.isoformat())
+    assert (await activated(later, at)).version == 1
 
 
 async def test_days_are_those_of_the_coalitions_zone_and_both_ends_count(at: datetime) -> None:
