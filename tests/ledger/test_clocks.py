@@ -98,6 +98,17 @@ class TestOneClock:
         assert await expiry.expire(late, late.date()) == 0
         await assert_books_hold()
 
+    async def test_points_issued_after_a_lapse_are_spent_in_the_same_batch(self) -> None:
+        book, anna = await Book().open(), await open_holder(NOON)
+        await book.post([issue(anna, 100, NOON)], NOON)
+        late = NOON + timedelta(days=300)
+        outcomes = await book.post(
+            [issue(anna, 10, late), redeem(anna, 7, late), issue(anna, 1, late)], late
+        )
+        assert [type(outcome) for outcome in outcomes] == [Posted] * 3
+        assert await balance(anna, late) == 4
+        await assert_books_hold()
+
     async def test_the_job_books_what_has_run_out_once(self) -> None:
         book, anna = await Book().open(), await open_holder(NOON)
         await book.post([issue(anna, 100, NOON), issue(anna, 7, NOON, clock_no=0)], NOON)

@@ -11,8 +11,9 @@ from coalition.kernel import idempotency
 from coalition.kernel.database import Connection, Engine, open_database, transaction
 from coalition.kernel.idempotency import Answer, Claim
 from coalition.kernel.ids import random_id
-from coalition.ledger import holders, posting
-from coalition.ledger.drafts import Adjust, Capture, Draft, Held, Hold, Posted, Recover
+from coalition.ledger import clocks, holders, posting
+from coalition.ledger.clocks import Clock
+from coalition.ledger.drafts import Adjust, Capture, Draft, Held, Hold, Issue, Posted, Recover
 from coalition.ledger.partitions import ensure_partition
 from server.apps import APPS
 from tests.ledger.plans import Plan, start_watching, watched
@@ -150,12 +151,52 @@ class Shop:
         return self.at + timedelta(hours=1)
 
 
+class ClockedShop(Shop):
+    """The same, with points that live as long as their member is active; some members were not."""
+
+    clocks = (Clock(1, 6, counts_issue=True, counts_redeem=True),)
+
+    async def open(self) -> None:
+        await super().open()
+        async with transaction() as connection:
+            await clocks.register(connection, months=6)
+
+    async def post(self, drafts: list[Draft], at: datetime | None = None) -> list[object]:
+        at = at or self.at
+        ruled = [_ruled(draft) if isinstance(draft, Issue) else draft for draft in drafts]
+        async with transaction(self.settings, role=posting.POSTER_ROLE) as connection:
+            _, outcomes = await posting.post(
+                connection, ruled, at=at, today=at.date(), clocks=self.clocks
+            )
+        return list(outcomes)
+
+    async def work(self) -> None:
+        await super().work()
+        inactive = self.members[AT_ONCE : 2 * AT_ONCE]
+        async with transaction() as connection:
+            await connection.execute(
+                "UPDATE holder_clock SET last_activity = $1, live_until = $1"
+                " WHERE holder = ANY($2)",
+                self.at.date() - timedelta(days=1),
+                inactive,
+            )
+        await self.post([issue(member, 5, self.at) for member in inactive])
+
+
+def _ruled(draft: Issue) -> Issue:
+    grants = tuple(
+        grant._replace(provenance=grant.provenance._replace(clock_no=1)) for grant in draft.grants
+    )
+    return structs.replace(draft, grants=grants)
+
+
 async def open_shop(
     at: datetime,
     state: str,
     *,
     pins: dict[str, str] = posting.PINNED,
     without: Collection[str] = (),
+    kind: type[Shop] = Shop,
 ) -> Shop:
     """Return a shop whose connection has planned its statements while the tables were in `state`.
 
@@ -165,7 +206,7 @@ async def open_shop(
     afterwards, with postings of two months.
     """
     settings = {name: value for name, value in pins.items() if name not in without}
-    shop = Shop(at, settings)
+    shop = kind(at, settings)
     await shop.open()
     everybody = shop.members
     if state == "tiny":
@@ -232,6 +273,18 @@ async def test_tills_look_up_by_key_whatever_the_tables_were_when_planned(
         *("INSERT INTO debt ", "INSERT INTO debt_entry ", "FROM debt", "UPDATE debt "),
         "UPDATE holder SET owes",
     ):
+        assert part in queries, f"nobody watched {part}"
+
+
+@pytest.mark.parametrize("state", ["new", "small", "analyzed"])
+async def test_clocks_are_looked_up_by_key_whatever_the_tables_were_when_planned(
+    one_connection: Engine, at: datetime, state: str
+) -> None:
+    plans, custom = await watch(await open_shop(at, state, kind=ClockedShop))
+    assert all_faults(plans) == []
+    assert custom == 0, "a plan is made once"
+    queries = " ".join(plan.query for plan in plans)
+    for part in ("INSERT INTO holder_clock", "UPDATE holder_clock", "SELECT DISTINCT asked.holder"):
         assert part in queries, f"nobody watched {part}"
 
 
