@@ -5,7 +5,12 @@ from typing import Any
 
 from litestar.handlers import ASGIRouteHandler
 
-from coalition.federation.refusals import NoContract, PartnerSuspended, UnknownStore
+from coalition.federation.refusals import (
+    NoContract,
+    PartnerSuspended,
+    UnknownPointCurrency,
+    UnknownStore,
+)
 from coalition.kernel.errors import Forbidden, Refused
 from coalition.kernel.idempotency import Claim, KeyReused
 from coalition.kernel.identity import Caller
@@ -78,7 +83,10 @@ _OF_ISSUE: tuple[type[Refused], ...] = (
     *_OF_TILL,
     *(PurchaseOrPoints, LinesExceedPurchase, NoEarningRule, TooManyPoints),
 )
-_OF_REDEEM: tuple[type[Refused], ...] = (*_OF_TILL, NotEnoughPoints, ConfirmationNeeded)
+_OF_REDEEM: tuple[type[Refused], ...] = (
+    *_OF_TILL,
+    *(NotEnoughPoints, ConfirmationNeeded, UnknownPointCurrency),
+)
 _OF_HOLD: tuple[type[Refused], ...] = (
     *_OF_PARTNER,
     *(UnknownHold, HolderNotActive, HolderMerged, HoldResolved),

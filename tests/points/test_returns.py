@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
+from coalition.federation.terms import ReversalPolicy
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
@@ -32,7 +34,7 @@ from coalition.points.commands import (
 )
 from coalition.points.refusals import LineReversed, NoLines, UnknownLine
 from tests.points.bonuses.world import activated, document
-from tests.points.world import World, make_world, receipt
+from tests.points.world import TERMS, World, make_world, receipt
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -235,6 +237,21 @@ async def test_a_return_that_is_refused_for_spent_points_returns_no_line(at: dat
         target, partner_no=world.grocer, terms=await world.tills.terms()
     )
     assert [line.returned for line in shown.lines or ()] == [0]
+
+
+async def test_a_line_whose_points_are_spent_and_owed_has_gone_back(at: datetime) -> None:
+    owing = structs.replace(TERMS, reversal_policy=ReversalPolicy.DEBT)
+    world = await make_world(at, terms=owing)
+    anna = await world.member()
+    lines = [(1_000, "milk"), (1_000, "bread")]
+    target = UUID((await bought(world, anna, lines))["posting_id"])
+    await world.ask(RedeemBody(receipt(), at, 15, member_id=anna))
+    partly = await world.ask(back(1), target=target)
+    assert (partly["points"], partly["debt"], partly["balance"]) == (5, 5, 0)
+    owed = await world.ask(back(2), target=target)
+    assert (owed["posting_id"], owed["points"], owed["debt"]) == (None, 0, 10)
+    assert isinstance(await world.ask(back(2), target=target), LineReversed)
+    assert (await audit.run()).ok
 
 
 async def test_returns_of_one_purchase_in_one_batch_follow_each_other(at: datetime) -> None:
