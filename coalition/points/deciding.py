@@ -5,7 +5,6 @@ returns by line. Both wait in the batch until their holder is locked (see `posti
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -21,11 +20,11 @@ from coalition.ledger.reversals import KeptPosting
 from coalition.points import purchases, returns, usage
 from coalition.points.bonuses import personal
 from coalition.points.bonuses.compiled import Rule
-from coalition.points.bonuses.evaluation import Evaluation
 from coalition.points.commands import ReturnedLine
 from coalition.points.judging import Earned, grants_of, judge
 from coalition.points.purchases import Judged, KeptBasket
 from coalition.points.refusals import NoLines
+from coalition.points.returns import Book, Taken
 from coalition.points.rules import Reason, reversed_reason
 from coalition.points.terms import Terms
 from coalition.points.usage import Counter, Share
@@ -58,12 +57,6 @@ class Drafted(msgspec.Struct, frozen=True, gc=False):
     lines: Sequence[ReturnedLine] = ()
 
 
-class _Return(NamedTuple):
-    posting: UUID
-    back: dict[int, int]
-    still_used: dict[Counter, int]
-
-
 class Deciding:
     """The drafts of one batch; those that are open are decided when it is called."""
 
@@ -71,7 +64,7 @@ class Deciding:
         """Take `drafted`, in their order of arrival."""
         self.drafted = list(drafted)
         self._terms = terms
-        self._returns: dict[int, _Return] = {}
+        self._returns: dict[int, tuple[UUID, Taken]] = {}
 
     @property
     def is_needed(self) -> bool:
@@ -163,7 +156,7 @@ class Deciding:
         originals = await reversals.read_postings(connection, baskets)
         own = await _bonuses_of(connection, baskets.values())
         books = {
-            posting: _Book(kept, originals[posting], own, self._terms)
+            posting: self._book(kept, originals[posting], own.get(MemberId(kept.holder), ()))
             for posting, kept in baskets.items()
         }
         decided: dict[int, Draft | Refused] = {}
@@ -177,34 +170,30 @@ class Deciding:
                 decided[i] = refusal
         return decided
 
-    def _return(self, position: int, draft: Reverse, book: "_Book") -> Draft:
-        """Return the reversal of as many points as the lines that go back had earned.
+    def _book(self, kept: KeptBasket, original: KeptPosting, own: Collection[Rule]) -> Book:
+        rules = returns.rules_of_then(kept, self._terms, own)
+        return Book(kept, _left_of(original)[1], rules, self._terms)
 
-        That is what was granted, less what was reversed since and what the rest still earns; so the
-        returns of all lines add up to all points, in whatever order they come.
-        """
+    def _return(self, position: int, draft: Reverse, book: Book) -> Draft:
         one = self.drafted[position]
-        back = returns.going_back(book.kept, book.gone, one.lines)
-        before = book.still_earned
-        book.take(back)
-        self._returns[position] = _Return(draft.posting, back, book.still_used)
-        reason = draft.reason or returns.described(back)
-        due = draft.points
-        if due is None:
-            due = max(book.left - book.still_earned, 0)
-            if due == 0 and (book.left > 0 or before == 0):
-                raise NothingMoves(book.kept.holder, [reversed_reason(0, reason)])
-        book.left -= due
-        decided = structs.replace(draft, points=due or None, reason=reason, by_funder=book.given_up)
+        taken = book.take(one.lines, draft.points)
+        self._returns[position] = draft.posting, taken
+        reason = draft.reason or returns.described(taken.back)
+        if taken.points == 0 and not taken.is_too_late:
+            raise NothingMoves(book.kept.holder, [reversed_reason(0, reason)])
+        # Without points the ledger takes what is left of all, or refuses where nothing is.
+        decided = structs.replace(
+            draft, points=taken.points or None, reason=reason, by_funder=taken.by_funder
+        )
         self.drafted[position] = structs.replace(one, draft=decided)
         return decided
 
     async def _note_returns(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
         back: dict[UUID, dict[int, int]] = {}
-        for position, returned in self._returns.items():
+        for position, (posting, taken) in self._returns.items():
             if _is_done(outcomes[position]):
-                lines = back.setdefault(returned.posting, {})
-                for no, quantity in returned.back.items():
+                lines = back.setdefault(posting, {})
+                for no, quantity in taken.back.items():
                     lines[no] = lines.get(no, 0) + quantity
         if back:
             await purchases.take_back(connection, back)
@@ -216,7 +205,7 @@ class Deciding:
         for position, one in enumerate(self.drafted):
             if isinstance(one.draft, Reverse) and _is_done(outcomes[position]):
                 if position in self._returns:
-                    left_over[one.draft.posting] = self._returns[position].still_used
+                    left_over[one.draft.posting] = self._returns[position][1].still_used
                 else:
                     plain.add(one.draft.posting)
         shares = await usage.shares_of(connection, plain) if plain else {}
@@ -229,49 +218,6 @@ class Deciding:
                 kept[share.rule_no, share.period] = -(-share.points * left // granted)
         if left_over:
             await usage.give_back(connection, left_over)
-
-
-class _Book:
-    """A basket while its lines go back: what went before, and what the rest still earns."""
-
-    def __init__(self, kept: KeptBasket, original: KeptPosting, own: Bonuses, terms: Terms) -> None:
-        self.kept = kept
-        self.gone = {line.no: line.returned for line in kept.lines}
-        _, self.left = _left_of(original)
-        """How many of its points are not reversed yet."""
-        self._terms = terms
-        self._rules = returns.rules_of_then(kept, terms, own.get(MemberId(kept.holder), ()))
-        self._verdict = returns.still_earned(kept, self.gone, self._rules, terms)
-
-        self.given_up: dict[int, int] = {}
-        """What each funder had paid for and the last lines that went back took with them."""
-
-    def take(self, back: Mapping[int, int]) -> None:
-        before = _by_funder(self._verdict)
-        self.gone = {no: gone + back.get(no, 0) for no, gone in self.gone.items()}
-        self._verdict = returns.still_earned(self.kept, self.gone, self._rules, self._terms)
-        after = _by_funder(self._verdict)
-        self.given_up = {
-            funder: points - after.get(funder, 0)
-            for funder, points in before.items()
-            if points > after.get(funder, 0)
-        }
-
-    @property
-    def still_earned(self) -> int:
-        return self._verdict.points if self._verdict else 0
-
-    @property
-    def still_used(self) -> dict[Counter, int]:
-        usage_of_rest = self._verdict.usage if self._verdict else ()
-        return {(use.rule_no, use.period): use.points for use in usage_of_rest}
-
-
-def _by_funder(verdict: Evaluation | None) -> dict[int, int]:
-    paid: dict[int, int] = {}
-    for share in verdict.shares if verdict else ():
-        paid[share.funder_no] = paid.get(share.funder_no, 0) + share.points
-    return paid
 
 
 def _left_of(original: KeptPosting) -> tuple[int, int]:

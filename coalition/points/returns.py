@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from coalition.points.bonuses.active import ActiveRules
 from coalition.points.bonuses.compiled import Rule
@@ -11,6 +12,7 @@ from coalition.points.purchases import KeptBasket, KeptLine
 from coalition.points.refusals import LineReversed, UnknownLine
 from coalition.points.rules import EarningRule, EarningRules
 from coalition.points.terms import Terms
+from coalition.points.usage import Counter
 
 Quantities = Mapping[int, int]
 """How much of each line, by its number."""
@@ -27,6 +29,55 @@ class RulesOfThen(ActiveRules):
     def candidates(self, _: Basket) -> tuple[Rule, ...]:
         """Return the rules that were looked at then, for any basket."""
         return self._considered
+
+
+class Taken(NamedTuple):
+    """Lines that go back, and as many points as go with them."""
+
+    back: dict[int, int]
+    points: int
+    by_funder: dict[int, int]
+    """What each funder had paid for and the rest does not earn any more."""
+    still_used: dict[Counter, int]
+    """What the rest uses of the counters of caps."""
+    is_too_late: bool
+    """Whether its lines had earned something and all points were reversed without them."""
+
+
+class Book:
+    """A basket while its lines go back: what went before, and what the rest still earns."""
+
+    def __init__(self, kept: KeptBasket, left: int, rules: RulesOfThen, terms: Terms) -> None:
+        """Open the book of a basket of whose points `left` are not reversed yet."""
+        self.kept = kept
+        self._left = left
+        self._gone = {line.no: line.returned for line in kept.lines}
+        self._rules = rules
+        self._terms = terms
+        self._verdict = still_earned(kept, self._gone, rules, terms)
+
+    def take(self, wanted: Sequence[ReturnedLine], points: int | None = None) -> Taken:
+        """Return what goes back with the lines `wanted`: their points, or exactly `points`.
+
+        Theirs is what is not reversed yet, less what the rest still earns; so the returns of all
+        lines add up to all points, in whatever order they come. Raises `UnknownLine` and
+        `LineReversed`, and nothing is taken then.
+        """
+        back = going_back(self.kept, self._gone, wanted)
+        before = self._verdict
+        self._gone = {no: gone + back.get(no, 0) for no, gone in self._gone.items()}
+        self._verdict = still_earned(self.kept, self._gone, self._rules, self._terms)
+        is_too_late = self._left == 0 and before is not None and before.points > 0
+        if points is None:
+            points = max(self._left - (self._verdict.points if self._verdict else 0), 0)
+        self._left = max(self._left - points, 0)
+        rest = _by_funder(self._verdict)
+        given_up = {
+            funder: paid - rest.get(funder, 0)
+            for funder, paid in _by_funder(before).items()
+            if paid > rest.get(funder, 0)
+        }
+        return Taken(back, points, given_up, _used_by(self._verdict), is_too_late)
 
 
 def rules_of_then(kept: KeptBasket, terms: Terms, personal: Collection[Rule]) -> RulesOfThen:
@@ -112,6 +163,17 @@ def described(back: Quantities) -> str:
     """Return the reason of a return for which the partner gave none."""
     named = ", ".join(f"{quantity} of line {no}" for no, quantity in sorted(back.items()))
     return f"returned: {named}"
+
+
+def _by_funder(verdict: Evaluation | None) -> dict[int, int]:
+    paid: dict[int, int] = {}
+    for share in verdict.shares if verdict else ():
+        paid[share.funder_no] = paid.get(share.funder_no, 0) + share.points
+    return paid
+
+
+def _used_by(verdict: Evaluation | None) -> dict[Counter, int]:
+    return {(use.rule_no, use.period): use.points for use in (verdict.usage if verdict else ())}
 
 
 def _left_of(line: KeptLine, gone: int) -> Line:
