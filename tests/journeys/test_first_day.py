@@ -85,7 +85,23 @@ def _enrol(shop: PlainTill) -> str:
         assert (found.status, found.body["member_id"]) == (200, member), query
     shown = shop.get("/v1/members/{member_id}", member_id=member)
     assert shown.body["personal"]["first_name"] == "Åsa"
+    _agree(shop, member)
     return member
+
+
+def _agree(shop: PlainTill, member: str) -> None:
+    """Take down what she agrees to, and what she takes back."""
+    for granted in (True, False):
+        word = {
+            "purpose": "marketing",
+            "channel": "email",
+            "granted": granted,
+            "text_version": "2026-11.sv",
+        }
+        said = shop.post("/v1/members/{member_id}/consents", {"consents": [word]}, member_id=member)
+        assert (said.status, said.body["items"][0]["granted"]) == (201, granted)
+    held = shop.get("/v1/members/{member_id}/consents", member_id=member)
+    assert [one["granted"] for one in held.body["items"]] == [False]
 
 
 def _earn_and_spend(shop: PlainTill, fuel: PlainTill, member: str) -> str:

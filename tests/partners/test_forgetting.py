@@ -358,6 +358,21 @@ async def test_the_worker_does_an_erasure_that_was_asked_for(
     assert len(seen) == 2, "the member who was merged is forgotten too"
 
 
+async def test_a_command_and_a_worker_at_once_do_it_once(
+    coalition: Coalition, at: datetime
+) -> None:
+    member = await a_full_life(coalition)
+    await privacy.ask(member, reason="a letter", actor=ANNA, at=at)
+    await asyncio.gather(*(privacy.erase(member, KEEPERS, at=at) for _ in range(3)))
+    async with transaction() as connection:
+        done = await connection.fetchval(
+            "SELECT count(*) FROM audit_log WHERE action = 'member.erased'"
+        )
+        forfeited = await connection.fetchval("SELECT sum(points) FROM posting WHERE kind = 4")
+    assert (done, forfeited) == (1, 105)
+    assert (await audit.run()).ok
+
+
 async def test_points_that_came_while_the_account_was_closed_are_forfeited_in_the_end(
     coalition: Coalition, at: datetime
 ) -> None:
