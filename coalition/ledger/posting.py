@@ -13,8 +13,9 @@ from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.ledger import holders, lots, receipts, resolutions, reversals
 from coalition.ledger.accounts import Kind
+from coalition.ledger.activity import Clockwork
 from coalition.ledger.adjustments import adjust
-from coalition.ledger.clocks import Activity, Clock, Started, lapsed, set_back, start
+from coalition.ledger.clocks import Clock, lapsed
 from coalition.ledger.drafts import (
     Adjust,
     Capture,
@@ -36,7 +37,6 @@ from coalition.ledger.exchanging import convert
 from coalition.ledger.holders import Standing
 from coalition.ledger.issues import issue
 from coalition.ledger.journal import Journal
-from coalition.ledger.provenance import NO_CLOCK, Provenance
 from coalition.ledger.recoveries import recover
 from coalition.ledger.redemptions import hold, redeem
 from coalition.ledger.refusals import DuplicateReceipt, UnknownHold, UnknownPosting
@@ -148,14 +148,17 @@ async def post(
     claims = await _claim_receipts(connection, batch)
     if decide is not None:
         _settle(batch, await decide(batch.open()))
+    clockwork = None
+    if clocks:
+        converts = any(isinstance(draft, Convert) for draft in batch.drafts)
+        clockwork = Clockwork(clocks, journal, at_once=bool(lapsed) or converts)
     for stage in _waves(batch):
         await _run_stage(connection, batch, stage)
-        if clocks:
-            await _start_clocks(connection, batch, clocks, stage)
-        if lapsed:
-            await _set_clocks_back(connection, batch, clocks)
-    if clocks and not lapsed:
-        await _set_clocks_back(connection, batch, clocks)
+        if clockwork is not None:
+            done = [(batch.drafts[i], batch.outcomes[i]) for i in stage]
+            await clockwork.follow(connection, done)
+    if clockwork is not None:
+        await clockwork.finish(connection)
     await journal.write(connection)
     await _give_back_receipts(connection, batch, claims)
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
@@ -208,40 +211,6 @@ async def _find_holders(connection: Connection, batch: Batch) -> None:
 async def _lapsed(connection: Connection, batch: Batch) -> set[UUID]:
     """Return the holders of the batch who have been inactive for too long."""
     return await lapsed(connection, {batch.holders[i] for i in batch.open()}, batch.journal.today)
-
-
-async def _start_clocks(
-    connection: Connection, batch: Batch, clocks: Sequence[Clock], stage: list[int]
-) -> None:
-    """Start the clocks of new points at once, so that what follows in the batch can spend them."""
-    new = {
-        Started(outcome.holder, provenance.currency_no, provenance.clock_no)
-        for i in stage
-        if isinstance(outcome := batch.outcomes[i], Posted)
-        for provenance in _given(batch.drafts[i])
-        if provenance.clock_no != NO_CLOCK
-    }
-    await start(connection, clocks, new, batch.journal.today)
-
-
-async def _set_clocks_back(connection: Connection, batch: Batch, clocks: Sequence[Clock]) -> None:
-    """Let what was issued and redeemed so far count as activity.
-
-    For those whose clock had lapsed that is at once: points may return under it in the same batch.
-    """
-    activities = {
-        Activity(holder, currency_no, kind)
-        for kind, holder, currency_no in batch.journal.moves()
-        if kind in (Kind.ISSUE, Kind.REDEEM)
-    }
-    await set_back(connection, clocks, activities, batch.journal.today)
-
-
-def _given(draft: Draft) -> list[Provenance]:
-    """Return where the points come from that a draft puts into new lots."""
-    if isinstance(draft, Issue):
-        return [grant.provenance for grant in draft.grants]
-    return [draft.given] if isinstance(draft, Adjust) and draft.given else []
 
 
 async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]) -> None:

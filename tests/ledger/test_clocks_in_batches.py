@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from coalition.ledger.drafts import Posted
+from coalition.kernel.database import transaction
+from coalition.ledger import clocks
+from coalition.ledger.drafts import Convert, Posted
 from tests.ledger.clock_world import NOON, Book, assert_books_hold, issue
-from tests.support.ledger import FUEL, balance, open_holder, redeem, reverse
+from tests.support.ledger import FUEL, GROCER, balance, open_holder, redeem, reverse, till
 from tests.support.ledger import issue as issue_without_clock
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -32,4 +34,16 @@ async def test_what_returns_after_activity_in_the_same_batch_lives_under_its_clo
     await book.post([issue_without_clock(anna, 5, LATE), back], LATE)
     after_grace = LATE + timedelta(days=31)
     assert await balance(anna, after_grace) == 15
+    await assert_books_hold()
+
+
+async def test_points_converted_after_activity_in_a_batch_live_as_long_as_the_others() -> None:
+    book, anna = await Book().open(), await open_holder(NOON)
+    await book.post([issue(anna, 10, NOON)], NOON)
+    later = NOON + timedelta(days=100)
+    exchange = Convert(anna, till(GROCER, later), 1, 2, 4, from_points=2, to_points=1)
+    await book.post([redeem(anna, 1, later), exchange], later)
+    async with transaction() as connection:
+        ends = {clock.live_until for clock in await clocks.of_holder(connection, anna)}
+    assert ends == {clocks.months_later(later.date(), 6)}
     await assert_books_hold()

@@ -47,6 +47,10 @@ FROM debt WHERE holder = ANY ($1) AND booked > recovered + written_off + moved
 GROUP BY holder, posting
 """
 
+_CLOCKS = """
+SELECT holder, currency_no, clock_no, live_until FROM holder_clock WHERE holder = ANY ($1)
+"""
+
 Counters = tuple[int, int, int]
 
 
@@ -177,6 +181,12 @@ class Books:
         async with transaction() as connection:
             rows = await connection.fetch(_OWED, self.members)
         return {(self.members.index(row[0]), row[1].bytes): row[2] for row in rows}
+
+    async def running(self) -> dict[tuple[int, int, int], date]:
+        """Return through which day each holder's points of a currency and clock live."""
+        async with transaction() as connection:
+            rows = await connection.fetch(_CLOCKS, self.members)
+        return {(self.members.index(row[0]), row[1], row[2]): row[3] for row in rows}
 
 
 async def _answered(work: Callable[[Connection], Awaitable[Answer]], at: datetime) -> Answer:

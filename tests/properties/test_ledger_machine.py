@@ -207,6 +207,15 @@ class LedgerMachine(RuleBasedStateMachine):
             key: points for key, points in owed.items() if points
         }
 
+    @invariant()
+    def the_clocks_are_the_same(self) -> None:
+        known = {
+            (owner.number, *kind): live_until
+            for owner in self.model.owners
+            for kind, live_until in owner.live_until.items()
+        }
+        assert self.wait(self.books.running()) == known
+
     def teardown(self) -> None:
         assert self.wait(audit.run()).breaches == []
 
