@@ -11,6 +11,7 @@ from coalition.kernel.database import Engine, transaction
 from coalition.kernel.idempotency import Claim, find, store
 from coalition.kernel.idempotency.claims import Answer
 from coalition.kernel.outbox import Event
+from coalition.ledger import merging
 from coalition.ledger.drafts import Hold
 from server import upkeep, worker
 from server.upkeep import AuditBreachError
@@ -89,3 +90,34 @@ async def test_the_worker_hands_events_over_and_ends_when_told(
 async def _waiting(at: datetime) -> int:
     async with transaction() as connection:
         return (await outbox.waiting(connection, at))[0]
+
+
+async def test_members_are_told_of_points_that_end_and_late_points_move_on(
+    coalition: None, at: datetime
+) -> None:
+    assert await upkeep.tell_of_expiry(at) == 0
+    anna, double = await open_holder(at), await open_holder(at)
+    async with transaction() as connection:
+        await merging.merge(
+            connection, from_holder=double, into_holder=anna, at=at, today=at.date()
+        )
+        # As an issue would leave it that was under way while the two were merged.
+        await connection.execute(
+            "UPDATE holder SET state = 1, merged_into = NULL WHERE id = $1", double
+        )
+    await post([issue(double, 100, at)], at)
+    async with transaction() as connection:
+        await connection.execute(
+            "UPDATE holder SET state = 3, merged_into = $2 WHERE id = $1", double, anna
+        )
+    assert await upkeep.move_on(at) == 100
+    assert await upkeep.move_on(at) == 0
+    assert await balance(anna, at) == 100
+    await upkeep.prove(at)
+
+
+async def test_nobody_is_told_anything_where_there_is_no_coalition_yet(
+    database: Engine, at: datetime
+) -> None:
+    assert await upkeep.tell_of_expiry(at) == 0
+    assert await upkeep.move_on(at) == 0
