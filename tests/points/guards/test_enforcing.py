@@ -1,13 +1,17 @@
 """What guards confirm and refuse before anything is posted."""
 
 import asyncio
+import random
+from collections import Counter
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
 
+from coalition.kernel.database import retrying, transaction
 from coalition.kernel.errors import Refused
 from coalition.ledger import audit
+from coalition.ledger.posting import PINNED_FOR_LINES, POSTER_ROLE
 from coalition.ledger.refusals import NotEnoughPoints
 from coalition.points.commands import CaptureBody, RedeemBody, VoidBody
 from coalition.points.guards.refusals import ConfirmationNeeded, VelocityExceeded
@@ -70,6 +74,51 @@ async def test_sixty_four_tills_at_once_never_pass_the_number(at: datetime) -> N
     assert len(refused) == 57
     assert await counted(rule.no) == 7
     assert (await world.tills.balance(anna)).balance == 100_000 - 7
+    assert (await audit.run()).breaches == []
+
+
+async def test_tills_and_batches_that_meet_over_several_subjects_pass_no_number(
+    at: datetime,
+) -> None:
+    world = await quiet_world(at)
+    await activate(at, name="by-member", mode="refuse", most=6)
+    await activate(
+        at,
+        name="by-cashier",
+        mode="refuse",
+        measure="redeemed_points",
+        subject=["cashier"],
+        most=50,
+    )
+    members = [await rich(world, 1000) for _ in range(5)]
+    chance = random.Random(28)
+    acts = [
+        redeem(chance.choice(members), chance.randint(1, 9), at, cashier=f"kim{n % 3}")
+        for n in range(120)
+    ]
+    tills = [world.tills, *(world.more_tills() for _ in range(2))]
+
+    async def send_lines(lines: list[RedeemBody]) -> None:
+        async def post() -> None:
+            async with transaction(PINNED_FOR_LINES, role=POSTER_ROLE) as connection:
+                await tills[2].post_lines(connection, [world.asked(one) for one in lines], at)
+
+        await retrying(post)
+
+    await asyncio.gather(
+        *(world.ask(act, tills=tills[n % 2]) for n, act in enumerate(acts[:60])),
+        *(send_lines(acts[start : start + 15]) for start in range(60, 120, 15)),
+    )
+    async with transaction() as connection:
+        posted = await connection.fetch(
+            "SELECT holder, cashier, points FROM posting WHERE kind = 2"
+        )
+    assert 0 < len(posted) < len(acts)
+    assert max(Counter(row["holder"] for row in posted).values()) <= 6
+    given = Counter[str]()
+    for row in posted:
+        given[row["cashier"]] += row["points"]
+    assert max(given.values()) <= 50
     assert (await audit.run()).breaches == []
 
 
