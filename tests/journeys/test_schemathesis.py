@@ -167,6 +167,9 @@ def _alive(body: dict[str, Any], served: Scene) -> dict[str, Any]:  # Any: a JSO
         alive.pop("points", None)
     elif "points" in alive:
         alive["points"] = 3
+    alive.pop("point_currency", None)
+    if "from" in alive:
+        alive |= {"from": "POINT", "to": "MILES"}
     if "receipt" in alive:
         alive |= {"member_id": served.member, "occurred_at": served.grocer.at.isoformat()}
     return alive

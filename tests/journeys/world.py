@@ -9,8 +9,8 @@ from datetime import datetime
 
 import httpx
 
+from coalition.federation import currencies, rates, stores
 from coalition.federation import service as federation
-from coalition.federation import stores
 from coalition.kernel.clock import FixedClock
 from coalition.kernel.database import transaction
 from server.app import Service, create_service
@@ -48,7 +48,7 @@ class World:
 
 @dataclass
 class Scene(World):
-    """A member with 100 points of the grocer's, 30 of them on hold there.
+    """A member with 100 points of the grocer's, 30 of them on hold there; they become miles 1:1.
 
     The grocer also sent a batch of one line, which was refused. The fuel station has a store M-7,
     which the grocer has not.
@@ -66,6 +66,7 @@ async def set_scene(world: World) -> Scene:
     await stores.create_store(
         partner_no=world.fuel.partner.no, code="M-7", name="Macken 7", actor=ACTOR, at=grocer.at
     )
+    await _agree_on_miles(grocer.at)
     member = await grocer.new_member()
     posting = await grocer.issue(member, 100)
     held = await grocer.post("/v1/points/holds", grocer.payment(member, 30))
@@ -80,6 +81,19 @@ async def set_scene(world: World) -> Scene:
         hold=held.json()["hold_id"],
         batch=sent.json()["batch_id"],
     )
+
+
+async def _agree_on_miles(at: datetime) -> None:
+    await currencies.create_currency(code="MILES", name="Miles", actor=ACTOR, at=at)
+    approval = await rates.prepare(
+        from_code="POINT",
+        to_code="MILES",
+        from_points=1,
+        to_points=1,
+        prepared_by=ACTOR,
+        at=at,
+    )
+    await rates.approve(approval, approved_by="staff:other", at=at)
 
 
 @asynccontextmanager
