@@ -27,9 +27,10 @@ class _Span:
         self._welcoming: dict[tuple[object, ...], tuple[Rule, ...]] = {}
 
     def candidates(self, basket: Basket) -> tuple[Rule, ...]:
-        """Return in order the rules that welcome the basket's place, currency and member."""
+        """Return in order the rules that a basket of this place, currency and member may meet."""
         key = (
             basket.store, basket.currency, basket.tier, basket.plan, basket.segments, basket.flags,
+            not basket.lines, not basket.measures,
         )  # fmt: skip
         known = self._welcoming.get(key)
         if known is None:
@@ -42,13 +43,14 @@ class _Span:
 def _welcoming(rules: tuple[Rule, ...], basket: Basket) -> tuple[Rule, ...]:
     """Return the rules that baskets of this place, currency and member can meet.
 
-    Conditions are judged here as far as these facts decide them: what CEL does not know is an error
-    that `false && …` and `true || …` do without, so any other verdict holds whatever is missing.
+    Whether there are lines and measures at all is part of it. Conditions are judged here as far as
+    these facts decide them: what CEL does not know is an error that `false && …` and `true || …` do
+    without, so any other verdict holds whatever is missing.
     """
-    told = conditions.known_of(basket, conditions.PLACE_AND_MEMBER)
+    told = conditions.common_to(basket)
     found = []
     for rule in rules:
-        if not rule.welcomes(basket):
+        if not rule.welcomes(basket) or (rule.categories and not basket.lines):
             continue
         verdict = True if rule.condition is None else rule.condition.judge(told)
         if verdict is True:

@@ -60,12 +60,17 @@ _VARIABLES: dict[str, _Variable] = {
 VARIABLES = tuple(_VARIABLES)
 """The names of what a condition may look at."""
 
-PLACE_AND_MEMBER = tuple(
-    name
-    for name in VARIABLES
-    if name.startswith("member.") or name in {"basket.partner", "basket.store", "basket.currency"}
+_OF_PLACE_AND_MEMBER = (
+    "basket.partner",
+    "basket.store",
+    "basket.currency",
+    "member.tier",
+    "member.plan",
+    "member.segments",
+    "member.flags",
 )
-"""The names that are the same for many baskets."""
+_OF_LINES = ("basket.categories", "basket.amount_of", "basket.items_of", "basket.lines")
+_OF_MEASURES = ("basket.measures",)
 
 MACROS_MOST = 4
 _MACROS = frozenset({"all", "exists", "exists_one"})
@@ -117,6 +122,16 @@ class Condition:
 def known_of(basket: Basket, names: Iterable[str] = VARIABLES) -> cel.Activation:
     """Return what conditions that look at `names` are told of a basket."""
     return _environment.Activation({name: _VARIABLES[name].of(basket) for name in names})
+
+
+def common_to(basket: Basket) -> cel.Activation:
+    """Return what is the same for many baskets: place, member, and lines and measures if none."""
+    names = _OF_PLACE_AND_MEMBER
+    if not basket.lines:
+        names += _OF_LINES
+    if not basket.measures:
+        names += _OF_MEASURES
+    return known_of(basket, names)
 
 
 @lru_cache(maxsize=4096)
