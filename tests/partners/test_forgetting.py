@@ -1,4 +1,4 @@
-"""A member's copy of everything, and forgetting: nothing of the person is left in a dump (I15)."""
+"""Forgetting: nothing of the person is left in a dump, and the books are right (I15)."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,6 @@ import zlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -22,78 +21,20 @@ from coalition.kernel.embedded_postgres.binaries import find_binaries
 from coalition.kernel.ids import MemberId, random_id
 from coalition.kernel.jobs import run_worker
 from coalition.ledger import audit
-from coalition.ledger.refusals import HolderHasHolds, HolderMerged
-from coalition.members import consents, merging, privacy, relations, standings
-from coalition.members.consents import Channel, Given
+from coalition.ledger.refusals import HolderHasHolds
+from coalition.members import privacy, relations
 from coalition.members.privacy import Keeper, Piece
 from coalition.members.refusals import UnknownErasure, UnknownMember
-from coalition.members.sealing import MemberKeys
 from coalition.oversight.refusals import ReasonNeeded
 from partners.batches.disclosure import BatchesWait
-from server import people
-from tests.support.http import SETTINGS, Coalition, Shop
+from tests.partners.life import ANNA, BERTIL, KEEPERS, PERSON, a_full_life, copy_of
+from tests.support.http import Coalition, Shop
 
-ANNA, BERTIL = "staff:anna", "staff:bertil"
-PERSON = {
-    "email": "Asa.Exempelsson@exempel.example",
-    "phone": "+46701234567",
-    "card": "KORT97520001",
-    "first_name": "Åsa",
-    "last_name": "Exempelsson",
-    "born": "1980-02-29",
-}
 NAMING = [
     *("Exempelsson", "asa.exempelsson@exempel.example", "KORT97520001", "701234567", "Åsa"),
     *("1980-02-29", "gammal@exempel.example", "KORT97520002", "lives in the blue house"),
 ]
-KEEPERS = people.keepers(SETTINGS)
 _REOPEN = "UPDATE holder SET state = 1 WHERE id = $1 AND merged_into IS NULL"
-
-
-async def a_full_life(coalition: Coalition) -> MemberId:
-    """Return a member of whom something is kept everywhere."""
-    grocer, fuel, at = coalition.grocer, coalition.fuel, coalition.clock.now()
-    said = [{"purpose": "marketing", "channel": "email", "granted": True, "text_version": "1"}]
-    made = await grocer.post("/v1/members", PERSON | {"consents": said})
-    member = MemberId(UUID(made.json()["member_id"]))
-    old = await fuel.post(
-        "/v1/members", {"card": "KORT97520002", "email": "gammal@exempel.example"}
-    )
-    old_id = MemberId(UUID(old.json()["member_id"]))
-    await fuel.issue(str(old_id), 30)
-    approval = await merging.prepare(
-        from_id=old_id, into_id=member, reason="same person", prepared_by=ANNA, at=at
-    )
-    await merging.approve(
-        approval,
-        approved_by=BERTIL,
-        keys=MemberKeys.of(SETTINGS),
-        followers=people.FOLLOWERS,
-        at=at,
-    )
-    by_card = grocer.payment(str(member), 100)
-    del by_card["member_id"]
-    assert (await grocer.post("/v1/points/issue", by_card | {"card": "KORT97520001"})).is_success
-    await grocer.post("/v1/points/redeem", grocer.payment(str(member), 25))
-    given = Given(purpose="marketing", channel=Channel.SMS, granted=False, text_version="1")
-    await consents.give_by_staff(member, given, note="lives in the blue house", actor=ANNA, at=at)
-    async with transaction() as connection:
-        await standings.grant(
-            connection,
-            member=member,
-            kind="tier",
-            value="gold",
-            valid_from=at,
-            valid_until=None,
-            source=ANNA,
-            at=at,
-        )
-    return member
-
-
-async def copy_of(member: MemberId, at: datetime) -> Any:  # Any: JSON
-    pieces = [piece async for piece in privacy.export(member, KEEPERS, at=at)]
-    return json.loads(b"".join(pieces))
 
 
 async def forgotten(member: MemberId, at: datetime) -> None:
@@ -121,61 +62,6 @@ def _text(stored: bytes) -> str:
 def named_in(text: str) -> list[str]:
     folded = text.casefold()
     return [naming for naming in NAMING if naming.casefold() in folded]
-
-
-async def test_a_copy_holds_everything_that_is_kept(coalition: Coalition, at: datetime) -> None:
-    member = await a_full_life(coalition)
-    copy = await copy_of(member, at)
-    assert copy["member_id"] == str(member)
-    assert copy["personal_data"] == {
-        "email": "Asa.Exempelsson@exempel.example",
-        "phone": "+46701234567",
-        "first_name": "Åsa",
-        "last_name": "Exempelsson",
-        "born": "1980-02-29",
-        "cards": ["KORT97520001", "KORT97520002"],
-        "other_emails": ["gammal@exempel.example"],
-    }
-    assert [one["partner"] for one in copy["known_to"]] == ["Handlarn", "Macken"]
-    words = [(one["channel"], one["granted"], one["through"]) for one in copy["consents"]]
-    assert words == [("email", True, "Handlarn"), ("sms", False, None)]
-    assert copy["consents"][1]["note"] == "lives in the blue house"
-    assert [one["value"] for one in copy["standings"]] == ["gold"]
-    assert copy["balances"] == [{"currency": "POINT", "points": 105}]
-    assert sum(one["points_in"] - one["points_out"] for one in copy["lots"]) == 105
-    told = [(one["partner"], one["kind"], one["points"]) for one in copy["postings"]]
-    assert told == [(None, "merge", 30), ("Handlarn", "issue", 100), ("Handlarn", "redeem", 25)]
-    assert all(one["reasons"] for one in copy["postings"])
-    (merged,) = copy["merged_members"]
-    assert merged["merged_into"] == str(member)
-    assert [one["kind"] for one in merged["postings"]] == ["issue", "merge"]
-    assert {"holds", "debts", "purchases", "bonuses", "guard_cases"} <= copy.keys()
-
-
-async def test_a_long_history_is_written_piece_by_piece(
-    grocer: Shop, at: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("coalition.points.disclosure.AT_ONCE", 2)
-    member = await grocer.new_member()
-    for points in range(1, 6):
-        await grocer.issue(member, points)
-    copy = await copy_of(MemberId(UUID(member)), at)
-    assert sorted(one["points"] for one in copy["postings"]) == [1, 2, 3, 4, 5]
-    assert len({one["posting_id"] for one in copy["postings"]}) == 5
-
-
-async def test_there_is_no_copy_of_nobody_nor_of_who_was_merged(
-    coalition: Coalition, at: datetime
-) -> None:
-    with pytest.raises(UnknownMember):
-        await copy_of(MemberId(random_id()), at)
-    member = await a_full_life(coalition)
-    async with transaction() as connection:
-        old = await connection.fetchval("SELECT id FROM member WHERE merged_into = $1", member)
-    with pytest.raises(HolderMerged):
-        await copy_of(old, at)
-    with pytest.raises(HolderMerged):
-        await privacy.ask(old, reason="a letter", actor=ANNA, at=at)
 
 
 async def test_nothing_of_the_person_is_left_and_the_books_are_right(
