@@ -126,11 +126,9 @@ def known_of(basket: Basket, names: Iterable[str] = VARIABLES) -> cel.Activation
 
 def common_to(basket: Basket) -> cel.Activation:
     """Return what is the same for many baskets: place, member, and lines and measures if none."""
-    names = _OF_PLACE_AND_MEMBER
-    if not basket.lines:
-        names += _OF_LINES
-    if not basket.measures:
-        names += _OF_MEASURES
+    names = [*_OF_PLACE_AND_MEMBER]
+    names += [] if basket.lines else _OF_LINES
+    names += [] if basket.measures else _OF_MEASURES
     return known_of(basket, names)
 
 
