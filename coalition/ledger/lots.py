@@ -53,14 +53,11 @@ ENDED = f"""(
 
 # The ids of a holder's lots begin with the day they end, so those that have ended are not read at
 # all, unless expiry is suspended for the holder.
-_ASKED = """
-LEFT JOIN LATERAL (
-    SELECT expiry_suspended_until >= $1 AS suspended FROM holder
-    WHERE holder.bucket = given.bucket AND holder.id = given.holder
-    OFFSET 0) AS kept ON true
-"""
-_FIRST = "CASE WHEN kept.suspended THEN given.lowest ELSE given.spendable END"
-_LIVE = f"""(lot.clock_no = 0 OR kept.suspended OR {_CLOCK} < $1 IS NOT TRUE)"""
+_ASKED = "LEFT JOIN holder ON holder.bucket = given.bucket AND holder.id = given.holder"
+_FIRST = "CASE WHEN holder.expiry_suspended_until >= $1 THEN given.lowest ELSE given.spendable END"
+_LIVE = (
+    f"""(lot.clock_no = 0 OR holder.expiry_suspended_until >= $1 OR {_CLOCK} < $1 IS NOT TRUE)"""
+)
 
 # One lot at a time in spending order until the wanted points are covered: a shopper's first lot
 # nearly always is enough, and the rest are never read.
