@@ -1,6 +1,6 @@
 """Expiry: books what has stopped being spendable; whether it can be spent is judged without it.
 
-A run goes through the buckets range by range and a thousand lots at a time, each in a transaction
+A run goes through the buckets range by range and some hundred lots at a time, each in a transaction
 of its own, so that no till waits long and a run that is killed goes on where it was when it is
 started again.
 """
@@ -17,7 +17,7 @@ from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.posting import PINNED, POSTER_ROLE
 
 BUCKETS_AT_ONCE = 32
-LOTS_AT_ONCE = 1_000
+LOTS_AT_ONCE = 500
 
 _Lot = tuple[int, UUID]
 
