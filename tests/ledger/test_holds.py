@@ -241,3 +241,10 @@ async def test_a_partial_capture_takes_from_a_hold_what_expires_first(at: dateti
         rows = await connection.fetch("SELECT expires_on, points_out, held FROM lot ORDER BY id")
     assert [tuple(row) for row in rows] == [(soon, 20, 0), (later, 5, 0)]
     assert (await audit.run()).breaches == []
+
+
+async def test_what_the_balance_does_not_cover_is_not_held_at_all(at: datetime) -> None:
+    anna = await member_with(5, at)
+    assert kinds(await post([hold(anna, 6, at)], at)) == [NotEnoughPoints]
+    assert await balance(anna, at) == 5
+    assert (await audit.run()).breaches == []

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from coalition.kernel.database import transaction
+from coalition.kernel.database import Engine, transaction
+from coalition.kernel.ids import random_id
 from coalition.ledger import expiry, holders
 from coalition.ledger.drafts import Posted
-from coalition.ledger.refusals import NotEnoughPoints
+from coalition.ledger.refusals import NotEnoughPoints, UnknownHolder
 from tests.ledger.clock_world import NOON, Book, assert_books_hold, issue
 from tests.support.ledger import FUEL, balance, open_holder, redeem, reverse
 
@@ -86,3 +87,13 @@ class TestSuspension:
         later = NOON + timedelta(days=60)
         await book.post([reverse(spent.posting, later, partner_no=FUEL)], later)
         assert await balance(anna, later + timedelta(days=39)) == 100
+
+
+async def test_nobody_suspends_the_expiry_of_an_unknown_member(database: Engine) -> None:
+    nobody = random_id()
+    with pytest.raises(UnknownHolder):
+        async with transaction() as connection:
+            await holders.suspend_expiry(connection, nobody, None)
+    with pytest.raises(UnknownHolder):
+        async with transaction() as connection:
+            await holders.resume_expiry(connection, nobody, NOON.date())
