@@ -121,7 +121,7 @@ async def read_each(
     connection: Connection, wanted: Collection[tuple[MemberId, datetime]]
 ) -> dict[tuple[MemberId, datetime], Standings]:
     """Return what each member is at its instant, for distinct pairs; who is nothing is left out."""
-    ordered = sorted(wanted, key=lambda pair: (bucket_of(pair[0]), pair[0].bytes, pair[1]))
+    ordered = list(wanted)
     members = [member for member, _ in ordered]
     buckets = [bucket_of(member) for member in members]
     rows = await connection.fetch(_READ, buckets, members, [at for _, at in ordered])
