@@ -31,7 +31,7 @@ async def test_a_receipt_is_used_once_whatever_the_key(scene: Scene, address: st
     assert (await scene.grocer.post(address, body)).status_code == 201
     changed = body | {"points": 6}
     for again in (body, changed):
-        await assert_refused(scene.grocer.post(address, again), 409, "duplicate_receipt")
+        await assert_refused(scene.grocer.post(address, again), 409, "duplicate_receipt", tells=1)
 
 
 async def test_a_receipt_that_was_paid_is_not_captured_again(scene: Scene) -> None:

@@ -38,6 +38,7 @@ def test_a_tills_first_day(tmp_path: Path) -> None:
         _send_batches(shop, member)
         _send_a_job(shop, member)
         _go_wrong(shop, fuel, member, paid)
+        _exchange(shop, member, data)
         _sign_out(shop)
         assert used == _operations(shop)
         books = coalition("audit", *data)
@@ -194,6 +195,26 @@ def _send_a_job(shop: PlainTill, member: str) -> None:
     rest = shop.get(address, accept=NDJSON, query="?from_line=9000", **batch).body.splitlines()
     assert rest == whole[8999:]
     assert _balance(shop, member) == 100 + LINES
+
+
+def _exchange(shop: PlainTill, member: str, data: tuple[str, str]) -> None:
+    """See what expires, and exchange points for miles at a rate that two of the staff agreed on."""
+    expiring = shop.get("/v1/members/{member_id}/expiring", member_id=member).body["expiring"]
+    before = _balance(shop, member)
+    assert sum(one["points"] for one in expiring) == before
+    coalition("currency", "create", "MILES", "--name", "Miles", *data)
+    rate = ("currency", "rate")
+    proposed = coalition(*rate, "propose", "POINT", "MILES", "5:2", "--prepared-by", "anna", *data)
+    approval = str(UUID(proposed["approval_id"]))
+    coalition(*rate, "approve", approval, "--approved-by", "bertil", *data)
+    # The rate holds from its approval on; the till's other receipts are of the day's beginning.
+    now = {"occurred_at": SystemClock().now().isoformat()}
+    body = _payment(member, 12, "20") | now | {"from": "POINT", "to": "MILES"}
+    made = shop.post("/v1/points/convert", body)
+    assert made.status == 201, made.body
+    facts = {name: made.body[name] for name in ("points", "converted", "remainder")}
+    assert facts == {"points": 10, "converted": 4, "remainder": 2}
+    assert _balance(shop, member) == before - 10
 
 
 def _go_wrong(shop: PlainTill, fuel: PlainTill, member: str, paid: str) -> None:
