@@ -1,5 +1,6 @@
 """Everything of one holder goes over to another: points with their provenance, debts and clocks."""
 
+import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import pytest
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.ids import bucket_of
 from coalition.kernel.money import POINTS_MAX
-from coalition.ledger import audit, holders, merging, upkeep
+from coalition.ledger import audit, holders, merging, posting, upkeep
 from coalition.ledger.accounts import HolderState
 from coalition.ledger.drafts import Grant, Held, Hold, Issue, Posted, Reverse
 from coalition.ledger.merging import MergeOutcome
@@ -222,4 +223,29 @@ async def test_a_holder_with_more_than_a_posting_carries_is_moved_by_several_pai
     # Two lots; one lot; what the last leg can carry, and the rest of it.
     assert len(outcome.postings) == 4
     assert await balance(anna, at) == 2 * POINTS_MAX + 15
+    await assert_books_hold()
+
+
+async def test_points_that_come_while_a_merge_commits_are_moved_on_later(at: datetime) -> None:
+    """An issue reads its holder's state and does not lock it, so it may commit after the merge."""
+    anna, double = await open_holder(at), await open_holder(at)
+    await post([issue(double, 100, at)], at)
+    soon = at.date() + timedelta(days=5)
+    late = issue(double, 20, at, expires_on=soon)
+    is_posted = asyncio.Event()
+
+    async def merge_meanwhile() -> None:
+        await is_posted.wait()
+        await merge(double, anna, at)
+
+    other = asyncio.create_task(merge_meanwhile())
+    async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+        await posting.post(connection, [late], at=at, today=at.date())
+        is_posted.set()
+        await other
+    assert [await balance(holder, at) for holder in (double, anna)] == [20, 100]
+    await assert_books_hold()
+    assert await merging.forward_late(at, at.date()) == 20
+    assert [await balance(holder, at) for holder in (double, anna)] == [0, 120]
+    assert await merging.forward_late(at, at.date()) == 0
     await assert_books_hold()

@@ -1,6 +1,7 @@
 """The register: postings and holds read back by the partner that made them, and by no other."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -80,3 +81,16 @@ async def test_a_partner_reads_its_holds(at: datetime) -> None:
         read = await register.read_hold(connection, held.hold, partner_no=FUEL)
     assert read is not None
     assert (read.state, read.resolved_at, read.posting) == (3, at, None)
+
+
+async def test_a_holders_postings_are_listed_by_whichever_partner_the_earliest_first(
+    at: datetime,
+) -> None:
+    anna, bo = await open_holder(at), await open_holder(at)
+    made = await post([issue(anna, 30, at), issue(bo, 5, at)], at)
+    later = at + timedelta(seconds=1)
+    made += await post([redeem(anna, 7, later)], later)
+    async with transaction() as connection:
+        first = await register.list_of_holder(connection, anna, after=UUID(int=0), limit=1)
+        rest = await register.list_of_holder(connection, anna, after=first[0].id, limit=9)
+    assert [(one.partner_no, one.points) for one in first + rest] == [(GROCER, 30), (FUEL, 7)]
