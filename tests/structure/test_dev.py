@@ -184,11 +184,22 @@ def test_test_runs_all_but_the_slow_in_parallel_and_slow_only_those(copy: Copy) 
 
 def test_coverage_is_reported_even_when_a_test_fails_and_hides_no_failure(copy: Copy) -> None:
     done = copy.dev("test", "--coverage", FAILS_ON="pytest")
-    measured, combined, reported = copy.calls()
+    measured, combined, reported, _ = copy.calls()
     assert done.returncode == 1
     assert measured.startswith("python -m coverage run -m pytest -n auto")
     assert "combine" in combined
     assert "report" in reported
+
+
+def test_the_ledger_and_the_earning_rules_are_covered_whole_by_all_tests_together(
+    copy: Copy,
+) -> None:
+    done = copy.dev("test", "--coverage", FAILS_ON="--fail-under 100")
+    *_, held = copy.calls()
+    assert done.returncode == 1
+    assert "coalition/ledger/*,coalition/points/rules.py,coalition/points/bonuses/*" in held
+    copy.dev("test", "--coverage", "tests/kernel")
+    assert not any("--fail-under" in call for call in copy.calls()), "some tests cover some"
 
 
 def test_no_test_at_all_is_a_failure_that_says_so(copy: Copy) -> None:
