@@ -206,6 +206,10 @@ def _of_validity(document: RuleDocument, zone: ZoneInfo) -> Iterator[Complaint]:
     for name in ("valid_from", "valid_until"):
         try:
             instants.append(_instant(getattr(document, name), zone, is_end=name == "valid_until"))
+        except OverflowError:
+            text = f"{getattr(document, name)} is where the calendar ends; leave {name} out"
+            yield Complaint((name,), text)
+            return
         except ValueError:
             text = f"{getattr(document, name)} is no day of the calendar"
             yield Complaint((name,), text)
@@ -216,7 +220,10 @@ def _of_validity(document: RuleDocument, zone: ZoneInfo) -> Iterator[Complaint]:
 
 
 def _instant(text: str | None, zone: ZoneInfo, *, is_end: bool) -> datetime | None:
-    """Return the instant that is meant; raises ValueError for a day that is in no calendar."""
+    """Return the instant that is meant.
+
+    Raises ValueError for a day that is in no calendar, OverflowError where the calendar ends.
+    """
     if text is None:
         return None
     if "T" in text:

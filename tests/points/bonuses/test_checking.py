@@ -96,6 +96,9 @@ def said(**fields: Any) -> list[tuple[str, str]]:
         ),
         ({"condition": "basket.amount_minor"}, "condition", "a condition yields a bool"),
         ({"valid_from": "2027-02-30"}, "valid_from", "2027-02-30 is no day of the calendar"),
+        ({"valid_from": "0001-01-01"}, "valid_from", "where the calendar ends; leave valid_from"),
+        ({"valid_until": "9999-12-31"}, "valid_until", "calendar ends; leave valid_until out"),
+        ({"valid_until": "9999-12-31T23:00:00-14:00"}, "valid_until", "leave valid_until out"),
         (
             {"valid_from": "2027-02-02", "valid_until": "2027-02-01"},
             "valid_until",
