@@ -131,6 +131,13 @@ def test_an_issue_is_taken_back_and_owed_from_its_last_leg() -> None:
     assert take_back(3, [IssuedLeg(A, 0, 0)]).points == 0
 
 
+def test_of_a_wish_only_what_could_not_be_taken_is_owed_first() -> None:
+    legs = [IssuedLeg(A, 1, 5), IssuedLeg(B, 0, 5)]
+    assert take_back(4, legs, {A: 3}) == ([(A, 1)], [(B, 1), (A, 2)])
+    spent = [IssuedLeg(A, 0, 5), IssuedLeg(B, 0, 5)]
+    assert take_back(4, spent, {A: 2}) == ([], [(B, 2), (A, 2)])
+
+
 debts_of_a_holder = st.lists(st.builds(Owed, st.integers(1, 200), st.integers(0, 100)), max_size=5)
 
 
