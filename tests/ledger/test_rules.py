@@ -136,6 +136,7 @@ def test_of_a_wish_only_what_could_not_be_taken_is_owed_first() -> None:
     assert take_back(4, legs, {A: 3}) == ([(A, 1)], [(B, 1), (A, 2)])
     spent = [IssuedLeg(A, 0, 5), IssuedLeg(B, 0, 5)]
     assert take_back(4, spent, {A: 2}) == ([], [(B, 2), (A, 2)])
+    assert take_back(11, spent) == ([], [(B, 5), (A, 5)]), "all of what was spent"
 
 
 debts_of_a_holder = st.lists(st.builds(Owed, st.integers(1, 200), st.integers(0, 100)), max_size=5)
