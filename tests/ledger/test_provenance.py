@@ -109,3 +109,14 @@ def test_two_provenances_may_meet_in_one_id() -> None:
 
 
 MEETING_CONTRACTS = (122_874, 250_360)
+
+
+def test_an_id_is_what_it_was_when_databases_were_filled() -> None:
+    """9892 days after 2000 (26a4), 322 months (142), then 36 bits of the digest of it all."""
+    kept = Provenance(1, 2, 20, 3, 202611, date(2027, 1, 31), Decimal("0.01"), Decimal(1))
+    assert lot_id(HOLDER, kept) == UUID("6f1de5b4-8f3c-4a86-26a4-142231f99c55")
+    other = kept._replace(expires_on=None, clock_no=4, class_no=2, contributor=HOLDER)
+    assert str(lot_id(HOLDER, other)).startswith("6f1de5b4-8f3c-4a86-ffff-142")
+    assert lot_id(HOLDER, other) != lot_id(HOLDER, other._replace(class_no=0))
+    assert spendable_from(HOLDER, date(2000, 1, 1)) == UUID("6f1de5b4-8f3c-4a86-0000-000000000000")
+    assert date(2179, 6, 5) == LAST_EXPIRY
