@@ -131,6 +131,12 @@ class Journal:
         for row in self._rows:
             yield row[2], row[3], row[9]  # type: ignore[misc]  # the columns of `add`
 
+    def expired_lots(self) -> Iterator[UUID]:
+        """Yield the lot of each posting collected that books points as expired."""
+        for row in self._rows:
+            if row[2] == Kind.EXPIRE:
+                yield row[12]  # type: ignore[misc]  # the columns of `add`
+
     def __len__(self) -> int:
         """Return how many postings have been collected."""
         return len(self._rows)

@@ -1,6 +1,6 @@
 """Reversing: points go back through the legs that moved them, never more than the original."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -38,6 +38,17 @@ LEFT JOIN LATERAL (
     WHERE bucket = wanted.bucket AND posting = wanted.id AND lot = coalesce(leg.lot, kept.lot)
     OFFSET 0) AS returned ON true
 ORDER BY kept.id, leg.no
+"""
+
+# A clock that runs again, or a suspension, lets a lot live whose points have ended before: what of
+# it was booked as expired is gone all the same. An index holds such postings by their lot.
+_ENDED_BEFORE = """
+SELECT wanted.lot
+FROM unnest($1::int2[], $2::uuid[], $3::uuid[]) AS wanted (bucket, lot, issue), LATERAL (
+    SELECT FROM posting
+    WHERE posting.bucket = wanted.bucket AND posting.id > wanted.issue
+      AND posting.lot = wanted.lot AND posting.kind = 4
+    LIMIT 1) AS expired
 """
 
 _REVERSED = """
@@ -116,6 +127,7 @@ async def _reverse_distinct(
     wanted_lots, owners = zip(*wanted, strict=True)
     kept_lots = await lots.read(connection, wanted_lots, owners, journal.today)
     stage = _Stage(journal, kept_lots)
+    await stage.read_ended(connection, drafts, originals)
     outcomes: list[Outcome] = []
     for draft in drafts:
         original = originals[draft.posting]
@@ -139,7 +151,37 @@ class _Stage:
         self.unspent = {lot: kept.available if kept.live else 0 for lot, kept in kept_lots.items()}
         self.changes = LotChanges()
         self.debts = DebtChanges(journal.at)
+        self.ended: set[UUID] = set()
         self._reversed: dict[tuple[int, bytes, bytes], tuple[UUID, UUID, int, int]] = {}
+
+    async def read_ended(
+        self,
+        connection: Connection,
+        drafts: Iterable[Reverse],
+        originals: Mapping[UUID, KeptPosting],
+    ) -> None:
+        """Find lots that live again, of issues whose spent points may be owed; nearly always none.
+
+        Most have neither a clock nor a last day that has passed, or enough is left in them.
+        """
+        asked = {
+            (bucket_of(original.holder), leg.lot, original.id)
+            for draft in drafts
+            if draft.debts and (original := originals[draft.posting]).kind == Kind.ISSUE
+            for leg in original.legs
+            if self._may_live_again(leg)
+        }
+        self.ended = set(self.journal.expired_lots())
+        if asked:
+            rows = await connection.fetch(_ENDED_BEFORE, *zip(*asked, strict=True))
+            self.ended |= {row[0] for row in rows}
+
+    def _may_live_again(self, leg: ReturnableLeg) -> bool:
+        kept = self.kept_lots[leg.lot]
+        of = kept.provenance
+        has_ended = of.expires_on is not None and of.expires_on < self.journal.today
+        is_short = kept.available < leg.points - leg.reversed
+        return kept.live and is_short and (has_ended or of.clock_no != NO_CLOCK)
 
     def count(self, original: KeptPosting, lot: UUID, points: int) -> None:
         """Count `points` of the leg of `original` that moved `lot` as reversed."""
@@ -173,7 +215,8 @@ def _points_to_reverse(draft: Reverse, original: KeptPosting) -> int | Refused:
 def _take_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int) -> Outcome:
     """Take issued points back out of their lots, last leg first; what is spent is owed or refused.
 
-    Points that have expired are gone for the member: nobody takes them and nobody owes them.
+    Points that have expired are gone for the member: nobody takes them and nobody owes them, also
+    where their lot lives again.
     """
     contracts = {leg.lot: stage.kept_lots[leg.lot].provenance.contract_no for leg in original.legs}
     may_owe = draft.debts.keys() >= set(contracts.values())
@@ -219,7 +262,7 @@ def _wished(stage: _Stage, draft: Reverse, original: KeptPosting) -> dict[UUID, 
 
 def _issued_leg(stage: _Stage, leg: ReturnableLeg, *, may_owe: bool) -> IssuedLeg:
     left = leg.points - leg.reversed
-    is_owable = may_owe and stage.kept_lots[leg.lot].live
+    is_owable = may_owe and stage.kept_lots[leg.lot].live and leg.lot not in stage.ended
     return IssuedLeg(leg.lot, min(left, stage.unspent[leg.lot]), left if is_owable else 0)
 
 

@@ -62,6 +62,7 @@ class Ledger:
         """Take out whatever can no longer be spent and is not held, of `owners` or of all."""
         for lot in self.lots.values():
             if lot.is_over(today) and lot.owner in (owners or self.owners):
+                lot.has_ended |= lot.points_out < lot.points_in - lot.held
                 lot.points_out = lot.points_in - lot.held
 
     def release(self, reservation: Reservation) -> None:
@@ -239,7 +240,7 @@ class Ledger:
         free = [min(leg.points - leg.back, leg.lot.free(today)) for leg in move.legs]
         taken = shared(min(points, sum(free)), free, "reverse")
         owable = [
-            leg.points - leg.back - part if wish.may_owe and not leg.lot.is_over(today) else 0
+            leg.points - leg.back - part if wish.may_owe and leg.lot.is_owable(today) else 0
             for leg, part in zip(move.legs, taken, strict=True)
         ]
         owed = shared(min(points - sum(taken), sum(owable)), owable, "reverse")

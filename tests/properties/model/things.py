@@ -50,6 +50,8 @@ class Lot:
     points_in: int = 0
     points_out: int = 0
     held: int = 0
+    has_ended: bool = False
+    """Whether any of its points were booked as expired; it may live again."""
 
     def is_over(self, today: date) -> bool:
         """Tell whether its points can be spent no more."""
@@ -60,6 +62,10 @@ class Lot:
         if source.clock:
             ends.append(owner.live_until.get((source.currency, source.clock), NEVER))
         return min(ends) < today
+
+    def is_owable(self, today: date) -> bool:
+        """Tell whether what is not there was spent, rather than expired."""
+        return not self.has_ended and not self.is_over(today)
 
     def free(self, today: date) -> int:
         """Return what can be taken on `today`."""
