@@ -86,20 +86,29 @@ _PROVENANCE = Check(
 
 _ISSUERS = Check(
     "I4",
+    "a posting stands on the account of its kind and moves lots of its holder and point currency; "
     "points are issued, taken back and given by staff for the issuer that their lot names",
     """
-    SELECT posting.id AS posting, posting.account_partner_no, every_lot.issuer_no
+    SELECT posting.id AS posting, posting.kind, posting.account, posting.account_partner_no,
+           every_lot.issuer_no
     FROM posting
     JOIN lot_leg ON lot_leg.bucket = posting.bucket AND lot_leg.posting = posting.id
     JOIN every_lot ON every_lot.bucket = lot_leg.bucket AND every_lot.id = lot_leg.lot
-    WHERE (posting.account = 1 OR (posting.account = 4 AND posting.direction = 1))
-      AND posting.account_partner_no <> every_lot.issuer_no
+    WHERE (posting.kind, posting.account, posting.direction) NOT IN (
+              (1, 1, 1), (2, 2, -1), (3, 1, -1), (3, 2, 1), (4, 3, -1), (5, 4, 1), (5, 4, -1),
+              (6, 5, 1), (6, 5, -1), (7, 6, 1), (7, 6, -1), (8, 7, -1))
+       OR posting.account_partner_no
+          <> CASE WHEN posting.account IN (3, 5, 6) THEN 0 ELSE posting.partner_no END
+       OR (posting.holder, posting.currency_no) <> (every_lot.holder, every_lot.currency_no)
+       OR ((posting.account = 1 OR (posting.account = 4 AND posting.direction = 1))
+           AND posting.account_partner_no <> every_lot.issuer_no)
     """,
 )
 
 _HOLDS = Check(
     "I4",
-    "a hold resolves once: a captured one has one redemption of at most its points, others none",
+    "a hold reserves what its legs do and resolves once: a captured one has one redemption of at "
+    "most its points, others none",
     """
     SELECT hold.id AS hold, hold.state, hold.points, posting.points AS redeemed
     FROM hold
@@ -109,6 +118,10 @@ _HOLDS = Check(
     UNION ALL
     SELECT min(id::text)::uuid, 2, count(*), NULL FROM hold WHERE posting IS NOT NULL
     GROUP BY bucket, posting HAVING count(*) > 1
+    UNION ALL
+    SELECT hold.id, hold.state, hold.points, sum(hold_leg.points)
+    FROM hold LEFT JOIN hold_leg ON hold_leg.bucket = hold.bucket AND hold_leg.hold = hold.id
+    GROUP BY hold.bucket, hold.id HAVING hold.points IS DISTINCT FROM sum(hold_leg.points)
     """,
 )
 
@@ -152,7 +165,8 @@ _REVERSALS = Check(
     FULL JOIN reversed_leg AS counted ON counted.bucket = returned.bucket
          AND counted.posting = returned.posting AND counted.lot = returned.lot
     WHERE returned.points IS DISTINCT FROM counted.reversed OR original.points IS NULL
-       OR returned.points > original.points OR returned.least <> returned.most
+       OR returned.points > original.points OR counted.moved <> original.points
+       OR returned.least <> returned.most
        OR returned.least = original.direction
     """,
 )
@@ -183,10 +197,10 @@ _TOTALS = Check(
 
 _RIGHTS = Check(
     "I13",
-    "no role of the service may change or remove a posting or a leg",
+    "no role of the service may change or remove a posting, a leg or an entry of a debt",
     """
     SELECT role, kept AS "table" FROM unnest(ARRAY['coalition_poster', 'coalition_tenant']) AS role,
-        unnest(ARRAY['posting', 'leg']) AS kept
+        unnest(ARRAY['posting', 'leg', 'debt_entry']) AS kept
     WHERE has_table_privilege(role, kept, 'UPDATE, DELETE, TRUNCATE')
        OR has_any_column_privilege(role, kept, 'UPDATE')
     """,

@@ -113,7 +113,7 @@ async def test_a_right_to_change_postings_is_found(database: Engine, at: datetim
         await connection.execute("GRANT UPDATE (points) ON posting TO coalition_poster")
     report = await audit.run()
     assert [breach.promise for breach in report.breaches] == [
-        "no role of the service may change or remove a posting or a leg"
+        "no role of the service may change or remove a posting, a leg or an entry of a debt"
     ]
 
 
@@ -152,6 +152,15 @@ MORE_DAMAGES = {
     "WHERE kind = 1",
     "totals that were changed": "UPDATE partner_total SET points = points + 1",
     "returns that nobody counted": "DELETE FROM reversed_leg",
+    "returns counted against more than was moved": "UPDATE reversed_leg SET moved = moved + 1",
+    "issues on the account of what expires": "UPDATE posting SET account = 3, "
+    "account_partner_no = 0 WHERE kind = 1",
+    "points that expired as if spent": "UPDATE posting SET account = 2 WHERE kind = 4",
+    "points spent at somebody else's": "UPDATE posting SET account_partner_no = 9 WHERE kind = 2",
+    "an issue to another holder": "UPDATE posting SET holder = gen_random_uuid() WHERE kind = 1",
+    "a lot of another point currency": "UPDATE lot SET currency_no = 2; "
+    "UPDATE lot_history SET currency_no = 2",
+    "a hold of more than its legs": "UPDATE hold SET points = points + 1 WHERE state = 1",
 }
 
 
