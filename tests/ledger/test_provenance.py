@@ -13,6 +13,7 @@ from coalition.ledger.provenance import (
     Provenance,
     last_lot,
     lot_id,
+    lowest_lot,
     spendable_from,
 )
 from tests.support.ledger import provenance
@@ -119,4 +120,6 @@ def test_an_id_is_what_it_was_when_databases_were_filled() -> None:
     assert str(lot_id(HOLDER, other)).startswith("6f1de5b4-8f3c-4a86-ffff-142")
     assert lot_id(HOLDER, other) != lot_id(HOLDER, other._replace(class_no=0))
     assert spendable_from(HOLDER, date(2000, 1, 1)) == UUID("6f1de5b4-8f3c-4a86-0000-000000000000")
+    assert lowest_lot(HOLDER) == UUID("6f1de5b4-8f3c-4a86-0000-000000000000")
+    assert last_lot(HOLDER) == UUID("6f1de5b4-8f3c-4a86-ffff-ffffffffffff")
     assert date(2179, 6, 5) == LAST_EXPIRY
