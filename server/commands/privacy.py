@@ -60,6 +60,8 @@ def export(context: click.Context, *, member_id: UUID, target: Path | None, by: 
 
     if target is not None and target.exists():
         raise _there_already(target)
+    if target is not None and not target.parent.is_dir():
+        raise click.UsageError(f"there is no directory {target.parent}; make it, or name another")
     do(place_of(context), work)
     say("The copy is written." if target is None else f"The copy is written to {target}.")
 
@@ -135,6 +137,8 @@ def _opened(target: Path | None) -> Iterator[BinaryIO]:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise _there_already(target) from None
+    except PermissionError:
+        raise click.UsageError(f"{target} cannot be written; name another file") from None
     with os.fdopen(descriptor, "wb") as file:
         yield file
 

@@ -28,6 +28,7 @@ from server.commands.options import (
 )
 from server.commands.rule_files import files_argument, right
 from server.databases import do
+from server.exits import WRONG_INPUT, Stopped
 
 _REPLAYED = ("partner", "purchases", "without_lines", "points", "would_be", "more")
 _DAY = ["%Y-%m-%d"]
@@ -128,7 +129,7 @@ def _basket(given: GivenBasket, terms: Terms, at: datetime) -> Basket:
     return Basket(
         partner_no=partner.no,
         occurred_at=occurred_at,
-        local=occurred_at.astimezone(terms.catalogue.zone),
+        local=_local(occurred_at, terms),
         currency=given.currency or contract.currency,
         amount_minor=given.amount_minor,
         store=given.store,
@@ -161,9 +162,23 @@ def _span(
 ) -> tuple[datetime, datetime]:
     """Return the first and the end of the last day, by default the 90 days up to now."""
     zone = terms.catalogue.zone
-    last = end.replace(tzinfo=zone) + timedelta(days=1) if end is not None else at
-    first = begin.replace(tzinfo=zone) if begin is not None else last - timedelta(days=90)
-    return first.astimezone(UTC), last.astimezone(UTC)
+    try:
+        last = end.replace(tzinfo=zone) + timedelta(days=1) if end is not None else at
+        first = begin.replace(tzinfo=zone) if begin is not None else last - timedelta(days=90)
+        return first.astimezone(UTC), last.astimezone(UTC)
+    except OverflowError:
+        raise _where_time_ends() from None
+
+
+def _local(instant: datetime, terms: Terms) -> datetime:
+    try:
+        return instant.astimezone(terms.catalogue.zone)
+    except OverflowError:
+        raise _where_time_ends() from None
+
+
+def _where_time_ends() -> Stopped:
+    return Stopped("the calendar ends there; name a day nearer to today", exit_code=WRONG_INPUT)
 
 
 def _replayed(

@@ -160,6 +160,8 @@ def test_a_member_gets_a_copy_and_is_then_forgotten(
     nobody = run("export", str(random_id()), "--to", tmp_path / "none", "--by", "Anna")
     assert_stopped(nobody, 2, "[member_not_found]")
     assert not (tmp_path / "none").exists()
+    nowhere = run("export", member, "--to", tmp_path / "none" / "copy.json", "--by", "Anna")
+    assert_stopped(nowhere, 2, "there is no directory")
     later = run("erase", member, "--reason", "a letter", "--by", "Anna", "--later")
     assert later.err == "The worker goes on with it.\n"
     done = run("erase", member, "--reason", "a letter", "--by", "Anna", "--json")

@@ -159,3 +159,10 @@ def test_a_draft_is_replayed_over_nothing(data: Path, fruit: Path) -> None:
     assert replayed.status == 0, replayed.err
     assert (replayed.document["partners"], replayed.document["rules"]) == ([], {})
     assert "all" in within("rules", "simulate", fruit, "--data", data).out
+
+
+def test_a_draft_is_not_tried_where_the_calendar_ends(data: Path, fruit: Path) -> None:
+    basket = json.dumps(BASKET | {"occurred_at": "9999-12-31T23:59:59Z"})
+    for words in (("--until", "9999-12-31"), ("--from", "0001-01-01"), ("--basket", basket)):
+        stopped = within("rules", "simulate", fruit, *words, "--data", data)
+        assert_stopped(stopped, 2, "the calendar ends there; name a day nearer to today")
