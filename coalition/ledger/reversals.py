@@ -43,7 +43,7 @@ ORDER BY kept.id, leg.no
 # A clock that runs again, or a suspension, lets a lot live whose points have ended before: what of
 # it was booked as expired is gone all the same. An index holds such postings by their lot.
 _ENDED_BEFORE = """
-SELECT wanted.lot
+SELECT wanted.issue, wanted.lot
 FROM unnest($1::int2[], $2::uuid[], $3::uuid[]) AS wanted (bucket, lot, issue), LATERAL (
     SELECT FROM posting
     WHERE posting.bucket = wanted.bucket AND posting.id > wanted.issue
@@ -151,7 +151,8 @@ class _Stage:
         self.unspent = {lot: kept.available if kept.live else 0 for lot, kept in kept_lots.items()}
         self.changes = LotChanges()
         self.debts = DebtChanges(journal.at)
-        self.ended: set[UUID] = set()
+        self._ended: set[tuple[UUID, UUID]] = set()
+        self._ended_now: set[UUID] = set()
         self._reversed: dict[tuple[int, bytes, bytes], tuple[UUID, UUID, int, int]] = {}
 
     async def read_ended(
@@ -171,10 +172,14 @@ class _Stage:
             for leg in original.legs
             if self._may_live_again(leg)
         }
-        self.ended = set(self.journal.expired_lots())
+        self._ended_now = set(self.journal.expired_lots())
         if asked:
             rows = await connection.fetch(_ENDED_BEFORE, *zip(*asked, strict=True))
-            self.ended |= {row[0] for row in rows}
+            self._ended = {(row[0], row[1]) for row in rows}
+
+    def has_ended(self, original: KeptPosting, lot: UUID) -> bool:
+        """Tell whether points of the lot were booked as expired after `original` was posted."""
+        return lot in self._ended_now or (original.id, lot) in self._ended
 
     def _may_live_again(self, leg: ReturnableLeg) -> bool:
         kept = self.kept_lots[leg.lot]
@@ -220,7 +225,7 @@ def _take_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int
     """
     contracts = {leg.lot: stage.kept_lots[leg.lot].provenance.contract_no for leg in original.legs}
     may_owe = draft.debts.keys() >= set(contracts.values())
-    issued = [_issued_leg(stage, leg, may_owe=may_owe) for leg in original.legs]
+    issued = [_issued_leg(stage, original, leg, may_owe=may_owe) for leg in original.legs]
     back = take_back(points, issued, _wished(stage, draft, original))
     if not back.points or (back.points < points and not may_owe):
         return _already_spent(points, back.points)
@@ -260,10 +265,12 @@ def _wished(stage: _Stage, draft: Reverse, original: KeptPosting) -> dict[UUID, 
     return wished
 
 
-def _issued_leg(stage: _Stage, leg: ReturnableLeg, *, may_owe: bool) -> IssuedLeg:
+def _issued_leg(
+    stage: _Stage, original: KeptPosting, leg: ReturnableLeg, *, may_owe: bool
+) -> IssuedLeg:
     left = leg.points - leg.reversed
-    is_owable = may_owe and stage.kept_lots[leg.lot].live and leg.lot not in stage.ended
-    return IssuedLeg(leg.lot, min(left, stage.unspent[leg.lot]), left if is_owable else 0)
+    lives = stage.kept_lots[leg.lot].live and not stage.has_ended(original, leg.lot)
+    return IssuedLeg(leg.lot, min(left, stage.unspent[leg.lot]), left if may_owe and lives else 0)
 
 
 def _give_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int) -> Outcome:
