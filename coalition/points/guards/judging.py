@@ -290,8 +290,13 @@ def _is_measured(asked: Asked) -> bool:
 
 def _is_confirmed(act: Act) -> bool:
     """Tell whether somebody else than the cashier answers for the act."""
-    by = act.confirmed_by
-    return by is not None and by.casefold() != (act.cashier or "").casefold()
+    by, cashier = _spelled(act.confirmed_by), _spelled(act.cashier)
+    return by not in {"", cashier}
+
+
+def _spelled(name: str | None) -> str:
+    """Return a name without what tills spell differently: blanks around it, small letters."""
+    return (name or "").strip().casefold()
 
 
 def _as_duplicate(act: Act) -> Act:
