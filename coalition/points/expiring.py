@@ -47,11 +47,15 @@ async def of_member(
 ) -> ExpiringAnswer:
     """Return what of `member` expires when, as things stand: an activity sets its clocks back.
 
+    Of a member that was merged into another it is what the survivor has.
+
     Raises `UnknownHolder` or `UnknownPointCurrency`.
     """
     currency_no = terms.catalogue.currency_no(code)
-    if member not in await holders.read_states(connection, [member]):
+    kept = (await holders.read_states(connection, [member])).get(member)
+    if kept is None:
         raise UnknownHolder
+    member = kept.merged_into or member
     found = await endings.of_holder(
         connection, member, currency_no=currency_no, today=terms.day(at)
     )

@@ -10,7 +10,7 @@ import pytest
 from coalition.federation.terms import ExpiryRule
 from coalition.kernel.clock import FixedClock
 from coalition.kernel.database import transaction
-from coalition.ledger import audit, endings, expiry, holders
+from coalition.ledger import audit, endings, expiry, holders, merging
 from coalition.ledger.refusals import UnknownHolder
 from coalition.points import expiring
 from coalition.points.commands import HoldBody, IssueBody, RedeemBody
@@ -108,6 +108,18 @@ async def test_what_is_held_is_not_among_what_ends() -> None:
     assert await ends(world, anna) == [("2026-12-21", 70)]
     with pytest.raises(UnknownHolder):
         await world.tills.expiring(UUID(int=3))
+
+
+async def test_a_merged_member_is_told_what_ends_of_the_survivor() -> None:
+    world = await world_with(expiry_rule=ExpiryRule.MONTHS, expiry_months=1)
+    old, new = await world.member(), await world.member()
+    await issue(world, old, 100)
+    async with transaction() as connection:
+        await merging.merge(
+            connection, from_holder=old, into_holder=new, at=NOON, today=NOON.date()
+        )
+    answer = await world.tills.expiring(old)
+    assert (answer.member_id, await ends(world, old)) == (new, [("2026-12-21", 100)])
 
 
 async def test_a_suspension_moves_what_ends_and_an_open_one_ends_nothing() -> None:
