@@ -42,9 +42,9 @@ POSTER_NEVER_READS = {
     *("guard_case", "guard_hit", "guard_sighting", "guard_batch"),
 }
 POSTER_CHANGES = {
-    "holder": {"state", "owes", "expiry_suspended_until", "merged_into"},
+    "holder": {"state", "owes"},
     "holder_clock": {"last_activity", "live_until"},
-    "debt": {"booked", "recovered", "written_off", "moved"},
+    "debt": {"booked", "recovered", "written_off"},
     "lot": {"points_in", "points_out", "held"},
     "reversed_leg": {"reversed"},
     "hold": {"state", "resolved_at", "posting"},
