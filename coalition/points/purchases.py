@@ -14,6 +14,7 @@ import msgspec
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
+from coalition.kernel.money import POINTS_MAX
 from coalition.points.bonuses.arithmetic import Gain
 from coalition.points.bonuses.compiled import Rule
 from coalition.points.bonuses.evaluation import BASE, Basket, Evaluation
@@ -221,9 +222,7 @@ def _earnings_of(one: Judged, verdict: Evaluation) -> list[tuple[object, ...]]:
     told = _told(verdict)
     bases = len(reasons) - len(told)
     of: list[tuple[int, int]] = [(BASE, 0)] * bases
-    of += [
-        (gain.rule.no, gain.uncapped - gain.points if gain.cap is not None else 0) for gain in told
-    ]
+    of += [(gain.rule.no, _taken_by_cap(gain)) for gain in told]
     shares: dict[int, list[tuple[int, int]]] = {}
     for share in verdict.shares:
         shares.setdefault(share.rule_no, []).append((share.funder_no, share.points))
@@ -235,6 +234,11 @@ def _earnings_of(one: Judged, verdict: Evaluation) -> list[tuple[object, ...]]:
         )
         for no, (reason, (rule_no, capped)) in enumerate(zip(reasons, of, strict=True))
     ]  # fmt: skip
+
+
+def _taken_by_cap(gain: Gain) -> int:
+    """Return how many points a cap took, at most what a posting could have given."""
+    return 0 if gain.cap is None else min(gain.uncapped - gain.points, POINTS_MAX)
 
 
 def _basket_of(one: Judged, basket: Basket) -> tuple[object, ...]:

@@ -5,13 +5,22 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from coalition.kernel.database import transaction
+from coalition.kernel.money import POINTS_MAX
 from coalition.ledger import audit, posting
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.refusals import DuplicateReceipt
 from coalition.points.bonuses.documents import RuleDocument
-from coalition.points.commands import IssueBody, Purchase, QuoteBody, RedeemBody, ReverseBody
+from coalition.points.commands import (
+    IssueBody,
+    Purchase,
+    PurchaseLine,
+    QuoteBody,
+    RedeemBody,
+    ReverseBody,
+)
 from tests.points.bonuses.world import activated, document
 from tests.points.world import World, make_world, receipt
 
@@ -49,6 +58,19 @@ async def test_what_is_over_the_cap_is_not_given_and_the_till_hears_why(at: date
     assert await used() == [(1, "day:2026-11-21", 50)]
     world.clock.advance(timedelta(days=1))
     assert (await world.ask(purchase(world, anna)))["points"] == 40
+
+
+async def test_a_cap_takes_more_than_a_posting_could_have_given(at: datetime) -> None:
+    world = await make_world(at)
+    effect = {"kind": "bonus", "points": 1_000_000, "per": "item"}
+    await activated(document("capped", effect=effect, caps={"basket": 50}), at)
+    lines = [PurchaseLine(amount_minor=1_000, quantity=5_000)]
+    body = structs.replace(purchase(world, await world.member()), lines=lines)
+    answer = await world.ask(body)
+    assert answer["points"] == 60
+    async with transaction() as connection:
+        taken = await connection.fetchval("SELECT max(capped) FROM purchase_earning")
+    assert taken == POINTS_MAX
 
 
 async def test_a_quote_tells_what_is_left_of_a_cap_and_uses_nothing(at: datetime) -> None:
