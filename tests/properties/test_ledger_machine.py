@@ -112,8 +112,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def time_passes(self, event: str, which: int) -> None:
         match event:
             case "night":
+                self.at += timedelta(seconds=1)
                 self.wait(self.books.night(self.at))
-                self.model.expire(self.today)
+                self.model.expire(self.at)
             case "holds":
                 self.let_holds_run_out()
             case _:
@@ -142,7 +143,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert told(outcome) == answer._replace(made=None), wish
             match answer.made, outcome:
                 case Move(), Posted() | Converted():
-                    answer.made.name = outcome.posting.bytes
+                    answer.made.name, answer.made.made = outcome.posting.bytes, self.at
                     self.moves.append((outcome.posting, answer.made))
                 case Reservation(), Held():
                     self.holds.append((outcome.hold, answer.made))
@@ -167,13 +168,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def merge(self, gone: int, kept: int) -> None:
         owners = self.model.owners
-        answer = merge(self.model, owners[gone], owners[kept], self.today)
+        answer = merge(self.model, owners[gone], owners[kept], self.at)
         assert self.wait(self.books.merge(gone, kept, self.at)) == answer
 
     def close(self, holder: int) -> None:
         owner = self.model.owners[holder]
         if owner.state in {"active", "frozen"}:
-            answer = close(self.model, owner, self.today)
+            answer = close(self.model, owner, self.at)
             assert self.wait(self.books.close(holder, self.at)) == answer
 
     def forgive(self, holder: int, currency: int, points: int | None) -> None:

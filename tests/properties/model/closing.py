@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tests.properties.model.debts import owed
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from tests.properties.model.ledger import Ledger
 
 
-def close(ledger: Ledger, owner: Owner, today: date) -> Answer:
+def close(ledger: Ledger, owner: Owner, at: datetime) -> Answer:
     """Give up all that `owner` has and owes, for good."""
     mine = [lot for lot in ledger.lots.values() if lot.owner is owner]
     if any(lot.held for lot in mine):
         return Answer("member_has_holds")
-    ledger.expire(today, owner)
+    ledger.expire(at, owner)
     points = sum(lot.points_in - lot.points_out for lot in mine)
     for lot in mine:
         lot.points_out = lot.points_in

@@ -58,12 +58,13 @@ class Ledger:
         """Return the lot in which `holder` keeps points of `source`."""
         return self.lots.setdefault((holder, source), Lot(self.owners[holder], source))
 
-    def expire(self, today: date, *owners: Owner) -> None:
+    def expire(self, at: datetime, *owners: Owner) -> None:
         """Take out whatever can no longer be spent and is not held, of `owners` or of all."""
         for lot in self.lots.values():
-            if lot.is_over(today) and lot.owner in (owners or self.owners):
-                lot.has_ended |= lot.points_out < lot.points_in - lot.held
-                lot.points_out = lot.points_in - lot.held
+            left = lot.points_in - lot.points_out - lot.held
+            if left and lot.is_over(at.date()) and lot.owner in (owners or self.owners):
+                lot.points_out += left
+                lot.ended = at
 
     def release(self, reservation: Reservation) -> None:
         """Give held points free."""
@@ -81,7 +82,7 @@ class Ledger:
         for wish, answer in zip(wishes, answers, strict=True):
             owner = self._owner(wish)
             if answer is None and clocks.has_run_out(owner, today):
-                self.expire(today, owner)
+                self.expire(at, owner)
         named: dict[tuple[int, str, str], Wish] = {}
         for i, wish in enumerate(wishes):
             key = _receipt(wish)
@@ -240,7 +241,9 @@ class Ledger:
         free = [min(leg.points - leg.back, leg.lot.free(today)) for leg in move.legs]
         taken = shared(min(points, sum(free)), free, "reverse")
         owable = [
-            leg.points - leg.back - part if wish.may_owe and leg.lot.is_owable(today) else 0
+            leg.points - leg.back - part
+            if wish.may_owe and leg.lot.is_owable(move.made, today)
+            else 0
             for leg, part in zip(move.legs, taken, strict=True)
         ]
         owed = shared(min(points - sum(taken), sum(owable)), owable, "reverse")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tests.properties.model.things import Answer, Lot, Owner
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.properties.model.ledger import Ledger
 
 
-def merge(ledger: Ledger, gone: Owner, kept: Owner, today: date) -> Answer:
+def merge(ledger: Ledger, gone: Owner, kept: Owner, at: datetime) -> Answer:
     """Move all of `gone` to `kept`; return the points that moved."""
     if gone is kept:
         return Answer("merge_with_itself")
@@ -21,7 +21,7 @@ def merge(ledger: Ledger, gone: Owner, kept: Owner, today: date) -> Answer:
     mine = [lot for lot in ledger.lots.values() if lot.owner is gone]
     if any(lot.held for lot in mine):
         return Answer("member_has_holds")
-    ledger.expire(today, gone, kept)
+    ledger.expire(at, gone, kept)
     points = sum(_move(ledger, lot, kept) for lot in mine)
     for kind, live_until in gone.live_until.items():
         kept.live_until[kind] = max(live_until, kept.live_until.get(kind, live_until))

@@ -50,8 +50,8 @@ class Lot:
     points_in: int = 0
     points_out: int = 0
     held: int = 0
-    has_ended: bool = False
-    """Whether any of its points were booked as expired; it may live again."""
+    ended: datetime | None = None
+    """When points of it were last booked as expired; it may live again."""
 
     def is_over(self, today: date) -> bool:
         """Tell whether its points can be spent no more."""
@@ -63,9 +63,10 @@ class Lot:
             ends.append(owner.live_until.get((source.currency, source.clock), NEVER))
         return min(ends) < today
 
-    def is_owable(self, today: date) -> bool:
-        """Tell whether what is not there was spent, rather than expired."""
-        return not self.has_ended and not self.is_over(today)
+    def is_owable(self, since: datetime | None, today: date) -> bool:
+        """Tell whether what is not there of an issue made `since` was spent and did not expire."""
+        has_ended = self.ended is not None and since is not None and self.ended > since
+        return not has_ended and not self.is_over(today)
 
     def free(self, today: date) -> int:
         """Return what can be taken on `today`."""
@@ -91,6 +92,7 @@ class Move:
     legs: list[Leg]
     name: bytes = b""
     """Its id, told when it has one: debts of one instant are paid in the order of their ids."""
+    made: datetime | None = None
 
     @property
     def left(self) -> int:
