@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from coalition.kernel.database import Connection, transaction
-from coalition.kernel.ids import MemberId
+from coalition.kernel.ids import MemberId, bucket_of
 from coalition.ledger import holders
 from coalition.ledger import merging as ledger
 from coalition.ledger.partitions import ensure_partition
@@ -23,6 +23,7 @@ from coalition.members import consents, queries, relations, sealing, standings
 from coalition.members.closing import day
 from coalition.members.locking import lock_open
 from coalition.members.personal import united
+from coalition.members.refusals import ErasureUnderWay
 from coalition.members.sealing import MemberKeys
 from coalition.members.service import opened
 from coalition.oversight import approvals, audit_log
@@ -48,6 +49,11 @@ class Merged(msgspec.Struct, frozen=True):
     points: int
     owed: int
 
+
+_ERASURE = """
+SELECT EXISTS (SELECT FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, member_id)
+               JOIN erasure USING (bucket, member_id))
+"""
 
 Follower = Callable[[Connection, MemberId, MemberId, datetime], Awaitable[None]]
 """What a package above has to do, or to refuse, when a member is merged.
@@ -140,11 +146,16 @@ async def merge(
     """Merge `from_id` into `into_id`, which two persons agreed on, in the caller's transaction.
 
     `ensure_partition(at)` came before it. Raises `MergeWithItself`, `HolderHasHolds`,
-    `HolderNotActive` for one who is frozen, and what `lock_open` does.
+    `HolderNotActive` for one who is frozen, `ErasureUnderWay` for one who asked to be forgotten,
+    and what `lock_open` does.
     """
     if from_id == into_id:
         raise MergeWithItself
-    await lock_open(connection, (from_id, into_id))
+    both = (from_id, into_id)
+    await lock_open(connection, both)
+    # What the person wanted forgotten would live on with the survivor.
+    if await connection.fetchval(_ERASURE, [bucket_of(one) for one in both], both):
+        raise ErasureUnderWay
     outcome = await ledger.merge(
         connection,
         from_holder=from_id,

@@ -17,6 +17,12 @@ class UnknownErasure(NotFound):
     code, title = "erasure_not_found", "Erasure not found"
 
 
+class ErasureUnderWay(Conflict):
+    """The person has asked to be forgotten; wait until the erasure is done."""
+
+    code, title = "erasure_under_way", "Erasure under way"
+
+
 class MemberIsClosed(Conflict):
     """The member is closed, which is final; enrol the person anew."""
 

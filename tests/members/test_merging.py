@@ -22,6 +22,7 @@ from coalition.members import (
     closing,
     consents,
     merging,
+    privacy,
     queries,
     relations,
     service,
@@ -31,7 +32,7 @@ from coalition.members.consents import Given
 from coalition.members.contacts import ContactKind
 from coalition.members.merging import Merged
 from coalition.members.personal import PersonalData, united
-from coalition.members.refusals import MemberIsClosed, UnknownMember
+from coalition.members.refusals import ErasureUnderWay, MemberIsClosed, UnknownMember
 from coalition.members.standings import Standings
 from coalition.oversight import audit_log
 from coalition.oversight.refusals import ApprovalDecided, SecondPersonNeeded
@@ -238,6 +239,18 @@ async def test_nobody_is_merged_who_is_none_or_oneself_or_gone(at: datetime) -> 
             await merging.merge(
                 connection, from_id=new, into_id=new, keys=KEYS, followers=(), actor=ANNA, at=at
             )
+
+
+@pytest.mark.parametrize("which", [0, 1])
+async def test_nobody_is_merged_who_asked_to_be_forgotten(at: datetime, which: int) -> None:
+    both = await enrolled(at, card="OLD1"), await enrolled(at, card="NEW1")
+    approval = await prepared(*both, at)
+    await privacy.ask(both[which], reason="a letter", actor=ANNA, at=at)
+    with pytest.raises(ErasureUnderWay):
+        await merging.approve(approval, approved_by=BERTIL, keys=KEYS, followers=(), at=at)
+    await privacy.erase(both[which], (), at=at)
+    with pytest.raises(MemberIsClosed):
+        await merging.approve(approval, approved_by=BERTIL, keys=KEYS, followers=(), at=at)
 
 
 async def test_a_frozen_member_and_one_with_held_points_stay_as_they_are(at: datetime) -> None:
