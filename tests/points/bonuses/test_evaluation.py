@@ -263,6 +263,13 @@ def test_a_cap_of_a_period_counts_what_was_used_before(period: str, name: str, t
     assert spent.reasons[1].points == 0
 
 
+def test_points_that_just_reach_a_cap_are_not_said_to_be_capped() -> None:
+    for caps in ({"basket": 10}, {"month": 10}):
+        (_, reason) = evaluate(active(document(caps=caps)), basket(), {}).reasons
+        assert reason.points == 10
+        assert "capped" not in reason.text
+
+
 def test_of_several_caps_the_tightest_bites() -> None:
     rules = active(document("capped", caps={"basket": 9, "day": 100, "month": 8, "year": 8}))
     found = evaluate(rules, basket(), {(1, "month:2026-10"): 3, (1, "year:2026"): 1})
