@@ -21,14 +21,21 @@ Quantities = Mapping[int, int]
 class RulesOfThen(ActiveRules):
     """The very rule versions that a basket was judged by, whatever has begun or ended since."""
 
-    def __init__(self, base: EarningRule | None, considered: Sequence[Rule]) -> None:
-        """Fix the base rate and the rules that were looked at, in their order."""
+    def __init__(
+        self, base: EarningRule | None, considered: Sequence[Rule], present: ActiveRules
+    ) -> None:
+        """Fix the base rate and the rules looked at, in their order; `present` logs failures."""
         super().__init__((), EarningRules([base] if base is not None else ()))
         self._considered = tuple(considered)
+        self._present = present
 
     def candidates(self, _: Basket) -> tuple[Rule, ...]:
         """Return the rules that were looked at then, for any basket."""
         return self._considered
+
+    def note_failure(self, rule: Rule, why: str) -> None:
+        """Log it among those of today's rules: once, however many baskets come back."""
+        self._present.note_failure(rule, why)
 
 
 class Taken(NamedTuple):
@@ -86,7 +93,7 @@ def rules_of_then(kept: KeptBasket, terms: Terms, personal: Collection[Rule]) ->
     base = None if kept.base_rule_no is None else terms.rules.numbered(kept.base_rule_no)
     considered = [terms.active.numbered(no) for no in then.considered]
     considered += [rule for rule in personal if rule.code in then.personal]
-    return RulesOfThen(base, considered)
+    return RulesOfThen(base, considered, terms.active)
 
 
 def going_back(

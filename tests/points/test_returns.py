@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from msgspec import structs
+from structlog.testing import capture_logs
 
 from coalition.federation.terms import ReversalPolicy
 from coalition.kernel.database import transaction
@@ -311,3 +312,16 @@ async def test_all_returns_of_a_purchase_add_up_to_its_points_in_whatever_order(
     async with transaction() as connection:
         assert await connection.fetchval(_USED) == 0
     assert (await audit.run()).ok
+
+
+async def test_a_condition_that_fails_again_at_each_return_is_logged_once(at: datetime) -> None:
+    world = await make_world(at)
+    broken = "basket.measures['visits'] > 1"
+    effect = {"kind": "bonus", "points": 40}
+    await activated(document("broken", effect=effect, condition=broken), at)
+    anna = await world.member()
+    with capture_logs() as logged:
+        answer = await bought(world, anna, [(1_000, "fruit", 3)], 1_000)
+        for _ in range(3):
+            await world.ask(back((1, 1)), target=UUID(answer["posting_id"]))
+    assert [line["event"] for line in logged].count("rule_condition_failed") == 1
