@@ -84,3 +84,18 @@ async def test_what_was_issued_after_its_lot_had_expired_is_owed_when_spent() ->
     async with transaction() as connection:
         assert await connection.fetchval("SELECT owes FROM holder WHERE id = $1", anna) == 30
     await assert_books_hold()
+
+
+async def test_points_go_back_first_to_the_funders_that_are_named_and_to_no_other(
+    at: datetime,
+) -> None:
+    anna = await open_holder(at)
+    one, other = (provenance()._replace(funder_no=funder_no) for funder_no in (1, 2))
+    grants = (Grant(one, 10), Grant(other, 10))
+    (bought,) = await post([Issue(anna, till(GROCER, at), grants)], at)
+    assert isinstance(bought, Posted)
+    plain = reverse(bought.posting, at, partner_no=GROCER, points=5)
+    await post([structs.replace(plain, by_funder={1: 5})], at)
+    async with transaction() as connection:
+        rows = await connection.fetch("SELECT funder_no, points_out FROM lot ORDER BY funder_no")
+    assert [tuple(row) for row in rows] == [(1, 5), (2, 0)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import random_id
+from coalition.kernel.money import POINTS_MAX
 from coalition.ledger import audit, posting
 from coalition.ledger.drafts import Convert, Converted, Grant, Issue, Outcome
 from coalition.ledger.exchanging import exchanged_price, whole_multiples
@@ -171,6 +172,15 @@ class TestInTheBooks:
         assert [type(outcome) for outcome in outcomes] == [refusal for _, refusal in wanted]
         assert (await balance(anna, at), await miles(anna, at)) == (18, 0)
         await assert_books_hold()
+
+    async def test_as_many_points_as_a_posting_carries_are_converted_at_once(
+        self, at: datetime
+    ) -> None:
+        anna = await open_holder(at)
+        await post([issue(anna, POINTS_MAX, at)], at)
+        outcome = await one(await post([convert(anna, POINTS_MAX, at, rate=(1, 1))], at))
+        assert isinstance(outcome, Converted)
+        assert await miles(anna, at) == POINTS_MAX
 
     async def test_conversions_of_one_batch_follow_each_other(self, at: datetime) -> None:
         anna = await open_holder(at)
