@@ -145,6 +145,22 @@ def test_a_rate_of_categories_leaves_the_base_rate_for_the_rest() -> None:
     ]
 
 
+def test_a_multiplier_of_lines_rounds_each_rate_by_itself() -> None:
+    fruit = document(
+        "fruit",
+        effect={"kind": "rate", "points": 1, "per_minor": 10},
+        applies_to={"currency": "EUR", "categories": ["fruit"]},
+    )
+    double = document(
+        "double",
+        effect={"kind": "multiplier", "factor": "2"},
+        applies_to={"categories": ["fruit", "dairy"]},
+    )
+    bought = basket(298, lines=[(99, "fruit"), (199, "dairy")])
+    found = evaluate(active(fruit, double), bought, {})
+    assert [share.points for share in found.shares] == [1, 9, 9 + 1]
+
+
 def test_a_multiplier_of_lines_counts_whatever_rate_they_have() -> None:
     of_fruit = {"applies_to": {"currency": "EUR", "categories": ["fruit"]}}
     doubled = multiplier("2", applies_to={"categories": ["fruit", "dairy"]})
