@@ -2,10 +2,14 @@
 
 import pytest
 
-from coalition.points.bonuses.evaluation import BASE, Share, Usage, evaluate
+from coalition.kernel.money import Rounding
+from coalition.points.bonuses.evaluation import BASE, ActiveRules, Share, Usage, evaluate
+from coalition.points.rules import EarningRule, EarningRules
 from tests.points.bonuses.world import (
     AT,
+    BEGIN,
     FRUIT_AND_MORE,
+    GROCER,
     active,
     base_rates,
     basket,
@@ -13,6 +17,7 @@ from tests.points.bonuses.world import (
     document,
     earned,
     multiplier,
+    numbered,
     texts,
 )
 
@@ -170,6 +175,35 @@ def test_a_multiplier_of_lines_counts_whatever_rate_they_have() -> None:
     assert whole.reasons[1].points == 48
     elsewhere = earned(doubled, lines=FRUIT_AND_MORE, currency="SEK")
     assert elsewhere.points == 0
+
+
+def test_a_rate_whose_lines_others_have_taken_leaves_the_rest_to_those_after_it() -> None:
+    rates = [
+        document(
+            code,
+            effect={"kind": "rate", "points": points, "per_minor": 100},
+            applies_to={"currency": "EUR", "categories": [category]},
+        )
+        for code, points, category in (
+            ("one", 2, "fruit"),
+            ("two", 3, "fruit"),
+            ("three", 4, "fish"),
+        )
+    ]
+    bought = basket(300, lines=[(100, "fruit"), (200, "fish")])
+    found = evaluate(active(*rates), bought, {})
+    assert [(share.rule_no, share.points) for share in found.shares] == [(1, 2), (3, 8)]
+
+
+def test_lines_that_come_to_more_than_the_basket_leave_nothing_to_the_base_rate() -> None:
+    fruit = document(
+        effect={"kind": "rate", "points": 5, "per_minor": 100},
+        applies_to={"currency": "EUR", "categories": ["fruit"]},
+    )
+    point_per_cent = EarningRules([EarningRule(1, GROCER, "EUR", 1, 1, Rounding.DOWN, BEGIN)])
+    bought = basket(200, lines=[(300, "fruit")])
+    found = evaluate(ActiveRules(numbered([fruit]), point_per_cent), bought, {})
+    assert [(share.rule_no, share.points) for share in found.shares] == [(1, 15)]
 
 
 def test_of_two_rates_for_everything_the_first_in_order_holds() -> None:
