@@ -194,7 +194,8 @@ async def test_every_act_at_once_keeps_the_books(at: datetime) -> None:
     crowd = Crowd(at, [await open_holder(at) for _ in range(7)], registered)
     await asyncio.gather(*(crowd.work(seed, 12) for seed in range(8)), crowd.staff(99))
     assert crowd.codes.keys() <= EXPECTED | {"done"}, crowd.codes
-    assert crowd.codes["done"] > 100
+    # How many of the 96 rounds find something to do is up to the races; that many always do.
+    assert crowd.codes["done"] > 30
     await merging.forward_late(at, at.date())
     async with transaction() as connection:
         left = await connection.fetchval(
