@@ -161,7 +161,10 @@ class Tills:
             if digest not in found:
                 raise UnknownCard
             members = {body.card: found[digest]}
-        return member_of(body, members)
+        member = member_of(body, members)
+        known = await holders.read_states(connection, {member})
+        [(survivor, _)] = await _survivors(connection, [(member, None)], known)
+        return survivor
 
     async def _post_together(self, requests: list[Request]) -> list[Answer | Refused]:
         """Post `requests` in one transaction, equal keys joined; again when a race is lost."""

@@ -133,6 +133,9 @@ async def test_the_id_of_a_member_who_was_merged_leads_to_the_survivor(
         assert shown.json()["personal"]["cards"] == ["NEW97520002", "OLD97520001"]
     balance = (await grocer.get(f"/v1/members/{old}/balance")).json()
     assert (balance["member_id"], balance["balance"]) == (new, 30)
+    bought = {"purchase": {"amount_minor": 1000, "currency": "SEK"}, "member_id": old}
+    quoted = await grocer.post("/v1/points/quote", bought)
+    assert (quoted.json()["member_id"], quoted.json()["balance"]) == (new, 30), quoted.text
     refused = await grocer.post("/v1/points/redeem", grocer.payment(old, 5))
     assert (refused.status_code, refused.json()["code"]) == (409, "member_merged")
     assert refused.json()["merged_into"] == new
