@@ -160,7 +160,7 @@ def hot_route(door: Door, path: str, *endpoints: HotEndpoint) -> ASGIRouteHandle
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         raw = cast("dict[str, Any]", scope)  # Any: an ASGI scope, to which keys of ours are added
-        pieces = None
+        pieces = endpoint = None
         try:
             endpoint = by_method.get(raw["method"]) or _refuse_method(allowed)
             call = await _call(door, endpoint, raw, receive)
@@ -172,6 +172,10 @@ def hot_route(door: Door, path: str, *endpoints: HotEndpoint) -> ASGIRouteHandle
             status, headers, body = _written(answer, call.media, is_whole=pieces is None)
         except Exception as error:  # noqa: BLE001 - every failure has its answer; unknown ones are logged
             status, headers, body = problem_response(error, raw.get(REQUEST_ID))
+            if endpoint is not None and endpoint.uploads:
+                # What was not read of the upload makes the connection unfit for another request;
+                # a client that is not told would send the next one into it.
+                headers = [*headers, (b"connection", b"close")]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         while pieces is not None and body:
             await send({"type": "http.response.body", "body": body, "more_body": True})

@@ -143,6 +143,16 @@ async def test_a_body_is_read_in_the_pieces_in_which_it_comes() -> None:
         assert (other.status_code, other.json()["code"]) == (415, "unsupported_media_type")
 
 
+async def test_a_refused_upload_ends_its_connection_and_nothing_else_does() -> None:
+    async with client() as http:
+        unread = await http.post("/pieces", content=b"a,b", headers={"content-type": TEXT})
+        assert (unread.status_code, unread.headers["connection"]) == (401, "close")
+        read = await http.post("/pieces", content=b"a,b", headers=HEADERS)
+        small = await http.get("/pieces?points=x", headers=HEADERS)
+    for kept, status in ((read, 201), (small, 422)):
+        assert (kept.status_code, "connection" in kept.headers) == (status, False)
+
+
 @pytest.mark.parametrize(
     ("scope", "status"), [("points:issue", 201), ("points:redeem", 201), ("members:read", 403)]
 )
