@@ -96,6 +96,8 @@ def main(directory: Path, uid: int, file_size_limit: int, *, durable: bool) -> i
         os.setgroups([])
         os.setgid(pwd.getpwuid(uid).pw_gid)
         os.setuid(uid)
+    # Whoever runs the tests in the background has had it ignored, for all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_limit, file_size_limit))
     try:
         server = start(directory, durable=durable)
