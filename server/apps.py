@@ -13,6 +13,7 @@ from coalition.members.piccolo_app import APP_CONFIG as MEMBERS
 from coalition.oversight.piccolo_app import APP_CONFIG as OVERSIGHT
 from coalition.points.piccolo_app import APP_CONFIG as POINTS
 from partners.batches.piccolo_app import APP_CONFIG as BATCHES
+from partners.settlement.piccolo_app import APP_CONFIG as SETTLEMENT
 
 APPS: tuple[AppConfig, ...] = (
     DATABASE,
@@ -26,4 +27,5 @@ APPS: tuple[AppConfig, ...] = (
     MEMBERS,
     POINTS,
     BATCHES,
+    SETTLEMENT,
 )

@@ -41,9 +41,10 @@ WITH deltas AS (
     INSERT INTO partner_delta (batch, partner_no, kind, direction, currency_no, points, postings)
     SELECT $1, * FROM unnest($2::int4[], $3::int2[], $4::int2[], $5::int2[], $6::int8[], $7::int4[])
 )
-INSERT INTO settlement_queue (shard, batch, first_posting, last_posting)
-SELECT shard, $1, first_posting, last_posting
-FROM unnest($8::int2[], $9::uuid[], $10::uuid[]) AS queued (shard, first_posting, last_posting)
+INSERT INTO settlement_queue (shard, batch, first_posting, last_posting, postings)
+SELECT shard, $1, first_posting, last_posting, postings
+FROM unnest($8::int2[], $9::uuid[], $10::uuid[], $11::int4[])
+     AS queued (shard, first_posting, last_posting, postings)
 """
 
 Leg = tuple[UUID, int, UUID | None]
@@ -150,7 +151,9 @@ class Journal:
             await connection.execute(_LEGS, *_columns(self._legs))
         deltas = _columns([(*key, *delta) for key, delta in self._deltas.items()])
         # Ids of one millisecond come in no order, so the first made need not be the least.
-        shards = _columns([(shard, min(ids), max(ids)) for shard, ids in self._shards.items()])
+        shards = _columns(
+            [(shard, min(ids), max(ids), len(ids)) for shard, ids in self._shards.items()]
+        )
         await connection.execute(_FEED, self.batch, *deltas, *shards)
 
 
