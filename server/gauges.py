@@ -25,10 +25,14 @@ from coalition.kernel.web.metrics import Metrics
 from coalition.ledger import totals
 from coalition.oversight import audit_log
 from coalition.points.guards import cases
+from partners.settlement import figures
 from server.upkeep import AUDITED
 
 KEPT_S = 15.0
 """For how long what was read is told again."""
+
+SELDOM_KEPT_S = 600.0
+"""The same, for what takes reading a whole book."""
 
 _DEADLINE_S = 4.0
 
@@ -43,6 +47,11 @@ _TEXTS = {
     "coalition_jobs_failed": "Jobs that were given up",
     "coalition_jobs_oldest_due_seconds": "How late the oldest job is that should have begun",
     "coalition_unsettled_oldest_seconds": "Age of the oldest posting that is not settled",
+    "coalition_unsettled_postings": "Postings whose money is not booked yet",
+    "coalition_settlement_drain_age_seconds": "Time since a drain last booked something",
+    "coalition_settlement_periods_unsealed": "Periods past their cut-off that are not sealed",
+    "coalition_settlement_statements_provisional": "Sealed statements that wait for a close",
+    "coalition_money_out_of_balance": "By how much the money book misses zero",
     "coalition_points_in_debt": "Points that members owe for issues that were taken back",
     "coalition_audit_age_seconds": "Time since the last nightly audit",
     "coalition_audit_breaches": "Checks that failed in the last nightly audit",
@@ -70,6 +79,24 @@ async def _unsettled(connection: Connection, at: datetime) -> Values:
     return {"coalition_unsettled_oldest_seconds": max(age_s, 0.0)}
 
 
+async def _settlement(connection: Connection, at: datetime) -> Values:
+    seen = await figures.progress(connection, at)
+    values: dict[str, float] = {
+        "coalition_unsettled_postings": seen.queued_postings,
+        "coalition_settlement_periods_unsealed": seen.unsealed_periods,
+        "coalition_settlement_statements_provisional": seen.provisional_statements,
+    }
+    if seen.last_drain_at is not None:
+        age_s = max((at - seen.last_drain_at).total_seconds(), 0.0)
+        values["coalition_settlement_drain_age_seconds"] = age_s
+    return values
+
+
+async def _money(connection: Connection, at: datetime) -> Values:
+    del at
+    return {"coalition_money_out_of_balance": await figures.out_of_balance(connection)}
+
+
 async def _debts(connection: Connection, at: datetime) -> Values:
     del at
     return {"coalition_points_in_debt": await totals.owed(connection)}
@@ -91,7 +118,8 @@ async def _cases(connection: Connection, at: datetime) -> Values:
     return {"coalition_guard_cases_open": await cases.count_open(connection)}
 
 
-_READINGS = (_events, _jobs, _unsettled, _debts, _audit, _cases)
+_READINGS = (_events, _jobs, _unsettled, _settlement, _debts, _audit, _cases)
+_SELDOM_READINGS = (_money,)
 
 
 class Watch:
@@ -102,6 +130,8 @@ class Watch:
         self._clock = clock
         self._reading = asyncio.Lock()
         self._values: dict[str, float] = {}
+        self._seldom_values: dict[str, float] = {}
+        self._seldom_again_s = -math.inf
         self._unspent: dict[str, float] = {}
         self._read_again_s = -math.inf
 
@@ -129,7 +159,7 @@ class Watch:
     async def value(self, name: str) -> float:
         """Return the figure `name`; NaN when it cannot be read, or is not there yet."""
         await self._refresh()
-        return self._values.get(name, math.nan)
+        return self._values.get(name, self._seldom_values.get(name, math.nan))
 
     async def unspent(self) -> Mapping[str, float]:
         """Return the points that are owed, by the number of their currency."""
@@ -154,6 +184,13 @@ class Watch:
             with _others_go_on(reading.__name__):
                 async with transaction() as connection:
                     self._values |= await reading(connection, at)
+        if time.monotonic() >= self._seldom_again_s:
+            self._seldom_values = {}
+            for reading in _SELDOM_READINGS:
+                with _others_go_on(reading.__name__):
+                    async with transaction() as connection:
+                        self._seldom_values |= await reading(connection, at)
+                    self._seldom_again_s = time.monotonic() + SELDOM_KEPT_S
         with _others_go_on("_unspent"):
             async with transaction() as connection:
                 owed = await totals.unspent(connection)

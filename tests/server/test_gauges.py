@@ -11,6 +11,7 @@ from coalition.federation import service
 from coalition.kernel import outbox
 from coalition.kernel.clock import FixedClock
 from coalition.kernel.database import Engine, transaction
+from coalition.kernel.ids import random_id, uuid7
 from coalition.kernel.jobs import JobRequest, enqueue
 from coalition.kernel.outbox import Event
 from coalition.kernel.web.metrics import Metrics
@@ -65,6 +66,7 @@ async def test_what_waits_and_what_is_owed_is_shown(clock: FixedClock, at: datet
     assert before["coalition_outbox_oldest_seconds"] == 3600
     assert (before["coalition_jobs_open"], before["coalition_jobs_failed"]) == (1, 0)
     assert before["coalition_unsettled_oldest_seconds"] == 3600
+    assert before["coalition_unsettled_postings"] == 4
     assert before["coalition_points_in_debt"] == 30
     assert before["coalition_database_connections_max"] >= 1
     assert before['coalition_points_unspent{currency_no="1"}'] == 70
@@ -89,6 +91,54 @@ async def test_age_and_result_of_the_nights_audit_are_shown(
     seen = await shown(watch)
     assert seen[age] == 0
     assert seen[breaches] >= 1
+
+
+@pytest.mark.usefixtures("read_at_once")
+async def test_what_settlement_has_still_to_do_is_shown(clock: FixedClock, at: datetime) -> None:
+    ago = timedelta(days=1)
+    async with transaction() as connection:
+        for no, state in ((1, "provisional"), (2, "cut_off"), (3, None), (4, None)):
+            ends = at - ago * (3 - no)
+            await connection.execute(
+                "INSERT INTO settlement_period VALUES (7, $1, $2, $3, $4, $4, 'daily', 'UTC')",
+                *(no, f"day {no}", ends - ago, ends),
+            )
+            if state is not None:
+                await connection.execute(
+                    "INSERT INTO statement (id, partner_no, period_no, state)"
+                    " VALUES ($1, 7, $2, $3)",
+                    *(random_id(), no, state),
+                )
+        first, last = uuid7(at - ago), uuid7(at)
+        await connection.execute(
+            "INSERT INTO drain VALUES ($1, 3, $2, 9), ($3, 1, $4, 9)",
+            *(first, at - ago, last, at),
+        )
+    clock.advance(timedelta(hours=2))
+    seen = await shown(Watch(clock))
+    assert seen["coalition_unsettled_postings"] == 0
+    assert seen["coalition_settlement_drain_age_seconds"] == 7200
+    assert seen["coalition_settlement_periods_unsealed"] == 2
+    assert seen["coalition_settlement_statements_provisional"] == 1
+
+
+@pytest.mark.usefixtures("read_at_once")
+async def test_a_money_book_out_of_balance_is_seen_and_read_seldom(
+    clock: FixedClock, at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "coalition_money_out_of_balance"
+    watch = Watch(clock)
+    assert (await shown(watch))[name] == 0
+    posting = uuid7(at)
+    async with transaction() as connection:
+        await connection.execute("INSERT INTO money_posting VALUES ($1, 1, $2, 'x')", posting, at)
+        await connection.execute(
+            "INSERT INTO money_entry VALUES ($1, 0, 1, 1, 'SEK', 3), ($1, 1, 2, 0, 'EUR', -2)",
+            posting,
+        )
+    assert (await shown(watch))[name] == 0
+    monkeypatch.setattr(gauges, "SELDOM_KEPT_S", 0.0)
+    assert (await shown(Watch(clock)))[name] == 5
 
 
 async def test_figures_are_kept_for_some_seconds(clock: FixedClock, at: datetime) -> None:
