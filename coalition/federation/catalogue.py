@@ -9,7 +9,8 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Literal
+from decimal import Decimal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -28,6 +29,7 @@ from coalition.federation.terms import (
     Coalition,
     Contract,
     ExchangeRate,
+    MoneyRate,
     Partner,
     PointCurrency,
     Store,
@@ -35,6 +37,11 @@ from coalition.federation.terms import (
 from coalition.kernel.database import Connection
 from coalition.ledger import clocks
 from coalition.ledger.clocks import Clock
+
+AS_TEXT: Final = ("volume_steps", "vat")
+"""The terms of a contract that the database keeps as JSON text."""
+
+_INVERSE_PLACES: Final = Decimal("0.000000000001")
 
 
 class Catalogue:
@@ -56,6 +63,7 @@ class Catalogue:
         contracts: Iterable[Contract] = (),
         currencies: Iterable[PointCurrency] = (),
         rates: Iterable[ExchangeRate] = (),
+        money_rates: Iterable[MoneyRate] = (),
         clocks: Iterable[Clock] = (),
     ) -> None:
         """Index what was read; `coalition` is None until it is set up."""
@@ -65,6 +73,7 @@ class Catalogue:
         self.contracts = tuple(sorted(contracts, key=lambda contract: contract.no))
         self.currencies = tuple(sorted(currencies, key=lambda currency: currency.no))
         self.rates = tuple(sorted(rates, key=lambda rate: (rate.from_no, rate.to_no, rate.no)))
+        self.money_rates = tuple(sorted(money_rates, key=lambda rate: rate.no))
         self.clocks = tuple(clocks)
         self._coalition = coalition
         self._zone = ZoneInfo(coalition.timezone) if coalition else None
@@ -75,6 +84,7 @@ class Catalogue:
         self._timeline = _timelines(self.contracts)
         self._currency_by_code = {currency.code: currency for currency in self.currencies}
         self._currency_by_no = {currency.no: currency for currency in self.currencies}
+        self._money_rates = _money_timelines(self.money_rates)
 
     @property
     def coalition(self) -> Coalition:
@@ -150,6 +160,29 @@ class Catalogue:
             raise NoExchangeRate
         return max(held, key=lambda rate: rate.valid_from)
 
+    def money_rate_at(
+        self, from_currency: str, to_currency: str, instant: datetime
+    ) -> Decimal | None:
+        """Return how much one unit of a currency is worth in another, at an aware `instant`.
+
+        In major units. Where no rate of this direction holds then, it is the inverse of the other
+        one's, at twelve places; None is that neither holds.
+        """
+        if from_currency == to_currency:
+            return Decimal(1)
+        rate = self._money_rate(from_currency, to_currency, instant)
+        if rate is not None:
+            return rate
+        other = self._money_rate(to_currency, from_currency, instant)
+        return None if other is None else (1 / other).quantize(_INVERSE_PLACES)
+
+    def _money_rate(
+        self, from_currency: str, to_currency: str, instant: datetime
+    ) -> Decimal | None:
+        starts, rates = self._money_rates.get((from_currency, to_currency), ((), ()))
+        position = bisect_right(starts, instant)
+        return rates[position - 1] if position else None
+
     def contract(self, no: int) -> Contract:
         """Return the contract version with this number, which is written in our own books."""
         return self._contract_by_no[no]
@@ -198,6 +231,19 @@ def _timelines(contracts: Iterable[Contract]) -> dict[int, _Timeline]:
     return timelines
 
 
+_MoneyTimeline = tuple[tuple[datetime, ...], tuple[Decimal, ...]]
+
+
+def _money_timelines(rates: Iterable[MoneyRate]) -> dict[tuple[str, str], _MoneyTimeline]:
+    by_pair: dict[tuple[str, str], list[MoneyRate]] = defaultdict(list)
+    for rate in sorted(rates, key=lambda rate: rate.valid_from):
+        by_pair[rate.from_currency, rate.to_currency].append(rate)
+    return {
+        pair: (tuple(one.valid_from for one in held), tuple(one.rate for one in held))
+        for pair, held in by_pair.items()
+    }
+
+
 def beginning(contract: Contract) -> datetime:
     """Return the instant, in UTC, at which the first day of a contract version begins in its zone.
 
@@ -219,6 +265,7 @@ async def load(connection: Connection) -> Catalogue:
     stores = await connection.fetch("SELECT no, id, partner_no, code, name, state FROM store")
     partners = await connection.fetch("SELECT no, id, name, state, created_at FROM partner")
     rates = await connection.fetch("SELECT * FROM exchange_rate")
+    money_rates = await connection.fetch("SELECT * FROM money_rate")
     currencies = await connection.fetch("SELECT no, code, name, partner_no FROM point_currency")
     coalition = await connection.fetchrow(
         "SELECT name, timezone, point_currency_no, expiry_suspended_tiers FROM coalition"
@@ -231,6 +278,7 @@ async def load(connection: Connection) -> Catalogue:
         contracts=[_contract(row) for row in contracts],
         currencies=[msgspec.convert(dict(row), PointCurrency) for row in currencies],
         rates=[msgspec.convert(dict(row), ExchangeRate) for row in rates],
+        money_rates=[msgspec.convert(dict(row), MoneyRate) for row in money_rates],
         clocks=await clocks.registered(connection),
     )
 
@@ -244,7 +292,8 @@ def _store(row: asyncpg.Record) -> Store:
 
 
 def _contract(row: asyncpg.Record) -> Contract:
-    return msgspec.convert(dict(row), Contract)
+    decoded = {field: msgspec.json.decode(row[field]) for field in AS_TEXT}
+    return msgspec.convert(dict(row) | decoded, Contract)
 
 
 async def version(connection: Connection) -> int:
@@ -264,10 +313,10 @@ async def bump(connection: Connection) -> int:
     return int(moved)
 
 
-_Numbered = Literal["partner", "store", "contract", "point_currency", "exchange_rate"]
+_Numbered = Literal["partner", "store", "contract", "point_currency", "exchange_rate", "money_rate"]
 
 
 async def next_no(connection: Connection, table: _Numbered) -> int:
     """Return the next free number of a reference table; only under the lock that `bump` takes."""
-    found = await connection.fetchval(f"SELECT coalesce(max(no), 0) + 1 FROM {table}")  # noqa: S608 - one of five names
+    found = await connection.fetchval(f"SELECT coalesce(max(no), 0) + 1 FROM {table}")  # noqa: S608 - one of six names
     return int(found)

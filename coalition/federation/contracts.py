@@ -173,7 +173,11 @@ async def _write(
         prepared_by=prepared_by,
         approved_by=approved_by,
     )
-    await tables.Contract.insert(tables.Contract(**msgspec.structs.asdict(contract)))
+    # Steps and VAT are short lists that are read whole: the database keeps them as text.
+    as_text = {
+        field: msgspec.json.encode(getattr(contract, field)).decode() for field in catalogue.AS_TEXT
+    }
+    await tables.Contract.insert(tables.Contract(**msgspec.structs.asdict(contract) | as_text))
     await audit_log.record(
         connection,
         actor=approved_by,

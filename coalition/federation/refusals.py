@@ -62,6 +62,26 @@ class NoExchangeRate(Conflict):
     code, title = "no_exchange_rate", "No exchange rate"
 
 
+class InvalidMoneyRate(Invalid):
+    """A rate is between two currencies, above 0 and below 1,000,000,000, to nine decimals."""
+
+    code, title = "invalid_money_rate", "Invalid money rate"
+
+
+class MoneyRateRetroactive(Invalid):
+    """A rate of money begins when it is approved or later; what was settled stays."""
+
+    code, title = "money_rate_retroactive", "Money rate retroactive"
+    constraint = "a_money_rate_is_not_retroactive"
+
+
+class MoneyRateTaken(Conflict):
+    """A rate between these currencies begins at that time already; choose another time."""
+
+    code, title = "money_rate_taken", "Money rate taken"
+    constraint = "there_is_one_money_rate_at_a_time"
+
+
 class UnknownPartner(NotFound):
     """There is no such partner; list the partners to find it."""
 

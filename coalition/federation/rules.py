@@ -4,29 +4,34 @@ import contextlib
 import re
 from collections.abc import Iterator
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from coalition.federation import settlement_rules
 from coalition.federation.refusals import (
+    InvalidMoneyRate,
     InvalidName,
     InvalidStoreCode,
     InvalidTerms,
     UnknownTimezone,
 )
+from coalition.federation.settlement_rules import (
+    PERCENT_MAX,
+    PRICE_LIMIT,
+    PRICE_PLACES,
+    SHARE_PLACES,
+    is_held_by,
+)
 from coalition.federation.terms import ContractTerms, ExpiryRule, Mode
-from coalition.kernel.money import CURRENCIES
+from coalition.kernel.money import CURRENCIES, exponent
 
 NAME_LENGTH_MAX = 200
 EXPIRY_MONTHS_MAX = 600
 GRACE_DAYS_MAX = 3650
 NOTICE_DAYS_MAX = 365
-PERCENT_MAX = 100
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
-PRICE_PLACES = Decimal("0.000000001")
-SHARE_PLACES = Decimal("0.000001")
-PRICE_LIMIT = Decimal(10**9)
 
 _OF_THIS_MACHINE = "localtime"
 _STORE_CODE = re.compile(r"[A-Za-z0-9._-]{1,32}")
@@ -68,6 +73,17 @@ def valid_day(day: date) -> date:
     return day
 
 
+def valid_money_rate(from_currency: str, to_currency: str, rate: Decimal) -> Decimal:
+    """Return `rate` at nine places; refuse one that is none, or not between two currencies."""
+    for currency in (from_currency, to_currency):
+        exponent(currency)
+    if from_currency == to_currency:
+        raise InvalidMoneyRate("A rate is between two currencies; name two")
+    if rate == 0 or not is_held_by(rate, places=PRICE_PLACES, limit=PRICE_LIMIT):
+        raise InvalidMoneyRate
+    return rate.quantize(PRICE_PLACES)
+
+
 def today_in(zone: ZoneInfo, at: datetime) -> date:
     """Return the calendar day in `zone` at the aware instant `at`."""
     return at.astimezone(zone).date()
@@ -98,6 +114,7 @@ def settled_terms(terms: ContractTerms) -> ContractTerms:
         prefunded_share=share_of(terms).quantize(SHARE_PLACES),
         expiry_rule=expiry_rule(terms),
         expiry_notice_days=tuple(sorted(terms.expiry_notice_days, reverse=True)),
+        **settlement_rules.settled(terms),
     )
 
 
@@ -115,7 +132,7 @@ def _problems(terms: ContractTerms) -> Iterator[tuple[str, str]]:
         yield "currency", "the currency is an ISO 4217 code such as SEK, NOK or EUR"
     for field in ("issue_price", "redemption_price", "service_fee_per_point"):
         price = getattr(terms, field)
-        if not _is_held_by(price, places=PRICE_PLACES, limit=PRICE_LIMIT):
+        if not is_held_by(price, places=PRICE_PLACES, limit=PRICE_LIMIT):
             yield field, f"{field} is at least 0, below {PRICE_LIMIT}, with at most nine decimals"
     yield from _share_problems(terms)
     yield from _expiry_problems(terms)
@@ -123,6 +140,7 @@ def _problems(terms: ContractTerms) -> Iterator[tuple[str, str]]:
         yield "recover_percent", f"recover_percent is 1 to {PERCENT_MAX}"
     if not 0 <= terms.return_grace_days <= GRACE_DAYS_MAX:
         yield "return_grace_days", f"return_grace_days is 0 to {GRACE_DAYS_MAX}"
+    yield from settlement_rules.problems(terms)
 
 
 def _expiry_problems(terms: ContractTerms) -> Iterator[tuple[str, str]]:
@@ -146,7 +164,7 @@ def _share_problems(terms: ContractTerms) -> Iterator[tuple[str, str]]:
     if terms.mode == Mode.HYBRID:
         if (
             share is None
-            or not _is_held_by(share, places=SHARE_PLACES, limit=Decimal(1))
+            or not is_held_by(share, places=SHARE_PLACES, limit=Decimal(1))
             or share == 0
         ):
             yield (
@@ -155,12 +173,3 @@ def _share_problems(terms: ContractTerms) -> Iterator[tuple[str, str]]:
             )
     elif share is not None and share != _SHARES[terms.mode]:
         yield field, f"{terms.mode} has the prefunded_share {_SHARES[terms.mode]}; leave it out"
-
-
-def _is_held_by(value: Decimal, *, places: Decimal, limit: Decimal) -> bool:
-    """Tell whether `value` is 0 ≤ value < limit and loses nothing at these decimal places."""
-    return (
-        value.is_finite()
-        and 0 <= value < limit
-        and value.quantize(places, rounding=ROUND_HALF_EVEN) == value
-    )

@@ -75,6 +75,58 @@ class Calendar(StrEnum):
     MONTHLY = "monthly"
 
 
+class Payment(StrEnum):
+    """Whether what a partner owes and what it is owed are paid by themselves or as one amount."""
+
+    GROSS = "gross"
+    NET = "net"
+
+
+class CreditMode(StrEnum):
+    """What holds a partner's debts to the operator within bounds."""
+
+    NONE = "none"
+    WARN = "warn"
+    """Finance is told when the credit limit is passed."""
+    BLOCK = "block"
+    """The partner issues no more points while the credit limit is passed."""
+    PREPAID = "prepaid"
+    """The partner issues points for as much money as it has paid in before."""
+
+
+class OnDefault(StrEnum):
+    """What becomes of the points of a partner that does not pay."""
+
+    HONOUR = "honour"
+    """They stay as good as any, at the operator's cost."""
+    SUSPEND = "suspend"
+    """They cannot be spent."""
+
+
+VAT_KINDS = (
+    *("issuance", "redemption", "service_fee", "promotion", "adjustment"),
+    *("minimum", "fixed", "breakage"),
+)
+"""The kinds of charges that VAT can stand beside, as statements name them."""
+
+VAT_CODE = "standard"
+"""The VAT code of a rate that is written alone."""
+
+
+class Vat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The VAT of one kind of charges: the code on invoices, and the rate (0.25 is 25 percent)."""
+
+    code: str = VAT_CODE
+    rate: Decimal
+
+
+class VolumeStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From this many points a period, the service fee (major units) of every further point."""
+
+    from_points: int
+    fee_per_point: Decimal
+
+
 class Coalition(msgspec.Struct, frozen=True):
     """The coalition itself; its zone says on which day points stop being spendable."""
 
@@ -103,6 +155,19 @@ class ExchangeRate(msgspec.Struct, frozen=True):
     to_no: int
     from_points: int
     to_points: int
+    valid_from: datetime
+    made_at: datetime
+    prepared_by: str
+    approved_by: str
+
+
+class MoneyRate(msgspec.Struct, frozen=True):
+    """One unit of a currency is `rate` units of another (major units), until the next begins."""
+
+    no: int
+    from_currency: str
+    to_currency: str
+    rate: Decimal
     valid_from: datetime
     made_at: datetime
     prepared_by: str
@@ -169,6 +234,28 @@ class ContractTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     expiry_notice_days: tuple[int, ...] = ()
     """How many days before points end their holder is told."""
     calendar: Calendar = Calendar.MONTHLY
+    cut_off_grace_hours: int = 0
+    """How long after its end a period takes what comes in late, 0 to 744."""
+    service_fee_percent: Decimal = Decimal(0)
+    """Percent of the issue amount, beside the fee per point, 0 to 100."""
+    fixed_fee_minor: int = 0
+    """Fee of each period as such, in minor units."""
+    minimum_fee_minor: int = 0
+    """What the fees of a period come to at least, in minor units."""
+    volume_steps: tuple[VolumeStep, ...] = ()
+    """Fees per point of a period's later points; below the first `service_fee_per_point` holds."""
+    vat: dict[str, Vat] = {}
+    """By kind of charge (`VAT_KINDS`); a kind that is not named has none."""
+    payment: Payment = Payment.NET
+    payment_days: int = 30
+    breakage_share: Decimal = Decimal(0)
+    """The funder's share (0..1) of what it had paid for points that nobody spent."""
+    credit_mode: CreditMode = CreditMode.NONE
+    credit_limit_minor: int | None = None
+    """How much the partner may owe, with `warn` and `block` only."""
+    low_water_minor: int | None = None
+    """Finance is told when what is left falls below this."""
+    on_default: OnDefault = OnDefault.HONOUR
 
 
 class Contract(ContractTerms, frozen=True, kw_only=True):

@@ -55,6 +55,7 @@ CREATE TABLE money_rate (
     approved_by text NOT NULL,
     CONSTRAINT a_money_rate_is_between_two_currencies CHECK (from_currency <> to_currency),
     CONSTRAINT a_money_rate_is_positive CHECK (rate > 0),
+    CONSTRAINT a_money_rate_is_not_retroactive CHECK (valid_from >= made_at),
     CONSTRAINT a_money_rate_has_two_persons CHECK (prepared_by <> approved_by),
     CONSTRAINT there_is_one_money_rate_at_a_time UNIQUE (from_currency, to_currency, valid_from)
 );
