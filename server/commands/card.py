@@ -10,7 +10,7 @@ from coalition.kernel.settings import Settings
 from coalition.members import cards
 from coalition.members.sealing import MemberKeys
 from server.commands.options import example, place_of, place_options, say
-from server.commands.proposal import PersonName
+from server.commands.second_person import PersonName
 from server.databases import do
 
 by_option = click.option(

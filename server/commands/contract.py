@@ -22,10 +22,7 @@ def contract() -> None:
     """Show contracts; propose and sign later versions of them."""
 
 
-contract.add_command(proposal.propose)
-contract.add_command(proposal.waiting)
-contract.add_command(proposal.approve)
-contract.add_command(proposal.reject)
+proposal.add_to(contract)
 
 
 @contract.command()

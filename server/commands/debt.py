@@ -1,19 +1,18 @@
 """`coalition debt`: what members owe, and what two of the staff together do about it."""
 
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
 import rich_click as click
 
 from coalition.federation.catalogue import Catalogue
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.money import POINTS_MAX
 from coalition.kernel.settings import Settings
 from coalition.ledger.debts import ListedDebt
-from coalition.oversight import approvals
 from coalition.oversight.approvals import Approval
 from coalition.points import debts
-from coalition.points.debts import Act, PreparedAct, Settled
+from coalition.points.debts import Act, PreparedAct
 from server.commands.known import read_catalogue
 from server.commands.options import (
     answer,
@@ -21,15 +20,12 @@ from server.commands.options import (
     example,
     place_of,
     place_options,
-    say,
     table_of,
 )
-from server.commands.proposal import PersonName
+from server.commands.second_person import Row, SecondPerson, Signature, prepared_by_option
 from server.databases import do
 
 _SHOWN = ("member_id", "issue", "issuer", "since", "open", "booked", "recovered", "written_off")
-_WAITING = ("approval_id", "act", "member_id", "points", "reason", "prepared_by", "expires_at")
-_SETTLED = ("act", "member_id", "points", "owes")
 
 
 @click.group()
@@ -66,7 +62,7 @@ def list_debts(
 @click.option("--points", type=click.IntRange(1, POINTS_MAX), help="[default: all there are]")
 @click.option("--issue", type=click.UUID, help="Only the debt that this issue left.")
 @click.option("--reason", required=True, help="Why; it is kept with the postings.")
-@click.option("--prepared-by", type=PersonName(), required=True, help="Who proposes it.")
+@prepared_by_option
 @place_options
 @as_json_option
 @click.pass_context
@@ -94,7 +90,7 @@ def recover(
 @click.option("--points", type=click.IntRange(1, POINTS_MAX), help="[default: all that is owed]")
 @click.option("--issue", type=click.UUID, help="Only the debt that this issue left.")
 @click.option("--reason", required=True, help="Why; it is kept with the debt.")
-@click.option("--prepared-by", type=PersonName(), required=True, help="Who proposes it.")
+@prepared_by_option
 @place_options
 @as_json_option
 @click.pass_context
@@ -117,68 +113,11 @@ def write_off(
     _prepare(context, wanted, prepared_by, as_json=as_json)
 
 
-@debt.command()
-@place_options
-@as_json_option
-@click.pass_context
-@example("coalition debt waiting --json")
-def waiting(context: click.Context, *, as_json: bool) -> None:
-    """List what waits for its second person."""
-
-    async def work(_: Settings) -> list[dict[str, object]]:
-        rows = await approvals.waiting(at=SystemClock().now(), kind=debts.KIND)
-        return [_waiting_row(one) for one in rows]
-
-    rows = do(place_of(context), work)
-    answer({"items": rows}, as_json=as_json, table=lambda: table_of(rows, _WAITING))
-
-
-@debt.command()
-@click.argument("approval_id", type=click.UUID)
-@click.option("--approved-by", type=PersonName(), required=True, help="Who signs it.")
-@place_options
-@as_json_option
-@click.pass_context
-@example("coalition debt approve 0c6b1c2e-6f0b-4b57-9a3a-1f3f6e0d2c11 --approved-by bertil")
-def approve(context: click.Context, *, approval_id: UUID, approved_by: str, as_json: bool) -> None:
-    """Do what was proposed under APPROVAL_ID, as another person than who proposed it."""
-
-    async def work(_: Settings) -> Settled:
-        return await debts.approve(approval_id, approved_by=approved_by, at=SystemClock().now())
-
-    row = msgspec.to_builtins(do(place_of(context), work))
-    answer(row, as_json=as_json, table=lambda: table_of([row], _SETTLED))
-
-
-@debt.command()
-@click.argument("approval_id", type=click.UUID)
-@click.option("--rejected-by", type=PersonName(), required=True, help="Who says no.")
-@click.option("--reason", required=True, help="Why; it is kept in the audit log.")
-@place_options
-@click.pass_context
-@example(
-    "coalition debt reject 0c6b1c2e-6f0b-4b57-9a3a-1f3f6e0d2c11 --rejected-by bertil"
-    ' --reason "the member has paid"'
-)
-def reject(context: click.Context, *, approval_id: UUID, rejected_by: str, reason: str) -> None:
-    """Let what was proposed under APPROVAL_ID never be done."""
-
-    async def work(_: Settings) -> None:
-        at = SystemClock().now()
-        await approvals.reject(
-            approval_id, rejected_by=rejected_by, reason=reason, at=at, kind=debts.KIND
-        )
-
-    do(place_of(context), work)
-    say("The proposal is rejected.")
-
-
 def _prepare(
     context: click.Context, wanted: PreparedAct, prepared_by: str, *, as_json: bool
 ) -> None:
-    async def work(_: Settings) -> dict[str, object]:
-        at = SystemClock().now()
-        approval_id = await debts.prepare(
+    async def prepare(at: datetime) -> UUID:
+        return await debts.prepare(
             act=wanted.act,
             member=wanted.member_id,
             reason=wanted.reason,
@@ -187,25 +126,18 @@ def _prepare(
             points=wanted.points,
             issue=wanted.issue,
         )
-        rows = await approvals.waiting(at=at, kind=debts.KIND)
-        (prepared,) = (one for one in rows if one.id == approval_id)
-        return _waiting_row(prepared)
 
-    row = do(place_of(context), work)
-    answer(row, as_json=as_json, table=lambda: table_of([row], _WAITING))
+    _SECOND.propose(context, prepare, as_json=as_json)
 
 
-def _waiting_row(approval: Approval) -> dict[str, object]:
-    """Return what a second person must see."""
-    wanted = msgspec.json.decode(approval.payload, type=PreparedAct)
-    return {
-        "approval_id": approval.id,
-        **msgspec.structs.asdict(wanted),
-        "points": wanted.points or "all",
-        "prepared_by": approval.prepared_by,
-        "prepared_at": approval.prepared_at,
-        "expires_at": approval.expires_at,
-    }
+def _described(_: Catalogue, one: Approval) -> Row:
+    wanted = msgspec.json.decode(one.payload, type=PreparedAct)
+    return msgspec.structs.asdict(wanted) | {"points": wanted.points or "all"}
+
+
+async def _approve(by: Signature) -> Row:
+    settled = await debts.approve(by.approval_id, approved_by=by.approved_by, at=by.at)
+    return msgspec.structs.asdict(settled)
 
 
 def _row(known: Catalogue, listed: ListedDebt) -> dict[str, object]:
@@ -220,3 +152,17 @@ def _row(known: Catalogue, listed: ListedDebt) -> dict[str, object]:
         "written_off": listed.written_off,
         "recover_percent": listed.recover_percent,
     }
+
+
+_SECOND = SecondPerson(
+    kind=debts.KIND,
+    command="debt",
+    approves="Do what was proposed under APPROVAL_ID, as another person than who proposed it.",
+    describe=_described,
+    approve=_approve,
+    waiting_columns=(
+        "approval_id", "act", "member_id", "points", "reason", "prepared_by", "expires_at",
+    ),
+    done_columns=("act", "member_id", "points", "owes"),
+)  # fmt: skip
+_SECOND.add_to(debt)

@@ -25,7 +25,7 @@ from server.commands.options import (
     say,
     table_of,
 )
-from server.commands.proposal import PersonName
+from server.commands.second_person import PersonName
 from server.databases import do
 
 _SHOWN = ("name", "version", "mode", "measure", "subject", "window", "most", "more", "active_from")

@@ -10,9 +10,7 @@ from coalition.federation import rates
 from coalition.federation.catalogue import Catalogue
 from coalition.federation.rates import PreparedRate
 from coalition.federation.terms import ExchangeRate
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.settings import Settings
-from coalition.oversight import approvals
 from coalition.oversight.approvals import Approval
 from server.commands.known import read_catalogue
 from server.commands.options import (
@@ -21,14 +19,12 @@ from server.commands.options import (
     example,
     place_of,
     place_options,
-    say,
     table_of,
 )
-from server.commands.proposal import PersonName
+from server.commands.second_person import Row, SecondPerson, Signature, prepared_by_option
 from server.databases import do
 
 _AGREED = ("no", "from", "to", "rate", "valid_from", "prepared_by", "approved_by")
-_WAITING = ("approval_id", "from", "to", "rate", "valid_from", "prepared_by", "expires_at")
 
 
 class Exchange(click.ParamType[tuple[int, int]]):
@@ -63,7 +59,7 @@ def rate() -> None:
     type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]),
     help="From when (UTC).  [default: when it is approved]",
 )
-@click.option("--prepared-by", type=PersonName(), required=True, help="Who proposes it.")
+@prepared_by_option
 @place_options
 @as_json_option
 @click.pass_context
@@ -80,9 +76,8 @@ def propose(
 ) -> None:
     """Propose that TAKEN points of FROM become GIVEN points of TO, until the next rate begins."""
 
-    async def work(_: Settings) -> dict[str, object]:
-        at = SystemClock().now()
-        approval_id = await rates.prepare(
+    async def prepare(at: datetime) -> UUID:
+        return await rates.prepare(
             from_code=from_code,
             to_code=to_code,
             from_points=exchange[0],
@@ -91,69 +86,8 @@ def propose(
             prepared_by=prepared_by,
             at=at,
         )
-        rows = await approvals.waiting(at=at, kind=rates.KIND)
-        (prepared,) = (one for one in rows if one.id == approval_id)
-        return _waiting_row(prepared)
 
-    row = do(place_of(context), work)
-    answer(row, as_json=as_json, table=lambda: table_of([row], _WAITING))
-
-
-@rate.command()
-@place_options
-@as_json_option
-@click.pass_context
-@example("coalition currency rate waiting --json")
-def waiting(context: click.Context, *, as_json: bool) -> None:
-    """List proposed rates that wait for their second person."""
-
-    async def work(_: Settings) -> list[dict[str, object]]:
-        found = await approvals.waiting(at=SystemClock().now(), kind=rates.KIND)
-        return [_waiting_row(one) for one in found]
-
-    rows = do(place_of(context), work)
-    answer({"items": rows}, as_json=as_json, table=lambda: table_of(rows, _WAITING))
-
-
-@rate.command()
-@click.argument("approval_id", type=click.UUID)
-@click.option("--approved-by", type=PersonName(), required=True, help="Who agrees.")
-@place_options
-@as_json_option
-@click.pass_context
-@example("coalition currency rate approve 0c6b1c2e-6f0b-4b57-9a3a-1f3f6e0d2c11 --approved-by bo")
-def approve(context: click.Context, *, approval_id: UUID, approved_by: str, as_json: bool) -> None:
-    """Agree on what was proposed under APPROVAL_ID, as another person than who proposed it."""
-
-    async def work(_: Settings) -> dict[str, object]:
-        agreed = await rates.approve(approval_id, approved_by=approved_by, at=SystemClock().now())
-        return _agreed_row(await read_catalogue(), agreed)
-
-    row = do(place_of(context), work)
-    answer(row, as_json=as_json, table=lambda: table_of([row], _AGREED))
-
-
-@rate.command()
-@click.argument("approval_id", type=click.UUID)
-@click.option("--rejected-by", type=PersonName(), required=True, help="Who says no.")
-@click.option("--reason", required=True, help="Why; it is kept in the audit log.")
-@place_options
-@click.pass_context
-@example(
-    "coalition currency rate reject 0c6b1c2e-6f0b-4b57-9a3a-1f3f6e0d2c11 --rejected-by bo"
-    ' --reason "the other way round"'
-)
-def reject(context: click.Context, *, approval_id: UUID, rejected_by: str, reason: str) -> None:
-    """Let what was proposed under APPROVAL_ID never hold; who proposed it may take it back so."""
-
-    async def work(_: Settings) -> None:
-        at = SystemClock().now()
-        await approvals.reject(
-            approval_id, rejected_by=rejected_by, reason=reason, at=at, kind=rates.KIND
-        )
-
-    do(place_of(context), work)
-    say("The proposal is rejected.")
+    _SECOND.propose(context, prepare, as_json=as_json)
 
 
 @rate.command("list")
@@ -184,14 +118,31 @@ def _agreed_row(known: Catalogue, one: ExchangeRate) -> dict[str, object]:
     }
 
 
-def _waiting_row(one: Approval) -> dict[str, object]:
+async def _approve(by: Signature) -> Row:
+    agreed = await rates.approve(by.approval_id, approved_by=by.approved_by, at=by.at)
+    return _agreed_row(await read_catalogue(), agreed)
+
+
+def _described(_: Catalogue, one: Approval) -> Row:
     wanted = msgspec.json.decode(one.payload, type=PreparedRate)
     return {
-        "approval_id": one.id,
         "from": wanted.from_code,
         "to": wanted.to_code,
         "rate": f"{wanted.from_points}:{wanted.to_points}",
         "valid_from": wanted.valid_from or "when approved",
-        "prepared_by": one.prepared_by,
-        "expires_at": one.expires_at,
     }
+
+
+_SECOND = SecondPerson(
+    kind=rates.KIND,
+    command="currency rate",
+    approves="Agree on what was proposed under APPROVAL_ID, as another person than who proposed"
+    " it.",
+    describe=_described,
+    approve=_approve,
+    waiting_columns=(
+        "approval_id", "from", "to", "rate", "valid_from", "prepared_by", "expires_at",
+    ),
+    done_columns=_AGREED,
+)  # fmt: skip
+_SECOND.add_to(rate)

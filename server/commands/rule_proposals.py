@@ -7,34 +7,21 @@ from uuid import UUID
 import msgspec
 import rich_click as click
 
-from coalition.kernel.clock import SystemClock
-from coalition.kernel.settings import Settings
-from coalition.oversight import approvals
+from coalition.federation.catalogue import Catalogue
 from coalition.oversight.approvals import Approval
 from coalition.points.bonuses import store
-from coalition.points.bonuses.store import KeptRule, PreparedRule
+from coalition.points.bonuses.store import PreparedRule
 from server.commands.known import read_catalogue
-from server.commands.options import (
-    answer,
-    as_json_option,
-    example,
-    place_of,
-    place_options,
-    say,
-    table_of,
-)
-from server.commands.proposal import PersonName
+from server.commands.options import as_json_option, example, place_options
 from server.commands.rule_files import file_argument, right
-from server.databases import do
+from server.commands.second_person import Row, SecondPerson, Signature, prepared_by_option
 
-_SHOWN = ("approval_id", "code", "name", "act", "valid_from", "valid_until", "prepared_by",
-          "expires_at")  # fmt: skip
 _INSTANTS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
 
 
 @click.command()
 @file_argument
-@click.option("--prepared-by", type=PersonName(), required=True, help="Who proposes it.")
+@prepared_by_option
 @place_options
 @as_json_option
 @click.pass_context
@@ -42,13 +29,11 @@ _INSTANTS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
 def propose(context: click.Context, *, file: Path, prepared_by: str, as_json: bool) -> None:
     """Propose the rule in FILE, or a further version of it, for a second person to approve."""
 
-    async def work(_: Settings) -> dict[str, object]:
-        at = SystemClock().now()
+    async def prepare(at: datetime) -> UUID:
         document = right(file, await read_catalogue())
-        return await _prepared(await store.prepare(document, prepared_by=prepared_by, at=at), at)
+        return await store.prepare(document, prepared_by=prepared_by, at=at)
 
-    row = do(place_of(context), work)
-    answer(row, as_json=as_json, table=lambda: table_of([row], _SHOWN))
+    _SECOND.propose(context, prepare, as_json=as_json)
 
 
 @click.command()
@@ -59,7 +44,7 @@ def propose(context: click.Context, *, file: Path, prepared_by: str, as_json: bo
     type=click.DateTime(_INSTANTS),
     help="From when it holds no longer (UTC).  [default: when it is approved]",
 )
-@click.option("--prepared-by", type=PersonName(), required=True, help="Who proposes it.")
+@prepared_by_option
 @place_options
 @as_json_option
 @click.pass_context
@@ -69,97 +54,49 @@ def retire(
 ) -> None:
     """Propose that the rule CODE holds no longer; what was earned by it stays."""
 
-    async def work(_: Settings) -> dict[str, object]:
-        at = SystemClock().now()
+    async def prepare(at: datetime) -> UUID:
         ends = when.replace(tzinfo=UTC) if when else None
-        approval_id = await store.prepare_retirement(
-            code, when=ends, prepared_by=prepared_by, at=at
-        )
-        return await _prepared(approval_id, at)
+        return await store.prepare_retirement(code, when=ends, prepared_by=prepared_by, at=at)
 
-    row = do(place_of(context), work)
-    answer(row, as_json=as_json, table=lambda: table_of([row], _SHOWN))
+    _SECOND.propose(context, prepare, as_json=as_json)
 
 
-@click.command()
-@place_options
-@as_json_option
-@click.pass_context
-@example("coalition rules waiting --json")
-def waiting(context: click.Context, *, as_json: bool) -> None:
-    """List what was proposed and waits for its second person."""
-
-    async def work(_: Settings) -> list[dict[str, object]]:
-        rows = await approvals.waiting(at=SystemClock().now(), kind=store.KIND)
-        return [_row(one) for one in rows]
-
-    rows = do(place_of(context), work)
-    answer({"items": rows}, as_json=as_json, table=lambda: table_of(rows, _SHOWN))
+def add_to(group: click.Group) -> None:
+    """Give `group` the commands by which rules change."""
+    group.add_command(propose)
+    group.add_command(retire)
+    _SECOND.add_to(group)
 
 
-@click.command()
-@click.argument("approval_id", type=click.UUID)
-@click.option("--approved-by", type=PersonName(), required=True, help="Who approves it.")
-@place_options
-@as_json_option
-@click.pass_context
-@example("coalition rules approve 0c6b1c2e-6f0b-4b57-9a3a-1f3f6e0d2c11 --approved-by bertil")
-def approve(context: click.Context, *, approval_id: UUID, approved_by: str, as_json: bool) -> None:
-    """Activate what was proposed under APPROVAL_ID, as another person than who proposed it."""
-
-    async def work(_: Settings) -> KeptRule:
-        return await store.activate(approval_id, approved_by=approved_by, at=SystemClock().now())
-
-    kept = do(place_of(context), work)
-    columns = ("no", "code", "version", "valid_from", "valid_until", "prepared_by", "approved_by")
-    rows = [msgspec.structs.asdict(kept)]
-    answer(kept, as_json=as_json, table=lambda: table_of(rows, columns))
-
-
-@click.command()
-@click.argument("approval_id", type=click.UUID)
-@click.option("--rejected-by", type=PersonName(), required=True, help="Who says no.")
-@click.option("--reason", required=True, help="Why; it is kept in the audit log.")
-@place_options
-@click.pass_context
-@example(
-    "coalition rules reject 0c6b1c2e-6f0b-4b57-9a3a-1f3f6e0d2c11 --rejected-by bertil"
-    ' --reason "the fund cannot bear it"'
-)
-def reject(context: click.Context, *, approval_id: UUID, rejected_by: str, reason: str) -> None:
-    """Let what was proposed under APPROVAL_ID never hold; who proposed it may take it back so."""
-
-    async def work(_: Settings) -> None:
-        await approvals.reject(
-            approval_id,
-            rejected_by=rejected_by,
-            reason=reason,
-            at=SystemClock().now(),
-            kind=store.KIND,
-        )
-
-    do(place_of(context), work)
-    say("The proposal is rejected.")
-
-
-async def _prepared(approval_id: UUID, at: datetime) -> dict[str, object]:
-    rows = await approvals.waiting(at=at, kind=store.KIND)
-    (prepared,) = (one for one in rows if one.id == approval_id)
-    return _row(prepared)
-
-
-def _row(approval: Approval) -> dict[str, object]:
-    """Return what a second person must see."""
-    wanted = msgspec.json.decode(approval.payload, type=PreparedRule)
+def _described(_: Catalogue, one: Approval) -> Row:
+    wanted = msgspec.json.decode(one.payload, type=PreparedRule)
     return {
-        "approval_id": approval.id,
         "code": wanted.document.code,
         "name": wanted.document.name,
         "act": "retire" if wanted.retires else "activate",
         "valid_from": wanted.valid_from or "on approval",
         "valid_until": wanted.valid_until,
-        "prepared_by": approval.prepared_by,
-        "prepared_at": approval.prepared_at,
-        "expires_at": approval.expires_at,
         "document": msgspec.to_builtins(wanted.document),
     }
+
+
+async def _approve(by: Signature) -> Row:
+    kept = await store.activate(by.approval_id, approved_by=by.approved_by, at=by.at)
+    return msgspec.structs.asdict(kept)
+
+
+_SECOND = SecondPerson(
+    kind=store.KIND,
+    command="rules",
+    approves="Activate what was proposed under APPROVAL_ID, as another person than who proposed"
+    " it.",
+    describe=_described,
+    approve=_approve,
+    waiting_columns=(
+        "approval_id", "code", "name", "act", "valid_from", "valid_until", "prepared_by",
+        "expires_at",
+    ),
+    done_columns=(
+        "no", "code", "version", "valid_from", "valid_until", "prepared_by", "approved_by",
+    ),
+)  # fmt: skip

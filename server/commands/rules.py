@@ -41,11 +41,7 @@ def rules() -> None:
     """List, check, try, propose and activate earning rules beyond the base rates."""
 
 
-rules.add_command(rule_proposals.propose)
-rules.add_command(rule_proposals.waiting)
-rules.add_command(rule_proposals.approve)
-rules.add_command(rule_proposals.reject)
-rules.add_command(rule_proposals.retire)
+rule_proposals.add_to(rules)
 rules.add_command(rule_simulation.simulate)
 
 
