@@ -1,0 +1,60 @@
+r"""Digests of what was drained for a partner, and the chain of them that a closed period carries.
+
+The canonical form is binary, so that it costs little while draining and can be made again from a
+download. A part is a tariff and one block of its moves:
+
+    kind|contract|currency|unit price|counts points|VAT code|VAT rate|origin period \n
+    number of postings (4 bytes, big endian), then 20 bytes for each (see `pricing.Move`)
+
+The digest of a drain is SHA-256 over its parts in the order of their bytes; the chain begins with
+SHA-256 of `partner:<number> period:<number>` and takes each digest in: SHA-256(before, digest), in
+the order of the drains' ids. No personal data goes in.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from decimal import Decimal
+
+from partners.settlement.pricing import Charge
+
+
+def part(charge: Charge, *, origin_no: int, postings: int, moves: bytes) -> bytes:
+    """Return the canonical form of `moves` charged as `charge`."""
+    fields = (
+        int(charge.kind),
+        charge.contract_no,
+        charge.currency,
+        _plain(charge.unit_price),
+        int(charge.counts_points),
+        charge.vat_code,
+        _plain(charge.vat_rate),
+        origin_no,
+    )
+    header = "|".join(str(field) for field in fields)
+    return b"%b\n%b%b" % (header.encode(), postings.to_bytes(4, "big"), moves)
+
+
+def digest(parts: Iterable[bytes]) -> bytes:
+    """Return the digest of a drain's `parts` for one partner and period."""
+    found = hashlib.sha256()
+    for one in sorted(parts):
+        found.update(one)
+    return found.digest()
+
+
+def chain_start(partner_no: int, period_no: int) -> bytes:
+    """Return what the chain of a period begins with."""
+    return hashlib.sha256(f"partner:{partner_no} period:{period_no}".encode()).digest()
+
+
+def chained(before: bytes, drained: bytes) -> bytes:
+    """Return the chain after one more drain."""
+    return hashlib.sha256(before + drained).digest()
+
+
+def _plain(number: Decimal) -> str:
+    """Write a number without trailing zeros, so that its form does not depend on its origin."""
+    if not number:
+        return "0"
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,173 @@
+"""The feed read as moves: which points moved, grouped by all that a price depends on, in one query.
+
+Everything that changes with time is the same within a slot (see `pricing.PriceBook`), so a posting
+only needs to know its slot, and prices are found once per move and not once per posting.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import BUCKETS, BUCKETS_PER_SHARD
+from coalition.ledger.accounts import Kind
+from partners.settlement.pricing import Move, PriceBook
+
+PLANS = {
+    "plan_cache_mode": "force_custom_plan",
+    "enable_mergejoin": "off",
+    "work_mem": "64MB",
+    "jit": "off",
+}
+"""How the planner is set in a transaction that reads moves."""
+
+# The bucket of an id is its last ten bits; a reversal may lie in another than its original.
+_BUCKET = """(((get_byte(uuid_send({0}), 14) & 3) << 8) | get_byte(uuid_send({0}), 15))::int2"""
+
+_POSTED = """
+SELECT posting.bucket, posting.id, posting.kind, posting.partner_no, posting.occurred_at,
+       posting.lot, posting.points * posting.direction AS points, posting.reverses, posting.linked
+FROM generate_series($1::int4, $2::int4) AS range (bucket)
+CROSS JOIN LATERAL (
+    SELECT * FROM posting
+    WHERE posting.bucket = range.bucket AND posting.id BETWEEN $3 AND $4 {condition}
+) AS posting
+WHERE posting.kind <> {merge}
+"""
+
+# A merge moves whole lots with their provenance: nothing is paid for it.
+_MOVES = """
+WITH posted AS MATERIALIZED ({posted}),
+legs AS (
+    SELECT id, bucket, lot, points FROM posted WHERE lot IS NOT NULL
+    UNION ALL
+    SELECT posted.id, posted.bucket, leg.lot, leg.points * leg.direction
+    FROM posted
+    CROSS JOIN LATERAL (
+        SELECT lot, points, direction FROM leg
+        WHERE leg.bucket = posted.bucket AND leg.posting = posted.id
+    ) AS leg
+    WHERE posted.lot IS NULL
+),
+sourced AS (
+    SELECT legs.id, legs.points, kept.*
+    FROM legs
+    CROSS JOIN LATERAL (
+        SELECT issuer_no, contract_no, funder_no, issue_price, prefunded_share FROM lot
+        WHERE lot.bucket = legs.bucket AND lot.id = legs.lot
+        UNION ALL
+        SELECT issuer_no, contract_no, funder_no, issue_price, prefunded_share
+        FROM lot_history AS swept WHERE swept.bucket = legs.bucket AND swept.id = legs.lot
+        LIMIT 1
+    ) AS kept
+),
+dated AS (
+    SELECT posted.id, posted.partner_no,
+           coalesce(original.kind, posted.kind) AS act,
+           width_bucket(posted.occurred_at, $5::timestamptz[]) AS slot,
+           width_bucket(coalesce(original.occurred_at, posted.occurred_at), $5::timestamptz[])
+               AS origin_slot,
+           recovered.*
+    FROM posted
+    LEFT JOIN LATERAL (
+        SELECT kind, occurred_at FROM posting
+        WHERE posted.reverses IS NOT NULL AND posting.bucket = {bucket}
+          AND posting.id = posted.reverses
+    ) AS original ON true
+    LEFT JOIN LATERAL (
+        SELECT CASE WHEN min(debt.funder_no) = max(debt.funder_no) THEN min(debt.funder_no)
+                    ELSE min(debt.issuer_no) END AS accepter_no,
+               min(debt.contract_no) AS accept_contract_no,
+               min(debt.issue_price) AS accept_price
+        FROM debt_entry
+        JOIN debt ON debt.bucket = debt_entry.bucket AND debt.posting = debt_entry.debt
+            AND debt.lot = debt_entry.lot
+        WHERE posted.kind = {recovery} AND debt_entry.bucket = posted.bucket
+          AND debt_entry.debt = posted.linked AND debt_entry.posting = posted.id
+    ) AS recovered ON true
+),
+moved AS (
+    SELECT act, partner_no, slot, origin_slot, issuer_no, contract_no, funder_no, issue_price,
+           prefunded_share, accepter_no, accept_contract_no, accept_price, id,
+           sum(CASE WHEN act IN ({taking}) THEN -points ELSE points END)::int4 AS points
+    FROM dated JOIN sourced USING (id)
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+)
+SELECT act, partner_no, slot, origin_slot, issuer_no, contract_no, funder_no, issue_price,
+       prefunded_share, accepter_no, accept_contract_no, accept_price,
+       count(*)::int4, sum(points)::int8,
+       string_agg(uuid_send(id) || int4send(points), ''::bytea ORDER BY id)
+FROM moved
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+"""
+
+
+def _query(condition: str) -> str:
+    return _MOVES.format(
+        posted=_POSTED.format(condition=condition, merge=int(Kind.MERGE)),
+        bucket=_BUCKET.format("posted.reverses"),
+        recovery=int(Kind.RECOVERY),
+        taking=", ".join(str(int(kind)) for kind in (Kind.REDEEM, Kind.EXPIRE, Kind.RECOVERY)),
+    )
+
+
+_OF_BATCHES = _query(
+    f"AND (posting.bucket / {BUCKETS_PER_SHARD}, posting.batch)"
+    " IN (SELECT * FROM unnest($6::int4[], $7::uuid[]))"  # noqa: S608 - our own number
+)
+_OF_A_TIME = _query("AND posting.occurred_at >= $6 AND posting.occurred_at < $7")
+
+_AHEAD_MS = 10 * 60 * 1000
+
+_QUEUE = """
+SELECT shard, batch, first_posting, last_posting, postings FROM settlement_queue
+WHERE shard = ANY($1::int2[]) ORDER BY shard, batch
+"""
+
+
+class Queued(NamedTuple):
+    """Postings of one batch of the ledger in one shard."""
+
+    shard: int
+    batch: UUID
+    first_posting: UUID
+    last_posting: UUID
+    postings: int
+
+
+async def queued(connection: Connection, shards: list[int]) -> list[Queued]:
+    """Return what waits in `shards`; nothing is taken."""
+    return [Queued._make(row) for row in await connection.fetch(_QUEUE, shards)]
+
+
+async def moves_of(connection: Connection, waiting: list[Queued], book: PriceBook) -> list[Move]:
+    """Return the moves of what was queued, of any shards, in one fixed order."""
+    if not waiting:
+        return []
+    shards = [one.shard for one in waiting]
+    rows = await connection.fetch(
+        _OF_BATCHES,
+        min(shards) * BUCKETS_PER_SHARD,
+        (max(shards) + 1) * BUCKETS_PER_SHARD - 1,
+        min(one.first_posting for one in waiting),
+        max(one.last_posting for one in waiting),
+        book.boundaries,
+        shards,
+        [one.batch for one in waiting],
+    )
+    return [Move._make(row) for row in rows]
+
+
+async def moves_between(
+    connection: Connection, since: datetime, until: datetime, book: PriceBook
+) -> list[Move]:
+    """Return the moves of everything that occurred from `since` until before `until`.
+
+    Nothing may have occurred after it was posted by more than the five minutes that tills have.
+    """
+    first = UUID(int=(int(since.timestamp() * 1000) - _AHEAD_MS) << 80)
+    rows = await connection.fetch(
+        _OF_A_TIME, 0, BUCKETS - 1, first, UUID(int=2**128 - 1), book.boundaries, since, until
+    )
+    return [Move._make(row) for row in rows]
