@@ -1,0 +1,1 @@
+"""Statements: what a partner may read of its own settlement."""

@@ -1,0 +1,1 @@
+"""Tests of what partners read of their settlement."""
