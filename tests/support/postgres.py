@@ -59,10 +59,10 @@ def test_server(directory: Path) -> Iterator[str]:
         server.stop()
 
 
-def create_database(runner: asyncio.Runner, server_url: str) -> str:
-    """Clone the template; return the address of the clone."""
+def create_database(runner: asyncio.Runner, server_url: str, *, template: str = TEMPLATE) -> str:
+    """Clone the template, or PostgreSQL's own without anything; return the address of the clone."""
     name = f"test_{secrets.token_hex(6)}"
-    runner.run(_execute(server_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    runner.run(_execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}"))
     return url_of(server_url, name)
 
 
