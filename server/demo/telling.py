@@ -12,9 +12,18 @@ import msgspec
 from coalition.federation.stores import NewStore
 from coalition.kernel.outbox import hand_over
 from coalition.kernel.settings import Settings
+from coalition.points.bonuses import store
 from server import founding, upkeep
 from server.demo import story
-from server.demo.companies import COALITION, COMPANIES, CURRENCY, TIMEZONE
+from server.demo.companies import (
+    APPROVES,
+    COALITION,
+    COMPANIES,
+    CURRENCY,
+    PREPARES,
+    PROMOTION,
+    TIMEZONE,
+)
 from server.demo.history import ZONE, Basket, History, Month, months_of
 from server.demo.partner_client import LINES_AT_ONCE, LineResult, PartnerClient
 from server.demo.past import Past, living_in_the_past
@@ -76,7 +85,7 @@ async def tell(history: History, settings: Settings, *, told: Tell) -> Told:
 async def _found(history: History, begins: datetime) -> list[Founded]:
     """Set the coalition up at the beginning, with its companies and their stores."""
     await founding.set_up_coalition(actor=ACTOR, at=begins, name=COALITION, timezone=TIMEZONE)
-    return [
+    founded = [
         await founding.found_partner(
             name=company.name,
             terms=company.terms,
@@ -88,6 +97,9 @@ async def _found(history: History, begins: datetime) -> list[Founded]:
         )
         for company, codes in zip(COMPANIES, history.stores, strict=True)
     ]
+    prepared = await store.prepare(PROMOTION, prepared_by=PREPARES, at=begins)
+    await store.activate(prepared, approved_by=APPROVES, at=begins)
+    return founded
 
 
 class _Teller:
