@@ -12,7 +12,7 @@ from coalition.access.signing_keys import ensure_signing_key
 from coalition.access.tokens import TOKEN_PATH
 from coalition.kernel.clock import Clock, SystemClock
 from coalition.kernel.database import open_database
-from coalition.kernel.identity import SCOPES, TokenVerifier, audience_of
+from coalition.kernel.identity import EVERY_SCOPE, TokenVerifier, audience_of
 from coalition.kernel.settings import Settings
 from coalition.kernel.web.api_pages import api_pages
 from coalition.kernel.web.application import build_application
@@ -41,6 +41,10 @@ _SCOPE_TEXTS = {
     "statements:read": "Read own statements",
     "batches:write": "Send batches",
     "webhooks:manage": "Manage webhooks",
+    "settlement:read": "Staff: read periods, statements and the money book of all partners",
+    "settlement:prepare": "Staff: seal periods, prepare closes, adjustments and clearing",
+    "settlement:approve": "Staff: approve or reject, as the second person, what others prepared",
+    "audit:read": "Staff: read the audit log",
 }
 
 
@@ -110,7 +114,7 @@ def create_service(
             version="1",
             description=_DESCRIPTION,
             token_url=TOKEN_PATH,
-            scopes={scope: _SCOPE_TEXTS[scope] for scope in SCOPES},
+            scopes={scope: _SCOPE_TEXTS[scope] for scope in EVERY_SCOPE},
         ),
         state={"settings": settings, "clock": clock, "verifier": verifier},
         max_body_bytes=settings.request_body_max_bytes,

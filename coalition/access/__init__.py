@@ -1,1 +1,1 @@
-"""Clients of partners, their credentials, and the tokens that they get for them."""
+"""Clients of partners and of the operator, their credentials, and the tokens they get."""

@@ -16,7 +16,7 @@ from coalition.access.form import FORM_MAX_BYTES, credential_of, read_form
 from coalition.access.form_description import RevocationOperation, TokenOperation
 from coalition.access.refusals import InvalidClient, InvalidRequest, TokenRefused
 from coalition.access.signing import base64url
-from coalition.kernel.identity import SCOPES
+from coalition.kernel.identity import EVERY_SCOPE
 from coalition.kernel.web.decoding import BodyTruncated, read_body
 
 JWKS_PATH = "/.well-known/jwks.json"
@@ -166,7 +166,7 @@ async def metadata(request: AnyRequest) -> Response[Metadata]:
             token_endpoint=issuer + tokens.TOKEN_PATH,
             revocation_endpoint=issuer + tokens.REVOCATION_PATH,
             jwks_uri=issuer + JWKS_PATH,
-            scopes_supported=SCOPES,
+            scopes_supported=EVERY_SCOPE,
             response_types_supported=(),
             grant_types_supported=(tokens.CLIENT_CREDENTIALS,),
             token_endpoint_auth_methods_supported=_METHODS,

@@ -12,12 +12,15 @@ from coalition.kernel.database import Connection
 
 
 class KnownClient(msgspec.Struct, frozen=True):
-    """A client as the token endpoint needs it; `secret_hashes` are those of its live secrets."""
+    """A client as the token endpoint needs it; `secret_hashes` are those of its live secrets.
+
+    One of the operator has no `partner_id`; its side is never suspended.
+    """
 
     no: int
     client_id: str
     partner_no: int
-    partner_id: UUID
+    partner_id: UUID | None
     scopes: list[str]
     store_no: int | None
     state: Literal["active", "revoked"]
@@ -38,13 +41,14 @@ async def client_by_id(connection: Connection, client_id: str, at: datetime) -> 
     row = await connection.fetchrow(
         """
         SELECT client.no, client.client_id, client.partner_no, partner.id AS partner_id,
-               client.scopes, client.store_no, client.state, partner.state AS partner_state,
+               client.scopes, client.store_no, client.state,
+               CASE client.partner_no WHEN 0 THEN 'active' ELSE partner.state END AS partner_state,
                ARRAY(
                    SELECT hash FROM client_secret
                    WHERE client_secret.client_no = client.no AND client_secret.revoked_at IS NULL
                      AND (expires_at IS NULL OR expires_at > $2)
                ) AS secret_hashes
-        FROM client JOIN partner ON partner.no = client.partner_no
+        FROM client LEFT JOIN partner ON partner.no = client.partner_no
         WHERE client.client_id = $1
         """,
         client_id,

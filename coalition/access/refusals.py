@@ -79,6 +79,13 @@ class UnknownScope(Invalid):
     constraint = "a_client_has_a_scope"
 
 
+class WrongSide(Invalid):
+    """A partner's client holds scopes of partners, one of the operator those of staff (`known`)."""
+
+    code, title = "scope_of_another_side", "Scope of another side"
+    constraint = "a_client_holds_scopes_of_its_side"
+
+
 class InvalidClientName(Invalid):
     """The name of a client has 1 to 200 printable characters."""
 

@@ -15,12 +15,13 @@ from coalition.access.refusals import (
     InvalidClientName,
     TooManyCredentials,
     UnknownScope,
+    WrongSide,
 )
 from coalition.access.signing_keys import TRUSTED_AFTER
 from coalition.access.tables import Client, ClientKey, ClientSecret
 from coalition.federation.refusals import UnknownPartner, UnknownStore
 from coalition.kernel.database import Connection, transaction
-from coalition.kernel.identity import SCOPES, TokenVerifier
+from coalition.kernel.identity import EVERY_SCOPE, OPERATOR, TokenVerifier, scopes_of_side
 from coalition.kernel.ids import random_id
 from coalition.oversight import audit_log
 
@@ -77,13 +78,17 @@ async def create_client(
 ) -> NewClient:
     """Create a client of a partner with its first secret; bound to `store_no` if one is given.
 
-    Raises `InvalidClientName`, `UnknownScope`, `UnknownPartner` or `UnknownStore`.
+    Number `OPERATOR` makes a client of the operator, which holds scopes of staff and no others.
+    Raises `InvalidClientName`, `UnknownScope`, `WrongSide`, `UnknownPartner` or `UnknownStore`.
     """
-    trimmed, held = name.strip(), [scope for scope in SCOPES if scope in scopes]
+    known = scopes_of_side(partner_no)
+    trimmed, held = name.strip(), [scope for scope in EVERY_SCOPE if scope in scopes]
     if not 1 <= len(trimmed) <= 200 or not trimmed.isprintable():
         raise InvalidClientName
     if not held or not set(scopes) <= set(held):
-        raise UnknownScope(known=SCOPES)
+        raise UnknownScope(known=known)
+    if not set(held) <= set(known):
+        raise WrongSide(known=known)
     async with transaction() as connection:
         await _check_place(connection, partner_no, store_no)
         await hold_numbers(connection)
@@ -242,6 +247,10 @@ async def revoke_client(
 
 
 async def _check_place(connection: Connection, partner_no: int, store_no: int | None) -> None:
+    if partner_no == OPERATOR:
+        if store_no is not None:
+            raise UnknownStore("The operator has no stores")
+        return
     if not await connection.fetchval("SELECT true FROM partner WHERE no = $1", partner_no):
         raise UnknownPartner
     if store_no is not None and not await connection.fetchval(

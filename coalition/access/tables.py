@@ -5,7 +5,10 @@ from piccolo.table import Table
 
 
 class Client(Table):
-    """A program of a partner that may get tokens: a till system, a web shop, an integration."""
+    """A program that may get tokens: a till system, a web shop, a tool of the operator's staff.
+
+    `partner_no` is 0 for those of the operator.
+    """
 
     no = Integer(primary_key=True, default=None)
     client_id = Text()

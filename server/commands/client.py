@@ -1,4 +1,4 @@
-"""`coalition client`: the programs of partners that may get access tokens."""
+"""`coalition client`: the programs of partners and of the operator that may get access tokens."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ import rich_click as click
 from coalition.access import service
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
-from coalition.kernel.identity import SCOPES
+from coalition.kernel.identity import EVERY_SCOPE, OPERATOR, SCOPES, STAFF_SCOPES
 from coalition.kernel.settings import Settings
 from server.commands.credential import key, secret
 from server.commands.known import find_partner, read_catalogue
@@ -29,16 +29,32 @@ _LIST = """
 SELECT client.client_id, partner.name AS partner, client.name, client.state, client.scopes,
        store.code AS store
 FROM client
-JOIN partner ON partner.no = client.partner_no
+LEFT JOIN partner ON partner.no = client.partner_no
 LEFT JOIN store ON store.no = client.store_no
 WHERE $1::int IS NULL OR client.partner_no = $1
 ORDER BY client.no
 """
 
 
+class Scopes(click.ParamType[tuple[str, ...]]):
+    """Some scopes with commas between; each must be one that there is."""
+
+    name = "scopes"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the scopes that are named."""
+        named = tuple(word.strip() for word in str(value).split(","))
+        unknown = [word for word in named if word not in EVERY_SCOPE]
+        if unknown:
+            self.fail(f"{unknown[0]!r} is none of {', '.join(EVERY_SCOPE)}", param, ctx)
+        return named
+
+
 @click.group()
 def client() -> None:
-    """Make, list, rotate and revoke the credentials of partners' systems."""
+    """Make, list, rotate and revoke the credentials of partners' systems, and of the operator's."""
 
 
 client.add_command(secret)
@@ -46,39 +62,53 @@ client.add_command(key)
 
 
 @client.command()
-@click.argument("partner_name", metavar="PARTNER")
+@click.argument("partner_name", metavar="[PARTNER]", required=False)
+@click.option("--operator", is_flag=True, help="Make it the operator's own, for its staff.")
 @click.option("--name", required=True, help="What the client is, such as 'tills of store 17'.")
 @click.option(
     "--scope",
+    "--scopes",
     "scopes",
-    type=click.Choice(SCOPES),
+    type=Scopes(),
     multiple=True,
-    help="What its tokens may do; may be given several times.  [default: all]",
+    help="What its tokens may do, with commas between or given several times."
+    "  [default: all of a partner's; the operator's are always named]",
 )
 @click.option("--store", "store_code", help="Bind it to the store with this code.")
 @place_options
 @as_json_option
 @click.pass_context
-@example('coalition client create "Corner Shop" --name "web shop" --scope points:issue --json')
+@example(
+    "coalition client create --operator --name 'finance, second person'"
+    " --scopes settlement:read,settlement:approve"
+)
 def create(
     context: click.Context,
     *,
-    partner_name: str,
+    partner_name: str | None,
+    operator: bool,
     name: str,
-    scopes: tuple[str, ...],
+    scopes: tuple[tuple[str, ...], ...],
     store_code: str | None,
     as_json: bool,
 ) -> None:
-    """Make a client of PARTNER (its name, number or id); its secret is shown this once."""
+    """Make a client of PARTNER (its name, number or id) or of the operator.
+
+    Its secret is shown this once. Scopes of staff go with --operator only, and all others without.
+    """
+    wanted = tuple(scope for some in scopes for scope in some)
+    _check_side(partner_name, store_code, wanted, operator=operator)
 
     async def work(_: Settings) -> dict[str, object]:
-        known = await read_catalogue()
-        partner = find_partner(known, partner_name)
-        store = known.store(partner.no, store_code) if store_code else None
+        partner_no, store = OPERATOR, None
+        if partner_name is not None:
+            known = await read_catalogue()
+            partner_no = find_partner(known, partner_name).no
+            store = known.store(partner_no, store_code) if store_code else None
         made = await service.create_client(
-            partner_no=partner.no,
+            partner_no=partner_no,
             name=name,
-            scopes=scopes or SCOPES,
+            scopes=wanted or SCOPES,
             store_no=store.no if store else None,
             actor=ACTOR,
             at=SystemClock().now(),
@@ -89,22 +119,44 @@ def create(
     answer(row, as_json=as_json, table=lambda: table_of([row], tuple(row)))
 
 
+def _check_side(
+    partner_name: str | None, store_code: str | None, scopes: tuple[str, ...], *, operator: bool
+) -> None:
+    """Refuse a client of nobody or of both, and one of the operator whose scopes are not named."""
+    if operator == (partner_name is not None):
+        raise click.UsageError("Name a partner or give --operator")
+    if operator and store_code is not None:
+        raise click.UsageError("The operator has no stores")
+    if operator and not scopes:
+        raise click.UsageError(f"Name its --scopes: {', '.join(STAFF_SCOPES)}")
+
+
 @client.command("list")
 @click.argument("partner_name", metavar="[PARTNER]", required=False)
+@click.option("--operator", is_flag=True, help="Those of the operator only.")
 @place_options
 @as_json_option
 @click.pass_context
 @example("coalition client list --json")
-def list_clients(context: click.Context, *, partner_name: str | None, as_json: bool) -> None:
-    """List the clients of all partners, or of one."""
+def list_clients(
+    context: click.Context, *, partner_name: str | None, operator: bool, as_json: bool
+) -> None:
+    """List all clients, those of one partner, or the operator's (whose partner is null)."""
+    if operator and partner_name:
+        raise click.UsageError("Name a partner or give --operator")
 
     async def work(_: Settings) -> list[dict[str, object]]:
-        no = find_partner(await read_catalogue(), partner_name).no if partner_name else None
+        no = OPERATOR if operator else None
+        if partner_name:
+            no = find_partner(await read_catalogue(), partner_name).no
         async with transaction() as connection:
             return [dict(row) for row in await connection.fetch(_LIST, no)]
 
     rows = do(place_of(context), work)
-    shown = [row | {"scopes": " ".join(row["scopes"])} for row in rows]  # type: ignore[arg-type]  # a text array
+    shown = [
+        row | {"partner": row["partner"] or "the operator", "scopes": " ".join(row["scopes"])}  # type: ignore[arg-type]  # a text array
+        for row in rows
+    ]
     answer({"items": rows}, as_json=as_json, table=lambda: table_of(shown, _SHOWN))
 
 

@@ -102,6 +102,9 @@ CHANGED_CLAIMS: dict[str, Claims] = {
     "a partner in text": {"partner_no": "1"},
     "no scope": {"scope": None},
     "a list of scopes": {"scope": ["points:issue"]},
+    "a scope of staff beside": {"scope": "points:issue members:read settlement:approve"},
+    "the operator in place of a partner": {"partner_no": 0},
+    "the operator with a partner's scopes": {"partner_no": 0, "partner_id": None},
 }
 
 

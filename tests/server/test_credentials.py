@@ -69,3 +69,36 @@ def test_signing_keys_are_rotated_ahead_or_when_compromised_at_once(data: Path) 
     assert_stopped(within("keys", "rotate", "--data", data), 1, "[rotation_under_way]")
     assert began < rotate("--compromised") < began + timedelta(minutes=14)
     rotate()
+
+
+def test_the_operators_clients_hold_scopes_of_staff_and_partners_their_own(data: Path) -> None:
+    def create(*words: str) -> Ended:
+        return within("client", "create", *words, "--name", "x", "--data", data, "--json")
+
+    made = create("--operator", "--scopes", "settlement:read,settlement:approve")
+    assert made.status == 0, made.err
+    again = create("--operator", "--scope", "settlement:prepare", "--scope", "audit:read")
+    assert again.status == 0, again.err
+    listed = within("client", "list", "--operator", "--data", data, "--json").document["items"]
+    assert [one["client_id"] for one in listed] == [
+        made.document["client_id"],
+        again.document["client_id"],
+    ]
+    assert [(one["partner"], one["scopes"]) for one in listed] == [
+        (None, ["settlement:read", "settlement:approve"]),
+        (None, ["settlement:prepare", "audit:read"]),
+    ]
+    shown = within("client", "list", "--data", data)
+    assert "the operator" in shown.out
+    for words, why in (
+        (("--operator",), "Name its --scopes"),
+        (("1", "--operator", "--scopes", "settlement:read"), "Name a partner or give --operator"),
+        (("--scopes", "points:issue"), "Name a partner or give --operator"),
+        (("--operator", "--scopes", "settlement:read", "--store", "1"), "has no stores"),
+        (("--operator", "--scopes", "settlement:all"), "'settlement:all' is none of"),
+        (("--operator", "--scopes", "points:issue"), "[scope_of_another_side]"),
+        (("--operator", "--scopes", "settlement:read,points:issue"), "[scope_of_another_side]"),
+        (("1", "--scopes", "settlement:read"), "[scope_of_another_side]"),
+        (("0", "--scopes", "settlement:read"), "[partner_not_found]"),
+    ):
+        assert_stopped(create(*words), 2, why)

@@ -23,6 +23,7 @@ class AccessClaims(msgspec.Struct, frozen=True, omit_defaults=True):
     """The claims of an access token: those of RFC 9068 section 2.2, then the coalition's own.
 
     Times are whole seconds since 1970. `aud` is one string; `scope` is words with spaces between.
+    A client of the operator has partner number 0 and no `partner_id`.
     """
 
     iss: str
@@ -35,7 +36,7 @@ class AccessClaims(msgspec.Struct, frozen=True, omit_defaults=True):
     scope: str
     client_no: int
     partner_no: int
-    partner_id: UUID
+    partner_id: UUID | None = None
     store_no: int | None = None
     nbf: int | None = None
 

@@ -14,7 +14,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from coalition.kernel.errors import Unauthenticated
-from coalition.kernel.identity.caller import Caller
+from coalition.kernel.identity.caller import OPERATOR, SCOPES, STAFF_SCOPES, Caller
 from coalition.kernel.identity.claims import (
     ACCESS_TOKEN_TYPE,
     ALGORITHM,
@@ -168,6 +168,19 @@ class TokenVerifier:
             raise InvalidToken("The access token is not valid yet")
         if claims.exp <= at.timestamp():
             raise InvalidToken("The access token has expired; get a new one at /oauth/token")
+        _check_side(claims)
+
+
+def _check_side(claims: AccessClaims) -> None:
+    """Refuse a token that is a partner's and the operator's at once; none is ever issued so."""
+    is_operators = claims.partner_no == OPERATOR
+    if is_operators != (claims.partner_id is None):
+        raise InvalidToken("The access token names no partner, or one that is none")
+    if is_operators and claims.store_no is not None:
+        raise InvalidToken("The access token names a store of the operator, who has none")
+    others = SCOPES if is_operators else STAFF_SCOPES
+    if not set(others).isdisjoint(claims.scope.split()):
+        raise InvalidToken("The access token mixes scopes of partners and of staff")
 
 
 def _header(data: bytes) -> TokenHeader:

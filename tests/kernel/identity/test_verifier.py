@@ -48,6 +48,16 @@ def test_a_good_token_names_its_caller(at: datetime) -> None:
     assert caller.expires_at.tzinfo is UTC
 
 
+def test_a_good_token_of_the_operator_names_no_partner(at: datetime) -> None:
+    body = without(claims(at, partner_no=0, scope="settlement:read audit:read"), "partner_id")
+
+    caller = new_verifier().verify(token(header(), body), at)
+
+    assert (caller.partner_no, caller.partner_id) == (0, None)
+    assert caller.scopes == {"settlement:read", "audit:read"}
+    assert caller.actor == "client:client_till"
+
+
 def test_a_good_token_is_understood_as_bytes_and_as_text(at: datetime) -> None:
     good = token(header(), claims(at))
 
@@ -109,6 +119,15 @@ def test_a_wrong_header_is_refused(at: datetime, head: object) -> None:
         {"partner_no": None},
         {"partner_id": "3"},
         {"store_no": "12"},
+        {"partner_id": None},
+        {"partner_no": 0},
+        {"partner_no": 0, "partner_id": None},
+        {"partner_no": 0, "scope": "settlement:read"},
+        {"partner_no": 0, "partner_id": None, "scope": "settlement:read points:issue"},
+        {"partner_no": 0, "partner_id": None, "scope": "settlement:read", "store_no": 1},
+        {"scope": "settlement:read"},
+        {"scope": "points:issue members:read audit:read"},
+        {"scope": "points:issue\tsettlement:approve"},
     ],
     ids=str,
 )
