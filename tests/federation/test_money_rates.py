@@ -168,12 +168,19 @@ async def test_a_rate_that_was_approved_too_late_is_refused_and_still_waits(
     assert [one.id for one in await approvals.waiting(at=later)] == [approval]
 
 
-async def test_even_the_owner_cannot_change_a_rate_of_money(database: Engine, at: datetime) -> None:
+async def execute_as_owner(statement: str) -> None:
+    """Run a statement as the table's owner who, unlike the tests' own role, is no superuser."""
+    async with transaction() as connection:
+        await connection.execute("ALTER TABLE money_rate OWNER TO coalition_tenant")
+        await connection.execute("SET LOCAL ROLE coalition_tenant")
+        await connection.execute(statement)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE money_rate SET rate = 12", "DELETE FROM money_rate"])
+async def test_even_the_owner_cannot_change_a_rate_of_money(
+    database: Engine, at: datetime, statement: str
+) -> None:
     await make_partner(at)
     await agree(at, "11")
-    for statement in ("UPDATE money_rate SET rate = 12", "DELETE FROM money_rate"):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            async with transaction() as connection:
-                await connection.execute("ALTER TABLE money_rate OWNER TO coalition_tenant")
-                await connection.execute("SET LOCAL ROLE coalition_tenant")
-                await connection.execute(statement)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await execute_as_owner(statement)
