@@ -16,6 +16,7 @@ from partners.settlement.pricing import Move, PriceBook
 PLANS = {
     "plan_cache_mode": "force_custom_plan",
     "enable_mergejoin": "off",
+    "enable_seqscan": "off",
     "work_mem": "64MB",
     "jit": "off",
 }
@@ -113,8 +114,8 @@ def _query(condition: str) -> str:
 
 
 _OF_BATCHES = _query(
-    f"AND (posting.bucket / {BUCKETS_PER_SHARD}, posting.batch)"
-    " IN (SELECT * FROM unnest($6::int4[], $7::uuid[]))"  # noqa: S608 - our own number
+    f"AND (posting.bucket / {BUCKETS_PER_SHARD}, posting.batch)"  # noqa: S608 - our own number
+    " IN (SELECT * FROM unnest($6::int4[], $7::uuid[]))"
 )
 _OF_A_TIME = _query("AND posting.occurred_at >= $6 AND posting.occurred_at < $7")
 
