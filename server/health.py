@@ -1,5 +1,6 @@
 """What the doctor looks at: each check says what it found and, where needed, how to mend it."""
 
+import contextlib
 import dataclasses
 import shutil
 from collections.abc import Mapping
@@ -12,12 +13,16 @@ import msgspec
 from coalition.access.queries import signing_key_at
 from coalition.access.signing import SealBrokenError, open_signing_key
 from coalition.federation import catalogue
+from coalition.federation.refusals import NoContract
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection, pending_migrations, transaction
+from coalition.kernel.ids import time_of
 from coalition.kernel.jobs import backlog
 from coalition.kernel.settings import KNOWN, PREFIX, Settings
+from coalition.ledger import totals
 from coalition.members.privacy import unfinished
 from partners.batches.queries import not_done
+from partners.settlement import figures
 from server.apps import APPS
 
 CLOCKS_DIFFER_S: Final = 30
@@ -61,6 +66,8 @@ async def examine(settings: Settings, environ: Mapping[str, str], at: datetime) 
         findings.append(await _jobs(connection, at))
         findings.append(await _batches(connection, at))
         findings.append(await _erasures(connection, at))
+        findings.append(await _settlement(connection, at))
+        findings.append(await _money_rates(connection, at))
     if settings.data_directory is not None:
         findings.append(_disk(settings.data_directory))
     return findings
@@ -154,6 +161,45 @@ async def _erasures(connection: Connection, at: datetime) -> Finding:
     late = oldest is not None and at - oldest > ERASURE_TAKES_MOST
     mend = "ask again: `coalition member erase` says what it waits for; or run a worker"
     return Finding("erasures", ok=not late, found=f"{number} not done", mend=mend if late else "")
+
+
+async def _settlement(connection: Connection, at: datetime) -> Finding:
+    oldest = await totals.oldest_unsettled(connection)
+    age_s = max((at - time_of(oldest)).total_seconds(), 0.0) if oldest else 0.0
+    waits = await figures.progress(connection, at)
+    late = age_s > LATE_S
+    found = (
+        f"{waits.queued_postings} postings wait for a drain, the oldest for {age_s:.0f} s; "
+        f"{waits.unsealed_periods} periods wait for a seal, "
+        f"{waits.provisional_statements} statements for a close"
+    )
+    mend = "run a worker: `coalition worker`; if one runs, read its log for drain_failed"
+    return Finding("settlement", ok=not late, found=found, mend=mend if late else "")
+
+
+async def _money_rates(connection: Connection, at: datetime) -> Finding:
+    """Look for currencies of partners that nobody has agreed on a rate between.
+
+    Until somebody does, points are taken for what they were issued at.
+    """
+    known = await catalogue.load(connection)
+    issued: set[str] = set()
+    taken: set[str] = set()
+    for partner in known.partners:
+        with contextlib.suppress(NoContract):
+            contract = known.contract_at(partner.no, at)
+            issued |= {contract.currency} if contract.issues else set()
+            taken |= {contract.currency} if contract.accepts else set()
+    missing = sorted(
+        f"{there} to {here}"
+        for here in issued
+        for there in taken - {here}
+        if known.money_rate_at(there, here, at) is None
+    )
+    if not missing:
+        return Finding("money rates", ok=True, found="none is missing")
+    mend = "agree on a rate, two persons: `coalition currency --help`"
+    return Finding("money rates", ok=False, found=f"none for {', '.join(missing)}", mend=mend)
 
 
 def _disk(directory: Path) -> Finding:

@@ -27,7 +27,7 @@ from server.health import Finding
 @click.pass_context
 @example("coalition doctor", "coalition doctor --json | jq .ok")
 def doctor(context: click.Context, *, as_json: bool) -> None:
-    """Check settings, database, migrations, clock, keys, events, jobs, batches, erasures and disk.
+    """Check settings, database, clock, keys, events, jobs, batches, erasures, settlement and disk.
 
     Every setting is listed with its value, but for secrets. Ends with 1 when something needs
     mending; with 3 when the database cannot be reached.
