@@ -77,8 +77,23 @@ class Balance(NamedTuple):
 _POSTING = "INSERT INTO money_posting (id, kind, made_at, subject) VALUES ($1, $2, $3, $4)"
 
 _ENTRIES = """
-INSERT INTO money_entry (posting, no, account, partner_no, currency, amount)
-SELECT $1, * FROM unnest($2::int4[], $3::int2[], $4::int4[], $5::text[], $6::numeric[])
+WITH entry AS (
+    INSERT INTO money_entry (posting, no, account, partner_no, currency, amount)
+    SELECT $1, * FROM unnest($2::int4[], $3::int2[], $4::int4[], $5::text[], $6::numeric[])
+    RETURNING account, partner_no, currency, amount
+)
+INSERT INTO money_delta (posting, partner_no, currency, amount)
+SELECT $1, partner_no, currency, amount FROM entry WHERE account = 1
+"""
+
+_ADD_UP = """
+WITH taken AS (
+    DELETE FROM money_delta RETURNING partner_no, currency, amount
+)
+INSERT INTO money_balance AS kept (partner_no, currency, amount)
+SELECT partner_no, currency, sum(amount) FROM taken GROUP BY partner_no, currency
+ORDER BY partner_no, currency
+ON CONFLICT (partner_no, currency) DO UPDATE SET amount = kept.amount + excluded.amount
 """
 
 _BALANCES = """
@@ -120,3 +135,8 @@ async def post(
 async def trial_balance(connection: Connection) -> list[Balance]:
     """Return what every account comes to, exactly; the whole is zero in each currency."""
     return [Balance(MoneyAccount(row[0]), *row[1:]) for row in await connection.fetch(_BALANCES)]
+
+
+async def add_up(connection: Connection) -> None:
+    """Add to the partners' balances what was posted since; each entry is added once."""
+    await connection.execute(_ADD_UP)

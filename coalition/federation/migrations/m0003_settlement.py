@@ -63,34 +63,51 @@ REVOKE UPDATE, DELETE, TRUNCATE ON money_rate FROM CURRENT_USER;
 GRANT SELECT ON money_rate TO coalition_tenant, coalition_poster;
 """
 
-# Written by settlement, read with the contracts at the till: whether a partner may issue now, and
-# for prepaid partners how much money is left to lease. `leased_minor` is what tills have in hand.
+# Written by settlement, read with the contracts at the till: whether a partner may issue now. The
+# amounts are as of `judged_at`, for those who look; what is left to lease is counted afresh.
+#
+# A lease is money of a prepaid partner that one process may spend. `used_minor` and the row in
+# `prepaid_spend` are written with the postings that cost so much at most; the row counts until
+# those are drained, when the money book tells what they cost.
 LIMITS = """
 CREATE TABLE partner_limit (
     partner_no int4 PRIMARY KEY,
     currency text NOT NULL,
     blocked bool NOT NULL,
+    is_reached bool NOT NULL,
+    is_low bool NOT NULL,
     exposure_minor int8 NOT NULL,
     prepaid_minor int8 NOT NULL,
     spent_minor int8 NOT NULL,
     leased_minor int8 NOT NULL,
     judged_at timestamptz NOT NULL,
     CONSTRAINT a_limit_belongs_to_a_partner FOREIGN KEY (partner_no) REFERENCES partner (no),
-    CONSTRAINT prepaid_money_is_never_overspent
-        CHECK (leased_minor >= 0 AND spent_minor + leased_minor <= prepaid_minor)
+    CONSTRAINT prepaid_money_is_not_negative CHECK (prepaid_minor >= 0 AND leased_minor >= 0),
+    CONSTRAINT who_is_blocked_has_reached_a_limit CHECK (is_reached OR NOT blocked)
 ) WITH (fillfactor = 50);
 
 CREATE TABLE prepaid_lease (
     id uuid PRIMARY KEY,
     partner_no int4 NOT NULL REFERENCES partner_limit (partner_no),
     amount_minor int8 NOT NULL,
+    used_minor int8 NOT NULL DEFAULT 0,
     expires_at timestamptz NOT NULL,
-    CONSTRAINT a_lease_is_of_some_money CHECK (amount_minor > 0)
-);
+    CONSTRAINT a_lease_is_never_overspent CHECK (used_minor BETWEEN 0 AND amount_minor)
+) WITH (fillfactor = 50);
 CREATE INDEX prepaid_lease_by_end ON prepaid_lease (expires_at);
+CREATE INDEX prepaid_lease_of_a_partner ON prepaid_lease (partner_no);
+
+CREATE TABLE prepaid_spend (
+    partner_no int4 NOT NULL REFERENCES partner_limit (partner_no),
+    batch uuid NOT NULL,
+    amount_minor int8 NOT NULL,
+    PRIMARY KEY (partner_no, batch),
+    CONSTRAINT a_spend_is_of_some_money CHECK (amount_minor > 0)
+);
 GRANT SELECT ON partner_limit TO coalition_poster, coalition_tenant;
-GRANT UPDATE (spent_minor, leased_minor) ON partner_limit TO coalition_poster;
-GRANT SELECT, INSERT, DELETE ON prepaid_lease TO coalition_poster;
+GRANT UPDATE (leased_minor) ON partner_limit TO coalition_poster;
+GRANT SELECT, INSERT, UPDATE, DELETE ON prepaid_lease TO coalition_poster;
+GRANT SELECT, INSERT ON prepaid_spend TO coalition_poster;
 ALTER TABLE partner_limit ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_partner_only ON partner_limit TO coalition_tenant
     USING (partner_no = current_setting('coalition.partner_no')::int);

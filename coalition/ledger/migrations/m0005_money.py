@@ -39,6 +39,26 @@ REVOKE UPDATE, DELETE, TRUNCATE ON money_posting, money_entry FROM CURRENT_USER;
 GRANT UPDATE (id) ON money_posting TO CURRENT_USER;
 """
 
+# What each partner owes or is owed in all: entries are noted as they are made and added up by the
+# next who judges credit, so that no row is hot and nobody ever reads years of entries.
+BALANCES = """
+CREATE TABLE money_delta (
+    posting uuid NOT NULL REFERENCES money_posting (id),
+    partner_no int4 NOT NULL,
+    currency text NOT NULL,
+    amount numeric(38, 12) NOT NULL,
+    PRIMARY KEY (posting, partner_no, currency)
+);
+
+CREATE TABLE money_balance (
+    partner_no int4 NOT NULL,
+    currency text NOT NULL,
+    amount numeric(38, 12) NOT NULL,
+    PRIMARY KEY (partner_no, currency)
+);
+GRANT SELECT ON money_delta, money_balance, settlement_queue TO coalition_poster;
+"""
+
 # How many postings wait behind a row, so that a drain can take a bounded amount of work.
 FEED = """
 ALTER TABLE settlement_queue ADD COLUMN postings int4 NOT NULL DEFAULT 1;
@@ -51,7 +71,7 @@ async def forwards() -> MigrationManager:
 
     async def run() -> None:
         async with transaction() as connection:
-            await connection.execute(MONEY + FEED)
+            await connection.execute(MONEY + BALANCES + FEED)
 
     manager.add_raw(run)
     return manager
