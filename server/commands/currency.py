@@ -1,4 +1,4 @@
-"""`coalition currency`: point currencies, the coalition's and partners' own, and their rates."""
+"""`coalition currency`: point currencies, the coalition's and partners' own, and rates."""
 
 import msgspec
 import rich_click as click
@@ -9,6 +9,7 @@ from coalition.federation.terms import PointCurrency
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.settings import Settings
 from server.commands.known import find_partner, read_catalogue
+from server.commands.money_rate import money_rate
 from server.commands.options import (
     ACTOR,
     answer,
@@ -26,10 +27,11 @@ _SHOWN = ("no", "code", "name", "partner")
 
 @click.group()
 def currency() -> None:
-    """Make and list point currencies; agree on the rates between them."""
+    """Make and list point currencies; agree on rates between them, and between those of money."""
 
 
 currency.add_command(rate)
+currency.add_command(money_rate)
 
 
 @currency.command()

@@ -15,6 +15,7 @@ from coalition.oversight.approvals import Approval
 from server.commands.known import find_partner, read_catalogue
 from server.commands.options import as_json_option, example, place_options
 from server.commands.second_person import Row, SecondPerson, Signature, prepared_by_option
+from server.commands.settlement_terms import in_minor_units
 from server.commands.terms import changed_terms_options, shown_terms
 
 
@@ -83,7 +84,8 @@ def _before(known: Catalogue, partner_no: int, day: date) -> Contract:
 
 def _changed(contract: Contract, changes: Mapping[str, object]) -> ContractTerms:
     plain = {name: getattr(contract, name) for name in ContractTerms.__struct_fields__}
-    return ContractTerms(**{**plain, **changes})
+    changed = {**plain, **changes}
+    return ContractTerms(**in_minor_units(changed, changed["currency"]))
 
 
 def _described(known: Catalogue, one: Approval) -> Row:

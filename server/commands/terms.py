@@ -2,29 +2,16 @@
 
 import functools
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 import rich_click as click
 
 from coalition.federation.terms import ContractTerms, ExpiryRule, Mode, ReversalPolicy
+from server.commands import settlement_terms
+from server.commands.settlement_terms import Amount, in_minor_units
 from server.founding import Earning
-
-
-class Amount(click.ParamType[Decimal]):
-    """A decimal number, such as 0.0100."""
-
-    name = "amount"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Decimal:
-        """Return the number that `value` writes."""
-        try:
-            return Decimal(str(value))
-        except InvalidOperation:
-            self.fail(f"{value!r} is not a decimal number such as 0.01", param, ctx)
 
 
 class Roles(click.ParamType[frozenset[str]]):
@@ -177,6 +164,7 @@ _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (  # Any: what click t
         },
     ),
 )
+_ALL_OPTIONS: Final = (*_OPTIONS, *settlement_terms.OPTIONS)
 
 
 def terms_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -184,7 +172,8 @@ def terms_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_terms(*arguments: Any, **given: Any) -> None:  # Any: also the command's own
-        terms = ContractTerms(**_fields(given))
+        fields = _fields(given)
+        terms = ContractTerms(**in_minor_units(fields, fields["currency"]))
         command(*arguments, terms=terms, **given)
 
     return _with_options(with_terms, has_defaults=True)
@@ -193,7 +182,8 @@ def terms_options(command: Callable[..., None]) -> Callable[..., None]:
 def changed_terms_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give `command` the same options, none of which must be given.
 
-    It gets the `changes`: the fields of `ContractTerms` that the given ones say.
+    It gets the `changes`: the fields of `ContractTerms` that the given ones say, with money as
+    `settlement_terms.Major`.
     """
 
     @functools.wraps(command)
@@ -205,7 +195,7 @@ def changed_terms_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _with_options(command: Callable[..., None], *, has_defaults: bool) -> Callable[..., None]:
-    for name, facts in reversed(_OPTIONS):
+    for name, facts in reversed(_ALL_OPTIONS):
         # Without its default an option that is not given is None, and its help shows no default.
         without = {"default": None, "show_default": False}
         kept = {"show_default": "default" in facts} | facts | ({} if has_defaults else without)
@@ -227,7 +217,7 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:  # Any: values of several 
         fields["reversal_policy"] = ReversalPolicy(said["reversal_policy"])
     if "inactivity_months" in said:
         fields["inactivity_months"] = said["inactivity_months"] or None
-    return fields | _expiry(said)
+    return fields | _expiry(said) | settlement_terms.taken_from(given)
 
 
 def _expiry(said: dict[str, Any]) -> dict[str, Any]:  # Any: values of several types
@@ -248,10 +238,17 @@ def _expiry(said: dict[str, Any]) -> dict[str, Any]:  # Any: values of several t
 
 def shown_terms(terms: ContractTerms) -> dict[str, object]:
     """Return the terms as they are shown: prices without the zeros they are stored with."""
-    fields = msgspec.structs.asdict(terms)
-    plain = {
-        name: f"{value.normalize():f}"
-        for name, value in fields.items()
-        if isinstance(value, Decimal)
-    }
-    return {**msgspec.to_builtins(terms), **plain}
+    shown = msgspec.to_builtins(_without_zeros(msgspec.structs.asdict(terms)))
+    assert isinstance(shown, dict), "the fields of terms have names"
+    return shown
+
+
+def _without_zeros(value: object) -> object:
+    """Return `value` with every decimal number in it as text, without the zeros at its end."""
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.structs.asdict(value)
+    if isinstance(value, dict):
+        return {name: _without_zeros(one) for name, one in value.items()}
+    return tuple(_without_zeros(one) for one in value) if isinstance(value, tuple) else value
