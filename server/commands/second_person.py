@@ -1,7 +1,9 @@
 """What all commands of two persons share: one proposes, and a second sees, approves or rejects."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -13,6 +15,7 @@ from coalition.kernel.clock import SystemClock
 from coalition.kernel.settings import Settings
 from coalition.oversight import approvals
 from coalition.oversight.approvals import Approval
+from coalition.oversight.refusals import UnknownApproval
 from server.commands.known import read_catalogue
 from server.commands.options import (
     Command,
@@ -29,6 +32,7 @@ from server.databases import do
 _EXAMPLE_ID = "0c6b1c2e-6f0b-4b57-9a3a-1f3f6e0d2c11"
 
 Row = dict[str, object]
+Done = TypeVar("Done")
 
 
 class PersonName(click.ParamType[str]):
@@ -78,6 +82,13 @@ class SecondPerson(msgspec.Struct, frozen=True, kw_only=True):
     in_cells: Callable[[Row], Row] = dict
     """Returns what is waiting as a table shows it."""
     noun: str = "proposal"
+    further_kinds: tuple[str, ...] = ()
+    """Other kinds that the same commands show, approve and reject; `describe` tells them apart."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """All kinds of approvals that these commands are about."""
+        return (self.kind, *self.further_kinds)
 
     def propose(
         self,
@@ -160,17 +171,22 @@ class SecondPerson(msgspec.Struct, frozen=True, kw_only=True):
 
             async def work(_: Settings) -> None:
                 at = SystemClock().now()
-                await approvals.reject(
-                    approval_id, rejected_by=rejected_by, reason=reason, at=at, kind=self.kind
-                )
+
+                async def of(kind: str) -> None:
+                    await approvals.reject(
+                        approval_id, rejected_by=rejected_by, reason=reason, at=at, kind=kind
+                    )
+
+                await of_its_kind(self.kinds, of)
 
             do(place_of(context), work)
             say(f"The {self.noun} is rejected.")
 
         return reject
 
-    async def _waiting(self, at: datetime) -> tuple[Approval, ...]:
-        return await approvals.waiting(at=at, kind=self.kind)
+    async def _waiting(self, at: datetime) -> list[Approval]:
+        found = [one for kind in self.kinds for one in await approvals.waiting(at=at, kind=kind)]
+        return sorted(found, key=lambda one: (one.prepared_at, one.id))
 
     def _row(self, known: Catalogue, one: Approval) -> Row:
         return {
@@ -189,6 +205,14 @@ class SecondPerson(msgspec.Struct, frozen=True, kw_only=True):
             return table_of([row], self.done_columns)
         lines = [{"term": name, "agreed": value} for name, value in row.items()]
         return table_of(lines, ("term", "agreed"))
+
+
+async def of_its_kind(kinds: Sequence[str], act: Callable[[str], Awaitable[Done]]) -> Done:
+    """Do `act` with the kind of `kinds` that the approval is of; of no other is it known."""
+    for kind in kinds[:-1]:
+        with contextlib.suppress(UnknownApproval):
+            return await act(kind)
+    return await act(kinds[-1])
 
 
 def _helped(text: str) -> Callable[[Command], Command]:
