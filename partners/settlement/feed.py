@@ -1,7 +1,7 @@
 """The feed read as moves: which points moved, grouped by all that a price depends on, in one query.
 
-Everything that changes with time is the same within a slot (see `pricing.PriceBook`), so a posting
-only needs to know its slot, and prices are found once per move and not once per posting.
+Everything that changes with time is the same within a span (see `pricing.PriceBook`), so a posting
+only needs to know its span, and prices are found once per move and not once per posting.
 """
 
 from datetime import datetime
@@ -65,9 +65,9 @@ sourced AS (
 dated AS (
     SELECT posted.id, posted.partner_no,
            coalesce(original.kind, posted.kind) AS act,
-           width_bucket(posted.occurred_at, $5::timestamptz[]) AS slot,
+           width_bucket(posted.occurred_at, $5::timestamptz[]) AS span,
            width_bucket(coalesce(original.occurred_at, posted.occurred_at), $5::timestamptz[])
-               AS origin_slot,
+               AS origin_span,
            recovered.*
     FROM posted
     LEFT JOIN LATERAL (
@@ -88,13 +88,13 @@ dated AS (
     ) AS recovered ON true
 ),
 moved AS (
-    SELECT act, partner_no, slot, origin_slot, issuer_no, contract_no, funder_no, issue_price,
+    SELECT act, partner_no, span, origin_span, issuer_no, contract_no, funder_no, issue_price,
            prefunded_share, accepter_no, accept_contract_no, accept_price, id,
            sum(CASE WHEN act IN ({taking}) THEN -points ELSE points END)::int4 AS points
     FROM dated JOIN sourced USING (id)
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 )
-SELECT act, partner_no, slot, origin_slot, issuer_no, contract_no, funder_no, issue_price,
+SELECT act, partner_no, span, origin_span, issuer_no, contract_no, funder_no, issue_price,
        prefunded_share, accepter_no, accept_contract_no, accept_price,
        count(*)::int4, sum(points)::int8,
        string_agg(uuid_send(id) || int4send(points), ''::bytea ORDER BY id)

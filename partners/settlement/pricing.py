@@ -38,15 +38,15 @@ class Move(NamedTuple):
     """Postings of one drain that no price can tell apart, and how many points they move.
 
     `points` are positive for points given (issued, adjusted, converted into) and for points taken
-    as payment, expired or recovered; a reversal has them negative. `slot` is when it is booked,
-    `origin_slot` when what is reversed was. `moves` is twenty bytes for each posting in the order
+    as payment, expired or recovered; a reversal has them negative. `span` is when it is booked,
+    `origin_span` when what is reversed was. `moves` is twenty bytes for each posting in the order
     of ids: sixteen of its id, four of its points (signed, big endian).
     """
 
     act: int
     partner_no: int
-    slot: int
-    origin_slot: int
+    span: int
+    origin_span: int
     issuer_no: int
     contract_no: int
     funder_no: int
@@ -100,9 +100,9 @@ def exact(amount: Decimal) -> Decimal:
 
 
 class PriceBook:
-    """Everything that prices depend on, by slot: contracts, rates and periods as of one moment.
+    """Everything that prices depend on, by span: contracts, rates and periods as of one moment.
 
-    Slots are the spans of time between `boundaries`, at which any of them may change.
+    Spans are the spans of time between `boundaries`, at which any of them may change.
     """
 
     def __init__(
@@ -124,24 +124,24 @@ class PriceBook:
         self.boundaries: tuple[datetime, ...] = tuple(ordered[first:])
         self._period_nos: dict[tuple[int, int], int] = {}
 
-    def instant(self, slot: int) -> datetime:
-        """Return the beginning of a slot; the first boundary for what came before it."""
-        return self.boundaries[max(slot - 1, 0)]
+    def instant(self, span: int) -> datetime:
+        """Return the beginning of a span; the first boundary for what came before it."""
+        return self.boundaries[max(span - 1, 0)]
 
-    def period_no(self, partner_no: int, slot: int) -> int:
-        """Return the number of the partner's period that a slot lies in; 1 before the first."""
-        found = self._period_nos.get((partner_no, slot))
+    def period_no(self, partner_no: int, span: int) -> int:
+        """Return the number of the partner's period that a span lies in; 1 before the first."""
+        found = self._period_nos.get((partner_no, span))
         if found is None:
             starts = self._starts[partner_no]
-            found = self._period_nos[partner_no, slot] = max(
-                1, bisect_right(starts, self.instant(slot))
+            found = self._period_nos[partner_no, span] = max(
+                1, bisect_right(starts, self.instant(span))
             )
         return found
 
-    def contract_at(self, partner_no: int, slot: int) -> Contract:
-        """Return the version in force in a slot; the partner's first one before that begins."""
+    def contract_at(self, partner_no: int, span: int) -> Contract:
+        """Return the version in force in a span; the partner's first one before that begins."""
         try:
-            return self.catalogue.contract_at(partner_no, self.instant(slot))
+            return self.catalogue.contract_at(partner_no, self.instant(span))
         except NoContract:
             return self.catalogue.contracts_of(partner_no)[0]
 
@@ -183,7 +183,7 @@ def _pay_in(move: Move, book: PriceBook, kind: ChargeKind) -> tuple[list[Charge]
 
 
 def _redeem(move: Move, book: PriceBook) -> tuple[list[Charge], list[Side]]:
-    accepts = book.contract_at(move.partner_no, move.origin_slot)
+    accepts = book.contract_at(move.partner_no, move.origin_span)
     taken = accepts.redemption_price
     charge = _charge(move, book, ChargeKind.REDEMPTION, accepts, -taken)
     return _pay_out(move, book, charge)
@@ -201,7 +201,7 @@ def _recover(move: Move, book: PriceBook) -> tuple[list[Charge], list[Side]]:
     if move.accepter_no == OPERATOR:
         return _pay_out(move, book, _charge_of_operator(move, book, kind, issued.currency, -taken))
     own = move.accepter_no == issued.partner_no
-    contract = issued if own else book.contract_at(move.accepter_no, move.origin_slot)
+    contract = issued if own else book.contract_at(move.accepter_no, move.origin_span)
     charge = _charge(move, book, kind, contract, -taken)
     return _pay_out(move, book, charge._replace(currency=issued.currency))
 
@@ -241,7 +241,7 @@ def _worth(
     Without an agreed rate the points themselves are the measure: what they were issued at.
     """
     if currency != taken_in:
-        rate = book.catalogue.money_rate_at(taken_in, currency, book.instant(move.origin_slot))
+        rate = book.catalogue.money_rate_at(taken_in, currency, book.instant(move.origin_span))
         if rate is None:
             return move.issue_price, prefunded(move)
         taken = exact(taken * rate)
@@ -304,7 +304,7 @@ def _share_kind(move: Move) -> ChargeKind:
 def _contract_of_funder(move: Move, book: PriceBook) -> Contract:
     if move.funder_no == move.issuer_no:
         return book.catalogue.contract(move.contract_no)
-    return book.contract_at(move.funder_no, move.origin_slot)
+    return book.contract_at(move.funder_no, move.origin_span)
 
 
 def _charge_of_funder(
@@ -327,7 +327,7 @@ def _charge_of_operator(
     *,
     counts_points: bool = True,
 ) -> Charge:
-    periods = book.period_no(OPERATOR, move.slot), book.period_no(OPERATOR, move.origin_slot)
+    periods = book.period_no(OPERATOR, move.span), book.period_no(OPERATOR, move.origin_span)
     return Charge(OPERATOR, *periods, kind, OPERATOR, currency, *_NO_VAT, unit, counts_points)
 
 
@@ -337,8 +337,8 @@ def _charge(
     """Return a charge to the partner whose contract version it is."""
     return Charge(
         contract.partner_no,
-        book.period_no(contract.partner_no, move.slot),
-        book.period_no(contract.partner_no, move.origin_slot),
+        book.period_no(contract.partner_no, move.span),
+        book.period_no(contract.partner_no, move.origin_span),
         kind,
         contract.no,
         contract.currency,

@@ -94,8 +94,8 @@ def move(act: Act, partner_no: int = GROCER, **facts: Any) -> Move:
     plain: dict[str, Any] = {
         "act": act,
         "partner_no": partner_no,
-        "slot": JANUARY,
-        "origin_slot": JANUARY,
+        "span": JANUARY,
+        "origin_span": JANUARY,
         "issuer_no": GROCER,
         "contract_no": GROCER * 10,
         "funder_no": GROCER,
@@ -246,7 +246,7 @@ def test_a_recovery_pays_whoever_had_paid_for_the_reversed_points() -> None:
 def test_a_reversal_is_booked_today_at_the_prices_and_in_the_name_of_then() -> None:
     newer = contract(SHOP, 31, redemption_price=Decimal("0.005"), valid_from=date(2026, 2, 1))
     known = book(contract(GROCER), contract(SHOP), newer)
-    back = price(move(Act.REDEEM, SHOP, slot=FEBRUARY, points=-100), known)
+    back = price(move(Act.REDEEM, SHOP, span=FEBRUARY, points=-100), known)
     [charge] = back.charges
     assert (charge.unit_price, charge.contract_no) == (Decimal("-0.0085"), SHOP * 10)
     assert (charge.period_no, charge.origin_no) == (2, 1)
@@ -254,7 +254,7 @@ def test_a_reversal_is_booked_today_at_the_prices_and_in_the_name_of_then() -> N
 
 def test_what_came_before_the_first_period_counts_as_in_it() -> None:
     known = book(contract(GROCER), contract(FUEL, valid_from=date(2026, 3, 1)))
-    early = price(move(Act.ISSUE, slot=0, origin_slot=0, funder_no=FUEL), known)
+    early = price(move(Act.ISSUE, span=0, origin_span=0, funder_no=FUEL), known)
     assert [(charge.period_no, charge.contract_no) for charge in early.charges] == [(1, FUEL * 10)]
 
 
