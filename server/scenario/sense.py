@@ -119,7 +119,12 @@ def _contract(story: Story, contract: ContractPart, path: Path) -> _Complaints:
         errors = refusal.facts["errors"]
         assert isinstance(errors, list), "the refusal names each field"
         for error in errors:
-            yield (*path, str(error["pointer"]).removeprefix("/")), str(error["detail"])
+            yield (*path, *_steps_of(str(error["pointer"]))), str(error["detail"])
+
+
+def _steps_of(pointer: str) -> Path:
+    """Return the path that a pointer such as `/volume_steps/0/from_points` is."""
+    return tuple(int(part) if part.isdigit() else part for part in pointer.split("/")[1:])
 
 
 def _currencies(story: Story) -> _Complaints:

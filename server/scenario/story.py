@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from coalition.kernel.web.fields import CurrencyCode
+from coalition.kernel.web.fields import CurrencyCode, LongText
 from coalition.points.bonuses.documents import RuleDocument
 from server.founding import TIMEZONE
 from server.scenario.names import Name, Part, PointCurrency, StoreCode, Word
@@ -52,6 +52,7 @@ class MemberPart(Part, frozen=True, kw_only=True):
     plan: Word | None = None
     segments: tuple[Word, ...] = ()
     flags: tuple[Word, ...] = ()
+    address: LongText | None = None
 
 
 class CurrencyPart(Part, frozen=True, kw_only=True):
@@ -73,15 +74,8 @@ class Story(Part, frozen=True, kw_only=True):
     steps: tuple[Step, ...]
 
 
-_OF_SETTLEMENT: Final = dict.fromkeys(
-    ("vat", "breakage", "breakage_share", "fees", "minimum", "fixed", "volume_steps"),
-    "settlement",
-)
-
 LATER: Final[dict[tuple[str, ...], dict[str, str]]] = {
     (): {"rule_sets": "families", "families": "families"},
-    ("members", "*"): {"guardian": "families", "address": "families"},
-    ("partners", "*", "contract"): _OF_SETTLEMENT,
-    ("steps", "*", "contract"): _OF_SETTLEMENT,
+    ("members", "*"): {"guardian": "families"},
 }
 """Fields of packages that are not there yet, by where they stand, with the package."""

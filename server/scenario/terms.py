@@ -4,14 +4,21 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from coalition.federation.terms import (
     COALITION_CURRENCY_NO,
     Calendar,
     ContractTerms,
+    CreditMode,
     ExpiryRule,
     Mode,
+    OnDefault,
+    Payment,
     RefundOrder,
     ReversalPolicy,
+    Vat,
+    VolumeStep,
 )
 from coalition.kernel.web.fields import CurrencyCode
 from server.scenario.names import Part, PointCurrency, Word
@@ -40,9 +47,23 @@ class ContractPart(Part, frozen=True, kw_only=True):
     recover_percent: int = 100
     point_currency: PointCurrency | None = None
     calendar: Calendar = Calendar.MONTHLY
+    cut_off_grace_hours: int = 0
+    service_fee_percent: Decimal = Decimal(0)
+    fixed_fee_minor: int = 0
+    minimum_fee_minor: int = 0
+    volume_steps: tuple[VolumeStep, ...] = ()
+    vat: dict[str, Decimal | Vat] = msgspec.field(default_factory=dict)
+    """By kind of charge: the rate (`"0.25"`), or code and rate."""
+    payment: Payment = Payment.NET
+    payment_days: int = 30
+    breakage_share: Decimal = Decimal(0)
+    credit_mode: CreditMode = CreditMode.NONE
+    credit_limit_minor: int | None = None
+    low_water_minor: int | None = None
+    on_default: OnDefault = OnDefault.HONOUR
 
 
-_NOT_TERMS: Final = {"valid_from", "currency", "timezone", "point_currency"}
+_NOT_TERMS: Final = {"valid_from", "currency", "timezone", "point_currency", "vat"}
 
 
 def terms_of(
@@ -55,5 +76,11 @@ def terms_of(
         if field not in _NOT_TERMS
     }
     return ContractTerms(
-        currency=contract.currency or currency, point_currency_no=point_currency_no, **plain
+        currency=contract.currency or currency,
+        point_currency_no=point_currency_no,
+        vat={
+            kind: one if isinstance(one, Vat) else Vat(rate=one)
+            for kind, one in contract.vat.items()
+        },
+        **plain,
     )

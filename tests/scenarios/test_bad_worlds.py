@@ -62,22 +62,71 @@ def test_fields_of_later_packages_are_refused_by_name() -> None:
     content = """\
     coalition: {currency: EUR}
     partners:
-      A: {contract: {valid_from: 2026-01-01, issue_price: "0", redemption_price: "0", vat: 1}}
+      A: {contract: {valid_from: 2026-01-01, issue_price: "0", redemption_price: "0"}}
     members:
       bo: {guardian: anna, address: "Storgata 1"}
+    rule_sets: {}
     families:
       home: {head: bo}
     steps: []
     """
 
     assert problems(content) == [
-        (
-            "line 3: partners.A.contract.vat: "
-            "is not there yet: it comes with settlement; leave it out"
-        ),
-        "line 5: members.bo.address: is not there yet: it comes with families; leave it out",
         "line 5: members.bo.guardian: is not there yet: it comes with families; leave it out",
-        "line 6: families: is not there yet: it comes with families; leave it out",
+        "line 6: rule_sets: is not there yet: it comes with families; leave it out",
+        "line 7: families: is not there yet: it comes with families; leave it out",
+    ]
+
+
+def test_terms_of_settlement_that_could_not_be_signed_are_refused_where_they_stand() -> None:
+    content = """\
+    coalition: {currency: EUR}
+    partners:
+      A:
+        contract:
+          valid_from: 2026-01-01
+          issue_price: "0.01"
+          redemption_price: "0.01"
+          credit_mode: block
+          volume_steps:
+            - {from_points: 10, fee_per_point: "0.1"}
+            - {from_points: 0, fee_per_point: "0.1"}
+          vat:
+            service: "0.25"
+            service_fee: "25"
+            issuance: {code: none, rate: "0"}
+    steps: []
+    """
+
+    found = problems(content)
+
+    assert [one.rpartition(": ")[0] for one in found] == [
+        "line 4: partners.A.contract.credit_limit_minor",
+        "line 9: partners.A.contract.volume_steps",
+        "line 11: partners.A.contract.volume_steps[1].from_points",
+        "line 13: partners.A.contract.vat.service",
+        "line 14: partners.A.contract.vat.service_fee.rate",
+        "line 15: partners.A.contract.vat.issuance.code",
+    ]
+
+
+def test_a_vat_rate_is_text_in_quotes_and_an_unknown_field_beside_it_is_named() -> None:
+    content = """\
+    coalition: {currency: EUR}
+    partners:
+      A:
+        contract:
+          valid_from: 2026-01-01
+          issue_price: "0.01"
+          redemption_price: "0.01"
+          vat: {service_fee: 0.25, fixed: {rat: "0.25"}}
+    steps: []
+    """
+
+    assert problems(content) == [
+        "line 8: partners.A.contract.vat.fixed.rat: there is no such field; did you mean rate?",
+        "line 8: partners.A.contract.vat.fixed.rate: is missing",
+        'line 8: partners.A.contract.vat.service_fee: expected a decimal in quotes: "0.25"',
     ]
 
 
