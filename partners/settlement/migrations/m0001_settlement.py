@@ -303,10 +303,12 @@ REVOKE UPDATE, DELETE, TRUNCATE ON clearing_statement, clearing_leg, clearing_de
 GRANT UPDATE (version) ON clearing_default TO CURRENT_USER;
 """
 
-# A partner reads its own periods, statements and charges; row-level security shows it no others.
+# A partner reads its own periods, statements and charges; row-level security shows it no others. A
+# block of moves is seen by all whom it charges. Drains tell how much all partners do, so no partner
+# reads them.
 RIGHTS = """
-GRANT SELECT ON settlement_period, tariff, tariff_total, block, block_tariff, drain, drained,
-    drain_digest, charge, settlement_adjustment, statement, statement_line, statement_total
+GRANT SELECT ON settlement_period, tariff, tariff_total, block, block_tariff, drain_digest, charge,
+    settlement_adjustment, statement, statement_line, statement_total
     TO coalition_tenant;
 ALTER TABLE settlement_period ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_partner_only ON settlement_period TO coalition_tenant
