@@ -8,7 +8,7 @@ lost. See docs/adr/0030 and the close protocol in docs/guides/finance.md.
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -24,9 +24,6 @@ from partners.settlement.pricing import Charge, Move, PriceBook, exact, price
 
 POSTINGS_AT_ONCE = 50_000
 """About how many postings an ordinary drain takes; a seal takes all there are."""
-
-RECEIPTS_REACH_BACK = timedelta(days=400)
-"""How far before its posting something may have occurred, and a purchase be reversed after it."""
 
 _LOCK = "SELECT FROM settlement_shard WHERE no = $1 FOR UPDATE"
 
@@ -128,18 +125,17 @@ async def drain_locked(
     waiting = [Queued._make(row) for row in await connection.fetch(*taking)]
     if not waiting:
         return 0
-    book = await read_book(connection, at)
+    book = await read_book(connection)
     first_open = dict(await connection.fetch(_FIRST_OPEN, shard))
     moves = await feed.moves_of(connection, waiting, book)
     await _write(connection, shard, waiting, _Priced(moves, book, first_open), at)
     return sum(one.postings for one in waiting)
 
 
-async def read_book(connection: Connection, at: datetime) -> PriceBook:
-    """Return what prices depend on as of now, for postings made by `at`."""
-    since = at - 2 * RECEIPTS_REACH_BACK
+async def read_book(connection: Connection) -> PriceBook:
+    """Return what prices depend on as of now, of all times: a return may come after years."""
     known = await catalogue.load(connection)
-    return PriceBook(known, await periods.load(connection), since=since)
+    return PriceBook(known, await periods.load(connection))
 
 
 class _Priced:
@@ -184,13 +180,22 @@ class _Priced:
 
 
 def booked(charge: Charge, first_open: dict[int, int]) -> Charge:
-    """Return `charge` in the period in which it is booked: its own, or the first not sealed."""
-    return charge._replace(period_no=max(charge.period_no, first_open.get(charge.partner_no, 1)))
+    """Return `charge` in the period in which it is booked: its own, or the first not sealed.
+
+    A till's clock may be ahead, so that a return is dated before what it returns: it is booked in
+    the period of that, for nothing is settled before it happened.
+    """
+    first = first_open.get(charge.partner_no, 1)
+    return charge._replace(period_no=max(charge.period_no, charge.origin_no, first))
 
 
 def vat_entries(charge: Charge, points: int) -> list[MoneyEntry]:
-    """Return the two sides of the VAT on `points` of a charge, exact to twelve places."""
-    vat = exact(charge.unit_price * points * charge.vat_rate)
+    """Return the two sides of the VAT on `points` of a charge.
+
+    It is exact to twelve places per point, as prices are, so that it does not depend on how
+    postings came together in drains.
+    """
+    vat = exact(charge.unit_price * charge.vat_rate) * points
     if not vat:
         return []
     assert charge.partner_no != OPERATOR, "the operator pays itself no VAT"

@@ -13,7 +13,6 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from coalition.federation.catalogue import Catalogue, beginning
-from coalition.federation.refusals import NoContract
 from coalition.federation.terms import Contract
 from coalition.ledger.money import PLACES, MoneyAccount
 from partners.settlement.calendars import Period
@@ -105,23 +104,15 @@ class PriceBook:
     Spans are the spans of time between `boundaries`, at which any of them may change.
     """
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        periods: Mapping[int, Sequence[Period]],
-        *,
-        since: datetime | None = None,
-    ) -> None:
-        """Index what was read; nothing before `since` is asked for precisely."""
+    def __init__(self, catalogue: Catalogue, periods: Mapping[int, Sequence[Period]]) -> None:
+        """Index what was read."""
         self.catalogue = catalogue
         self.periods = periods
         self._starts = {no: [one.starts_at for one in held] for no, held in periods.items()}
         starts = {start for held in self._starts.values() for start in held}
-        starts |= {beginning(contract) for contract in catalogue.contracts}
+        starts |= {counts_from(contract) for contract in catalogue.contracts}
         starts |= {rate.valid_from.astimezone(UTC) for rate in catalogue.money_rates}
-        ordered = sorted(starts)
-        first = 0 if since is None else max(0, bisect_right(ordered, since) - 1)
-        self.boundaries: tuple[datetime, ...] = tuple(ordered[first:])
+        self.boundaries: tuple[datetime, ...] = tuple(sorted(starts))
         self._period_nos: dict[tuple[int, int], int] = {}
 
     def instant(self, span: int) -> datetime:
@@ -140,10 +131,20 @@ class PriceBook:
 
     def contract_at(self, partner_no: int, span: int) -> Contract:
         """Return the version in force in a span; the partner's first one before that begins."""
-        try:
-            return self.catalogue.contract_at(partner_no, self.instant(span))
-        except NoContract:
-            return self.catalogue.contracts_of(partner_no)[0]
+        versions = self.catalogue.contracts_of(partner_no)
+        instant = self.instant(span)
+        begun = (version for version in reversed(versions) if counts_from(version) <= instant)
+        return next(begun, versions[0])
+
+
+def counts_from(contract: Contract) -> datetime:
+    """Return since when charges have the prices of a contract version.
+
+    A later version may be signed on the day on which it begins. What had happened by then may have
+    been drained and returned already, so it keeps the prices of before.
+    """
+    begins = beginning(contract)
+    return begins if contract.version == 1 else max(begins, contract.signed_at.astimezone(UTC))
 
 
 def price(move: Move, book: PriceBook) -> Priced:

@@ -28,7 +28,7 @@ from decimal import Decimal
 
 import msgspec
 
-from coalition.kernel.database import Connection, transaction
+from coalition.kernel.database import transaction
 from coalition.kernel.ids import SHARDS
 from coalition.ledger import money
 from coalition.ledger.money import Balance, MoneyAccount
@@ -87,7 +87,7 @@ async def prove(at: datetime) -> list[FundProof]:
     """Return the proof of every currency of the book, as of now; slow: it reads every posting."""
     await periods.ensure(at)
     async with transaction(feed.PLANS | _SNAPSHOT) as connection:
-        book = await _whole_book(connection, at)
+        book = await draining.read_book(connection)
         waiting = await feed.queued(connection, list(range(SHARDS)))
         queued = fund_flows(await feed.moves_of(connection, waiting, book), book)
         posted = await feed.moves_between(connection, _BEGINNING, at + _AHEAD, book)
@@ -150,9 +150,3 @@ def _into_fund(move: Move, book: PriceBook) -> Sums:
         if side.account == MoneyAccount.FUND:
             units[side.currency] -= side.unit
     return units
-
-
-async def _whole_book(connection: Connection, at: datetime) -> PriceBook:
-    """Return what prices depend on, of all times: a drain only needs the last two years."""
-    recent = await draining.read_book(connection, at)
-    return PriceBook(recent.catalogue, recent.periods)

@@ -194,7 +194,7 @@ async def test_what_waits_can_be_priced_without_being_taken() -> None:
     half = (await _shards())[::2]
     taken = sum([await draining.drain(shard, OCTOBER) for shard in half])
     async with transaction(feed.PLANS) as connection:
-        book = await draining.read_book(connection, OCTOBER)
+        book = await draining.read_book(connection)
         waiting = await feed.queued(connection, list(range(SHARDS)))
         moves = await feed.moves_of(connection, waiting, book)
         assert await feed.moves_of(connection, [], book) == []

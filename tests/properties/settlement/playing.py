@@ -1,0 +1,164 @@
+"""Plays an act of a history in a world."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from coalition.federation.terms import ContractTerms
+from partners.settlement import draining, periods
+from tests.properties.settlement.facts import OPERATOR
+from tests.properties.settlement.histories import MEMBERS, PARTNERS, Act
+from tests.properties.settlement.world import World
+
+_PAIRS = [("EUR", "SEK"), ("SEK", "EUR"), ("JPY", "EUR"), ("JPY", "SEK")]
+_RATES = {"EUR": "11.234567891", "SEK": "0.089", "JPY": "0.006123457"}
+_EXCHANGES = [(1, 2), (2, 1), (5, 2), (3, 1)]
+
+
+class History(NamedTuple):
+    """A world, and terms that partners may agree on later."""
+
+    world: World
+    spare: Sequence[ContractTerms]
+
+
+async def play(history: History, act: Act) -> None:
+    """Do what an act says."""
+    await _ACTS[act.what](history, act)
+
+
+def _partner(world: World, number: int) -> int:
+    return world.partners[number % PARTNERS]
+
+
+async def _issue(history: History, act: Act) -> None:
+    world = history.world
+    partner = _partner(world, act.b)
+    await world.post([world.issue(act.a % MEMBERS, partner, [(partner, act.points)], act.back)])
+
+
+async def _split(history: History, act: Act) -> None:
+    world = history.world
+    partner, other = _partner(world, act.b), _partner(world, act.a)
+    shares = {partner: act.points, OPERATOR: act.a, other: act.points // 3 + 1}
+    grants = [(funder, points) for funder, points in shares.items() if points]
+    await world.post([world.issue(act.a % MEMBERS, partner, grants, act.back)])
+
+
+async def _redeem(history: History, act: Act) -> None:
+    world = history.world
+    partner = _partner(world, act.b)
+    await world.post([world.redeem(act.a % MEMBERS, partner, act.points, act.back)])
+
+
+async def _reverse(history: History, act: Act) -> None:
+    world = history.world
+    order = ("reverse", "proportional")[act.b % 2]
+    await world.post([world.reverse(-1 - act.a % 12, None, order=order)])
+
+
+async def _part(history: History, act: Act) -> None:
+    world = history.world
+    order = ("reverse", "proportional")[act.b % 2]
+    await world.post([world.reverse(-1 - act.a % 8, act.points // 3 + 1, order=order)])
+
+
+async def _batch(history: History, act: Act) -> None:
+    """Several at once: one batch, in many shards."""
+    world = history.world
+    drafts = [
+        world.issue(member, partner, [(partner, act.points + member)], act.back)
+        for member in range(MEMBERS)
+        for partner in world.partners
+    ]
+    taken = [world.redeem(member, _partner(world, act.a), 5, act.back) for member in range(MEMBERS)]
+    await world.post([*drafts, *taken])
+
+
+async def _adjust(history: History, act: Act) -> None:
+    world = history.world
+    giver = OPERATOR if act.b % 3 == 0 else _partner(world, act.b)
+    await world.post([world.adjust(act.a % MEMBERS, giver, act.points)])
+
+
+async def _take(history: History, act: Act) -> None:
+    world = history.world
+    await world.post([world.adjust(act.a % MEMBERS, OPERATOR, -act.points)])
+
+
+async def _convert(history: History, act: Act) -> None:
+    world = history.world
+    rate = _EXCHANGES[act.b % len(_EXCHANGES)]
+    await world.post([world.convert(act.a % MEMBERS, act.points, rate)])
+
+
+async def _recover(history: History, act: Act) -> None:
+    await history.world.post([history.world.recover(act.a % MEMBERS)])
+
+
+async def _expire(history: History, act: Act) -> None:
+    del act
+    await history.world.expire()
+
+
+async def _merge(history: History, act: Act) -> None:
+    """Rarely, since nothing comes back from it."""
+    if act.b % 4 == 0:
+        await history.world.merge(act.a % MEMBERS, (act.a + 1) % MEMBERS)
+
+
+async def _rate(history: History, act: Act) -> None:
+    source, target = _PAIRS[act.b % len(_PAIRS)]
+    await history.world.agree_on_rate(source, target, _RATES[source])
+
+
+async def _version(history: History, act: Act) -> None:
+    world = history.world
+    terms = history.spare[act.a % len(history.spare)]
+    await world.sign(_partner(world, act.b), terms, days=act.points % 3)
+
+
+async def _drain(history: History, act: Act) -> None:
+    del act
+    world = history.world
+    await draining.drain_all(world.at)
+    world.tick()
+
+
+async def _drain_some(history: History, act: Act) -> None:
+    """Drain a little of half of the shards."""
+    world = history.world
+    await periods.ensure(world.at)
+    for shard in range(act.a % 2, 16, 2):
+        await draining.drain(shard, world.at, limit=1 + act.b % 3)
+    world.tick()
+
+
+def _time(unit: str, most: int) -> Callable[[History, Act], Awaitable[None]]:
+    async def pass_by(history: History, act: Act) -> None:
+        history.world.tick(timedelta(**{unit: 1 + act.a % most}))
+
+    return pass_by
+
+
+_ACTS: dict[str, Callable[[History, Act], Awaitable[None]]] = {
+    "issue": _issue,
+    "split": _split,
+    "redeem": _redeem,
+    "reverse": _reverse,
+    "part": _part,
+    "batch": _batch,
+    "adjust": _adjust,
+    "take": _take,
+    "convert": _convert,
+    "recover": _recover,
+    "expire": _expire,
+    "merge": _merge,
+    "rate": _rate,
+    "version": _version,
+    "drain": _drain,
+    "drain_some": _drain_some,
+    "hours": _time("hours", 30),
+    "days": _time("days", 9),
+    "weeks": _time("weeks", 3),
+}

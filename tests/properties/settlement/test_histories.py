@@ -1,0 +1,66 @@
+"""Any history comes to the same, to the cent, drained and closed or replayed posting by posting."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+from coalition.federation.terms import ContractTerms
+from coalition.kernel.database import open_database
+from partners.settlement import draining
+from server.apps import APPS
+from tests.properties.settlement.compare import compare
+from tests.properties.settlement.histories import Act, coalitions, histories, spare_terms
+from tests.properties.settlement.playing import History, play
+from tests.properties.settlement.world import World
+from tests.support.postgres import create_database, drop_database
+
+START = datetime(2026, 3, 24, 9, tzinfo=UTC)
+"""Days before clocks change in one hemisphere, and then in the other."""
+
+
+def test_any_history_comes_to_the_same_when_it_is_replayed(
+    runner: asyncio.Runner, postgres_url: str
+) -> None:
+    @settings(
+        max_examples=40,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+        phases=[Phase.explicit, Phase.generate],
+    )
+    @given(partners=coalitions, spare=spare_terms, acts=histories)
+    def check(
+        partners: Sequence[tuple[ContractTerms, str]],
+        spare: Sequence[ContractTerms],
+        acts: Sequence[Act],
+    ) -> None:
+        url = create_database(runner, postgres_url)
+        try:
+            runner.run(_check(url, partners, spare, acts))
+        finally:
+            drop_database(runner, postgres_url, url)
+
+    check()
+
+
+async def _check(
+    url: str,
+    partners: Sequence[tuple[ContractTerms, str]],
+    spare: Sequence[ContractTerms],
+    acts: Sequence[Act],
+) -> None:
+    engine = await open_database(url, apps=APPS, pool_size=2)
+    try:
+        world = World(START)
+        await world.open(partners)
+        for act in acts:
+            if act.what in {"seal", "seal_due", "close"}:
+                continue
+            await play(History(world, spare), act)
+        await draining.drain_all(world.at)
+        await compare(world)
+    finally:
+        await engine.close()
