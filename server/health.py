@@ -198,7 +198,7 @@ async def _money_rates(connection: Connection, at: datetime) -> Finding:
     )
     if not missing:
         return Finding("money rates", ok=True, found="none is missing")
-    mend = "agree on a rate, two persons: `coalition currency --help`"
+    mend = "agree on a rate, two persons: `coalition currency money-rate propose`"
     return Finding("money rates", ok=False, found=f"none for {', '.join(missing)}", mend=mend)
 
 

@@ -1,4 +1,4 @@
-"""The worker: relays events, does jobs, keeps the ledger up; a process of its own."""
+"""The worker: relays events, does jobs, drains postings into money; a process of its own."""
 
 import asyncio
 import contextlib
@@ -19,6 +19,7 @@ from coalition.members import privacy
 from coalition.points.guards import watching as guards
 from coalition.points.till import Tills
 from partners.batches import jobs as batches
+from partners.settlement import jobs as settlement
 from server import collector, people, upkeep
 
 WHILE_STDIN_OPEN = "--while-stdin-open"
@@ -34,7 +35,7 @@ _logger = structlog.get_logger(__name__)
 
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
-    """Relay events and do jobs on the open database until `stop` is set."""
+    """Relay events, do jobs and drain postings on the open database until `stop` is set."""
     clock = SystemClock()
     tills = Tills(card_key=settings.blind_index_key, clock=clock)
     scheduled, schedules = upkeep.scheduled(settings)
@@ -48,6 +49,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(run_relay(SUBSCRIBERS, stop=stop))
         group.create_task(run_worker(kinds, schedules, clock=clock, stop=stop))
+        group.create_task(settlement.run_drains(stop, clock))
 
 
 async def set_at_end_of_input(stop: asyncio.Event) -> None:

@@ -1,0 +1,84 @@
+"""What the worker does for settlement: drains what was posted, shard by shard, all day long."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+
+from coalition.kernel.clock import Clock
+from coalition.kernel.database import transaction
+from coalition.kernel.jobs.worker import is_set_within
+from partners.settlement import draining, figures, periods
+
+POLL_S = 2.0
+"""How long the worker waits when nothing is queued."""
+
+POSTINGS_AT_ONCE = 20_000
+"""About how many postings one drain takes; who wants the same shard waits no longer than that."""
+
+LONGEST_PAUSE_S = 300.0
+
+_logger = structlog.get_logger(__name__)
+
+
+class Drains:
+    """Drains the shards in turn; one that fails is left alone for a while, the others go on."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Book and wait by `clock`; nothing is done before it is asked for."""
+        self._clock = clock
+        self._failures: dict[int, int] = {}
+        self._again_at: dict[int, datetime] = {}
+
+    async def go_round(self, stop: asyncio.Event) -> int:
+        """Drain each shard that has something queued once; return how many postings that were.
+
+        Two at once do no harm: the second waits for the lock of the shard and finds less to do.
+        """
+        async with transaction() as connection:
+            waiting = await figures.oldest_waiting(connection)
+        if waiting:
+            await periods.ensure(self._clock.now())
+        booked = 0
+        for shard in waiting:
+            now = self._clock.now()
+            if not stop.is_set() and now >= self._again_at.get(shard, now):
+                booked += await self._drain(shard, now)
+        return booked
+
+    async def _drain(self, shard: int, at: datetime) -> int:
+        try:
+            booked = await draining.drain(shard, at, limit=POSTINGS_AT_ONCE)
+        except Exception as error:
+            failures = self._failures[shard] = self._failures.get(shard, 0) + 1
+            pause_s = pause_after(failures)
+            self._again_at[shard] = at + timedelta(seconds=pause_s)
+            _logger.warning("drain_failed", shard=shard, pause_s=pause_s, exc_info=error)
+            return 0
+        self._failures.pop(shard, None)
+        return booked
+
+
+async def run_drains(stop: asyncio.Event, clock: Clock, *, poll_s: float = POLL_S) -> None:
+    """Drain until `stop` is set, looking every `poll_s` while little is queued.
+
+    Failures are logged, with pauses that double, and end nothing.
+    """
+    drains = Drains(clock)
+    failures = 0
+    while not stop.is_set():
+        try:
+            booked = await drains.go_round(stop)
+        except Exception as error:
+            failures += 1
+            pause_s = pause_after(failures)
+            _logger.warning("drains_failed", pause_s=pause_s, exc_info=error)
+        else:
+            failures = 0
+            pause_s = 0.0 if booked >= POSTINGS_AT_ONCE else poll_s
+        await is_set_within(stop, pause_s)
+
+
+def pause_after(failures: int) -> float:
+    """Return how many seconds to wait after so many failures in a row."""
+    return min(POLL_S * 2.0 ** min(failures - 1, 30), LONGEST_PAUSE_S)
