@@ -1,7 +1,7 @@
 """A history: who bought where, when and for how much, in months, moved to end before today."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -60,6 +60,12 @@ def month_number(at: datetime) -> int:
     """Return the month of `at` in the coalition's zone as yyyymm."""
     local = at.astimezone(ZONE)
     return local.year * 100 + local.month
+
+
+def beginning_of_next(month: Month) -> datetime:
+    """Return when the month after `month` begins, in UTC."""
+    year, number = divmod(month.number, 100)
+    return datetime(year + number // 12, number % 12 + 1, 1, tzinfo=ZONE).astimezone(UTC)
 
 
 def shift_to_end_before(last: datetime, now: datetime) -> timedelta:

@@ -1,8 +1,8 @@
-"""Tells the history: founds the companies, then loads month by month through the partners' door."""
+"""Tells the history: founds the companies, then loads and settles month by month."""
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -24,7 +24,7 @@ from server.demo.companies import (
     PROMOTION,
     TIMEZONE,
 )
-from server.demo.history import ZONE, Basket, History, Month, months_of
+from server.demo.history import ZONE, Basket, History, Month, beginning_of_next, months_of
 from server.demo.partner_client import LINES_AT_ONCE, LineResult, PartnerClient
 from server.demo.past import Past, living_in_the_past
 from server.demo.story import Payment, Return, Wallet
@@ -41,6 +41,8 @@ _NIGHT = timedelta(minutes=20)
 
 Tell = Callable[[int], None]
 """Told of how many baskets more have been loaded."""
+
+AfterMonth = Callable[[datetime], Awaitable[None]]
 
 
 class Told(msgspec.Struct):
@@ -65,8 +67,13 @@ class _Spent(NamedTuple):
     """How many points of those that end on each day."""
 
 
-async def tell(history: History, settings: Settings, *, told: Tell) -> Told:
-    """Load `history` into the open, empty database of `settings`."""
+async def tell(
+    history: History, settings: Settings, *, told: Tell, after_month: AfterMonth | None = None
+) -> Told:
+    """Load `history` into the open, empty database of `settings`, through the partners' door.
+
+    `after_month` is done when a month is told, with the instant at which the next one begins.
+    """
     begins = _midnight(history.baskets[0].at)
     founded = await _found(history, begins)
     async with living_in_the_past(settings, begins) as past:
@@ -77,6 +84,8 @@ async def tell(history: History, settings: Settings, *, told: Tell) -> Told:
         teller = _Teller(clients, past, told)
         for month in months_of(history.baskets):
             await teller.tell_month(month)
+            if after_month is not None:
+                await after_month(beginning_of_next(month))
         for client in clients:
             client.close()
     return Told(founded, teller.refused, teller.wallets)
