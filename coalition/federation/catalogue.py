@@ -29,6 +29,7 @@ from coalition.federation.terms import (
     Coalition,
     Contract,
     ExchangeRate,
+    Exposure,
     MoneyRate,
     Partner,
     PointCurrency,
@@ -65,6 +66,7 @@ class Catalogue:
         rates: Iterable[ExchangeRate] = (),
         money_rates: Iterable[MoneyRate] = (),
         clocks: Iterable[Clock] = (),
+        blocked: Iterable[Exposure] = (),
     ) -> None:
         """Index what was read; `coalition` is None until it is set up."""
         self.version = version
@@ -75,6 +77,9 @@ class Catalogue:
         self.rates = tuple(sorted(rates, key=lambda rate: (rate.from_no, rate.to_no, rate.no)))
         self.money_rates = tuple(sorted(money_rates, key=lambda rate: rate.no))
         self.clocks = tuple(clocks)
+        self.blocked = {exposure.partner_no: exposure for exposure in blocked}
+        """Partners that may issue nothing until they owe less; see partners/settlement/credit.py.
+        """
         self._coalition = coalition
         self._zone = ZoneInfo(coalition.timezone) if coalition else None
         self._partner_by_no = {partner.no: partner for partner in self.partners}
@@ -267,6 +272,9 @@ async def load(connection: Connection) -> Catalogue:
     rates = await connection.fetch("SELECT * FROM exchange_rate")
     money_rates = await connection.fetch("SELECT * FROM money_rate")
     currencies = await connection.fetch("SELECT no, code, name, partner_no FROM point_currency")
+    blocked = await connection.fetch(
+        "SELECT partner_no, currency, exposure_minor FROM partner_limit WHERE blocked"
+    )
     coalition = await connection.fetchrow(
         "SELECT name, timezone, point_currency_no, expiry_suspended_tiers FROM coalition"
     )
@@ -280,6 +288,7 @@ async def load(connection: Connection) -> Catalogue:
         rates=[msgspec.convert(dict(row), ExchangeRate) for row in rates],
         money_rates=[msgspec.convert(dict(row), MoneyRate) for row in money_rates],
         clocks=await clocks.registered(connection),
+        blocked=[msgspec.convert(dict(row), Exposure) for row in blocked],
     )
 
 

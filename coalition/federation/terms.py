@@ -174,6 +174,14 @@ class MoneyRate(msgspec.Struct, frozen=True):
     approved_by: str
 
 
+class Exposure(msgspec.Struct, frozen=True):
+    """What a partner owed in all when its credit was last judged."""
+
+    partner_no: int
+    currency: str
+    exposure_minor: int
+
+
 class Partner(msgspec.Struct, frozen=True):
     """A partner company; what it may do stands in its contracts."""
 

@@ -28,6 +28,7 @@ from coalition.points.commands import (
     ReverseBody,
     VoidBody,
 )
+from coalition.points.covering import check_credit
 from coalition.points.deciding import Drafted
 from coalition.points.judging import Known, ask, grants_of
 from coalition.points.owing import recovery_by_contract
@@ -95,6 +96,7 @@ def _issue(
 ) -> Drafted | PostingAnswer:
     member = member_of(command, known.cards)
     till = _till(asked, command, terms, at)
+    check_credit(terms, asked.partner_no, at)
     contract = terms.catalogue.contract_at(asked.partner_no, command.occurred_at)
     if not contract.issues:
         raise NotInContract("The partner's contract does not let it issue points")

@@ -27,6 +27,18 @@ class NotInContract(Conflict):
     code, title = "not_in_contract", "Not in the contract"
 
 
+class CreditLimitReached(Conflict):
+    """The partner owes as much as its contract allows; it issues again when it has paid."""
+
+    code, title = "credit_limit_reached", "Credit limit reached"
+
+
+class PrepaidExhausted(Conflict):
+    """What the partner has paid in does not cover this issue; it issues again when more is paid."""
+
+    code, title = "prepaid_exhausted", "Prepaid money used up"
+
+
 class NoEarningRule(Conflict):
     """The partner has no earning rule for this currency at that time."""
 

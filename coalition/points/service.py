@@ -26,10 +26,12 @@ from coalition.points.commands import (
     RedeemBody,
     ReversalAnswer,
 )
+from coalition.points.covering import Covering
 from coalition.points.deciding import Deciding, Drafted, NothingMoves
 from coalition.points.drafting import draft
 from coalition.points.guards.judging import Guarding
 from coalition.points.judging import Known, known_of
+from coalition.points.leases import Leases
 from coalition.points.rules import (
     Reason,
     owed_reason,
@@ -62,6 +64,7 @@ async def post(
     asked: Sequence[Asked],
     *,
     terms: Terms,
+    leases: Leases,
     card_key: bytes,
     at: datetime,
     explains: bool = True,
@@ -69,8 +72,8 @@ async def post(
     """Post what is `asked`; return an answer to each, in order.
 
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
-    transaction with `posting.PINNED` settings. A line that cannot be done gets its refusal and
-    leaves nothing; the others are not spoiled.
+    transaction with `posting.PINNED` settings under `leases.covered`. A line that cannot be done
+    gets its refusal and leaves nothing; the others are not spoiled.
     """
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
@@ -83,34 +86,54 @@ async def post(
         else:
             lines.append(_Line(position, drafted))
     await _check_unposted(connection, answers)
-    if lines:
-        deciding = Deciding([line.drafted for line in lines], terms)
-        guarding = Guarding(terms, [asked[line.position] for line in lines], cards)
-        batch, outcomes = await _post_decided(connection, deciding, guarding, terms, at)
-        related = set()
-        postings = 0
-        for line, made, outcome in zip(lines, deciding.drafted, outcomes, strict=True):
-            answer = _answer(made, outcome, explains=explains)
-            answers[line.position] = _in_currency(answer, outcome, terms)
-            if not isinstance(outcome, Refused):
-                related.add((MemberId(outcome.holder), asked[line.position].partner_no))
-                postings += _postings_of(outcome)
-        await relations.ensure(connection, related, at)
-        events = guarding.events(
-            [made.draft for made in deciding.drafted], outcomes, batch, postings
-        )
-        await outbox.append(connection, events, at)
+    with Covering(leases, terms, at) as covering:
+        for position, refusal in covering.cover(dict(lines)).items():
+            answers[position] = refusal
+        lines = [line for line in lines if answers[line.position] is None]
+        if lines:
+            deciding = Deciding([line.drafted for line in lines], terms)
+            guarding = Guarding(terms, [asked[line.position] for line in lines], cards)
+            places = [line.position for line in lines]
+            batch, outcomes = await _post_decided(
+                connection, deciding, guarding, covering, places=places, terms=terms, at=at
+            )
+            related = set()
+            postings = 0
+            for place, made, outcome in zip(places, deciding.drafted, outcomes, strict=True):
+                answer = _answer(made, outcome, explains=explains)
+                answers[place] = _in_currency(answer, outcome, terms)
+                if not isinstance(outcome, Refused):
+                    related.add((MemberId(outcome.holder), asked[place].partner_no))
+                    postings += _postings_of(outcome)
+            await relations.ensure(connection, related, at)
+            events = guarding.events(
+                [made.draft for made in deciding.drafted], outcomes, batch, postings
+            )
+            await outbox.append(connection, events, at)
+            await covering.spend(connection, batch, answers)
     return [answer for answer in answers if answer is not None]
 
 
 async def _post_decided(
-    connection: Connection, deciding: Deciding, guarding: Guarding, terms: Terms, at: datetime
+    connection: Connection,
+    deciding: Deciding,
+    guarding: Guarding,
+    covering: Covering,
+    *,
+    places: Sequence[int],
+    terms: Terms,
+    at: datetime,
 ) -> tuple[UUID, list[Outcome]]:
-    """Post the drafts, those that are open decided and the guards asked under the batch's locks."""
+    """Post the drafts, those that are open decided and the guards asked under the batch's locks.
+
+    `places` has the position of each among what was asked.
+    """
     drafts = [drafted.draft for drafted in deciding.drafted]
 
     async def decide(positions: list[int]) -> dict[int, Draft | Refused]:
         decided = await deciding.decide(connection, positions)
+        uncovered = covering.cover({places[i]: deciding.drafted[i] for i in decided})
+        decided |= {i: uncovered[places[i]] for i in decided if places[i] in uncovered}
         instead = {i: decided.get(i, drafts[i]) for i in positions}
         left = {i: one for i, one in instead.items() if not isinstance(one, Refused)}
         return decided | await guarding.judge(connection, left)
@@ -155,7 +178,13 @@ async def _check_unposted(connection: Connection, answers: list[LineAnswer | Non
 
 
 async def post_isolating(
-    connection: Connection, asked: Sequence[Asked], *, terms: Terms, card_key: bytes, at: datetime
+    connection: Connection,
+    asked: Sequence[Asked],
+    *,
+    terms: Terms,
+    leases: Leases,
+    card_key: bytes,
+    at: datetime,
 ) -> list[LineAnswer]:
     """Do as `post` without explaining, and isolate a line that the database itself refuses."""
     if not asked:
@@ -163,7 +192,13 @@ async def post_isolating(
     await connection.execute("SAVEPOINT lines")
     try:
         answers = await post(
-            connection, asked, terms=terms, card_key=card_key, at=at, explains=False
+            connection,
+            asked,
+            terms=terms,
+            leases=leases,
+            card_key=card_key,
+            at=at,
+            explains=False,
         )
     except _OF_ONE_LINE:
         await connection.execute("ROLLBACK TO SAVEPOINT lines")
@@ -177,7 +212,9 @@ async def post_isolating(
     return [
         answer
         for half in halves
-        for answer in await post_isolating(connection, half, terms=terms, card_key=card_key, at=at)
+        for answer in await post_isolating(
+            connection, half, terms=terms, leases=leases, card_key=card_key, at=at
+        )
     ]
 
 

@@ -9,7 +9,7 @@ import msgspec
 from coalition.federation import catalogue
 from coalition.federation.catalogue import Catalogue
 from coalition.federation.expiry import earned_month, last_spendable_day
-from coalition.federation.terms import Contract, ExpiryRule, Store
+from coalition.federation.terms import Contract, CreditMode, ExpiryRule, Store
 from coalition.kernel.database import Connection
 from coalition.ledger.provenance import Provenance
 from coalition.points.bonuses import personal
@@ -53,6 +53,12 @@ class Terms:
         self.has_caps = any(is_counted(version.document) for version in versions)
         """Whether any rule was ever capped per member and period, so that returns give back."""
         self.guards = guards
+        self.prepaid = frozenset(
+            contract.partner_no
+            for contract in kept.contracts
+            if contract.credit_mode == CreditMode.PREPAID
+        )
+        """Partners that have ever agreed to issue for money paid in before."""
         self._provenances: dict[tuple[int, int], Provenance] = {}
 
     def day(self, instant: datetime) -> date:

@@ -1,7 +1,7 @@
 """The till's side of points: single requests, coalesced, each answered after its own commit."""
 
 import asyncio
-from collections.abc import Awaitable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -33,6 +33,7 @@ from coalition.points.commands import Asked, BalanceAnswer, HoldAnswer, QuoteAns
 from coalition.points.drafting import member_of
 from coalition.points.expiring import ExpiringAnswer, of_member
 from coalition.points.judging import quote
+from coalition.points.leases import Leases
 from coalition.points.refusals import UnknownCard
 from coalition.points.rules import payable
 from coalition.points.service import LineAnswer, digest_or_none, post, post_isolating
@@ -67,6 +68,7 @@ class Tills:
         self._card_key = card_key
         self._clock = clock
         self._terms: Terms | None = None
+        self._leases = Leases(clock)
         self._posts: Coalescer[Request, Answer | Refused] = Coalescer(self._post_together)
         self._balances: Coalescer[_Wanted, BalanceAnswer | Refused] = Coalescer(self._read_together)
 
@@ -82,12 +84,18 @@ class Tills:
     ) -> list[LineAnswer]:
         """Post the lines of a batch, each answered, in the caller's transaction.
 
-        The transaction has the settings `posting.PINNED_FOR_LINES` and may have the role
-        `posting.POSTER_ROLE`; `ensure_partition(at)` came before it. The answers carry neither
-        balances nor reasons nor lots.
+        The transaction runs under `covered`, has the settings `posting.PINNED_FOR_LINES` and may
+        have the role `posting.POSTER_ROLE`; `ensure_partition(at)` came before it. The answers
+        carry neither balances nor reasons nor lots.
         """
         terms = await self.refresh_terms(connection)
-        return await post_isolating(connection, asked, terms=terms, card_key=self._card_key, at=at)
+        return await post_isolating(
+            connection, asked, terms=terms, leases=self._leases, card_key=self._card_key, at=at
+        )
+
+    async def covered(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Run `attempt`, one transaction with `post_lines`; again when money had to be leased."""
+        return await self._leases.covered(attempt)
 
     async def balance(self, member: UUID, point_currency: str | None = None) -> BalanceAnswer:
         """Return what `member` can spend now, of the coalition's points or of those named.
@@ -150,6 +158,7 @@ class Tills:
         """Wait until every request so far is answered; for a service that is told to stop."""
         await self._posts.finish()
         await self._balances.finish()
+        await self._leases.finish()
 
     async def _quoted_member(self, connection: Connection, body: QuoteBody) -> UUID | None:
         if body.member_id is None and body.card is None:
@@ -171,7 +180,7 @@ class Tills:
         while True:
             try:
                 return await retrying(
-                    lambda: _in_time(self._attempt(requests)),
+                    lambda: self.covered(lambda: _in_time(self._attempt(requests))),
                     unless=(asyncpg.LockNotAvailableError,),
                 )
             except ClaimTakenError:
@@ -216,7 +225,9 @@ class Tills:
             return
         terms = await self.refresh_terms(connection)
         asked = [requests[position].asked for position in fresh]
-        lines = await post(connection, asked, terms=terms, card_key=self._card_key, at=at)
+        lines = await post(
+            connection, asked, terms=terms, leases=self._leases, card_key=self._card_key, at=at
+        )
         wanted = {
             (line.member_id, line.point_currency or None)
             for line in lines

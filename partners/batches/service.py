@@ -104,7 +104,9 @@ class Batches:
                 if upload.received.spool is not None:
                     return await retrying(lambda: self._keep(upload, clock.now()))
                 async with self._posting:
-                    return await retrying(lambda: self._post(upload, clock.now()))
+                    return await retrying(
+                        lambda: self._tills.covered(lambda: self._post(upload, clock.now()))
+                    )
             except ClaimTakenError:
                 continue  # another process has just taken the same upload in: find its answer
 
@@ -113,7 +115,9 @@ class Batches:
 
         Each chunk has its own time: a long job is not posted as if all at its start.
         """
-        while await retrying(lambda: self.run_next(batch, clock.now())):
+        while await retrying(
+            lambda: self._tills.covered(lambda: self.run_next(batch, clock.now()))
+        ):
             pass
 
     async def run_next(self, batch: BatchId, at: datetime) -> bool:

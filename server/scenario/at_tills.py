@@ -168,7 +168,8 @@ async def _at_till(
     else:
         commands = [body(f"{_receipt(step, n)}-{count}") for count in range(1, step.repeat + 1)]
         target = Target(step.partner, agreed=agreed)
-        points, posting = await _post_all(world, target, commands), None
+        points = await world.tills.covered(lambda: _post_all(world, target, commands))
+        posting = None
     verb = f"issues {points:,} to" if isinstance(step, Issue) else f"takes {points:,} from"
     times = f", {step.repeat:,} receipts" if step.repeat > 1 else ""
     said = f"{step.partner} {verb} {step.member}{times}"
