@@ -5,7 +5,7 @@ say how it came to be and what became of it. The holder's row carries what is op
 Everything here happens under the lock of the holder. No points move: recoveries.py does that.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -239,6 +239,10 @@ class DebtChanges:
         """Let nobody owe `points` of `debt` any more, as `actor` decided."""
         self._settle(debt, written_off=points)
         self._enter(debt[:3], DebtEntry.WRITTEN_OFF, points, actor=actor, reason=reason)
+
+    def holders(self) -> Collection[UUID]:
+        """Return whose debts change."""
+        return self._owes.keys()
 
     async def write(self, connection: Connection) -> None:
         """Write the changes in the order of their keys; nothing for none."""

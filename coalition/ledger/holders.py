@@ -124,6 +124,12 @@ async def lock(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, St
     return {row[0]: Standing._make(row[1:]) for row in rows}
 
 
+async def survivors_of(connection: Connection, wanted: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Return who has taken over from each of `wanted` that was merged."""
+    states = await read_states(connection, wanted)
+    return {one: kept.merged_into for one, kept in states.items() if kept.merged_into is not None}
+
+
 def refusal_by_state(
     states: Mapping[UUID, Standing], holder: UUID
 ) -> UnknownHolder | HolderNotActive | HolderMerged | None:

@@ -9,6 +9,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
 from coalition.ledger.provenance import (
     Provenance,
+    counterpart,
     last_lot,
     lot_id,
     lowest_lot,
@@ -118,6 +119,25 @@ FROM unnest($2::int2[], $3::uuid[]) AS wanted (bucket, id), LATERAL (
     LIMIT 1) AS lot
 """  # noqa: S608 - our own conditions
 
+# A lot of a holder who was merged, with what its survivor has of that provenance: whether it has
+# ended is told by the survivor's clocks.
+_READ_OF_MERGED = f"""
+SELECT lot.id, lot.currency_no, lot.issuer_no, lot.contract_no, lot.funder_no,
+       lot.earned_month, lot.expires_on, lot.issue_price, lot.prefunded_share, lot.clock_no,
+       lot.class_no, lot.contributor, lot.available, NOT {ENDED}
+FROM unnest($5::uuid[], $6::uuid[]) AS wanted (id, counterpart), LATERAL (
+    SELECT kept.id, kept.currency_no, kept.issuer_no, kept.contract_no, kept.funder_no,
+           kept.earned_month, kept.expires_on, kept.issue_price, kept.prefunded_share,
+           kept.clock_no, kept.class_no, nullif(kept.contributor, kept.holder) AS contributor,
+           $3::int2 AS bucket, $4::uuid AS holder,
+           coalesce((SELECT points_in - points_out - held FROM lot AS there
+                     WHERE there.bucket = $3 AND there.id = wanted.counterpart), 0) AS available
+    FROM (SELECT * FROM lot WHERE lot.bucket = $2 AND lot.id = wanted.id
+          UNION ALL
+          SELECT * FROM lot_history
+          WHERE lot_history.bucket = $2 AND lot_history.id = wanted.id
+          LIMIT 1) AS kept) AS lot
+"""  # noqa: S608 - our own conditions
 
 _COLLISION = "a derived lot id stands for two provenances"
 
@@ -254,4 +274,16 @@ async def read(
     return {
         row[0]: KeptLot(Provenance(*row[1:12]), row[12], row[13])
         for row in await connection.fetch(_READ, today, buckets, list(lots))
+    }
+
+
+async def read_of_merged(
+    connection: Connection, lots: Sequence[UUID], holder: UUID, survivor: UUID, today: date
+) -> dict[UUID, KeptLot]:
+    """Return `lots` of a merged `holder`, with what its survivor has of the same provenance."""
+    ends = bucket_of(holder), bucket_of(survivor), survivor
+    there = [counterpart(lot, survivor) for lot in lots]
+    return {
+        row[0]: KeptLot(Provenance(*row[1:12]), row[12], row[13])
+        for row in await connection.fetch(_READ_OF_MERGED, today, *ends, list(lots), there)
     }

@@ -21,7 +21,7 @@ from coalition.ledger.drafts import Till
 from coalition.ledger.journal import Journal, Leg, in_parts
 from coalition.ledger.lots import LotChanges
 from coalition.ledger.partitions import ensure_partition
-from coalition.ledger.provenance import last_lot, lowest_lot
+from coalition.ledger.provenance import counterpart, last_lot, lowest_lot
 from coalition.ledger.refusals import HolderHasHolds, MergeWithItself
 
 LEGS_AT_MOST = 1000
@@ -64,6 +64,7 @@ FROM unnest($3::uuid[], $4::uuid[], $5::int2[], $6::int4[], $7::int4[], $8::int4
             $10::int2[], $11::timestamptz[], $12::int8[])
      AS taken (posting, lot, currency_no, issuer_no, contract_no, funder_no,
                issue_price, recover_percent, made_at, booked)
+ON CONFLICT (bucket, posting, lot) DO UPDATE SET booked = debt.booked + excluded.booked
 """
 
 _NEW_ENTRIES = """
@@ -73,14 +74,15 @@ FROM unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::int4[]) AS taken (id, postin
 """
 
 _CLOSE = """
-UPDATE holder SET state = $3, merged_into = $4, owes = 0 WHERE bucket = $1 AND id = $2
+UPDATE holder SET state = $3, merged_into = $4 WHERE bucket = $1 AND id = $2
 """
 
-_TAKE_OVER = """
-UPDATE holder SET owes = owes + $3,
-    expiry_suspended_until = greatest(expiry_suspended_until, $4)
+_SUSPEND = """
+UPDATE holder SET expiry_suspended_until = greatest(expiry_suspended_until, $3)
 WHERE bucket = $1 AND id = $2
 """
+
+_OWES = "UPDATE holder SET owes = owes + $3 WHERE bucket = $1 AND id = $2"
 
 # A lot's id begins as its holder's does.
 _LATE = """
@@ -123,13 +125,13 @@ async def merge(
     await ended.book_ended(connection, journal, (from_holder, into_holder))
     postings, points = await _move_lots(connection, journal, from_holder, into_holder)
     await clocks.take_over(connection, from_holder=from_holder, into_holder=into_holder)
-    owed = await _move_debts(connection, from_holder, into_holder, at)
+    owed = await move_debts(connection, from_holder, into_holder, at)
     await journal.write(connection)
     await connection.execute(
         _CLOSE, bucket_of(from_holder), from_holder, HolderState.CLOSED, into_holder
     )
     suspended = states[from_holder].suspended_until
-    await connection.execute(_TAKE_OVER, bucket_of(into_holder), into_holder, owed, suspended)
+    await connection.execute(_SUSPEND, bucket_of(into_holder), into_holder, suspended)
     return MergeOutcome(points, postings, owed)
 
 
@@ -149,9 +151,7 @@ async def forward_late(at: datetime, today: date) -> int:
             async with transaction() as connection:
                 await holders.lock(connection, (from_holder, into_holder))
                 journal = Journal(at, today)
-                await ended.book_ended(connection, journal, (from_holder, into_holder))
-                _, moved = await _move_lots(connection, journal, from_holder, into_holder)
-                await clocks.take_over(connection, from_holder=from_holder, into_holder=into_holder)
+                moved = await move_late(connection, journal, from_holder, into_holder)
                 await journal.write(connection)
                 return moved
 
@@ -159,12 +159,25 @@ async def forward_late(at: datetime, today: date) -> int:
     return points
 
 
+async def move_late(
+    connection: Connection, journal: Journal, from_holder: UUID, into_holder: UUID
+) -> int:
+    """Move what has reached `from_holder` since it was merged into the other; return the points.
+
+    Both are locked, and the caller writes the journal. Where nothing has, nothing is done.
+    """
+    if not await connection.fetch(_LOTS, *_lots_of(from_holder)):
+        return 0
+    await ended.book_ended(connection, journal, (from_holder, into_holder))
+    _, moved = await _move_lots(connection, journal, from_holder, into_holder)
+    await clocks.take_over(connection, from_holder=from_holder, into_holder=into_holder)
+    return moved
+
+
 async def _move_lots(
     connection: Connection, journal: Journal, from_holder: UUID, into_holder: UUID
 ) -> tuple[tuple[tuple[UUID, UUID], ...], int]:
-    bucket = bucket_of(from_holder)
-    ends = lowest_lot(from_holder), last_lot(from_holder)
-    rows = await connection.fetch(_LOTS, bucket, *ends, from_holder)
+    rows = await connection.fetch(_LOTS, *_lots_of(from_holder))
     if any(row["held"] for row in rows):
         raise HolderHasHolds
     kept = await lots.read(
@@ -181,11 +194,15 @@ async def _move_lots(
     await out.write(connection)
     await into.write(connection)
     pairs = tuple(
-        _add_pair(journal, from_holder, into_holder, currency_no, chunk)
+        add_pair(journal, from_holder, into_holder, currency_no, chunk)
         for currency_no, all_legs in sorted(legs.items())
         for chunk in _chunks(all_legs)
     )
     return pairs, sum(row["points"] for row in rows)
+
+
+def _lots_of(holder: UUID) -> tuple[int, UUID, UUID, UUID]:
+    return bucket_of(holder), lowest_lot(holder), last_lot(holder), holder
 
 
 def _chunks(legs: Iterable[tuple[Leg, Leg]]) -> Iterator[list[tuple[Leg, Leg]]]:
@@ -201,13 +218,14 @@ def _chunks(legs: Iterable[tuple[Leg, Leg]]) -> Iterator[list[tuple[Leg, Leg]]]:
     yield chunk
 
 
-def _add_pair(
+def add_pair(
     journal: Journal,
     from_holder: UUID,
     into_holder: UUID,
     currency_no: int,
     legs: list[tuple[Leg, Leg]],
 ) -> tuple[UUID, UUID]:
+    """Add both halves of what goes over, as legs that leave beside legs that arrive."""
     left, arrived = (
         uuid7(journal.at, bucket_of(from_holder)),
         uuid7(journal.at, bucket_of(into_holder)),
@@ -231,20 +249,20 @@ def _add_pair(
     return left, arrived
 
 
-async def _move_debts(
+async def move_debts(
     connection: Connection, from_holder: UUID, into_holder: UUID, at: datetime
 ) -> int:
-    """Let `into_holder` owe what `from_holder` does; return the points.
+    """Let `into_holder` owe what `from_holder` does, both locked; return the points.
 
     A debt that went over is a row of its own, named by the same issue and by the lot in which the
-    new holder would have those points.
+    new holder would have those points; what goes over later of the same issue is added to it.
     """
     bucket, new_bucket = bucket_of(from_holder), bucket_of(into_holder)
     debts = await connection.fetch(_DEBTS, bucket, from_holder)
     if not debts:
         return 0
     old_lots = [row["lot"] for row in debts]
-    new_lots = [_counterpart(lot, into_holder) for lot in old_lots]
+    new_lots = [counterpart(lot, into_holder) for lot in old_lots]
     issues = [row["posting"] for row in debts]
     points = [row["open"] for row in debts]
     await connection.execute(_MOVE_DEBTS, bucket, issues, old_lots, points)
@@ -260,9 +278,7 @@ async def _move_debts(
             for part in in_parts(whole)
         ]
         await connection.execute(statement, where, at, reason, *zip(*entries, strict=True))
-    return sum(points)
-
-
-def _counterpart(lot: UUID, holder: UUID) -> UUID:
-    """Return the lot in which `holder` keeps points of the provenance of another holder's lot."""
-    return UUID(bytes=holder.bytes[:8] + lot.bytes[8:])
+    owed: int = sum(points)
+    await connection.execute(_OWES, bucket, from_holder, -owed)
+    await connection.execute(_OWES, new_bucket, into_holder, owed)
+    return owed

@@ -113,6 +113,8 @@ class Batch:
         self.standings: dict[UUID, Standing] = {}
         self.owing: dict[UUID, Standing] = {}
         """The holders, all locked, that have debts: something is taken of what they are issued."""
+        self.survivors: dict[UUID, UUID] = {}
+        """Of postings to be reversed whose holders were merged: who has taken over since."""
         self.tills: dict[int, Till] = {}
         self.repeats: dict[int, bytes] = {}
         """Drafts whose receipt an earlier draft of the batch stands on, with its digest."""
@@ -233,6 +235,7 @@ async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]
         takers |= {holder for holder, standing in batch.standings.items() if standing.owes}
     if takers:
         batch.standings |= await holders.lock(connection, takers)
+        await _find_survivors(connection, batch)
     for i in batch.open():
         batch.outcomes[i] = holders.refusal_by_state(batch.standings, batch.holders[i])
     batch.owing = {
@@ -240,6 +243,29 @@ async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]
         for holder, standing in batch.standings.items()
         if standing.owes and holder in takers
     }
+
+
+async def _find_survivors(connection: Connection, batch: Batch) -> None:
+    """Let reversals of what a merged holder did act on its survivor, which is locked as well.
+
+    That is out of the order of the holders, so two batches may wait for each other here: the
+    database ends one of them, and it is tried again.
+    """
+    merged = {
+        i: standing.merged_into
+        for i in batch.open()
+        if isinstance(batch.drafts[i], Reverse)
+        and (standing := batch.standings.get(batch.holders[i])) is not None
+        and standing.merged_into is not None
+    }
+    if not merged:
+        return
+    batch.standings |= await holders.lock(connection, set(merged.values()))
+    for i, survivor in merged.items():
+        draft = batch.drafts[i]
+        assert isinstance(draft, Reverse), "only reversals follow a merge"
+        batch.survivors[draft.posting] = survivor
+        batch.holders[i] = survivor
 
 
 async def _claim_receipts(connection: Connection, batch: Batch) -> dict[int, bytes]:
@@ -353,11 +379,12 @@ async def _run_stage(connection: Connection, batch: Batch, positions: list[int])
     kind = type(drafts[0])
     if kind is Issue:
         outcomes = await issue(connection, batch.journal, drafts, batch.owing)
+    elif kind is Reverse:
+        outcomes = await reversals.reverse(connection, batch.journal, drafts, batch.survivors)
+        _note_debts(batch, outcomes)
     else:
         _, run = _STAGES[kind]
         outcomes = await run(connection, batch.journal, drafts)
-    if kind is Reverse:
-        _note_debts(batch, outcomes)
     for i, outcome in zip(positions, outcomes, strict=True):
         batch.outcomes[i] = outcome
 

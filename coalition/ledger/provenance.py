@@ -82,3 +82,8 @@ def lowest_lot(holder: UUID) -> UUID:
 def last_lot(holder: UUID) -> UUID:
     """Return the greatest id that a lot of `holder` can have."""
     return uuid_from_bytes(holder.bytes[:8] + b"\xff" * 8)
+
+
+def counterpart(lot: UUID, holder: UUID) -> UUID:
+    """Return the lot in which `holder` keeps points of the provenance of another holder's lot."""
+    return uuid_from_bytes(holder.bytes[:8] + lot.bytes[8:])

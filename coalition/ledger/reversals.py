@@ -1,4 +1,9 @@
-"""Reversing: points go back through the legs that moved them, never more than the original."""
+"""Reversing: points go back through the legs that moved them, never more than the original.
+
+What a member bought who was merged since is reversed in that member's own lots, so that original,
+reversal and what was counted stay in one bucket. The points come from the survivor, or go on to it,
+by the two halves of a merge.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -7,13 +12,13 @@ from uuid import UUID
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import bucket_of
-from coalition.ledger import lots
+from coalition.ledger import lots, merging
 from coalition.ledger.accounts import INTO_LOT, OUT_OF_LOT, Account, Kind
 from coalition.ledger.debts import DebtChanges
 from coalition.ledger.drafts import Outcome, Owed, Posted, Reverse
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import KeptLot, LotChanges
-from coalition.ledger.provenance import NO_CLOCK
+from coalition.ledger.provenance import NO_CLOCK, Provenance, counterpart, lot_id
 from coalition.ledger.refusals import (
     NotReversible,
     PointsAlreadySpent,
@@ -43,8 +48,9 @@ ORDER BY kept.id, leg.no
 # A clock that runs again, or a suspension, lets a lot live whose points have ended before: what of
 # it was booked as expired is gone all the same. An index holds such postings by their lot.
 _ENDED_BEFORE = """
-SELECT wanted.issue, wanted.lot
-FROM unnest($1::int2[], $2::uuid[], $3::uuid[]) AS wanted (bucket, lot, issue), LATERAL (
+SELECT wanted.issue, wanted.own
+FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::uuid[])
+     AS wanted (bucket, lot, issue, own), LATERAL (
     SELECT FROM posting
     WHERE posting.bucket = wanted.bucket AND posting.id > wanted.issue
       AND posting.lot = wanted.lot AND posting.kind = 4
@@ -57,6 +63,7 @@ SELECT * FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int4[], $5::int4[])
 ON CONFLICT (bucket, posting, lot) DO UPDATE SET reversed = kept.reversed + excluded.reversed
 """
 
+NOBODY_MERGED: Mapping[UUID, UUID] = {}
 _REVERSIBLE = {Kind.ISSUE: Account.ISSUED, Kind.REDEEM: Account.REDEEMED}
 
 
@@ -85,32 +92,42 @@ async def read_postings(connection: Connection, ids: Iterable[UUID]) -> dict[UUI
 
 
 async def reverse(
-    connection: Connection, journal: Journal, drafts: Sequence[Reverse]
+    connection: Connection,
+    journal: Journal,
+    drafts: Sequence[Reverse],
+    survivors: Mapping[UUID, UUID] = NOBODY_MERGED,
 ) -> list[Outcome]:
     """Post the reversals of `drafts`, whose originals are there and whose holders are locked.
 
     Two reversals of one posting in one batch are posted one after the other, each seeing what the
     one before it took back; what follows them in the same bucket, so for the same holder, waits
-    with the second.
+    with the second. `survivors` names who has taken over from the holders of originals that were
+    merged; those, locked as well, are reversed one by one.
     """
     outcomes: list[Outcome | None] = [None] * len(drafts)
     rest = list(range(len(drafts)))
     while rest:
-        chosen = _distinct(drafts, rest)
-        answers = await _reverse_distinct(connection, journal, [drafts[i] for i in chosen])
+        survivor = survivors.get(drafts[rest[0]].posting)
+        chosen = rest[:1] if survivor else _distinct(drafts, rest, survivors)
+        wanted = [drafts[i] for i in chosen]
+        answers = await _reverse_distinct(connection, journal, wanted, survivor)
         for i, answer in zip(chosen, answers, strict=True):
             outcomes[i] = answer
         rest = [i for i in rest if outcomes[i] is None]
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _distinct(drafts: Sequence[Reverse], positions: list[int]) -> list[int]:
+def _distinct(
+    drafts: Sequence[Reverse], positions: list[int], survivors: Mapping[UUID, UUID]
+) -> list[int]:
     """Return the `positions` that can be posted together without changing any holder's order."""
     chosen: list[int] = []
     seen: set[UUID] = set()
     waiting: set[int] = set()
     for i in positions:
         posting = drafts[i].posting
+        if posting in survivors:
+            break
         if posting in seen:
             waiting.add(bucket_of(posting))
         elif bucket_of(posting) not in waiting:
@@ -120,13 +137,11 @@ def _distinct(drafts: Sequence[Reverse], positions: list[int]) -> list[int]:
 
 
 async def _reverse_distinct(
-    connection: Connection, journal: Journal, drafts: Sequence[Reverse]
+    connection: Connection, journal: Journal, drafts: Sequence[Reverse], survivor: UUID | None
 ) -> list[Outcome]:
     originals = await read_postings(connection, [draft.posting for draft in drafts])
-    wanted = {(leg.lot, kept.holder) for kept in originals.values() for leg in kept.legs}
-    wanted_lots, owners = zip(*wanted, strict=True)
-    kept_lots = await lots.read(connection, wanted_lots, owners, journal.today)
-    stage = _Stage(journal, kept_lots)
+    kept_lots = await _read_lots(connection, journal, originals, survivor)
+    stage = _Stage(journal, kept_lots, survivor)
     await stage.read_ended(connection, drafts, originals)
     outcomes: list[Outcome] = []
     for draft in drafts:
@@ -142,12 +157,31 @@ async def _reverse_distinct(
     return outcomes
 
 
+async def _read_lots(
+    connection: Connection,
+    journal: Journal,
+    originals: Mapping[UUID, KeptPosting],
+    survivor: UUID | None,
+) -> dict[UUID, KeptLot]:
+    """Return the lots of `originals`; of a merged holder as they stand with the `survivor`."""
+    wanted = {(leg.lot, kept.holder) for kept in originals.values() for leg in kept.legs}
+    wanted_lots, owners = zip(*wanted, strict=True)
+    if survivor is None:
+        return await lots.read(connection, wanted_lots, owners, journal.today)
+    # An issue that was under way when its holder was merged may have left something there.
+    await merging.move_late(connection, journal, owners[0], survivor)
+    return await lots.read_of_merged(connection, wanted_lots, owners[0], survivor, journal.today)
+
+
 class _Stage:
     """Reversals of one stage: what is left of the lots, and what changes."""
 
-    def __init__(self, journal: Journal, kept_lots: dict[UUID, KeptLot]) -> None:
+    def __init__(
+        self, journal: Journal, kept_lots: dict[UUID, KeptLot], survivor: UUID | None
+    ) -> None:
         self.journal = journal
         self.kept_lots = kept_lots
+        self.survivor = survivor
         self.unspent = {lot: kept.available if kept.live else 0 for lot, kept in kept_lots.items()}
         self.changes = LotChanges()
         self.debts = DebtChanges(journal.at)
@@ -166,11 +200,12 @@ class _Stage:
         Most have neither a clock nor a last day that has passed, or enough is left in them.
         """
         asked = {
-            (bucket_of(original.holder), leg.lot, original.id)
+            (bucket_of(holder), counterpart(leg.lot, holder), original.id, leg.lot)
             for draft in drafts
             if draft.debts and (original := originals[draft.posting]).kind == Kind.ISSUE
             for leg in original.legs
             if self._may_live_again(leg)
+            for holder in {original.holder, self.survivor or original.holder}
         }
         self._ended_now = set(self.journal.expired_lots())
         if asked:
@@ -195,12 +230,40 @@ class _Stage:
         *_, before = self._reversed.get(key, (None, 0))
         self._reversed[key] = (original.id, lot, moved, before + points)
 
+    def bring_back(self, original: KeptPosting, parts: Iterable[tuple[UUID, int]]) -> None:
+        """Let the survivor give `parts` of lots back to the merged holder of `original`."""
+        if self.survivor is None:
+            return
+        legs: list[tuple[Leg, Leg]] = []
+        for lot, part in parts:
+            there = counterpart(lot, self.survivor)
+            self.changes.take_out(there, self.survivor, points=part)
+            self.changes.put_in(original.holder, self.kept_lots[lot].provenance, part)
+            legs.append(((there, part, None), (lot, part, None)))
+        merging.add_pair(self.journal, self.survivor, original.holder, original.currency_no, legs)
+
+    def pass_on(self, original: KeptPosting, parts: Iterable[tuple[Provenance, int]]) -> None:
+        """Let the survivor have what has come back to the merged holder of `original`."""
+        if self.survivor is None:
+            return
+        legs: list[tuple[Leg, Leg]] = []
+        for provenance, part in parts:
+            lot = lot_id(original.holder, provenance)
+            self.changes.take_out(lot, original.holder, points=part)
+            there = self.changes.put_in(self.survivor, provenance, part)
+            legs.append(((lot, part, None), (there, part, None)))
+        merging.add_pair(self.journal, original.holder, self.survivor, original.currency_no, legs)
+
     async def write(self, connection: Connection) -> None:
+        """Write what has changed; what a merged holder would owe is owed by its survivor."""
         await self.changes.write(connection)
         if self._reversed:
             rows = [(key[0], *row) for key, row in sorted(self._reversed.items())]
             await connection.execute(_REVERSED, *zip(*rows, strict=True))
         await self.debts.write(connection)
+        if self.survivor is not None:
+            for holder in self.debts.holders():
+                await merging.move_debts(connection, holder, self.survivor, self.journal.at)
 
 
 def _points_to_reverse(draft: Reverse, original: KeptPosting) -> int | Refused:
@@ -232,6 +295,7 @@ def _take_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int
     posting = None
     if back.taken:
         legs: list[Leg] = [(lot, part, None) for lot, part in back.taken]
+        stage.bring_back(original, back.taken)
         posting = _add(stage.journal, draft, original, legs)
     for lot, part in back.taken:
         stage.changes.take_out(lot, original.holder, points=part)
@@ -249,9 +313,10 @@ def _take_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int
         )
         stage.count(original, lot, part)
     taken, owed = (sum(part for _, part in parts) for parts in back)
+    holder = stage.survivor or original.holder
     if posting is None:
-        return Owed(original.holder, owed)
-    return Posted(posting, original.holder, taken, debt=owed, currency_no=original.currency_no)
+        return Owed(holder, owed)
+    return Posted(posting, holder, taken, debt=owed, currency_no=original.currency_no)
 
 
 def _wished(stage: _Stage, draft: Reverse, original: KeptPosting) -> dict[UUID, int]:
@@ -276,27 +341,23 @@ def _issued_leg(
 def _give_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int) -> Outcome:
     """Put redeemed points back into the lots of their legs; replace a lot that has expired."""
     legs: list[Leg] = []
+    given: list[tuple[Provenance, int]] = []
     for lot, part in choose_legs(points, original.legs, draft.order):
         kept = stage.kept_lots[lot]
-        if kept.live:
-            back = stage.changes.put_in(original.holder, kept.provenance, part)
-            legs.append((back, part, None))
-        else:
+        provenance = kept.provenance
+        if not kept.live:
             # Without its clock: that has run out, or would end the grace before its day.
-            replacement = kept.provenance._replace(
-                expires_on=draft.grace_expires_on, clock_no=NO_CLOCK
-            )
-            back = stage.changes.put_in(original.holder, replacement, part)
-            legs.append((back, part, lot))
+            provenance = provenance._replace(expires_on=draft.grace_expires_on, clock_no=NO_CLOCK)
+        back = stage.changes.put_in(original.holder, provenance, part)
+        legs.append((back, part, None if kept.live else lot))
+        given.append((provenance, part))
         # A later draft of this batch may take back what has just returned.
         stage.unspent[back] = stage.unspent.get(back, 0) + part
         stage.count(original, lot, part)
-    return Posted(
-        _add(stage.journal, draft, original, legs),
-        original.holder,
-        points,
-        currency_no=original.currency_no,
-    )
+    posting = _add(stage.journal, draft, original, legs)
+    stage.pass_on(original, given)
+    holder = stage.survivor or original.holder
+    return Posted(posting, holder, points, currency_no=original.currency_no)
 
 
 def _already_spent(points: int, remaining: int) -> PointsAlreadySpent:

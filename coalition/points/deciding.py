@@ -14,7 +14,7 @@ from coalition.federation.terms import Contract
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
-from coalition.ledger import reversals
+from coalition.ledger import holders, reversals
 from coalition.ledger.drafts import Draft, Issue, Outcome, Owed, Posted, Reverse
 from coalition.ledger.reversals import KeptPosting
 from coalition.points import purchases, returns, usage
@@ -168,7 +168,7 @@ class Deciding:
                 decided[i] = self._return(i, draft, books[draft.posting])
             except Refused as refusal:
                 decided[i] = refusal
-        return decided
+        return await _told_of_survivors(connection, decided)
 
     def _book(self, kept: KeptBasket, original: KeptPosting, own: Collection[Rule]) -> Book:
         rules = returns.rules_of_then(kept, self._terms, own)
@@ -234,6 +234,19 @@ async def _bonuses_of(connection: Connection, baskets: Collection[KeptBasket]) -
     """Return the bonuses of the members in whose baskets they had a say."""
     members = {MemberId(kept.holder) for kept in baskets if kept.circumstances.personal}
     return await personal.read(connection, members) if members else {}
+
+
+async def _told_of_survivors(
+    connection: Connection, decided: dict[int, Draft | Refused]
+) -> dict[int, Draft | Refused]:
+    """Let returns that move nothing name the survivor of a member who was merged since."""
+    unmoved = {i: one for i, one in decided.items() if isinstance(one, NothingMoves)}
+    if unmoved:
+        merged = await holders.survivors_of(connection, {one.member for one in unmoved.values()})
+        for i, one in unmoved.items():
+            if one.member in merged:
+                decided[i] = NothingMoves(merged[one.member], one.reasons)
+    return decided
 
 
 def _holder(one: Drafted) -> UUID:

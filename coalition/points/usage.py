@@ -10,6 +10,7 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
+from coalition.ledger import holders
 
 Counter = tuple[int, str]
 """The root number of a rule and the name of a period."""
@@ -117,7 +118,8 @@ async def give_back(
 ) -> None:
     """Let no more count than what is `left_over` of each posting's usage; the holders are locked.
 
-    A counter that is not named has nothing left. What counts never grows again.
+    A counter that is not named has nothing left. What counts never grows again. What a merged
+    member has used counts for the survivor, and is given back there.
     """
     shares = await shares_of(connection, left_over.keys())
     changed: list[Share] = []
@@ -129,6 +131,8 @@ async def give_back(
                 changed.append(share._replace(kept=kept))
                 back.append(share._replace(points=share.kept - kept))
     if changed:
+        merged = await holders.survivors_of(connection, {share.member for share in back})
+        back = [share._replace(member=merged.get(share.member, share.member)) for share in back]
         await _change(connection, _TAKE, back)
         rows = ((bucket_of(one.posting), one.posting, *one[2:4], one.kept) for one in changed)
         await connection.execute(_KEEP, *zip(*rows, strict=True))

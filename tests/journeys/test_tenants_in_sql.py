@@ -44,7 +44,7 @@ POSTER_NEVER_READS = {
 POSTER_CHANGES = {
     "holder": {"state", "owes"},
     "holder_clock": {"last_activity", "live_until"},
-    "debt": {"booked", "recovered", "written_off"},
+    "debt": {"booked", "moved", "recovered", "written_off"},
     "lot": {"points_in", "points_out", "held"},
     "reversed_leg": {"reversed"},
     "hold": {"state", "resolved_at", "posting"},

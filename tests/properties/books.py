@@ -123,6 +123,10 @@ class Books:
                 at=at,
                 today=at.date(),
             )
+            earlier = await connection.fetch(
+                "SELECT id FROM holder WHERE merged_into = $1", self.members[gone]
+            )
+            await holders.forward(connection, [row[0] for row in earlier], self.members[kept])
             return Answer("done", outcome.points)
 
         return await _answered(work, at)

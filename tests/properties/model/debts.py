@@ -18,7 +18,7 @@ def owe(ledger: Ledger, move: Move, leg: Leg, points: int, *, percent: int, at: 
         if debt.move is move and debt.lot is leg.lot:
             debt.booked += points
             return
-    ledger.debts.append(Debt(move.owner, move, leg.lot, percent, at, points))
+    ledger.debts.append(Debt(move.owner.survivor, move, leg.lot, percent, at, points))
 
 
 def open_debts(ledger: Ledger, owner: Owner, currency: int) -> list[Debt]:

@@ -121,7 +121,7 @@ class Ledger:
         if wish.kind in ("capture", "void") and wish.reservation is not None:
             return wish.reservation.owner
         if wish.kind == "reverse" and wish.move is not None:
-            return wish.move.owner
+            return wish.move.owner.survivor
         return self.owners[wish.holder]
 
     def _do(self, wish: Wish, at: datetime, today: date) -> Answer:
@@ -229,34 +229,51 @@ class Ledger:
         lefts = [leg.points - leg.back for leg in move.legs]
         for leg, part in zip(move.legs, shared(points, lefts, wish.order), strict=True):
             leg.back += part
-            lot = leg.lot
-            if part and lot.is_over(today):
-                source = lot.source._replace(expires=wish.grace, clock=0)
-                lot = self.lot(move.owner.number, source)
-            lot.points_in += part
+            source = leg.lot.source
+            if part and self._there(move, leg).is_over(today):
+                source = source._replace(expires=wish.grace, clock=0)
+            self.lot(move.owner.number, source).points_in += part
+            if move.owner.merged_into:
+                self.lot(move.owner.number, source).points_out += part
+                self.lot(move.owner.survivor.number, source).points_in += part
         return Answer("done", points, Move("reversal", move.owner, move.partner, []))
 
     def _take_back(self, wish: Wish, move: Move, points: int, at: datetime, today: date) -> Answer:
         """Take unspent points, owe spent ones; those that have expired are gone for everybody."""
-        free = [min(leg.points - leg.back, leg.lot.free(today)) for leg in move.legs]
+        lots = [self._there(move, leg) for leg in move.legs]
+        free = [
+            min(leg.points - leg.back, lot.free(today))
+            for leg, lot in zip(move.legs, lots, strict=True)
+        ]
         taken = shared(min(points, sum(free)), free, "reverse")
         owable = [
             leg.points - leg.back - part
-            if wish.may_owe and leg.lot.is_owable(move.made, today)
+            if wish.may_owe
+            and lot.is_owable(move.made, today)
+            and not leg.lot.has_ended_since(move.made)
             else 0
-            for leg, part in zip(move.legs, taken, strict=True)
+            for leg, lot, part in zip(move.legs, lots, taken, strict=True)
         ]
         owed = shared(min(points - sum(taken), sum(owable)), owable, "reverse")
         back = sum(taken) + sum(owed)
         if back == 0 or (back < points and not wish.may_owe):
             return Answer("points_already_spent", back)
-        for leg, part, debt in zip(move.legs, taken, owed, strict=True):
+        for leg, lot, part, debt in zip(move.legs, lots, taken, owed, strict=True):
             leg.back += part
             leg.lot.points_out += part
+            if lot is not leg.lot:
+                lot.points_out += part
+                leg.lot.points_in += part
             if debt:
                 debts.owe(self, move, leg, debt, percent=wish.percent, at=at)
         made = Move("reversal", move.owner, move.partner, []) if sum(taken) else None
         return Answer("done", sum(taken), made, debt=sum(owed))
+
+    def _there(self, move: Move, leg: Leg) -> Lot:
+        """Return the lot in which the points of a leg are now, if they are still there."""
+        if move.owner.merged_into is None:
+            return leg.lot
+        return self.lot(move.owner.survivor.number, leg.lot.source)
 
     def _adjust(self, wish: Wish, today: date) -> Answer:
         """Give points or take them as staff decided."""

@@ -40,6 +40,11 @@ class Owner:
     live_until: dict[tuple[int, int], date] = field(default_factory=dict)
     """Per currency and clock, the last day on which its points can be spent."""
 
+    @property
+    def survivor(self) -> "Owner":
+        """Return who has taken over, however many merges followed."""
+        return self.merged_into.survivor if self.merged_into else self
+
 
 @dataclass
 class Lot:
@@ -65,8 +70,11 @@ class Lot:
 
     def is_owable(self, since: datetime | None, today: date) -> bool:
         """Tell whether what is not there of an issue made `since` was spent and did not expire."""
-        has_ended = self.ended is not None and since is not None and self.ended > since
-        return not has_ended and not self.is_over(today)
+        return not self.has_ended_since(since) and not self.is_over(today)
+
+    def has_ended_since(self, since: datetime | None) -> bool:
+        """Tell whether points of it were booked as expired after `since`."""
+        return self.ended is not None and since is not None and self.ended > since
 
     def free(self, today: date) -> int:
         """Return what can be taken on `today`."""
