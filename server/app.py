@@ -23,6 +23,7 @@ from coalition.kernel.web.observation import Application
 from coalition.points.till import Tills
 from partners.batches import api as batches
 from partners.pos import api as pos
+from partners.settlement import api as settlement
 from server.apps import APPS
 from server.gauges import Watch
 
@@ -106,6 +107,7 @@ def create_service(
             *access.ROUTES,
             *pos.routes(door, tills, settings),
             *batches.routes(door, tills, settings),
+            *settlement.routes(door),
         ],
         readiness=readiness,
         metrics=metrics,

@@ -2,11 +2,12 @@
 
 import pytest
 
-from coalition.kernel.identity import SCOPES
+from coalition.kernel.identity import EVERY_SCOPE, SCOPES, STAFF_SCOPES
+from coalition.kernel.ids import random_id
 from tests.journeys import documented
 from tests.journeys.documented import Operation
 from tests.journeys.world import Scene, assert_refused
-from tests.support.http import token_of
+from tests.support.http import open_desk, token_of
 
 OPERATIONS = [*documented.operations(documented.schema())]
 
@@ -18,6 +19,12 @@ def needed(operation: Operation) -> set[str]:
 
 
 SECURED = {operation.label: operation for operation in OPERATIONS if needed(operation)}
+
+
+def test_an_operation_is_for_partners_or_for_staff_as_its_address_says() -> None:
+    for operation in SECURED.values():
+        side = STAFF_SCOPES if operation.path.startswith("/v1/admin/") else SCOPES
+        assert needed(operation) <= set(side), operation.label
 
 
 def test_only_what_is_meant_for_everybody_is_open() -> None:
@@ -36,22 +43,17 @@ async def test_all_other_scopes_together_do_not_open_it(
     standing: Scene, operation: Operation
 ) -> None:
     others = " ".join(scope for scope in SCOPES if scope not in needed(operation))
-    known = {
-        "member_id": standing.member,
-        "posting_id": standing.posting,
-        "hold_id": standing.hold,
-        "batch_id": standing.batch,
-    }
-    sending = standing.http.request(
-        operation.method.upper(),
-        operation.path.format(**known),
-        headers=await _headers(standing, others),
-        content=b"{}",
-    )
-    answer = await assert_refused(sending, 403, "forbidden")
-    assert answer.json()["scope"].split() == [
-        scope for scope in SCOPES if scope in needed(operation)
-    ]
+    await _assert_closed(standing, operation, await _headers(standing, others))
+
+
+@pytest.mark.parametrize("operation", SECURED.values(), ids=SECURED)
+async def test_all_other_scopes_of_staff_do_not_open_it(
+    standing: Scene, operation: Operation
+) -> None:
+    others = [scope for scope in STAFF_SCOPES if scope not in needed(operation)]
+    desk = await open_desk(standing.http, standing.grocer.at, others)
+    headers = desk.headers | {"idempotency-key": "narrow", "content-type": "application/json"}
+    await _assert_closed(standing, operation, headers)
 
 
 async def test_a_posting_is_reversed_by_the_scope_that_makes_its_kind(standing: Scene) -> None:
@@ -69,6 +71,26 @@ async def test_a_token_is_given_no_scope_that_its_client_lacks(standing: Scene) 
         basic = (client.client_id, client.client_secret)
         answer = await standing.http.post("/oauth/token", data=form, auth=basic)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope"), scope
+
+
+async def _assert_closed(standing: Scene, operation: Operation, headers: dict[str, str]) -> None:
+    known = {name: str(random_id()) for name in ("approval_id", "statement_id", "cycle_id")} | {
+        "member_id": standing.member,
+        "posting_id": standing.posting,
+        "hold_id": standing.hold,
+        "batch_id": standing.batch,
+    }
+    sending = standing.http.request(
+        operation.method.upper(),
+        operation.path.format(**known),
+        headers=headers,
+        content=b"{}",
+    )
+    answer = await assert_refused(sending, 403, "forbidden")
+    named = answer.json()["scope"].split()
+    assert sorted(named, key=EVERY_SCOPE.index) == [
+        scope for scope in EVERY_SCOPE if scope in needed(operation)
+    ]
 
 
 async def _headers(standing: Scene, scope: str) -> dict[str, str]:

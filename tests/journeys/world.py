@@ -18,8 +18,10 @@ from tests.support.http import (
     ACTOR,
     ISSUER,
     SETTINGS,
+    Desk,
     Shop,
     new_client,
+    open_desk,
     sign_partner,
     token_of,
 )
@@ -37,13 +39,17 @@ ORDER BY 1
 
 @dataclass
 class World:
-    """The service with two partners, as it is in production but for its clock and its network."""
+    """The service with two partners, as it is in production but for its clock and its network.
+
+    The desk of finance holds every scope of staff.
+    """
 
     service: Service
     clock: FixedClock
     http: httpx.AsyncClient
     grocer: Shop
     fuel: Shop
+    finance: Desk
 
 
 @dataclass
@@ -112,7 +118,7 @@ async def open_world(database_url: str, at: datetime) -> AsyncIterator[World]:
             partner, store = await sign_partner(name, at)
             client = await new_client(partner, at)
             shops.append(Shop(partner, store, client, await token_of(client, at), http, at))
-        yield World(service, clock, http, *shops)
+        yield World(service, clock, http, *shops, finance=await open_desk(http, at))
 
 
 async def footprint() -> Footprint:

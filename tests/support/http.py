@@ -21,7 +21,13 @@ from coalition.federation import service as federation
 from coalition.federation import stores
 from coalition.federation.terms import ContractTerms, Partner, Store
 from coalition.kernel.clock import FixedClock
-from coalition.kernel.identity import SCOPES, TokenVerifier, audience_of
+from coalition.kernel.identity import (
+    OPERATOR,
+    SCOPES,
+    STAFF_SCOPES,
+    TokenVerifier,
+    audience_of,
+)
 from coalition.kernel.settings import Settings
 from coalition.kernel.web.application import build_application
 from coalition.kernel.web.health import Readiness
@@ -31,6 +37,7 @@ from coalition.points import earning
 from coalition.points.till import Tills
 from partners.batches import api as batches
 from partners.pos import api as pos
+from partners.settlement import api as settlement
 
 ISSUER = "https://points.example"
 ACTOR = "staff:test"
@@ -133,6 +140,53 @@ class Shop:
 
 
 @dataclass
+class Desk:
+    """A client of the operator, speaking to the service as a person of its staff would."""
+
+    client: NewClient
+    token: str
+    http: httpx.AsyncClient
+    _keys: "count[int]" = field(default_factory=count)
+
+    @property
+    def actor(self) -> str:
+        """The name under which the audit log knows what is done here."""
+        return f"client:{self.client.client_id}"
+
+    async def post(
+        self, address: str, body: object = None, *, key: str | None = None
+    ) -> httpx.Response:
+        """Send `body` as JSON under `key`, or under a new one."""
+        headers = self.headers | {"idempotency-key": key or self.new_key()}
+        if body is None:
+            return await self.http.post(address, headers=headers)
+        return await self.http.post(address, json=body, headers=headers)
+
+    async def get(self, address: str, **parameters: str) -> httpx.Response:
+        """Ask for what is at `address`."""
+        return await self.http.get(address, headers=self.headers, params=parameters)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that says who asks."""
+        return {"authorization": f"Bearer {self.token}"}
+
+    def new_key(self) -> str:
+        """Return an idempotency key that was not used before."""
+        return f"{self.client.client_id}-{next(self._keys)}"
+
+
+async def open_desk(
+    http: httpx.AsyncClient, at: datetime, scopes: Sequence[str] = STAFF_SCOPES
+) -> Desk:
+    """Make a client of the operator with these scopes, and sign it in."""
+    client = await service.create_client(
+        partner_no=OPERATOR, name="Finance", scopes=scopes, actor=ACTOR, at=at
+    )
+    return Desk(client, await token_of(client, at), http)
+
+
+@dataclass
 class Coalition:
     """Two partners, the grocer and the fuel station, and the application that serves them."""
 
@@ -217,8 +271,12 @@ async def open_coalition(at: datetime) -> Coalition:
 
 
 def routes_of(door: Door, tills: Tills) -> list[ASGIRouteHandler]:
-    """Return the handlers of the partners' door."""
-    return [*pos.routes(door, tills, SETTINGS), *batches.routes(door, tills, SETTINGS)]
+    """Return the handlers of the partners' door, and of finance's."""
+    return [
+        *pos.routes(door, tills, SETTINGS),
+        *batches.routes(door, tills, SETTINGS),
+        *settlement.routes(door),
+    ]
 
 
 def serve(routes: Sequence[ASGIRouteHandler]) -> ASGIApp:

@@ -27,6 +27,8 @@ FUNDED = ContractTerms(
     expiry_months=12,
 )
 
+NOTHING = Decimal(0)
+
 
 async def made(world: World, command: object, **given: object) -> UUID:
     answer = await world.ask(command, **given)  # type: ignore[arg-type]  # the bodies below
@@ -76,7 +78,7 @@ async def test_what_was_paid_in_is_what_unspent_points_are_worth(at: datetime) -
         0,
         Decimal("12.3"),
     )
-    assert (drained.receivables, drained.own) == (Decimal("13"), Decimal("0.7"))
+    assert (drained.receivables, drained.own) == (Decimal(13), Decimal("0.7"))
 
 
 async def test_the_fund_keeps_the_margin_of_spent_points_until_it_is_released(at: datetime) -> None:
@@ -90,7 +92,7 @@ async def test_the_fund_keeps_the_margin_of_spent_points_until_it_is_released(at
     assert spent.liability == Decimal("4.92")
     assert spent.unreleased_margin == Decimal("2.28")
     assert spent.fund == Decimal("7.2")
-    assert (spent.receivables, spent.payables) == (Decimal("13"), Decimal("5.1"))
+    assert (spent.receivables, spent.payables) == (Decimal(13), Decimal("5.1"))
 
     await made(world, ReverseBody(points=250), partner_no=world.fuel, target=paid)
     taken_back = (await prove(world))["SEK"]
@@ -118,7 +120,7 @@ async def _third(at: datetime, terms: ContractTerms) -> int:
         (Mode.ISSUER_ON_REDEMPTION, None),
         (Mode.HYBRID, Decimal("0.35")),
     ],
-    ids=lambda one: str(one),
+    ids=str,
 )
 async def test_it_holds_in_every_mode_with_issuers_of_two_currencies(
     at: datetime, mode: Mode, share: Decimal | None
@@ -176,8 +178,8 @@ async def test_it_holds_when_points_expire(at: datetime) -> None:
     await draining.drain_all(later)
     after = (await prove(world))["SEK"]
 
-    assert before.liability == Decimal("2")
-    assert (waiting.liability, after.liability, after.fund, after.queued) == (0, 0, 0, 0)
+    assert before.liability == Decimal(2)
+    assert waiting.liability == after.liability == after.fund == after.queued == 0
     assert after.own == Decimal("1.2")
 
 

@@ -1,0 +1,15 @@
+"""Where finance comes in: the operator's staff, by its own clients and scopes, under /v1/admin."""
+
+from litestar.handlers import ASGIRouteHandler
+
+from coalition.kernel.web.hot import Door
+from partners.settlement.finance_approvals import approval_routes
+from partners.settlement.finance_book import book_routes
+
+
+def routes(door: Door) -> list[ASGIRouteHandler]:
+    """Return the handlers of everything that finance asks for and decides."""
+    return [
+        *book_routes(door),
+        *approval_routes(door),
+    ]

@@ -1,0 +1,118 @@
+"""What finance says and hears over HTTP: how partners, periods and money are written."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from coalition.federation.catalogue import Catalogue
+from coalition.federation.refusals import UnknownPartner
+from coalition.kernel.identity import OPERATOR
+from coalition.kernel.money import AMOUNT_MINOR_MAX
+from coalition.kernel.web.fields import Body, CurrencyCode, ShortText
+from coalition.ledger.money import PLACES
+
+READ, PREPARE, APPROVE = "settlement:read", "settlement:prepare", "settlement:approve"
+"""The scopes of finance."""
+
+TAGS = ("finance",)
+
+OPERATORS_NAME = "operator"
+"""How the operator is written where a partner's id would stand."""
+
+_HEX = "[0-9a-fA-F]"
+_ID = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
+
+PartnerText = Annotated[
+    str,
+    Meta(
+        pattern=rf"^({OPERATORS_NAME}|{_ID})(?![\s\S])",
+        description=f"A `partner_id`, or `{OPERATORS_NAME}`",
+        examples=[OPERATORS_NAME],
+    ),
+]
+PeriodName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{4}-([0-9]{2}(-H[12]|-[0-9]{2})?|W[0-9]{2})(?![\s\S])",
+        max_length=10,
+        description="`2026-10`, `2026-10-H1`, `2026-W41` or `2026-10-02`",
+        examples=["2026-10"],
+    ),
+]
+ReasonText = Annotated[
+    ShortText,
+    Meta(
+        description="Why, for the second person and the audit log",
+        examples=["agreed by phone on 3 November"],
+    ),
+]
+ExactText = Annotated[
+    str, Meta(description="Money in major units, to twelve decimals", examples=["12.300000000000"])
+]
+
+
+class SignedMoney(Body, frozen=True):
+    """Money that the partner pays (positive) or receives (negative)."""
+
+    amount_minor: Annotated[
+        int,
+        Meta(
+            ge=-AMOUNT_MINOR_MAX,
+            le=AMOUNT_MINOR_MAX,
+            description="Whole minor units; positive is what the partner pays",
+            examples=[-2500],
+        ),
+    ]
+    currency: CurrencyCode
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A partner, or the operator with null as its id."""
+
+    partner_id: UUID | None
+    partner: str
+
+
+def number_of(known: Catalogue, written: str) -> int:
+    """Return the number of a partner, or of the operator. Raises `UnknownPartner`."""
+    if written == OPERATORS_NAME:
+        return OPERATOR
+    wanted = UUID(written)
+    for partner in known.partners:
+        if partner.id == wanted:
+            return partner.no
+    raise UnknownPartner
+
+
+def number_if_given(known: Catalogue, written: str | None) -> int | None:
+    """Return the number of a partner that may be left out."""
+    return None if written is None else number_of(known, written)
+
+
+def named(known: Catalogue, partner_no: int) -> Named:
+    """Return how a partner, or the operator, is told."""
+    if partner_no == OPERATOR:
+        return Named(None, OPERATORS_NAME)
+    partner = known.partner(partner_no)
+    return Named(partner.id, partner.name)
+
+
+def exact_text(amount: Decimal) -> str:
+    """Return an exact amount with all its twelve decimals."""
+    return f"{amount.quantize(PLACES) + 0:f}"
+
+
+def facts_of(payload: str) -> Mapping[str, object]:
+    """Return the members of an approval's payload."""
+    decoded: dict[str, object] = msgspec.json.decode(payload, type=dict[str, object])
+    return decoded
+
+
+def seconds_between(earlier: datetime, later: datetime) -> float:
+    """Return how long it is from one to the other, never less than nothing."""
+    return max(0.0, (later - earlier).total_seconds())
