@@ -23,10 +23,12 @@ _COMMANDS: Final = {
     "guard": "server.commands.guard:guard",
     "debt": "server.commands.debt:debt",
     "adjustment": "server.commands.adjustment:adjustment",
+    "settle": "server.commands.settle:settle",
     "doctor": "server.commands.doctor:doctor",
     "backup": "server.commands.backup:backup",
     "restore": "server.commands.backup:restore",
     "audit": "server.commands.audit:audit",
+    "verify": "server.commands.verify:verify",
     "scenario": "server.commands.scenario:scenario",
 }
 """Where each command lives; its module is imported when it is asked for."""

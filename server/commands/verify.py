@@ -1,0 +1,59 @@
+"""`coalition verify`: proves a closed statement from its file alone."""
+
+from pathlib import Path
+
+import msgspec
+import rich_click as click
+
+from partners.settlement.rules import Total, major
+from partners.settlement.verifying import Verdict
+from partners.settlement.verifying import verify as verified
+from server.commands.options import answer, as_json_option, example, table_of
+from server.exits import ANSWER_IS_NO, WRONG_INPUT, Stopped
+
+_SHOWN = ("line", "what", "told", "found")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--digest", metavar="HEX", help="The digest you were told: it must be the file's.")
+@as_json_option
+@click.pass_context
+@example("coalition verify statement-42.ndjson", "coalition verify statement-42.ndjson --json | jq")
+def verify(context: click.Context, file: Path, digest: str | None, *, as_json: bool) -> None:
+    """Prove a closed statement from its file, without a database and without a network.
+
+    FILE is what GET /v1/statements/{id}/download answered. The digests of all drains, their chain,
+    points, rounded lines, VAT and totals are made again from the charges. Ends with 1 when anything
+    differs. That the file is the statement which was closed is proved by its digest alone: compare
+    it with the one that your statement shows.
+    """
+    try:
+        with file.open("rb") as lines:
+            verdict = verified(lines, expected_digest=digest)
+    except OSError as error:
+        message = f"{file} cannot be read: {error.strerror}"
+        raise Stopped(message, exit_code=WRONG_INPUT) from error
+    rows = [msgspec.to_builtins(difference) for difference in verdict.differences]
+    answer(
+        verdict,
+        as_json=as_json,
+        table=lambda: _sentence(verdict) if verdict.ok else table_of(rows, _SHOWN),
+    )
+    if not verdict.ok:
+        context.exit(ANSWER_IS_NO)
+
+
+def _sentence(verdict: Verdict) -> str:
+    named = verdict.statement
+    assert named is not None, "what is proved is the statement of somebody"
+    totals = ", ".join(_text(total) for total in verdict.totals)
+    return (
+        f"Statement {named.number} of partner {named.partner_no}, period {named.period}, holds: "
+        f"{verdict.charges} charges in {verdict.drains} drains come to {totals or 'nothing'}.\n"
+        f"Its digest is {named.digest}"
+    )
+
+
+def _text(total: Total) -> str:
+    return f"{major(total.net_minor, total.currency):,} {total.currency}"
