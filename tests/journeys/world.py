@@ -118,7 +118,9 @@ async def open_world(database_url: str, at: datetime) -> AsyncIterator[World]:
             partner, store = await sign_partner(name, at)
             client = await new_client(partner, at)
             shops.append(Shop(partner, store, client, await token_of(client, at), http, at))
-        yield World(service, clock, http, *shops, finance=await open_desk(http, at))
+        grocer, fuel = shops
+        finance = await open_desk(http, at)
+        yield World(service, clock, http, grocer, fuel, finance)
 
 
 async def footprint() -> Footprint:

@@ -48,7 +48,8 @@ async def test_pages_follow_each_other_without_a_gap(office: Office) -> None:
     whole = await periods(office, limit="200")
     assert whole["next_cursor"] is None
 
-    pieces, cursor = [], {}
+    pieces: list[Any] = []
+    cursor: dict[str, str] = {}
     for _ in range(len(whole["items"])):
         page = await periods(office, limit="7", **cursor)
         pieces += page["items"]

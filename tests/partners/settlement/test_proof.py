@@ -27,8 +27,6 @@ FUNDED = ContractTerms(
     expiry_months=12,
 )
 
-NOTHING = Decimal(0)
-
 
 async def made(world: World, command: object, **given: object) -> UUID:
     answer = await world.ask(command, **given)  # type: ignore[arg-type]  # the bodies below
@@ -68,15 +66,9 @@ async def test_what_was_paid_in_is_what_unspent_points_are_worth(at: datetime) -
     await draining.drain_all(at)
     drained = (await prove(world))["SEK"]
 
-    assert (waiting.fund, waiting.queued, waiting.liability) == (
-        0,
-        Decimal("12.3"),
-        Decimal("12.3"),
-    )
-    assert (drained.fund, drained.queued, drained.liability) == (
-        Decimal("12.3"),
-        0,
-        Decimal("12.3"),
+    assert waiting.fund == drained.queued == 0
+    assert (
+        waiting.queued == waiting.liability == drained.fund == drained.liability == Decimal("12.3")
     )
     assert (drained.receivables, drained.own) == (Decimal(13), Decimal("0.7"))
 
