@@ -2,7 +2,7 @@
 
 import rich_click as click
 
-from server.commands import settle_progress
+from server.commands import settle_books, settle_progress
 
 
 @click.group()
@@ -16,3 +16,4 @@ def settle() -> None:
 
 settle.add_command(settle_progress.status)
 settle.add_command(settle_progress.drain)
+settle.add_command(settle_books.balance)
