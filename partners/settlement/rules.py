@@ -95,7 +95,10 @@ class FeeOf(msgspec.Struct, frozen=True):
 
 
 class Composed(msgspec.Struct, frozen=True):
-    """The lines of a statement in their order, and its totals by currency."""
+    """The lines of a statement in their order, and its totals by currency.
+
+    One without lines comes to nothing in the currency of the contract.
+    """
 
     lines: tuple[Line, ...]
     totals: tuple[Total, ...]
@@ -134,7 +137,18 @@ def compose(
         lines += _fees_of_the_period(lines, period_no, standing)
     lines.sort(key=_order)
     numbered = tuple(msgspec.structs.replace(line, no=no) for no, line in enumerate(lines, 1))
-    return Composed(numbered, _totals(numbered, standing))
+    totals = totals_of(numbered)
+    if not totals and standing is not None:
+        totals = (_total(standing.currency, []),)
+    return Composed(numbered, totals)
+
+
+def totals_of(lines: Iterable[Line]) -> tuple[Total, ...]:
+    """Return a total for each currency of `lines`, by currency."""
+    by_currency: dict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        by_currency[line.currency].append(line)
+    return tuple(_total(currency, held) for currency, held in sorted(by_currency.items()))
 
 
 def vat_of(contract: Contract | None, kind: ChargeKind) -> tuple[str, Decimal]:
@@ -282,16 +296,6 @@ def _order(line: Line) -> tuple[object, ...]:
         *(line.prior_period, line.kind, line.contract_no, line.currency),
         *(line.origin_no, line.vat_code, line.vat_rate),
     )
-
-
-def _totals(lines: tuple[Line, ...], standing: Contract | None) -> tuple[Total, ...]:
-    """Return a total for each currency; a statement without lines comes to nothing in its own."""
-    by_currency: dict[str, list[Line]] = defaultdict(list)
-    if standing is not None and not lines:
-        by_currency[standing.currency] = []
-    for line in lines:
-        by_currency[line.currency].append(line)
-    return tuple(_total(currency, held) for currency, held in sorted(by_currency.items()))
 
 
 def _total(currency: str, lines: list[Line]) -> Total:

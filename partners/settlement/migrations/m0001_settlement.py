@@ -211,6 +211,8 @@ CREATE TABLE statement_line (
     points int8 NOT NULL,
     charges int8 NOT NULL,
     exact numeric(38, 12) NOT NULL,
+    booked numeric(38, 12) NOT NULL,
+    booked_vat numeric(38, 12) NOT NULL,
     amount_minor int8 NOT NULL,
     vat_minor int8 NOT NULL,
     CONSTRAINT a_statement_line_is_numbered_once UNIQUE (statement, no),

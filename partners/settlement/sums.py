@@ -1,0 +1,149 @@
+"""What is booked for a partner's periods, as groups: charges, adjustments by hand, the feed.
+
+Drained charges come from the totals per tariff and shard, so their number does not matter; what is
+still queued is priced as the drain will price it.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import asyncpg
+
+from coalition.kernel.database import Connection
+from partners.settlement import draining, feed
+from partners.settlement.feed import Queued
+from partners.settlement.kinds import ChargeKind
+from partners.settlement.pricing import Charge, PriceBook, exact, price
+from partners.settlement.rules import Fee, FeeOf, Group, major
+
+Groups = Mapping[int, list[Group]]
+"""Groups by the number of the period in which they are booked."""
+
+# The book rounds the VAT of a tariff once per drain, at twelve places. Where price x rate has no
+# more places than that, rounding changes nothing and the total tells it; else the drains are asked.
+_DRAINED = """
+WITH summed AS (
+    SELECT tariff.*, total.points, total.charges
+    FROM tariff
+    JOIN LATERAL (
+        SELECT sum(points) AS points, sum(charges) AS charges
+        FROM tariff_total WHERE tariff_total.tariff = tariff.id
+    ) AS total ON total.points IS NOT NULL
+    WHERE tariff.partner_no = $1 AND tariff.period_no = ANY($2::int4[])
+)
+SELECT period_no, kind, contract_no, currency, vat_code, vat_rate, origin_no,
+       sum(CASE WHEN counts_points THEN points ELSE 0 END)::int8 AS points,
+       sum(charges)::int8 AS charges,
+       sum(points * unit_price) AS exact,
+       sum(CASE WHEN unit_price * vat_rate = round(unit_price * vat_rate, 12)
+                THEN points * unit_price * vat_rate
+                ELSE (SELECT sum(round(drained.points * unit_price * vat_rate, 12))
+                      FROM (SELECT sum(block.points) AS points
+                            FROM block_tariff
+                            JOIN block ON block.drain = block_tariff.drain
+                                AND block.no = block_tariff.no
+                            WHERE block_tariff.tariff = summed.id
+                            GROUP BY block_tariff.drain) AS drained)
+           END) AS booked_vat
+FROM summed
+GROUP BY 1, 2, 3, 4, 5, 6, 7
+"""
+
+_BY_HAND = """
+SELECT period_no, contract_no, currency, vat_code, vat_rate, origin_no, amount_minor
+FROM settlement_adjustment WHERE partner_no = $1 AND period_no = ANY($2::int4[])
+ORDER BY id
+"""
+
+_FIRST_OPEN = "SELECT shard, period_no FROM first_open WHERE partner_no = $1"
+
+# The service fee of a period itself, as it was frozen when that period was closed.
+_FEES = """
+SELECT line.contract_no, line.origin_no, line.currency, line.points, line.exact
+FROM statement_line AS line
+JOIN statement ON statement.id = line.statement AND statement.period_no = line.origin_no
+WHERE line.partner_no = $1 AND line.kind = $2 AND line.origin_no = ANY($3::int4[])
+"""
+
+
+async def booked(connection: Connection, partner_no: int, period_nos: Sequence[int]) -> Groups:
+    """Return the groups of what is in the books for these periods of a partner."""
+    groups: dict[int, list[Group]] = defaultdict(list)
+    for row in await connection.fetch(_DRAINED, partner_no, period_nos):
+        groups[row["period_no"]].append(_drained(row))
+    for row in await connection.fetch(_BY_HAND, partner_no, period_nos):
+        groups[row["period_no"]].append(_by_hand(row))
+    return groups
+
+
+async def queued(
+    connection: Connection, partner_no: int, waiting: Sequence[Queued], book: PriceBook
+) -> Groups:
+    """Return the groups of a partner among what is `waiting` for a drain."""
+    opened = dict(await connection.fetch(_FIRST_OPEN, partner_no))
+    by_first_open: dict[int, list[Queued]] = defaultdict(list)
+    for one in waiting:
+        by_first_open[opened.get(one.shard, 1)].append(one)
+    groups: dict[int, list[Group]] = defaultdict(list)
+    for first_open, some in by_first_open.items():
+        for move in await feed.moves_of(connection, some, book):
+            for charge in price(move, book).charges:
+                if charge.partner_no == partner_no:
+                    held = draining.booked(charge, {partner_no: first_open})
+                    group = _priced(held, points=move.points, charges=move.postings)
+                    groups[held.period_no].append(group)
+    return groups
+
+
+async def frozen_fees(
+    connection: Connection, partner_no: int, period_nos: Sequence[int]
+) -> dict[FeeOf, Fee]:
+    """Return the service fees of closed periods of a partner, each its own."""
+    rows = await connection.fetch(_FEES, partner_no, ChargeKind.SERVICE_FEE, period_nos)
+    return {FeeOf(row[0], row[1], row[2]): Fee(row[3], row[4]) for row in rows}
+
+
+def _drained(row: asyncpg.Record) -> Group:
+    return Group(
+        kind=ChargeKind(row["kind"]),
+        contract_no=row["contract_no"],
+        currency=row["currency"],
+        vat_code=row["vat_code"],
+        vat_rate=row["vat_rate"],
+        origin_no=row["origin_no"],
+        points=row["points"],
+        charges=row["charges"],
+        exact=row["exact"],
+        booked_vat=row["booked_vat"],
+    )
+
+
+def _by_hand(row: asyncpg.Record) -> Group:
+    amount = major(row["amount_minor"], row["currency"])
+    return Group(
+        kind=ChargeKind.ADJUSTMENT,
+        contract_no=row["contract_no"],
+        currency=row["currency"],
+        vat_code=row["vat_code"],
+        vat_rate=row["vat_rate"],
+        origin_no=row["origin_no"],
+        charges=1,
+        exact=amount,
+        booked_vat=exact(amount * row["vat_rate"]),
+    )
+
+
+def _priced(charge: Charge, *, points: int, charges: int) -> Group:
+    amount = points * charge.unit_price
+    return Group(
+        kind=charge.kind,
+        contract_no=charge.contract_no,
+        currency=charge.currency,
+        vat_code=charge.vat_code,
+        vat_rate=charge.vat_rate,
+        origin_no=charge.origin_no,
+        points=points if charge.counts_points else 0,
+        charges=charges,
+        exact=amount,
+        booked_vat=exact(amount * charge.vat_rate),
+    )
