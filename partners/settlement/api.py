@@ -5,11 +5,13 @@ from litestar.handlers import ASGIRouteHandler
 from coalition.kernel.web.hot import Door
 from partners.settlement.finance_approvals import approval_routes
 from partners.settlement.finance_book import book_routes
+from partners.settlement.finance_passport import passport_routes
 
 
 def routes(door: Door) -> list[ASGIRouteHandler]:
     """Return the handlers of everything that finance asks for and decides."""
     return [
         *book_routes(door),
+        *passport_routes(door),
         *approval_routes(door),
     ]

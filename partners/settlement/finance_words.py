@@ -1,7 +1,5 @@
 """What finance says and hears over HTTP: how partners, periods and money are written."""
 
-from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
@@ -55,6 +53,8 @@ ExactText = Annotated[
     str, Meta(description="Money in major units, to twelve decimals", examples=["12.300000000000"])
 ]
 
+RateText = Annotated[str, Meta(description="A rate or share: 0.25 is 25 %", examples=["0.25"])]
+
 
 class SignedMoney(Body, frozen=True):
     """Money that the partner pays (positive) or receives (negative)."""
@@ -102,17 +102,16 @@ def named(known: Catalogue, partner_no: int) -> Named:
     return Named(partner.id, partner.name)
 
 
+def version_of(known: Catalogue, contract_no: int) -> int | None:
+    """Return the version that a contract number means to its partner; None without a contract."""
+    return None if contract_no == OPERATOR else known.contract(contract_no).version
+
+
 def exact_text(amount: Decimal) -> str:
     """Return an exact amount with all its twelve decimals."""
     return f"{amount.quantize(PLACES) + 0:f}"
 
 
-def facts_of(payload: str) -> Mapping[str, object]:
-    """Return the members of an approval's payload."""
-    decoded: dict[str, object] = msgspec.json.decode(payload, type=dict[str, object])
-    return decoded
-
-
-def seconds_between(earlier: datetime, later: datetime) -> float:
-    """Return how long it is from one to the other, never less than nothing."""
-    return max(0.0, (later - earlier).total_seconds())
+def rate_text(rate: Decimal) -> str:
+    """Return a rate or a share without needless zeros."""
+    return f"{rate.normalize() + 0:f}"
