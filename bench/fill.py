@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
+from typing import Any
 from uuid import UUID
 
 from coalition.kernel.clock import SystemClock
@@ -19,6 +20,9 @@ from coalition.ledger.provenance import Provenance, lot_id
 from server.apps import APPS
 
 ROWS_AT_ONCE = 100_000
+BATCH_POSTINGS = 50_000
+"""How many postings one batch of the history has; a batch is what is queued for settlement."""
+
 POINTS_EACH = 100
 PARTNERS = 5
 Row = tuple[object, ...]
@@ -93,13 +97,35 @@ def _lots(
             )  # fmt: skip
 
 
-def _postings(
-    chosen: Iterator[tuple[UUID, Provenance]], batch: UUID, at: datetime
-) -> Iterator[Row]:
-    for member, source in chosen:
+class _Feed:
+    """The batches of a history, each of a millisecond of its own, and what is queued of them."""
+
+    def __init__(self, at: datetime, postings: int) -> None:
+        """Spread `postings` over the milliseconds before `at`."""
+        count = -(-postings // BATCH_POSTINGS)
+        times = [at - timedelta(milliseconds=count - no) for no in range(count)]
+        self.batches = [(uuid7(when), when) for when in times]
+        self.queued: dict[tuple[int, UUID], list[Any]] = {}  # Any: ids and a count
+        self.totals: dict[tuple[UUID, int], int] = {}
+
+    def take(self, no: int, bucket: int, issuer_no: int) -> tuple[UUID, UUID, datetime]:
+        """Return id, batch and time of the posting `no`, counted from 0, and queue it."""
+        batch, when = self.batches[no // BATCH_POSTINGS]
+        posting = uuid7(when, bucket)
+        queued = self.queued.setdefault((shard_of(bucket), batch), [posting, posting, 0])
+        queued[0] = min(queued[0], posting)
+        queued[1] = max(queued[1], posting)
+        queued[2] += 1
+        self.totals[batch, issuer_no] = self.totals.get((batch, issuer_no), 0) + 1
+        return posting, batch, when
+
+
+def _postings(chosen: Iterator[tuple[UUID, Provenance]], feed: _Feed) -> Iterator[Row]:
+    for no, (member, source) in enumerate(chosen):
         bucket = bucket_of(member)
+        posting, batch, at = feed.take(no, bucket, source.issuer_no)
         yield (
-            bucket, uuid7(at, bucket), batch, int(Kind.ISSUE), member, source.issuer_no, at, at, 1,
+            bucket, posting, batch, int(Kind.ISSUE), member, source.issuer_no, at, at, 1,
             POINTS_EACH, INTO_LOT, lot_id(member, source), int(Account.ISSUED), source.issuer_no,
         )  # fmt: skip
 
@@ -129,17 +155,15 @@ async def fill(url: str, *, members: int, lots_each: int, postings: int) -> list
         await ensure_partition(at)
         await _copy_members(engine, ids, at)
         counts: dict[UUID, int] = {}
-        totals: dict[int, int] = {}
         for member, source in _chosen(ids, provenances, postings):
             lot = lot_id(member, source)
             counts[lot] = counts.get(lot, 0) + 1
-            totals[source.issuer_no] = totals.get(source.issuer_no, 0) + 1
         await _copy(engine, "lot", _LOT, _lots(ids, provenances, counts))
         del counts
-        batch = uuid7(at)
-        rows = _postings(_chosen(ids, provenances, postings), batch, at)
+        feed = _Feed(at, postings)
+        rows = _postings(_chosen(ids, provenances, postings), feed)
         await _copy(engine, "posting", _POSTING, rows)
-        await _copy_feed(engine, batch, totals, ids)
+        await _copy_feed(engine, feed)
         assert engine.pool is not None
         # No checkpoint: what is measured is the middle of an interval, where pages have been
         # written whole already, as pgbench's own have.
@@ -160,18 +184,16 @@ async def _copy_members(engine: Engine, ids: list[UUID], at: datetime) -> None:
     await _copy(engine, "partner_member", ["bucket", "member_id", "partner_no", "since"], related)
 
 
-async def _copy_feed(engine: Engine, batch: UUID, totals: dict[int, int], ids: list[UUID]) -> None:
+async def _copy_feed(engine: Engine, feed: _Feed) -> None:
     deltas = (
         (batch, no, int(Kind.ISSUE), INTO_LOT, 1, POINTS_EACH * count, count)
-        for no, count in totals.items()
+        for (batch, no), count in feed.totals.items()
     )
     columns = ["batch", "partner_no", "kind", "direction", "currency_no", "points", "postings"]
     await _copy(engine, "partner_delta", columns, deltas)
-    shards = {shard_of(bucket_of(member)) for member in ids}
-    queued = ((shard, batch, batch, batch) for shard in shards)
-    await _copy(
-        engine, "settlement_queue", ["shard", "batch", "first_posting", "last_posting"], queued
-    )
+    queued = ((*key, *ends) for key, ends in sorted(feed.queued.items()))
+    columns = ["shard", "batch", "first_posting", "last_posting", "postings"]
+    await _copy(engine, "settlement_queue", columns, queued)
 
 
 async def _copy(engine: Engine, table: str, columns: list[str], rows: Iterator[Row]) -> None:

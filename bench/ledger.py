@@ -13,8 +13,9 @@ from bench.report import Result, Samples, measures_of, result_of
 from bench.world import World, make_world, serving
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import open_database
-from coalition.ledger import audit
+from coalition.ledger.audit import Report
 from server.apps import APPS
+from server.proof import prove
 
 GROUP = "ledger"
 BATCH_LINES = 5_000
@@ -174,10 +175,10 @@ def run_growth(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list
     return [result_of("growth", measure, samples) for measure in measures_of("growth")]
 
 
-async def audited(url: str) -> audit.Report:
+async def audited(url: str) -> Report:
     """Return what the audit says of the books at `url`."""
     engine = await open_database(url, apps=APPS)
     try:
-        return await audit.run()
+        return await prove()
     finally:
         await engine.close()

@@ -11,12 +11,13 @@ from coalition.kernel.database import retrying, transaction
 from coalition.kernel.idempotency import forget_before
 from coalition.kernel.jobs import JobKind, NoPayload, Schedule
 from coalition.kernel.settings import Settings
-from coalition.ledger import audit, expiry, merging, upkeep
+from coalition.ledger import expiry, merging, upkeep
 from coalition.ledger.posting import PINNED, POSTER_ROLE
 from coalition.ledger.resolutions import expire_holds
 from coalition.oversight import audit_log
 from coalition.points import expiring
 from coalition.points.guards import watching as guards
+from server import proof
 
 CLAIMS_KEPT = timedelta(hours=48)
 """How long the answer to an idempotency key is kept; a till's retry comes within minutes."""
@@ -83,11 +84,11 @@ async def tidy(at: datetime) -> None:
 
 
 async def prove(at: datetime) -> None:
-    """Audit the ledger; a breach is logged and raised, so that the job shows as failed.
+    """Audit ledger and settlement; a breach is logged and raised, so that the job shows as failed.
 
     The audit log keeps when it was and what came of it.
     """
-    report = await audit.run()
+    report = await proof.prove()
     async with transaction() as connection:
         await audit_log.record(
             connection,

@@ -1,10 +1,9 @@
-"""`coalition audit`: proves the ledger."""
+"""`coalition audit`: proves the books."""
 
 import msgspec
 import rich_click as click
 
 from coalition.kernel.settings import Settings
-from coalition.ledger import audit as proof
 from coalition.ledger.audit import Report
 from server.commands.options import (
     answer,
@@ -16,6 +15,7 @@ from server.commands.options import (
 )
 from server.databases import do
 from server.exits import ANSWER_IS_NO
+from server.proof import prove
 
 
 @click.command()
@@ -24,14 +24,14 @@ from server.exits import ANSWER_IS_NO
 @click.pass_context
 @example("coalition audit", "coalition audit --json | jq .ok")
 def audit(context: click.Context, *, as_json: bool) -> None:
-    """Prove every invariant of the ledger and the chain of the audit log.
+    """Prove every invariant of ledger and settlement and the chain of the audit log.
 
     One query for each, over all of history, in one snapshot; tills go on meanwhile. Ends with 1
     when any is broken.
     """
 
     async def work(_: Settings) -> Report:
-        return await proof.run()
+        return await prove()
 
     report = do(place_of(context), work)
     rows = [msgspec.to_builtins(breach) for breach in report.breaches]

@@ -1,4 +1,4 @@
-"""Runs the demo: tells a history where there is none yet, proves the ledger, says how to get in."""
+"""Runs the demo: tells a history where there is none yet, proves the books, says how to get in."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +15,7 @@ from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.kernel.web.logs import configure_logging
-from coalition.ledger import audit
-from server import databases
+from server import databases, proof
 from server.demo import journey, keepsake, made_up, telling
 from server.demo.history import History
 from server.demo.keepsake import Audited, Credential, Keepsake, Loaded
@@ -94,7 +93,7 @@ async def _tell(history: History, settings: Settings) -> Keepsake:
         with _progress(len(history.baskets)) as tell:
             told = await telling.tell(history, settings, told=tell)
         seconds = perf_counter() - began_s
-        report = await audit.run()
+        report = await proof.prove()
         async with transaction() as connection:
             counted = await connection.fetchrow(_COUNTS)
     return Keepsake(

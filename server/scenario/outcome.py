@@ -8,7 +8,8 @@ import msgspec
 
 from coalition.federation.terms import COALITION_CURRENCY_NO
 from coalition.kernel.database import transaction
-from coalition.ledger import audit, posting
+from coalition.ledger import posting
+from server import proof
 from server.scenario.names import OPERATOR
 from server.scenario.world import World
 
@@ -129,7 +130,7 @@ async def gather(world: World, steps: list[StepOutcome]) -> Outcome:
                 if no != COALITION_CURRENCY_NO and found[holder]
             },
         )
-    report = await audit.run()
+    report = await proof.prove()
     return Outcome(steps=steps, members=members, audit=Audited(report.ok, report.checks))
 
 

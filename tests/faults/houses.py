@@ -15,8 +15,8 @@ import httpx
 
 from coalition.kernel import embedded_postgres
 from coalition.kernel.database import open_database
-from coalition.ledger import audit
 from server.apps import APPS
+from server.proof import prove
 from tests.faults.processes import ROOT, ServiceProcess, postgres_processes
 from tests.faults.tills import Till, token_of
 
@@ -66,8 +66,8 @@ class House:
             await connection.close()
 
     async def check_books(self) -> None:
-        """Prove every invariant of the ledger."""
-        report = await audit.run()
+        """Prove every invariant of ledger and settlement."""
+        report = await prove()
         assert report.ok, report.breaches
 
 

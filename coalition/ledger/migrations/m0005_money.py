@@ -59,9 +59,14 @@ CREATE TABLE money_balance (
 GRANT SELECT ON money_delta, money_balance, settlement_queue TO coalition_poster;
 """
 
-# How many postings wait behind a row, so that a drain can take a bounded amount of work.
+# How many postings wait behind a row, so that a drain can take a bounded amount of work. Sixteen
+# shards have 64 of the 1024 buckets each.
 FEED = """
 ALTER TABLE settlement_queue ADD COLUMN postings int4 NOT NULL DEFAULT 1;
+UPDATE settlement_queue SET postings = posted.postings
+FROM (SELECT (bucket / 64)::int2 AS shard, batch, count(*)::int4 AS postings
+      FROM posting GROUP BY 1, 2) AS posted
+WHERE posted.shard = settlement_queue.shard AND posted.batch = settlement_queue.batch;
 """
 
 

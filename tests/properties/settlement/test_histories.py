@@ -10,6 +10,7 @@ from coalition.federation.terms import ContractTerms
 from coalition.kernel.database import open_database
 from partners.settlement import draining
 from server.apps import APPS
+from server.proof import prove
 from tests.properties.settlement.compare import compare
 from tests.properties.settlement.histories import Act, coalitions, histories, spare_terms
 from tests.properties.settlement.playing import History, play
@@ -62,5 +63,6 @@ async def _check(
             await play(History(world, spare), act)
         await draining.drain_all(world.at)
         await compare(world)
+        assert (await prove()).breaches == []
     finally:
         await engine.close()
