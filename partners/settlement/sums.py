@@ -19,33 +19,15 @@ from partners.settlement.rules import Fee, FeeOf, Group, major
 Groups = Mapping[int, list[Group]]
 """Groups by the number of the period in which they are booked."""
 
-# The book rounds the VAT of a tariff once per drain, at twelve places. Where price x rate has no
-# more places than that, rounding changes nothing and the total tells it; else the drains are asked.
+# The VAT of the book is rounded as prices are: at twelve places, per point.
 _DRAINED = """
-WITH summed AS (
-    SELECT tariff.*, total.points, total.charges
-    FROM tariff
-    JOIN LATERAL (
-        SELECT sum(points) AS points, sum(charges) AS charges
-        FROM tariff_total WHERE tariff_total.tariff = tariff.id
-    ) AS total ON total.points IS NOT NULL
-    WHERE tariff.partner_no = $1 AND tariff.period_no = ANY($2::int4[])
-)
 SELECT period_no, kind, contract_no, currency, vat_code, vat_rate, origin_no,
-       sum(CASE WHEN counts_points THEN points ELSE 0 END)::int8 AS points,
-       sum(charges)::int8 AS charges,
-       sum(points * unit_price) AS exact,
-       sum(CASE WHEN unit_price * vat_rate = round(unit_price * vat_rate, 12)
-                THEN points * unit_price * vat_rate
-                ELSE (SELECT sum(round(drained.points * unit_price * vat_rate, 12))
-                      FROM (SELECT sum(block.points) AS points
-                            FROM block_tariff
-                            JOIN block ON block.drain = block_tariff.drain
-                                AND block.no = block_tariff.no
-                            WHERE block_tariff.tariff = summed.id
-                            GROUP BY block_tariff.drain) AS drained)
-           END) AS booked_vat
-FROM summed
+       sum(CASE WHEN counts_points THEN total.points ELSE 0 END)::int8 AS points,
+       sum(total.charges)::int8 AS charges,
+       sum(total.points * unit_price) AS exact,
+       sum(total.points * round(unit_price * vat_rate, 12)) AS booked_vat
+FROM tariff JOIN tariff_total AS total ON total.tariff = tariff.id
+WHERE tariff.partner_no = $1 AND tariff.period_no = ANY($2::int4[])
 GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
 
@@ -145,5 +127,5 @@ def _priced(charge: Charge, *, points: int, charges: int) -> Group:
         points=points if charge.counts_points else 0,
         charges=charges,
         exact=amount,
-        booked_vat=exact(amount * charge.vat_rate),
+        booked_vat=points * exact(charge.unit_price * charge.vat_rate),
     )
