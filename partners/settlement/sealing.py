@@ -73,7 +73,7 @@ async def seal(partner_no: int, period_no: int, at: datetime) -> Period:
         if state in (None, StatementState.CUT_OFF):
             await _check(connection, period, at)
     if state in (None, StatementState.CUT_OFF):
-        await _seal([period], at)
+        await seal_all([period], at)
     return period
 
 
@@ -96,7 +96,7 @@ async def seal_due(at: datetime, partner_nos: Iterable[int] | None = None) -> li
         for period in _in_order(held, at)
     ]
     if due:
-        await _seal(due, at)
+        await seal_all(due, at)
     return due
 
 
@@ -120,8 +120,8 @@ async def _check(connection: Connection, period: Period, at: datetime) -> None:
         raise EarlierPeriodOpen(f"Seal {earlier} first", period=earlier)
 
 
-async def _seal(due: Sequence[Period], at: datetime) -> None:
-    """Seal `due` periods, of each partner those that follow its last sealed one."""
+async def seal_all(due: Sequence[Period], at: datetime) -> None:
+    """Seal `due` periods, all over: of each partner those that follow its last sealed one."""
     keys = [period.partner_no for period in due], [period.no for period in due]
     by_key = {(period.partner_no, period.no): period for period in due}
 
