@@ -92,7 +92,10 @@ WHERE merged_into IS NOT NULL AND EXISTS (
     WHERE lot.bucket = holder.bucket AND lot.holder = holder.id AND points_in > points_out
       AND lot.id BETWEEN (left(holder.id::text, 18) || '-0000-000000000000')::uuid
                      AND (left(holder.id::text, 18) || '-ffff-ffffffffffff')::uuid)
+ORDER BY holder.bucket, holder.id LIMIT $1
 """
+
+_LATE_AT_MOST = 1000
 
 
 class MergeOutcome(msgspec.Struct, frozen=True):
@@ -139,11 +142,12 @@ async def forward_late(at: datetime, today: date) -> int:
     """Move what reached holders after they were merged to those who took over; return the points.
 
     An issue does not lock its holder, so one that was under way may commit after the merge. It
-    takes seconds at most; every later one is refused. Running it again moves nothing twice.
+    takes seconds at most; every later one is refused. Running it again moves nothing twice, and
+    what is over the thousand holders of one run.
     """
     await ensure_partition(at)
     async with transaction() as connection:
-        late = [(row[0], row[1]) for row in await connection.fetch(_LATE)]
+        late = [(row[0], row[1]) for row in await connection.fetch(_LATE, _LATE_AT_MOST)]
     points = 0
     for from_holder, into_holder in late:
 

@@ -81,7 +81,16 @@ SELECT member_id, reason, asked_by, asked_at, finished_at,
        (SELECT coalesce(array_agg(step ORDER BY done_at, step), '{}') FROM erasure_step
         WHERE erasure_step.bucket = erasure.bucket
             AND erasure_step.member_id = erasure.member_id) AS steps
-FROM erasure WHERE $1::uuid IS NULL OR (bucket = $2 AND member_id = $1)
+FROM erasure WHERE bucket = $1 AND member_id = $2
+"""
+
+_LIST = """
+SELECT * FROM (
+    SELECT member_id, reason, asked_by, asked_at, finished_at,
+           (SELECT coalesce(array_agg(step ORDER BY done_at, step), '{}') FROM erasure_step
+            WHERE erasure_step.bucket = erasure.bucket
+                AND erasure_step.member_id = erasure.member_id) AS steps
+    FROM erasure ORDER BY asked_at DESC, member_id DESC LIMIT $1) AS latest
 ORDER BY asked_at, member_id
 """
 
@@ -190,16 +199,16 @@ async def ask(member_id: MemberId, *, reason: str, actor: str, at: datetime) -> 
 async def show(member_id: MemberId) -> Erasure:
     """Return how far the erasure of a member is. Raises `UnknownErasure`."""
     async with transaction() as connection:
-        row = await connection.fetchrow(_READ, member_id, bucket_of(member_id))
+        row = await connection.fetchrow(_READ, bucket_of(member_id), member_id)
     if row is None:
         raise UnknownErasure
     return msgspec.convert(dict(row), Erasure)
 
 
-async def list_all() -> list[Erasure]:
-    """Return every erasure that was asked for, the oldest first."""
+async def list_latest(limit: int = 1000) -> list[Erasure]:
+    """Return at most `limit` erasures, those that were asked for last, the oldest of them first."""
     async with transaction() as connection:
-        rows = await connection.fetch(_READ, None, None)
+        rows = await connection.fetch(_LIST, limit)
     return [msgspec.convert(dict(row), Erasure) for row in rows]
 
 

@@ -53,6 +53,12 @@ class InvalidStanding(Invalid):
     code, title = "invalid_standing", "Invalid standing"
 
 
+class StandingNotHeld(Conflict):
+    """The member is not this now and will not be later; look at what it is, and end that."""
+
+    code, title = "standing_not_held", "Standing not held"
+
+
 class InvalidConsent(Invalid):
     """A consent was given in the past, and sharing names the one partner it is with."""
 

@@ -21,7 +21,7 @@ from coalition.kernel.ids import MemberId, bucket_of
 from coalition.ledger import holders
 from coalition.ledger.holders import OPEN_END
 from coalition.members.locking import lock_open
-from coalition.members.refusals import InvalidStanding
+from coalition.members.refusals import InvalidStanding, StandingNotHeld
 
 LONGEST_VALUE = 60
 LONGEST_SOURCE = 100
@@ -109,6 +109,19 @@ FROM standing WHERE bucket = $1 AND member_id = $2 ORDER BY no
 """
 
 
+# Whoever has no such fact never was, or is no more, what is to end.
+_NOT_HELD = """
+SELECT FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[])
+    AS given (bucket, member_id, kind, value, ends_at)
+WHERE NOT EXISTS (
+    SELECT FROM standing
+    WHERE bucket = given.bucket AND member_id = given.member_id AND kind = given.kind
+        AND value = given.value AND held
+        AND (valid_until IS NULL OR valid_until > given.ends_at))
+LIMIT 1
+"""
+
+
 async def read(
     connection: Connection, members: Collection[MemberId], at: datetime
 ) -> dict[MemberId, Standings]:
@@ -173,7 +186,7 @@ async def end(
     """Let the member no longer be `value` from `ends_at` on; what held before is still on record.
 
     Points whose expiry a tier has suspended end then, unless another such tier holds. Raises as
-    `grant` does.
+    `grant` does, and `StandingNotHeld` for what the member is not from then on.
     """
     fact = Fact(
         member_id=member,
@@ -225,10 +238,11 @@ async def take_over(
 
 
 async def add(connection: Connection, facts: Sequence[Fact]) -> None:
-    """Write down any number of facts in one set of statements, in order; raises as `grant` does."""
+    """Write down any number of facts in one set of statements, in order; raises as `end` does."""
     for fact in facts:
         _check(fact)
     await lock_open(connection, (fact.member_id for fact in facts))
+    await _check_held(connection, [fact for fact in facts if not fact.held])
     await append(connection, facts)
     await _suspend_expiry(connection, facts)
 
@@ -254,6 +268,20 @@ async def append(connection: Connection, facts: Sequence[Fact]) -> None:
         [fact.made_at for fact in facts],
         [fact.given_as for fact in facts],
     )
+
+
+async def _check_held(connection: Connection, ends: Sequence[Fact]) -> None:
+    if not ends:
+        return
+    columns = zip(
+        *(
+            (bucket_of(one.member_id), one.member_id, one.kind, one.value, one.valid_from)
+            for one in ends
+        ),
+        strict=True,
+    )
+    if await connection.fetchrow(_NOT_HELD, *columns) is not None:
+        raise StandingNotHeld
 
 
 async def _suspend_expiry(connection: Connection, facts: Sequence[Fact]) -> None:

@@ -10,6 +10,7 @@ from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.ledger import endings
 from coalition.ledger.clocks import months_later
+from coalition.members import suspending
 from server import upkeep
 from server.commands.known import read_catalogue
 from server.commands.options import (
@@ -101,16 +102,20 @@ def forecast(context: click.Context, *, months: int, as_json: bool) -> None:
 @click.pass_context
 @example("coalition expiry suspend gold platinum", "coalition expiry suspend")
 def suspend(context: click.Context, *, tiers: tuple[str, ...]) -> None:
-    """Let nothing expire of members who are given one of TIERS from now on; none: of nobody more.
+    """Let nothing expire of members who have, or are given, one of TIERS; none: of nobody more.
 
-    It lasts as long as the tier was given for. Who has a tier already is not changed.
+    It lasts as long as the tier was given for, also where the tier is no longer named later. What
+    has expired already stays so.
     """
 
-    async def work(_: Settings) -> tuple[str, ...]:
-        changed = await service.suspend_expiry_of_tiers(
-            tiers=tiers, actor=ACTOR, at=SystemClock().now()
-        )
-        return changed.expiry_suspended_tiers
+    async def work(_: Settings) -> tuple[tuple[str, ...], int]:
+        at = SystemClock().now()
+        changed = await service.suspend_expiry_of_tiers(tiers=tiers, actor=ACTOR, at=at)
+        named = changed.expiry_suspended_tiers
+        return named, await suspending.suspend_for(named, at)
 
-    kept = do(place_of(context), work)
-    say(f"Expiry is suspended for {', '.join(kept)}." if kept else "No tier suspends expiry.")
+    kept, members = do(place_of(context), work)
+    if kept:
+        say(f"Expiry is suspended for {', '.join(kept)}: of {members} members so far.")
+    else:
+        say("No tier suspends expiry.")

@@ -107,15 +107,16 @@ def erase(
 
 
 @click.command()
+@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True)
 @place_options
 @as_json_option
 @click.pass_context
 @example("coalition member erasures --json")
-def erasures(context: click.Context, *, as_json: bool) -> None:
-    """List the erasures that were asked for; after a restore, ask again for those since."""
+def erasures(context: click.Context, *, limit: int, as_json: bool) -> None:
+    """List the erasures asked for last; after a restore, ask again for those since."""
 
     async def work(_: Settings) -> list[Erasure]:
-        return await privacy.list_all()
+        return await privacy.list_latest(limit)
 
     found = do(place_of(context), work)
     rows = [_row(erasure) for erasure in found]

@@ -18,7 +18,8 @@ from tests.points.bonuses.world import activated, document
 SHARED = {
     "catalogue_version": "one number for all",
     "point_currency": "the currencies of the coalition and of its partners",
-    "exchange_rate": "what points of one currency are worth in another, agreed on for all",
+    "exchange_rate": "what points of one currency are worth in another: see COLUMNS",
+    "money_rate": "what money of one currency is worth in another: see COLUMNS",
     "expiry_clock": "after how many months without activity points end, named by contracts",
     "coalition": "the name and the zone of the coalition",
     "member": "its random id and its state: a card may be presented anywhere",
@@ -32,6 +33,8 @@ COLUMNS = {
     "member": {"bucket", "id", "state", "state_since", "merged_into"},
     "lot": {"bucket", "id", "issuer_no", "expires_on"},
     "lot_history": {"bucket", "id", "issuer_no", "expires_on"},
+    "exchange_rate": {"no", "from_no", "to_no", "from_points", "to_points", "valid_from"},
+    "money_rate": {"no", "from_currency", "to_currency", "rate", "valid_from"},
     "client_secret": {"id", "client_no", "partner_no", "created_at", "expires_at", "revoked_at"},
 }
 """Of these a tenant may read the columns named and no others."""

@@ -7,9 +7,14 @@ import pytest
 from coalition.federation import service as federation
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, random_id
-from coalition.members import closing, service, standings
+from coalition.members import closing, service, standings, suspending
 from coalition.members.personal import Enrolment
-from coalition.members.refusals import InvalidStanding, MemberIsClosed, UnknownMember
+from coalition.members.refusals import (
+    InvalidStanding,
+    MemberIsClosed,
+    StandingNotHeld,
+    UnknownMember,
+)
 from coalition.members.sealing import MemberKeys
 from coalition.members.standings import Kind, Standings
 
@@ -160,6 +165,52 @@ async def test_tiers_of_the_coalition_s_choice_suspend_expiry_until_the_last_of_
     assert await suspended(member) == date(2027, 6, 30)
     await ended(member, "tier", "gold", at + HOUR)
     assert await suspended(member) == (at + 30 * 24 * HOUR).date()
+
+
+async def test_a_tier_that_is_named_later_suspends_expiry_of_those_who_have_it_already(
+    keys: MemberKeys, at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suspending, "MEMBERS_AT_ONCE", 2)
+    await federation.create_coalition(
+        name="Points", timezone="Europe/Stockholm", actor="staff:anna", at=at
+    )
+    forever, once, later, gone, silver = [
+        await a_member(f"EARLY{number}", keys, at) for number in range(5)
+    ]
+    await granted(forever, "tier", "gold", at)
+    await granted(once, "tier", "gold", at - 2 * YEAR, at)
+    await granted(later, "tier", "platinum", at + YEAR, datetime(2028, 6, 30, 22, tzinfo=UTC))
+    await granted(gone, "tier", "gold", at)
+    await ended(gone, "tier", "gold", at + HOUR)
+    await granted(silver, "tier", "silver", at)
+    await granted(silver, "segment", "gold", at)
+    assert await suspending.suspend_for(("gold", "platinum"), at) == 3
+    assert [await suspended(one) for one in (forever, once, later, gone, silver)] == [
+        date(9999, 12, 31),
+        None,
+        date(2028, 6, 30),
+        at.date(),
+        None,
+    ]
+    assert await suspending.suspend_for((), at) == 0
+
+
+async def test_what_a_member_is_not_from_then_on_cannot_end(keys: MemberKeys, at: datetime) -> None:
+    member = await a_member("NEVER", keys, at)
+    await granted(member, "tier", "gold", at, at + HOUR)
+    await granted(member, "segment", "silver", at)
+    for kind, value, ends_at in (
+        ("tier", "silver", at),
+        ("tier", "platinum", at),
+        ("plan", "gold", at),
+        ("tier", "gold", at + HOUR),
+    ):
+        with pytest.raises(StandingNotHeld):
+            await ended(member, kind, value, ends_at)  # type: ignore[arg-type]  # plain texts
+    async with transaction() as connection:
+        assert len(await standings.history(connection, member)) == 2
+    await ended(member, "tier", "gold", at + HOUR / 2)
+    assert await seen(member, at + HOUR / 2) == Standings(None, None, frozenset({"silver"}))
 
 
 @pytest.mark.parametrize("value", ["", " gold", "x" * 61, "go\nld"])

@@ -114,7 +114,7 @@ async def test_an_erasure_is_on_record_and_asked_for_once(grocer: Shop, at: date
     )
     for _ in range(2):
         await privacy.erase(member, KEEPERS, at=at)
-    (done,) = await privacy.list_all()
+    (done,) = await privacy.list_latest()
     assert done.finished_at == at
     assert set(done.steps) == {"account", "leftovers"} | {one.name for one in KEEPERS}
     async with transaction() as connection:
@@ -137,7 +137,7 @@ async def test_nobody_is_forgotten_while_points_are_held_for_a_purchase(
     assert held.status_code == 201, held.text
     with pytest.raises(HolderHasHolds):
         await privacy.ask(MemberId(UUID(member)), reason="a letter", actor=ANNA, at=at)
-    assert await privacy.list_all() == []
+    assert await privacy.list_latest() == []
 
 
 async def test_what_cannot_be_done_yet_is_done_later_and_the_rest_is_done_before(

@@ -79,7 +79,7 @@ def test_expiry_is_run_and_forecast(data: Path) -> None:
 def test_tiers_suspend_expiry_until_others_are_named(data: Path) -> None:
     at = ("--data", data)
     named = within("expiry", "suspend", "gold", "platinum", *at)
-    assert named.err == "Expiry is suspended for gold, platinum.\n"
+    assert named.err == "Expiry is suspended for gold, platinum: of 0 members so far.\n"
     assert within("expiry", "suspend", *at).err == "No tier suspends expiry.\n"
 
 

@@ -60,7 +60,13 @@ CREATE TABLE money_rate (
     CONSTRAINT there_is_one_money_rate_at_a_time UNIQUE (from_currency, to_currency, valid_from)
 );
 REVOKE UPDATE, DELETE, TRUNCATE ON money_rate FROM CURRENT_USER;
-GRANT SELECT ON money_rate TO coalition_tenant, coalition_poster;
+GRANT SELECT ON money_rate TO coalition_poster;
+
+-- Rates are everybody's; who of the staff agreed on them is not.
+GRANT SELECT (no, from_currency, to_currency, rate, valid_from) ON money_rate TO coalition_tenant;
+REVOKE SELECT ON exchange_rate FROM coalition_tenant;
+GRANT SELECT (no, from_no, to_no, from_points, to_points, valid_from) ON exchange_rate
+    TO coalition_tenant;
 """
 
 # Written by settlement, read with the contracts at the till: whether a partner may issue now. The
