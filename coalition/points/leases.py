@@ -46,8 +46,8 @@ SELECT (SELECT coalesce(sum(amount), 0) FROM (
         ) AS posted) AS owed,
        (SELECT coalesce(sum(amount_minor), 0)::int8 FROM prepaid_spend AS spend
         WHERE partner_no = $1 AND EXISTS (
-            SELECT FROM generate_series(0, 15) AS shard
-            JOIN settlement_queue AS queue ON queue.shard = shard AND queue.batch = spend.batch
+            SELECT FROM generate_series(0, 15) AS number
+            JOIN settlement_queue AS queue ON queue.shard = number AND queue.batch = spend.batch
         )) AS undrained,
        (SELECT coalesce(sum(amount_minor - used_minor), 0)::int8 FROM prepaid_lease
         WHERE partner_no = $1) AS leased

@@ -1,6 +1,6 @@
 """What settlement refuses, with the database constraint that guards the same rule."""
 
-from coalition.kernel.errors import Conflict, NotFound
+from coalition.kernel.errors import Conflict, Invalid, NotFound
 
 
 class UnknownPeriod(NotFound):
@@ -31,3 +31,70 @@ class PeriodClosed(Conflict):
     """The period is closed and stays as it is; differences are adjustments in an open one."""
 
     code, title = "period_closed", "Period closed"
+
+
+class InvalidPrepayment(Invalid):
+    """A prepayment is of 1 minor unit to 10 to the 12th, with a reference of 1 to 64 signs."""
+
+    code, title = "invalid_prepayment", "Invalid prepayment"
+
+
+class PrepaymentDiffers(Conflict):
+    """Under this reference another amount was paid in; give each payment the bank's reference."""
+
+    code, title = "prepayment_differs", "Prepayment differs"
+
+
+class UnknownCycle(NotFound):
+    """There is no such clearing cycle; list the cycles to find it."""
+
+    code, title = "cycle_not_found", "Clearing cycle not found"
+
+
+class NothingToClear(Conflict):
+    """No closed statement of these periods and partners waits to be cleared in this currency."""
+
+    code, title = "nothing_to_clear", "Nothing to clear"
+
+
+class StatementNotClosed(Conflict):
+    """Only closed statements are cleared; two persons close the period first."""
+
+    code, title = "statement_not_closed", "Statement not closed"
+
+
+class StatementCleared(Conflict):
+    """A statement is cleared once per currency, and this one was in another cycle."""
+
+    code, title = "statement_cleared", "Statement cleared already"
+    constraint = "a_statement_is_cleared_once_per_currency"
+
+
+class OwesNothing(Conflict):
+    """Who defaults owes something in the cycle; this partner has nothing to pay, or defaulted."""
+
+    code, title = "owes_nothing", "Owes nothing"
+
+
+class DefaultDiffers(Conflict):
+    """The cycle has changed since this default was prepared; look at it and prepare it again."""
+
+    code, title = "default_differs", "Default differs"
+
+
+class UnknownStatement(NotFound):
+    """There is no such statement, or it is another's; list the statements to find it."""
+
+    code, title = "statement_not_found", "Statement not found"
+
+
+class UnknownLine(NotFound):
+    """The statement has no line of this number; they count from 1, as the statement shows them."""
+
+    code, title = "statement_line_not_found", "Statement line not found"
+
+
+class CursorOfAnotherLine(Invalid):
+    """The cursor belongs to another line, or the line has moved: begin again without a cursor."""
+
+    code, title = "cursor_of_another_line", "Cursor of another line"

@@ -1,0 +1,165 @@
+"""Credit limits: what is owed as of the last drain, who is told, and who issues no more."""
+
+import asyncio
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+
+from coalition.federation import catalogue
+from coalition.federation.terms import CreditMode
+from coalition.kernel.database import transaction
+from coalition.kernel.errors import Refused
+from coalition.ledger import audit
+from partners.settlement import credit
+from partners.settlement.refusals import InvalidPrepayment, PrepaymentDiffers
+from tests.partners.settlement.credit_world import code, credit_world, told
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+async def version() -> int:
+    async with transaction() as connection:
+        return await catalogue.version(connection)
+
+
+async def test_who_owes_as_much_as_the_limit_issues_no_more_and_still_takes_points(
+    at: datetime,
+) -> None:
+    world = await credit_world(at, CreditMode.BLOCK, limit_minor=1_000)
+    assert code(await world.issue(90_000)) == "done"
+    # The exposure is that of the last drain: until then the limit may be overshot.
+    assert code(await world.issue(10_000)) == "done"
+    assert await world.judged() == 2
+    refused = await world.issue(1)
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.status) == ("credit_limit_reached", 409)
+    assert refused.facts == {"limit_minor": 1_000, "exposure_minor": 125_000, "currency": "SEK"}
+    assert code(await world.redeem(100)) == "done"
+    assert code(await world.issue(1, partner_no=world.points.fuel)) == "done"
+    assert (await audit.run()).breaches == []
+
+
+async def test_redemptions_pay_debts_and_release(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.BLOCK, limit_minor=1_000)
+    await world.issue(1_000)
+    await world.judged()
+    assert code(await world.issue(1)) == "credit_limit_reached"
+    # Points pay 10 öre each at the grocer: 500 of them are worth 50 kronor to it.
+    await world.redeem(500)
+    before = await version()
+    assert await world.judged() == 1
+    assert await version() == before + 1
+    assert (await world.standing()).exposure_minor == 1_250 - 5_000
+    assert code(await world.issue(1)) == "done"
+    assert await told() == ["credit.limit_reached", "credit.released"]
+
+
+async def test_a_limit_that_only_warns_is_told_of_once_and_stops_nobody(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.WARN, limit_minor=1_000, low_water_minor=500)
+    before = await version()
+    await world.issue(300)
+    await world.judged()
+    assert await told() == []
+    await world.issue(101)
+    await world.judged()
+    assert await told() == ["credit.low_water"]
+    await world.issue(1_000)
+    for _ in range(3):
+        await world.judged()
+        await world.issue(10)
+    assert await told() == ["credit.low_water", "credit.limit_reached"]
+    assert await version() == before
+    standing = await world.standing()
+    assert (standing.is_low, standing.is_reached, standing.blocked) == (True, True, False)
+    assert standing.left_minor == 1_000 - standing.exposure_minor
+
+
+async def test_low_water_is_told_of_at_each_crossing(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.WARN, limit_minor=10_000, low_water_minor=9_000)
+    for _ in range(2):
+        await world.issue(1_000)
+        await world.judged()
+        await world.redeem(100)
+        await world.judged()
+    assert await told() == ["credit.low_water"] * 2
+
+
+async def test_the_catalogue_moves_only_when_somebody_is_blocked_or_released(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.BLOCK, limit_minor=1_000)
+    await world.judged()
+    before = await version()
+    await world.issue(100)
+    assert await world.judged() == 1
+    assert await world.judged() == 0
+    assert await version() == before
+    await world.issue(1_000)
+    assert await world.judged() == 1
+    assert await version() == before + 1
+
+
+async def test_partners_without_credit_terms_are_left_alone(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.NONE)
+    await world.issue(1_000_000)
+    assert await world.judged() == 0
+    async with transaction() as connection:
+        assert await credit.standings(connection, world.at) == []
+        assert await credit.standing(connection, world.points.grocer, world.at) is None
+
+
+async def test_judging_at_once_counts_everything_once(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.WARN, limit_minor=1_000)
+    judge = credit.Judge()
+    for _ in range(3):
+        await world.issue(1_000)
+        await asyncio.gather(world.judged(), world.judged(), judge.judge(world.at))
+    await world.judged()
+    assert (await world.standing()).exposure_minor == 3 * 1_250
+    async with transaction() as connection:
+        booked = await connection.fetchval(
+            "SELECT sum(amount) FROM money_entry WHERE account = 1 AND partner_no = $1",
+            world.points.grocer,
+        )
+        assert (
+            await connection.fetchval(
+                "SELECT amount FROM money_balance WHERE partner_no = $1", world.points.grocer
+            )
+            == booked
+        )
+    assert await told() == ["credit.limit_reached"]
+
+
+async def test_prepaid_money_is_booked_once_per_reference(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.PREPAID)
+    first, again = await world.prepay(50_000, "bank-1"), await world.prepay(50_000, "bank-1")
+    assert first == again
+    assert (first.amount_minor, first.currency) == (50_000, "SEK")
+    with pytest.raises(PrepaymentDiffers):
+        await world.prepay(50_001, "bank-1")
+    await world.prepay(10_000, "bank-2")
+    standing = await world.standing()
+    assert (standing.prepaid_minor, standing.left_minor) == (60_000, 60_000)
+    assert standing.exposure_minor == -60_000
+    async with transaction() as connection:
+        rows = await connection.fetch(
+            "SELECT account, partner_no, sum(amount) FROM money_entry GROUP BY 1, 2 ORDER BY 1"
+        )
+        assert [tuple(row) for row in rows] == [
+            (1, world.points.grocer, Decimal(-600)),
+            (10, 0, Decimal(600)),
+        ]
+        assert len(await credit.standings(connection, world.at)) == 2
+    assert "credit.prepaid" in await told()
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "reference"),
+    [(0, "r"), (-1, "r"), (10**12 + 1, "r"), (1, " "), (1, "r" * 65)],
+    ids=["nothing", "negative", "too much", "no reference", "long reference"],
+)
+async def test_a_prepayment_is_of_some_money_with_a_reference(
+    at: datetime, amount_minor: int, reference: str
+) -> None:
+    world = await credit_world(at, CreditMode.PREPAID)
+    with pytest.raises(InvalidPrepayment):
+        await world.prepay(amount_minor, reference)
