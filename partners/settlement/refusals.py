@@ -98,3 +98,15 @@ class CursorOfAnotherLine(Invalid):
     """The cursor belongs to another line, or the line has moved: begin again without a cursor."""
 
     code, title = "cursor_of_another_line", "Cursor of another line"
+
+
+class StatementChanged(Conflict):
+    """The statement comes to something else than when this was prepared; prepare it anew."""
+
+    code, title = "statement_changed", "Statement changed"
+
+
+class InvalidAdjustment(Invalid):
+    """An adjustment is a whole number of minor units, not zero, in a currency such as EUR."""
+
+    code, title = "invalid_adjustment", "Invalid adjustment"
