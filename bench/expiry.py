@@ -75,7 +75,7 @@ async def _expire(url: str) -> tuple[int, float]:
     try:
         at = SystemClock().now()
         started = time.perf_counter()
-        booked = await expiry.expire(at, (at + ENDED).date())
+        booked = await expiry.expire(at, (at + ENDED).date(), rest=expiry.beside_tills)
         return booked, time.perf_counter() - started
     finally:
         await engine.close()

@@ -2,9 +2,12 @@
 
 A run goes through the buckets range by range and some hundred lots at a time, each in a transaction
 of its own, so that no till waits long and a run that is killed goes on where it was when it is
-started again.
+started again. Between two sets it may rest, so that tills have the database to themselves again.
 """
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from uuid import UUID
 
@@ -17,7 +20,12 @@ from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.posting import PINNED, POSTER_ROLE
 
 BUCKETS_AT_ONCE = 32
-LOTS_AT_ONCE = 500
+LOTS_AT_ONCE = 200
+SHARE_OF_REST = 0.4
+"""How long a run beside tills rests after a set, as a share of the time that the set took."""
+
+Rest = Callable[[float], Awaitable[None]]
+"""What happens between two sets; it gets the seconds that the one before took."""
 
 _Lot = tuple[int, UUID]
 
@@ -31,11 +39,21 @@ ORDER BY lot.bucket, lot.id LIMIT $5
 """  # noqa: S608 - our own condition
 
 
-async def expire(at: datetime, today: date) -> int:
+async def without_rest(seconds: float) -> None:
+    """Go on at once."""
+    del seconds
+
+
+async def beside_tills(seconds: float) -> None:
+    """Rest in proportion to what the last set took: the busier the database, the longer."""
+    await asyncio.sleep(seconds * SHARE_OF_REST)
+
+
+async def expire(at: datetime, today: date, *, rest: Rest = without_rest) -> int:
     """Book every lot that has ended before `today`; return the points that were booked.
 
     `today` is the day of `at` in the coalition's zone. One posting per lot, at the issuer, against
-    the account `expired`. Running it again books nothing twice.
+    the account `expired`. Running it again books nothing twice. After each set it does `rest`.
     """
     await ensure_partition(at)
     points = 0
@@ -46,8 +64,11 @@ async def expire(at: datetime, today: date) -> int:
             async def book_some(first: int = first, after: _Lot = after) -> tuple[int, _Lot | None]:
                 return await _book_some(after, first + BUCKETS_AT_ONCE - 1, at, today)
 
+            begun = time.perf_counter()
             booked, after = await retrying(book_some)
             points += booked
+            if after is not None:
+                await rest(time.perf_counter() - begun)
     return points
 
 

@@ -121,3 +121,35 @@ async def test_a_lot_is_spendable_through_its_last_day(at: datetime) -> None:
     (spent,) = await post([redeem(anna, 4, evening)], evening)
     assert isinstance(spent, Posted)
     assert await balance(anna, evening + timedelta(seconds=1)) == 0
+
+
+async def test_expiry_rests_after_each_set_that_it_booked_and_books_the_rest_then(
+    at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expiry, "LOTS_AT_ONCE", 2)
+    monkeypatch.setattr(expiry, "BUCKETS_AT_ONCE", 1024)
+    holders = [await open_holder(at) for _ in range(5)]
+    await post([issue(holder, 10, at, expires_on=at.date()) for holder in holders], at)
+    rests: list[tuple[float, int]] = []
+
+    async def rest(seconds: float) -> None:
+        # Whoever asks meanwhile waits for nobody: each set is committed.
+        async with transaction() as connection:
+            await connection.execute("SET LOCAL lock_timeout = '1ms'")
+            await connection.execute("SELECT FROM holder FOR UPDATE")
+        rests.append((seconds, await counted("posting WHERE kind = 4")))
+
+    tomorrow = at + DAY
+    assert await expiry.expire(tomorrow, tomorrow.date(), rest=rest) == 50
+    assert [booked for _, booked in rests] == [2, 4, 5]
+    assert all(seconds > 0 for seconds, _ in rests)
+    assert (await audit.run()).ok
+
+
+async def test_a_night_without_anything_to_expire_does_not_rest(at: datetime) -> None:
+    await post([issue(await open_holder(at), 10, at)], at)
+
+    async def rest(seconds: float) -> None:
+        raise AssertionError(seconds)
+
+    assert await expiry.expire(at, at.date(), rest=rest) == 0
