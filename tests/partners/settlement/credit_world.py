@@ -68,7 +68,8 @@ class CreditWorld:
 
 async def credit_world(
     at: datetime,
-    mode: CreditMode,
+    credit_mode: CreditMode,
+    /,
     *,
     limit_minor: int | None = None,
     low_water_minor: int | None = None,
@@ -76,7 +77,7 @@ async def credit_world(
 ) -> CreditWorld:
     """Make the coalition with contracts of this credit."""
     agreed = {
-        "credit_mode": mode,
+        "credit_mode": credit_mode,
         "credit_limit_minor": limit_minor,
         "low_water_minor": low_water_minor,
     }
