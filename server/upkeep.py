@@ -17,6 +17,7 @@ from coalition.ledger.resolutions import expire_holds
 from coalition.oversight import audit_log
 from coalition.points import expiring
 from coalition.points.guards import watching as guards
+from partners.settlement import sealing
 from server import proof
 
 CLAIMS_KEPT = timedelta(hours=48)
@@ -75,6 +76,11 @@ async def expire_points(at: datetime) -> int:
     return 0 if today is None else await expiry.expire(at, today, rest=expiry.beside_tills)
 
 
+async def seal(at: datetime) -> int:
+    """Seal every period whose cut-off has come; return how many. Closing them takes two persons."""
+    return len(await sealing.seal_due(at))
+
+
 async def tidy(at: datetime) -> None:
     """Move what is spent into history, add up the partners' totals, forget old answers."""
     moved = await upkeep.sweep()
@@ -122,6 +128,7 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
         "ledger.holds": ("* * * * *", let_holds_go),
         "ledger.expiry": ("7 * * * *", expire_points),
         "ledger.merges": ("*/10 * * * *", move_on),
+        "settlement.seal": ("* * * * *", seal),
         "points.notices": ("47 5 * * *", tell_of_expiry),
         "ledger.totals": ("*/10 * * * *", totals),
         "ledger.tidying": ("37 2 * * *", tidy),

@@ -1,4 +1,4 @@
-"""What the worker does for settlement: drains what was posted, shard by shard, all day long."""
+"""What the worker does for settlement all day long: drains what was posted, and judges credit."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -9,6 +9,7 @@ from coalition.kernel.clock import Clock
 from coalition.kernel.database import transaction
 from coalition.kernel.jobs.worker import is_set_within
 from partners.settlement import draining, figures, periods
+from partners.settlement.credit import Judge
 
 POLL_S = 2.0
 """How long the worker waits when nothing is queued."""
@@ -17,6 +18,9 @@ POSTINGS_AT_ONCE = 20_000
 """About how many postings one drain takes; who wants the same shard waits no longer than that."""
 
 LONGEST_PAUSE_S = 300.0
+
+JUDGED_AT_LEAST_EVERY = timedelta(seconds=30)
+"""Credit is judged after each round that booked something, and this often anyway."""
 
 _logger = structlog.get_logger(__name__)
 
@@ -60,15 +64,19 @@ class Drains:
 
 
 async def run_drains(stop: asyncio.Event, clock: Clock, *, poll_s: float = POLL_S) -> None:
-    """Drain until `stop` is set, looking every `poll_s` while little is queued.
+    """Drain and judge until `stop` is set, looking every `poll_s` while little is queued.
 
     Failures are logged, with pauses that double, and end nothing.
     """
-    drains = Drains(clock)
+    drains, judge = Drains(clock), Judge()
+    judge_again_at = clock.now()
     failures = 0
     while not stop.is_set():
         try:
             booked = await drains.go_round(stop)
+            if booked or clock.now() >= judge_again_at:
+                await judge.judge(clock.now())
+                judge_again_at = clock.now() + JUDGED_AT_LEAST_EVERY
         except Exception as error:
             failures += 1
             pause_s = pause_after(failures)

@@ -1,14 +1,17 @@
 """The worker's drains: they book what tills posted, outlive failures, and get in nobody's way."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from coalition.federation.terms import CreditMode
+from coalition.kernel.clock import FixedClock
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.ids import uuid7
 from partners.settlement import figures, jobs
 from partners.settlement.jobs import Drains, pause_after, run_drains
+from tests.partners.settlement.credit_world import credit_world
 from tests.support.http import Coalition, Shop
 
 NEVER = asyncio.Event()
@@ -49,6 +52,26 @@ async def test_what_tills_post_is_booked_while_the_worker_runs(
         stop.set()
         await working
     assert await books() == (sales, 0)
+
+
+async def test_credit_is_judged_after_what_was_booked(database: Engine, at: datetime) -> None:
+    world = await credit_world(at, CreditMode.BLOCK, limit_minor=100)
+    await world.issue(100)
+    stop = asyncio.Event()
+    working = asyncio.create_task(run_drains(stop, FixedClock(at), poll_s=0.01))
+    async with asyncio.timeout(30):
+        while not await blocked():
+            await asyncio.wait({working}, timeout=0.05)
+            assert not working.done(), working.result()
+        stop.set()
+        await working
+    assert (await world.standing()).exposure_minor == 125
+
+
+async def blocked() -> int:
+    """Return how many partners may issue no more."""
+    async with transaction() as connection:
+        return int(await connection.fetchval("SELECT count(*) FROM partner_limit WHERE blocked"))
 
 
 async def test_two_workers_at_once_book_everything_once(coalition: Coalition, grocer: Shop) -> None:
