@@ -5,6 +5,7 @@ from fractions import Fraction
 import asyncpg
 
 from coalition.kernel.database import Connection
+from partners.settlement.statements import Statement
 from tests.properties.settlement.lines import Rounded
 from tests.properties.settlement.replay import KINDS, Account, Key, Line
 
@@ -27,10 +28,13 @@ FROM money_entry JOIN money_posting ON money_posting.id = posting
 WHERE kind = ANY ($1) GROUP BY 1, 2, 3 HAVING sum(amount) <> 0
 """
 
+_CLOSED = "SELECT period_no FROM statement WHERE partner_no = $1 AND closed_at IS NOT NULL"
+
 _FROZEN = """
 SELECT statement.partner_no, period_no, kind, contract_no, currency, vat_code, vat_rate, origin_no,
        points, exact, amount_minor, vat_minor
 FROM statement_line JOIN statement ON statement.id = statement_line.statement
+WHERE statement.partner_no = $1
 """
 
 
@@ -49,18 +53,33 @@ async def accounts(connection: Connection, kinds: list[int]) -> dict[Account, Fr
     return {Account(row[0], row[1], row[2]): Fraction(row[3]) for row in rows}
 
 
-async def frozen(connection: Connection) -> dict[tuple[int, int], dict[Key, Rounded]]:
-    """Return the lines of all closed statements, by partner and period."""
-    found: dict[tuple[int, int], dict[Key, Rounded]] = {}
-    for row in await connection.fetch(
-        "SELECT partner_no, period_no FROM statement WHERE closed_at IS NOT NULL"
-    ):
-        found[row[0], row[1]] = {}
-    for row in await connection.fetch(_FROZEN):
-        key = _key(row)
-        line = Rounded(row["points"], Fraction(row["exact"]), row["amount_minor"], row["vat_minor"])
-        found[key.partner, key.period][key] = line
+async def frozen(connection: Connection, partner: int) -> dict[int, dict[Key, Rounded]]:
+    """Return the lines of a partner's closed statements, by period."""
+    closed = await connection.fetch(_CLOSED, partner)
+    found: dict[int, dict[Key, Rounded]] = {row[0]: {} for row in closed}
+    for row in await connection.fetch(_FROZEN, partner):
+        exact = Fraction(row["exact"])
+        line = Rounded(row["points"], exact, row["amount_minor"], row["vat_minor"])
+        found[row["period_no"]][_key(row)] = line
     return found
+
+
+def rounded(partner: int, statement: Statement) -> dict[Key, Rounded]:
+    """Return the lines of a statement that is not frozen."""
+    no = statement.head.period.no
+    return {
+        Key(
+            partner,
+            no,
+            _NAMES[line.kind],
+            line.contract_no,
+            line.currency,
+            line.vat_code,
+            Fraction(line.vat_rate),
+            line.origin_no,
+        ): Rounded(line.points, Fraction(line.exact), line.amount_minor, line.vat_minor)
+        for line in statement.lines
+    }
 
 
 def _key(row: asyncpg.Record) -> Key:

@@ -57,7 +57,7 @@ def terms(draw: st.DrawFn) -> ContractTerms:
     """Draw the terms of a contract."""
     mode = draw(st.sampled_from(Mode))
     shares = ["0.3", "0.333333", "0.5", "0.999999"]
-    rule = draw(st.sampled_from([None, ExpiryRule.END_OF_MONTH, ExpiryRule.MONTHS]))
+    rule = draw(st.sampled_from([None, ExpiryRule.END_OF_MONTH, *[ExpiryRule.MONTHS] * 3]))
     return ContractTerms(
         currency=draw(st.sampled_from(["EUR", "EUR", "SEK", "JPY"])),
         issue_price=draw(_decimals(*_PRICES)),
@@ -95,12 +95,12 @@ class Act(NamedTuple):
 _COMMON = (
     *("issue",) * 6,
     *("split",) * 3,
-    *("redeem",) * 5,
+    *("redeem",) * 7,
     *("reverse",) * 4,
     *("part",) * 2,
     *("batch",) * 2,
-    *("hours", "days", "weeks"),
-    *("adjust", "take", "convert", "recover", "expire", "merge"),
+    *("hours", "days", "days", "weeks", "weeks", "weeks"),
+    *("adjust", "take", "convert", "recover", "expire", "expire", "merge"),
     *("drain",) * 3,
     *("drain_some",) * 2,
     *("seal", "seal_due", "seal_due", "close"),
@@ -122,7 +122,7 @@ acts = st.builds(
         ]
     ),
 )
-histories = st.lists(acts, min_size=25, max_size=60)
+histories = st.lists(acts, min_size=40, max_size=80)
 coalitions = st.lists(
     st.tuples(terms(), st.sampled_from(ZONES)), min_size=PARTNERS, max_size=PARTNERS
 )

@@ -4,7 +4,6 @@ The statement of a period has a line for each group of charges; a fee of a contr
 volume steps is known at the end only, and a fixed and a minimum fee belong to the period as such.
 """
 
-from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -29,28 +28,17 @@ def minor(amount: Fraction, currency: str) -> int:
     return int(places(amount * 10 ** DIGITS[currency], 0))
 
 
-def statements(
-    facts: Facts, lines: dict[Key, Line], wanted: Iterable[tuple[int, int]]
-) -> dict[tuple[int, int], dict[Key, Rounded]]:
-    """Return the lines of each of the `wanted` periods, which are pairs of partner and number."""
-    composed: dict[tuple[int, int], dict[Key, Rounded]] = {}
-    for partner, period in sorted(wanted):
-        mine = {key: line for key, line in lines.items() if key[:2] == (partner, period)}
-        composed[partner, period] = _compose(facts, partner, period, mine, lines)
-    return composed
-
-
-def _compose(
-    facts: Facts, partner: int, period: int, mine: dict[Key, Line], lines: dict[Key, Line]
-) -> dict[Key, Rounded]:
-    found = {}
-    for key, line in mine.items():
-        stepped = _stepped(facts, key, line, lines)
-        found[key] = _rounded(key, line.points, stepped)
+def composed(facts: Facts, lines: dict[Key, Line], partner: int, period: int) -> dict[Key, Rounded]:
+    """Return what the statement of a partner's period says, of all lines before rounding."""
+    found = {
+        key: _rounded(key, line.points, _stepped(facts, key, line, lines))
+        for key, line in lines.items()
+        if (key.partner, key.period) == (partner, period)
+    }
     if partner != OPERATOR:
         for key, amount in _of_the_period(facts, partner, period, found):
             found[key] = _rounded(key, 0, amount)
-    return {key: row for key, row in found.items() if row.points or row.exact}
+    return found
 
 
 def _stepped(facts: Facts, key: Key, line: Line, lines: dict[Key, Line]) -> Fraction:

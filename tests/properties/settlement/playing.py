@@ -5,7 +5,9 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from coalition.federation.terms import ContractTerms
-from partners.settlement import draining, periods
+from partners.settlement import draining, periods, sealing
+from partners.settlement.calendars import Period
+from partners.settlement.refusals import PeriodNotOver
 from tests.properties.settlement.facts import OPERATOR
 from tests.properties.settlement.histories import MEMBERS, PARTNERS, Act
 from tests.properties.settlement.world import World
@@ -134,6 +136,29 @@ async def _drain_some(history: History, act: Act) -> None:
     world.tick()
 
 
+async def _seal_due(history: History, act: Act) -> None:
+    """Seal what is due of all, or of one."""
+    world = history.world
+    whose = None if act.b % 2 else [_partner(world, act.a), OPERATOR]
+    _note(world, await sealing.seal_due(world.at, whose))
+
+
+async def _seal(history: History, act: Act) -> None:
+    """Seal the next period of one partner, if it is over."""
+    world = history.world
+    partner = _partner(world, act.a)
+    sealed = sum(one == partner for one, _ in world.seals)
+    try:
+        _note(world, [await sealing.seal(partner, sealed + 1, world.at)])
+    except PeriodNotOver:
+        world.tick()
+
+
+def _note(world: World, sealed: Sequence[Period]) -> None:
+    world.seals += [(period.partner_no, world.at) for period in sealed]
+    world.tick()
+
+
 def _time(unit: str, most: int) -> Callable[[History, Act], Awaitable[None]]:
     async def pass_by(history: History, act: Act) -> None:
         history.world.tick(timedelta(**{unit: 1 + act.a % most}))
@@ -158,7 +183,9 @@ _ACTS: dict[str, Callable[[History, Act], Awaitable[None]]] = {
     "version": _version,
     "drain": _drain,
     "drain_some": _drain_some,
+    "seal_due": _seal_due,
+    "seal": _seal,
     "hours": _time("hours", 30),
     "days": _time("days", 9),
-    "weeks": _time("weeks", 3),
+    "weeks": _time("weeks", 5),
 }
