@@ -10,7 +10,9 @@ from coalition.federation.terms import COALITION_CURRENCY_NO
 from coalition.kernel.database import transaction
 from coalition.ledger import posting
 from server import proof
+from server.scenario import settled
 from server.scenario.names import OPERATOR
+from server.scenario.settled import CycleOutcome, StatementOutcome
 from server.scenario.world import World
 
 
@@ -60,9 +62,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: list[StepOutcome]
     members: dict[str, MemberOutcome]
-    statements: dict[str, Any] = {}  # Any: of settlement, which is to come
-    netting: list[Any] = []  # Any: of settlement, which is to come
-    revenue: dict[str, Any] = {}  # Any: of settlement, which is to come
+    statements: dict[str, dict[str, StatementOutcome]] = {}
+    """By partner and period."""
+    netting: list[CycleOutcome] = []
+    revenue: dict[str, Any] = {}  # Any: of accounting, which is to come
     memberships: dict[str, Any] = {}  # Any: of billing, which is to come
     audit: Audited
 
@@ -131,7 +134,13 @@ async def gather(world: World, steps: list[StepOutcome]) -> Outcome:
             },
         )
     report = await proof.prove()
-    return Outcome(steps=steps, members=members, audit=Audited(report.ok, report.checks))
+    return Outcome(
+        steps=steps,
+        members=members,
+        statements=await settled.of_statements(world),
+        netting=settled.of_cycles(world),
+        audit=Audited(report.ok, report.checks),
+    )
 
 
 def _foreign(currency_no: int, codes: dict[int, str]) -> str | None:

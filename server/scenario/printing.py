@@ -1,12 +1,16 @@
 """A story as people read it on a terminal: what happened when, and where everybody stands."""
 
+from collections.abc import Iterator
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
 from coalition.kernel.errors import Refused
+from coalition.kernel.money import exponent
 from server.scenario.outcome import MemberOutcome, Outcome, StepOutcome
+from server.scenario.settled import LineOutcome
 from server.scenario.steps import Step
 from server.scenario.story import Story
 from server.scenario.world import Done
@@ -39,7 +43,8 @@ class Reader:
             if outcome.audit.ok
             else f"The books are WRONG: not all of {outcome.audit.checks} checks hold."
         )
-        return Group(self._steps, _members(outcome.members), proved)
+        settled = [*_statements(outcome), *_netting(outcome)]
+        return Group(self._steps, _members(outcome.members), *settled, proved)
 
 
 def _members(members: dict[str, MemberOutcome]) -> Table:
@@ -62,3 +67,52 @@ def _lots(member: MemberOutcome) -> list[str]:
         + (f" until {lot.expires}" if lot.expires else " without end")
         for lot in member.lots
     ]
+
+
+def _statements(outcome: Outcome) -> Iterator[RenderableType]:
+    """Yield a table of all statements, if there are any; its last row is each one's net."""
+    if not outcome.statements:
+        return
+    table = Table(
+        *("partner", "period", "line", "points", "amount", "VAT"),
+        title="Statements: what partners pay; below zero they receive",
+        title_justify="left",
+    )
+    for column in table.columns[3:]:
+        column.justify = "right"
+    for name, held in outcome.statements.items():
+        for period, statement in held.items():
+            for line in statement.lines:
+                amounts = (line.amount_minor, line.vat_minor)
+                money = (_money(one, line.currency or statement.currency) for one in amounts)
+                table.add_row(name, period, _line(line), f"{line.points:,}", *money)
+            nets = statement.nets_minor or {statement.currency: statement.net_minor}
+            for currency, net_minor in nets.items():
+                what = f"net {currency}, {statement.state}"
+                table.add_row(name, period, what, "", _money(net_minor, currency), "")
+            table.add_section()
+    yield table
+
+
+def _netting(outcome: Outcome) -> Iterator[RenderableType]:
+    """Yield a table of what was netted, if anything was."""
+    if not outcome.netting:
+        return
+    table = Table("periods", "currency", "partner", "pays", title="Netting", title_justify="left")
+    table.columns[3].justify = "right"
+    for cycle in outcome.netting:
+        for leg in cycle.legs:
+            paid = _money(leg.amount_minor, cycle.currency)
+            table.add_row(", ".join(cycle.periods), cycle.currency, leg.partner, paid)
+        table.add_section()
+    yield table
+
+
+def _line(line: LineOutcome) -> str:
+    kind = line.kind.replace("_", " ")
+    return f"{kind} of {line.origin_period}" if line.origin_period else kind
+
+
+def _money(amount_minor: int, currency: str) -> str:
+    places = exponent(currency)
+    return f"{Decimal(amount_minor).scaleb(-places):,.{places}f}"

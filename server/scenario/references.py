@@ -54,7 +54,8 @@ def problems(root: Node) -> Iterator[Problem]:
 def _of_step(root: Node, path: Path, fields: Mapping[str, Node], seen: _Seen) -> Iterator[Problem]:
     verb = fields.get("do")
     is_later = verb is not None and verb.value in LATER
-    for field, complaint in _COMPLAINTS.items():
+    complaints = _COMPLAINTS | _COMPLAINTS_OF.get(str(verb.value) if verb else "", {})
+    for field, complaint in complaints.items():
         node = fields.get(field)
         if node is not None and isinstance(node.value, str):
             if is_later and field not in _OF_EVERY_STEP:
@@ -136,7 +137,14 @@ def _earlier(name: str, what: str, verbs: frozenset[str], seen: _Seen) -> str | 
     return None
 
 
-_COMPLAINTS: Final[dict[str, Callable[[str, _Seen], str | None]]] = {
+def _any(text: str, seen: _Seen) -> str | None:
+    del text, seen
+    return None  # it is no name of the story
+
+
+_Complaint = Callable[[str, _Seen], str | None]
+
+_COMPLAINTS: Final[dict[str, _Complaint]] = {
     "at": _time,
     "id": _fresh,
     "partner": _partner,
@@ -149,6 +157,12 @@ _COMPLAINTS: Final[dict[str, Callable[[str, _Seen], str | None]]] = {
     "posting": _posting,
 }
 """By field of a step: what is wrong with the name it has, if anything is."""
+
+_COMPLAINTS_OF: Final[dict[str, dict[str, _Complaint]]] = {
+    "position": {"from": _partner, "to": _partner},
+    "money_rate": {"from": _any, "to": _any},
+}
+"""By verb: the fields that say something else there."""
 
 _OF_EVERY_STEP: Final = frozenset({"at", "id"})
 

@@ -25,6 +25,7 @@ from server.documents import Node, Problem
 from server.documents.nodes import Path
 from server.scenario.founding import earning_of, midnight
 from server.scenario.names import OWN_POINTS
+from server.scenario.settlement_steps import MoneyRate, Position
 from server.scenario.staff_steps import Advance, Contract, Guard, Rules
 from server.scenario.story import Story
 from server.scenario.terms import ContractPart, terms_of
@@ -41,6 +42,7 @@ def problems(story: Story, root: Node) -> list[Problem]:
         found += _guards(story)
         found += _members(story)
         found += _steps(story)
+        found += _settlement(story)
         found += _times(story)
     return [root.problem(path, text) for path, text in found]
 
@@ -223,6 +225,18 @@ def _steps(story: Story) -> _Complaints:
             if isinstance(step, Issue):
                 currency = partner.contract.currency or story.coalition.currency
                 yield from _issue(step, path, currency)
+
+
+def _settlement(story: Story) -> _Complaints:
+    for position, step in enumerate(story.steps):
+        path = ("steps", position)
+        if isinstance(step, Position) and step.from_partner == step.to_partner:
+            yield (*path, "to"), f"{step.to_partner} cannot pay itself; name another partner"
+        if isinstance(step, MoneyRate):
+            try:
+                rules.valid_money_rate(step.from_currency, step.to_currency, step.rate)
+            except Refused as refusal:
+                yield path, refusal.detail
 
 
 def _repeat(step: AtTill) -> int:

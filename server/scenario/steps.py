@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from server.scenario.settlement_steps import Close, MoneyRate, Net, Position
 from server.scenario.staff_steps import (
     Adjust,
     Advance,
@@ -39,10 +40,11 @@ StaffStep = (
     | CloseMember
     | Erase
 )
-Step = TillStep | StaffStep
+SettlementStep = Close | Net | Position | MoneyRate
+Step = TillStep | StaffStep | SettlementStep
 
 LATER: Final = (
-    *("transfer", "pool", "join", "leave", "approve", "close", "net", "estimate", "position"),
+    *("transfer", "pool", "join", "leave", "approve", "estimate"),
     *("subscribe", "upgrade", "downgrade", "cancel", "card"),
 )
 """Verbs of packages that are not there yet."""

@@ -1,11 +1,11 @@
 """What each verb does: it asks the services of tills and staff, and keeps no rule itself."""
 
 from server import upkeep
-from server.scenario import at_tills, by_staff
+from server.scenario import at_tills, by_settlement, by_staff
 from server.scenario.steps import Step
 from server.scenario.world import Done, World
 
-_ACTS = at_tills.ACTS | by_staff.ACTS
+_ACTS = at_tills.ACTS | by_staff.ACTS | by_settlement.ACTS
 
 
 async def act(world: World, step: Step, n: int) -> Done:

@@ -12,6 +12,7 @@ from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
 from coalition.points.bonuses.compiled import OPERATOR as OPERATOR_NO
 from coalition.points.till import Tills
+from partners.settlement.netting import Claim, Leg
 from server.scenario.names import OPERATOR, OWN_POINTS
 from server.scenario.story import Story
 
@@ -25,6 +26,14 @@ class Done(msgspec.Struct, frozen=True):
     hold: UUID | None = None
     partner: str | None = None
     """At whose till it was done, where it was at one."""
+
+
+class Cycle(msgspec.Struct, frozen=True):
+    """What was netted together: the periods as the story names them, and who pays what."""
+
+    periods: tuple[str, ...]
+    currency: str
+    legs: tuple[Leg, ...]
 
 
 class World:
@@ -47,6 +56,11 @@ class World:
         """What the steps with an id did; a refused one is not in it."""
         self.holds_end: list[datetime] = []
         """When holds that were made run out."""
+        self.closed: set[int] = set()
+        """The partners of whom a period was closed."""
+        self.positions: list[Claim] = []
+        """What was said that partners owe each other, and no cycle has netted yet."""
+        self.cycles: list[Cycle] = []
 
     @property
     def at(self) -> datetime:

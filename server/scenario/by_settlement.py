@@ -1,0 +1,146 @@
+"""How periods are closed and netted in a story, by the services of finance, two persons at once."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final
+
+from coalition.federation import money_rates
+from coalition.kernel.database import transaction
+from partners.settlement import closing, draining, netting, periods, sealing, statements
+from partners.settlement.calendars import Period
+from partners.settlement.kinds import OPERATOR
+from partners.settlement.netting import Claim
+from partners.settlement.refusals import (
+    EarlierPeriodOpen,
+    PeriodClosed,
+    PeriodNotOver,
+    UnknownPeriod,
+)
+from server.scenario.founding import ACTOR, SECOND
+from server.scenario.settlement_steps import Close, MoneyRate, Net, Position
+from server.scenario.world import Cycle, Done, World
+
+_CLOSED: Final = """
+SELECT total.currency, total.partner_no, total.net_minor
+FROM statement_total AS total JOIN statement ON statement.id = total.statement
+JOIN settlement_period AS period
+    ON period.partner_no = statement.partner_no AND period.no = statement.period_no
+WHERE period.name = ANY($1::text[]) AND statement.partner_no > 0
+AND EXISTS (SELECT FROM statement_line AS line WHERE line.statement = statement.id)
+"""
+
+
+async def _close(world: World, step: Close, n: int) -> Done:
+    """Look whether all of it can be done first: a step that is refused has changed nothing."""
+    del n
+    await draining.drain_all(world.at)
+    wanted = await _wanted(world, step)
+    due = [period for one in wanted for period in await _with_earlier(one, world.at)]
+    if not due:
+        raise PeriodClosed(period=step.period)
+    of_operator = await _of_operator(step, world.at)
+    await sealing.seal_all([*due, *of_operator], world.at)
+    async with transaction():
+        for period in (*due, *of_operator):
+            await _close_one(period, world.at)
+    closed = {period.partner_no for period in due}
+    world.closed |= closed
+    who = ", ".join(name for name, no in world.partners.items() if no in closed)
+    return Done(f"{step.period} of {who} is closed")
+
+
+async def _close_one(period: Period, at: datetime) -> None:
+    approval = await closing.prepare(
+        period=period.name, partner_no=period.partner_no, prepared_by=ACTOR, at=at
+    )
+    await closing.approve(approval, approved_by=SECOND, at=at)
+
+
+async def _wanted(world: World, step: Close) -> list[Period]:
+    """Return the periods that a step names, of partners of the story."""
+    async with transaction() as connection:
+        if step.partner is not None:
+            return [await periods.named(connection, world.partners[step.partner], step.period)]
+        found = await periods.all_named(connection, step.period)
+    of_partners = [period for period in found if period.partner_no != OPERATOR]
+    if not of_partners:
+        raise UnknownPeriod(period=step.period)
+    return of_partners
+
+
+async def _with_earlier(wanted: Period, at: datetime) -> list[Period]:
+    """Return the period after the earlier ones that are closed with it; none when it is closed.
+
+    Only those in which nothing was charged are: what has something on it is closed by its own name.
+    """
+    if at < wanted.cut_off_at:
+        raise PeriodNotOver(period=wanted.name, cut_off_at=wanted.cut_off_at.isoformat())
+    live = await statements.live(wanted.partner_no, at)
+    unclosed = [one for one in live.statements if one.head.period.no <= wanted.no]
+    for one in unclosed:
+        if one.head.period.no < wanted.no and one.head.charges:
+            raise EarlierPeriodOpen(period=one.head.period.name)
+    periods_in_order = [one.head.period for one in unclosed]
+    return periods_in_order if wanted in periods_in_order else []
+
+
+async def _of_operator(step: Close, at: datetime) -> list[Period]:
+    """Return the operator's own periods that go with a close of all partners' periods."""
+    if step.partner is not None:
+        return []
+    live = await statements.live(OPERATOR, at)
+    names = [one.head.period.name for one in live.statements]
+    through = names.index(step.period) + 1 if step.period in names else 0
+    due = [one.head.period for one in live.statements[:through]]
+    return due if due and due[-1].cut_off_at <= at else []
+
+
+async def _net(world: World, step: Net, n: int) -> Done:
+    del n
+    async with transaction() as connection:
+        rows = await connection.fetch(_CLOSED, list(step.periods))
+    positions: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for currency, partner_no, net_minor in rows:
+        positions[currency][partner_no] += net_minor
+    for partner_no, net_minor in netting.net_bilateral(world.positions).legs:
+        if partner_no != OPERATOR:
+            positions[world.story.coalition.currency][partner_no] += net_minor
+    world.positions.clear()
+    cycles = [
+        Cycle(step.periods, currency, netting.net(held))
+        for currency, held in sorted(positions.items())
+    ]
+    world.cycles += cycles
+    return Done(f"{len(cycles)} cycles")
+
+
+async def _position(world: World, step: Position, n: int) -> Done:
+    del n
+    debtor_no, creditor_no = world.partners[step.from_partner], world.partners[step.to_partner]
+    world.positions.append(Claim(debtor_no, creditor_no, step.amount_minor))
+    owed = f"{step.amount_minor:,} in minor units of {world.story.coalition.currency}"
+    return Done(f"{step.from_partner} owes {step.to_partner} {owed}")
+
+
+async def _money_rate(world: World, step: MoneyRate, n: int) -> Done:
+    del n
+    async with transaction():
+        approval = await money_rates.prepare(
+            from_currency=step.from_currency,
+            to_currency=step.to_currency,
+            rate=step.rate,
+            prepared_by=ACTOR,
+            at=world.at,
+        )
+        await money_rates.approve(approval, approved_by=SECOND, at=world.at)
+    sides = f"1 {step.from_currency} is {step.rate.normalize():f} {step.to_currency}"
+    return Done(f"from now on {sides}")
+
+
+ACTS: Final[dict[type[Any], Callable[[World, Any, int], Awaitable[Done]]]] = {  # Any: by verb
+    Close: _close,
+    Net: _net,
+    Position: _position,
+    MoneyRate: _money_rate,
+}
