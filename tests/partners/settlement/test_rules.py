@@ -56,7 +56,7 @@ def contract(**terms: Any) -> Contract:
     return Contract(**(plain | terms))
 
 
-def group(kind: ChargeKind, points: int, exact: str | Decimal, **fields: Any) -> Group:
+def group(kind: ChargeKind, points: int, exact: str | int | Decimal, **fields: Any) -> Group:
     plain: dict[str, Any] = {
         "contract_no": 10,
         "currency": "EUR",

@@ -30,7 +30,7 @@ OCTOBER = datetime(2026, 10, 5, 10, tzinfo=UTC)
 NOVEMBER = datetime(2026, 11, 5, 10, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 5, 10, tzinfo=UTC)
 
-PLAIN = {
+PLAIN: dict[str, Any] = {
     "currency": "EUR",
     "issue_price": Decimal("0.0100"),
     "redemption_price": Decimal("0.0085"),
