@@ -1,20 +1,22 @@
 """Approvals of finance: what waits for its second person, approved or rejected by that person."""
 
-from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import msgspec
 from litestar.handlers import ASGIRouteHandler
 
-from coalition.kernel.database import Connection
+from coalition.federation import catalogue
+from coalition.federation.catalogue import Catalogue
+from coalition.federation.refusals import NoContract
+from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency import KeyReused
 from coalition.kernel.idempotency.claims import RequestInProgress
+from coalition.kernel.money import Money
 from coalition.kernel.web.fields import Body
 from coalition.kernel.web.hot import REPLAY_HEADER, Answer, Call, Door, HotEndpoint, hot_route
 from coalition.oversight import approvals
-from coalition.oversight.approvals import Approval
 from coalition.oversight.refusals import (
     ApprovalDecided,
     ApprovalExpired,
@@ -22,10 +24,28 @@ from coalition.oversight.refusals import (
     SecondPersonNeeded,
     UnknownApproval,
 )
-from partners.settlement.finance_words import APPROVE, PREPARE, READ, TAGS, ReasonText
+from partners.settlement import adjusting, closing, periods
+from partners.settlement.closing import Closed
+from partners.settlement.finance_words import (
+    APPROVE,
+    PREPARE,
+    READ,
+    TAGS,
+    Prepared,
+    ReasonText,
+    named,
+    prepared_view,
+)
 from partners.settlement.finance_writes import answer_once
+from partners.settlement.refusals import (
+    EarlierPeriodOpen,
+    PeriodClosed,
+    PeriodNotSealed,
+    StatementChanged,
+    UnknownLine,
+)
 
-KINDS: tuple[str, ...] = ()
+KINDS = (closing.KIND, adjusting.KIND)
 """The kinds of approvals that finance decides; others are as good as unknown here."""
 
 
@@ -35,22 +55,10 @@ class WaitingQuery(Body, frozen=True):
     state: Literal["waiting"] = "waiting"
 
 
-class ApprovalView(msgspec.Struct, frozen=True, kw_only=True):
-    """What one person prepared; `proposal` says what will be done."""
-
-    approval_id: UUID
-    kind: str
-    subject: str
-    proposal: dict[str, Any]  # Any: a JSON object of the kind's own
-    prepared_by: str
-    prepared_at: datetime
-    expires_at: datetime
-
-
 class ApprovalList(msgspec.Struct, frozen=True):
     """What waits for its second person, the oldest first."""
 
-    items: list[ApprovalView]
+    items: list[Prepared]
 
 
 class RejectBody(Body, frozen=True):
@@ -59,14 +67,26 @@ class RejectBody(Body, frozen=True):
     reason: ReasonText
 
 
+class ClosedStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement that was closed, with its number and what it comes to."""
+
+    statement_id: UUID
+    number: int
+    partner_id: UUID | None
+    partner: str
+    period: str
+    net: list[Money]
+    digest: str
+
+
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision as it stands."""
+    """A decision as it stands, and the statements that it closed."""
 
     approval_id: UUID
     kind: str
-    subject: str
     state: Literal["applied", "rejected"]
     decided_by: str
+    statements: list[ClosedStatement]
 
 
 def approval_routes(door: Door) -> list[ASGIRouteHandler]:
@@ -81,16 +101,27 @@ def approval_routes(door: Door) -> list[ASGIRouteHandler]:
 
 async def _list(call: Call) -> Answer:
     found = [one for one in await approvals.waiting(at=call.at) if one.kind in KINDS]
-    return Answer(200, ApprovalList([_view(one) for one in found]))
+    async with transaction() as connection:
+        known = await catalogue.load(connection)
+    return Answer(200, ApprovalList([prepared_view(known, one) for one in found]))
 
 
 async def _approve(call: Call) -> Answer:
     approval_id: UUID = call.path["approval_id"]
+    await periods.ensure(call.at)
 
     async def work(connection: Connection) -> Decided:
-        kind, subject = await _known(connection, approval_id)
-        await approvals.approve(approval_id, approved_by=call.caller.actor, at=call.at, kind=kind)
-        return _decided(approval_id, kind, subject, "applied", call)
+        kind = await _kind_of(connection, approval_id)
+        done = await approvals.approve(
+            approval_id, approved_by=call.caller.actor, at=call.at, kind=kind
+        )
+        return Decided(
+            approval_id=approval_id,
+            kind=kind,
+            state="applied",
+            decided_by=call.caller.actor,
+            statements=await _closed(connection, done),
+        )
 
     return await answer_once(call, f"approvals/{approval_id}/approve", 200, work)
 
@@ -100,7 +131,7 @@ async def _reject(call: Call) -> Answer:
     body: RejectBody = call.body
 
     async def work(connection: Connection) -> Decided:
-        kind, subject = await _known(connection, approval_id)
+        kind = await _kind_of(connection, approval_id)
         await approvals.reject(
             approval_id,
             rejected_by=call.caller.actor,
@@ -108,49 +139,55 @@ async def _reject(call: Call) -> Answer:
             at=call.at,
             kind=kind,
         )
-        return _decided(approval_id, kind, subject, "rejected", call)
+        return Decided(
+            approval_id=approval_id,
+            kind=kind,
+            state="rejected",
+            decided_by=call.caller.actor,
+            statements=[],
+        )
 
     return await answer_once(call, f"approvals/{approval_id}/reject", 200, work)
 
 
-async def _known(connection: Connection, approval_id: UUID) -> tuple[str, str]:
-    """Return kind and subject of an approval of finance. Raises `UnknownApproval`."""
-    row = await connection.fetchrow(
-        "SELECT kind, subject FROM approval WHERE id = $1 AND kind = ANY ($2)",
-        approval_id,
-        list(KINDS),
+async def _kind_of(connection: Connection, approval_id: UUID) -> str:
+    """Return the kind of an approval of finance. Raises `UnknownApproval`."""
+    kind: str | None = await connection.fetchval(
+        "SELECT kind FROM approval WHERE id = $1 AND kind = ANY ($2)", approval_id, list(KINDS)
     )
-    if row is None:
+    if kind is None:
         raise UnknownApproval
-    return row["kind"], row["subject"]
+    return kind
 
 
-def _decided(
-    approval_id: UUID, kind: str, subject: str, state: Literal["applied", "rejected"], call: Call
-) -> Decided:
-    return Decided(
-        approval_id=approval_id,
-        kind=kind,
-        subject=subject,
-        state=state,
-        decided_by=call.caller.actor,
-    )
+async def _closed(connection: Connection, done: object) -> list[ClosedStatement]:
+    """Return what an approved close has closed; nothing of other kinds."""
+    closed = [one for one in done if isinstance(one, Closed)] if isinstance(done, tuple) else []
+    if not closed:
+        return []
+    known = await catalogue.load(connection)
+    return [_statement(known, one) for one in closed]
 
 
-def _view(one: Approval) -> ApprovalView:
-    return ApprovalView(
-        approval_id=one.id,
-        kind=one.kind,
-        subject=one.subject,
-        proposal=msgspec.json.decode(one.payload),
-        prepared_by=one.prepared_by,
-        prepared_at=one.prepared_at,
-        expires_at=one.expires_at,
+def _statement(known: Catalogue, one: Closed) -> ClosedStatement:
+    who = named(known, one.partner_no)
+    return ClosedStatement(
+        statement_id=one.statement,
+        number=one.number,
+        partner_id=who.partner_id,
+        partner=who.partner,
+        period=one.period,
+        net=[Money(position.net_minor, position.currency) for position in one.net],
+        digest=one.digest.hex(),
     )
 
 
 _OF_WRITES = (KeyReused, RequestInProgress)
 _OF_DECISIONS: tuple[type[Refused], ...] = (UnknownApproval, ApprovalDecided)
+_OF_APPLIERS: tuple[type[Refused], ...] = (
+    *(StatementChanged, PeriodClosed, PeriodNotSealed, EarlierPeriodOpen),
+    *(UnknownLine, NoContract),
+)
 
 _LIST = HotEndpoint(
     method="GET",
@@ -170,7 +207,7 @@ _APPROVE = HotEndpoint(
     answers={200: Decided},
     scope=APPROVE,
     idempotent=True,
-    refusals=(*_OF_WRITES, *_OF_DECISIONS, ApprovalExpired, SecondPersonNeeded),
+    refusals=(*_OF_WRITES, *_OF_DECISIONS, ApprovalExpired, SecondPersonNeeded, *_OF_APPLIERS),
     tags=TAGS,
     answer_headers=REPLAY_HEADER,
 )

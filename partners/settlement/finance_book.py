@@ -24,6 +24,7 @@ from partners.settlement.finance_words import (
     ExactText,
     PartnerText,
     PeriodName,
+    PlaceText,
     exact_text,
     named,
     number_if_given,
@@ -31,14 +32,6 @@ from partners.settlement.finance_words import (
 from partners.settlement.kinds import StatementState
 from partners.settlement.period_list import Listed, Place, Wanted
 from partners.settlement.proof import FundProof
-
-PlaceText = Annotated[
-    str,
-    Meta(
-        pattern=r"^[0-9]{1,11}\.[0-9]{1,9}(?![\s\S])",
-        description="The `next_cursor` of the page before",
-    ),
-]
 
 
 class PeriodsQuery(Body, frozen=True):

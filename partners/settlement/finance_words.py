@@ -1,7 +1,8 @@
 """What finance says and hears over HTTP: how partners, periods and money are written."""
 
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -13,6 +14,7 @@ from coalition.kernel.identity import OPERATOR
 from coalition.kernel.money import AMOUNT_MINOR_MAX
 from coalition.kernel.web.fields import Body, CurrencyCode, ShortText
 from coalition.ledger.money import PLACES
+from coalition.oversight.approvals import Approval
 
 READ, PREPARE, APPROVE = "settlement:read", "settlement:prepare", "settlement:approve"
 """The scopes of finance."""
@@ -40,6 +42,13 @@ PeriodName = Annotated[
         max_length=10,
         description="`2026-10`, `2026-10-H1`, `2026-W41` or `2026-10-02`",
         examples=["2026-10"],
+    ),
+]
+PlaceText = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{1,11}\.[0-9]{1,9}(?![\s\S])",
+        description="The `next_cursor` of the page before",
     ),
 ]
 ReasonText = Annotated[
@@ -71,6 +80,17 @@ class SignedMoney(Body, frozen=True):
     currency: CurrencyCode
 
 
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """What one person prepared; `proposal` says what will be done when a second approves it."""
+
+    approval_id: UUID
+    kind: str
+    proposal: dict[str, Any]  # Any: a JSON object of the kind's own
+    prepared_by: str
+    prepared_at: datetime
+    expires_at: datetime
+
+
 class Named(msgspec.Struct, frozen=True):
     """A partner, or the operator with null as its id."""
 
@@ -100,6 +120,34 @@ def named(known: Catalogue, partner_no: int) -> Named:
         return Named(None, OPERATORS_NAME)
     partner = known.partner(partner_no)
     return Named(partner.id, partner.name)
+
+
+def prepared_view(known: Catalogue, approval: Approval) -> Prepared:
+    """Return what waits for its second person, with partners by id and name."""
+    return Prepared(
+        approval_id=approval.id,
+        kind=approval.kind,
+        proposal=_told(known, msgspec.json.decode(approval.payload)),
+        prepared_by=approval.prepared_by,
+        prepared_at=approval.prepared_at,
+        expires_at=approval.expires_at,
+    )
+
+
+def _told(known: Catalogue, part: Any) -> Any:  # Any: a JSON value
+    """Return part of a proposal with the ids of partners in place of their numbers."""
+    if isinstance(part, list):
+        return [_told(known, one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    told: dict[str, Any] = {}
+    for name, value in part.items():
+        if name == "partner_no":
+            who = named(known, value)
+            told |= {"partner_id": who.partner_id, "partner": who.partner}
+        else:
+            told[name] = _told(known, value)
+    return told
 
 
 def version_of(known: Catalogue, contract_no: int) -> int | None:

@@ -1,12 +1,18 @@
 """How finance's writes are answered: once per idempotency key, the first answer again and again."""
 
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
+import msgspec
+
+from coalition.federation.catalogue import Catalogue
 from coalition.kernel import idempotency
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.idempotency import Claim, KeyReused
 from coalition.kernel.web.decoding import encode
 from coalition.kernel.web.hot import REPLAYED, Answer, Call
+from coalition.oversight.approvals import Approval
+from partners.settlement.finance_words import Prepared, prepared_view
 
 Work = Callable[[Connection], Awaitable[object]]
 """Does what is asked for in the transaction of the claim, and returns the Struct to answer."""
@@ -37,6 +43,12 @@ async def answered_before(call: Call, address: str) -> Answer | None:
     if isinstance(known, KeyReused):
         raise known
     return None if known is None else _answer(known)
+
+
+async def prepared(connection: Connection, known: Catalogue, approval_id: UUID) -> Prepared:
+    """Return what has just been prepared, as it is shown."""
+    row = await connection.fetchrow("SELECT * FROM approval WHERE id = $1", approval_id)
+    return prepared_view(known, msgspec.convert(dict(row), Approval))
 
 
 def _claim(call: Call, address: str) -> Claim:

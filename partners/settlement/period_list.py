@@ -18,6 +18,7 @@ WHERE ($1::int4 IS NULL OR period.partner_no = $1)
   AND ($2::text IS NULL OR coalesce(statement.state, 'open') = $2)
   AND ($3::text IS NULL OR period.name = $3)
   AND ($4::timestamptz IS NULL OR (period.ends_at, period.partner_no) < ($4, $5::int4))
+  AND (NOT $7 OR statement.id IS NOT NULL)
 ORDER BY period.ends_at DESC, period.partner_no DESC
 LIMIT $6
 """
@@ -51,6 +52,8 @@ class Wanted(NamedTuple):
     partner_no: int | None = None
     state: StatementState | None = None
     name: str | None = None
+    sealed_only: bool = False
+    """Only those whose sealing has begun, which have a statement."""
 
 
 class Listed(NamedTuple):
@@ -86,7 +89,14 @@ async def page(
     state = None if wanted.state is None else wanted.state.value
     ends_at, partner_no = (None, None) if after is None else after
     rows = await connection.fetch(
-        _PAGE, wanted.partner_no, state, wanted.name, ends_at, partner_no, limit + 1
+        _PAGE,
+        wanted.partner_no,
+        state,
+        wanted.name,
+        ends_at,
+        partner_no,
+        limit + 1,
+        wanted.sealed_only,
     )
     found = [Listed._make(row) for row in rows]
     return found[:limit], found[limit - 1].place if len(found) > limit else None

@@ -77,6 +77,29 @@ async def seal(partner_no: int, period_no: int, at: datetime) -> Period:
     return period
 
 
+async def seal_named(name: str, at: datetime, *, partner_no: int | None = None) -> list[Period]:
+    """Seal the period of this name, of one partner or of all who have one; return all of them.
+
+    Those that are sealed already stay as they are. Raises `UnknownPeriod`, `PeriodNotOver` or
+    `EarlierPeriodOpen` of the first that cannot be sealed; then none is.
+    """
+    await periods.ensure(at)
+    async with transaction() as connection:
+        if partner_no is None:
+            named = await periods.all_named(connection, name)
+        else:
+            named = [await periods.named(connection, partner_no, name)]
+        unsealed = []
+        for period in named:
+            state = await connection.fetchval(_STATE, period.partner_no, period.no)
+            if state in (None, StatementState.CUT_OFF):
+                await _check(connection, period, at)
+                unsealed.append(period)
+    if unsealed:
+        await seal_all(unsealed, at)
+    return named
+
+
 async def seal_due(at: datetime, partner_nos: Iterable[int] | None = None) -> list[Period]:
     """Seal every period of `partner_nos` (None: all) whose cut-off has come; return them.
 

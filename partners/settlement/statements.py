@@ -42,6 +42,7 @@ LEFT JOIN statement ON statement.partner_no = period.partner_no AND statement.pe
 """
 _NAMED = _HEAD + "WHERE period.partner_no = $1 AND period.name = $2"
 _OF_ID = _HEAD + "WHERE statement.id = $1"
+_OF_IDS = _HEAD + "WHERE statement.id = ANY ($1::uuid[])"
 _UNCLOSED = (
     _HEAD
     + """
@@ -181,7 +182,19 @@ async def list_(
 
     `before_no` is the period number of the last one on the page before.
     """
-    heads = await _heads(connection, _OF_PARTNER, partner_no, at, before_no, limit)
+    return await _summaries(
+        connection, await _heads(connection, _OF_PARTNER, partner_no, at, before_no, limit)
+    )
+
+
+async def summaries(connection: Connection, wanted: Sequence[UUID]) -> list[Summary]:
+    """Return these statements, of any partners, in the order in which they are named."""
+    found = await _summaries(connection, await _heads(connection, _OF_IDS, wanted))
+    by_id = {one.head.id: one for one in found}
+    return [by_id[statement] for statement in wanted]
+
+
+async def _summaries(connection: Connection, heads: Sequence[Head]) -> list[Summary]:
     totals: dict[UUID, list[Total]] = defaultdict(list)
     for row in await connection.fetch(_TOTALS, [head.id for head in heads if head.is_frozen]):
         totals[row["statement"]].append(_total(row))

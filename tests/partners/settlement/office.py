@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from tests.support.http import Coalition, Desk, open_desk
+from coalition.kernel.database import transaction
+from partners.settlement import closing, sealing
+from tests.support.http import Coalition, Desk, open_desk, token_of
 
 
 @dataclass
@@ -23,6 +25,28 @@ class Office:
     async def desk(self, *scopes: str) -> Desk:
         """Return a further desk with these scopes."""
         return await open_desk(self.coalition.http, self.at, scopes)
+
+    async def move_on(self, at: datetime) -> None:
+        """Let it be `at`, and let everybody sign in again: tokens live fifteen minutes."""
+        coalition = self.coalition
+        coalition.clock.advance(at - self.at)
+        for one in (coalition.grocer, coalition.fuel, self.reader, self.preparer, self.approver):
+            one.token = await token_of(one.client, at)
+        coalition.grocer.at = coalition.fuel.at = at
+
+    async def close_before(self, name: str) -> None:
+        """Seal and close all months before this one, in which nothing happened."""
+        await sealing.seal_due(self.at)
+        async with transaction() as connection:
+            rows = await connection.fetch(
+                "SELECT name FROM settlement_period WHERE name < $1 GROUP BY name ORDER BY name",
+                name,
+            )
+        for row in rows:
+            waiting = await closing.prepare(
+                period=row["name"], prepared_by="staff:anna", at=self.at
+            )
+            await closing.approve(waiting, approved_by="staff:bertil", at=self.at)
 
 
 async def open_office(coalition: Coalition) -> Office:
