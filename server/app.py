@@ -24,6 +24,7 @@ from coalition.points.till import Tills
 from partners.batches import api as batches
 from partners.pos import api as pos
 from partners.settlement import api as settlement
+from partners.statements import api as statements
 from server.apps import APPS
 from server.gauges import Watch
 
@@ -108,6 +109,7 @@ def create_service(
             *pos.routes(door, tills, settings),
             *batches.routes(door, tills, settings),
             *settlement.routes(door),
+            *statements.routes(door, tills),
         ],
         readiness=readiness,
         metrics=metrics,

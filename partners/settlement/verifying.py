@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 
+from coalition.kernel.errors import Refused
 from partners.settlement import digests, packed, rules, statement_file
 from partners.settlement.kinds import ChargeKind
 from partners.settlement.rules import Composed, Fee, FeeOf, Group, Total
@@ -113,7 +114,7 @@ class _Check:
             return
         try:
             self._follow(told, line)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError, Refused) as error:
             self._give_up("a line of the file", f"no sense can be made of it: {error!r}")
             return
         self._whole.update(line)
@@ -184,7 +185,8 @@ class _Check:
         self._compare("the bytes of the file", told.sha256, self._whole.hexdigest())
         self._compare("a drain without its digest", self._drain, None)
         self._compare("the digest of the statement", self._head.digest, self._chain.hex())
-        self._compare("the number of charges", self._head.charges, self._charges)
+        charges = self._charges + len(self._head.adjustments)
+        self._compare("the number of charges", self._head.charges, charges)
         composed = self._composed(self._head)
         self._compare_rows(
             "line {0.no} of the statement", self._head.lines, [*map(frozen_line, composed.lines)]

@@ -38,6 +38,7 @@ from coalition.points.till import Tills
 from partners.batches import api as batches
 from partners.pos import api as pos
 from partners.settlement import api as settlement
+from partners.statements import api as statements
 
 ISSUER = "https://points.example"
 ACTOR = "staff:test"
@@ -276,6 +277,7 @@ def routes_of(door: Door, tills: Tills) -> list[ASGIRouteHandler]:
         *pos.routes(door, tills, SETTINGS),
         *batches.routes(door, tills, SETTINGS),
         *settlement.routes(door),
+        *statements.routes(door, tills),
     ]
 
 

@@ -105,7 +105,7 @@ def head(digest: str) -> Head:
         number=42,
         closed_at=AT,
         digest=digest,
-        charges=7,
+        charges=8,
         standing=7,
         versions=[CONTRACT],
         earlier_fees=[EarlierFee(7, 10, "EUR", 5000, Decimal(4))],

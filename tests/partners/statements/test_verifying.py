@@ -162,7 +162,7 @@ def test_a_total_that_is_forged_does_not_follow_from_the_lines(field: str) -> No
         ({"versions": [replace(files.CONTRACT, volume_steps=())]}, "exact of line 3"),
         ({"versions": [replace(files.CONTRACT, minimum_fee_minor=900)]}, "exact of line 5"),
         ({"versions": []}, "a line of the file"),
-        ({"charges": 8}, "the number of charges"),
+        ({"charges": 7}, "the number of charges"),
         ({"partner_no": 4}, "the digest of the statement"),
         ({"period_no": 12}, "the digest of the statement"),
         ({"digest": "0" * 64}, "the digest of the statement"),
