@@ -245,17 +245,19 @@ REVOKE DELETE, TRUNCATE ON statement, statement_counter FROM CURRENT_USER;
 GRANT UPDATE (id) ON statement_line TO CURRENT_USER;
 """
 
-# A statement is in one clearing cycle at most. What a default changes is a later version of the
-# cycle's legs; both are kept.
+# A cycle is written when its second person approves it; until then it is a payload. A statement is
+# in one cycle per currency at most. What a default changes is a later version of the cycle's legs;
+# all are kept, and all are facts.
 CLEARING = """
 CREATE TABLE clearing_cycle (
     id uuid PRIMARY KEY,
     currency text NOT NULL,
-    made_at timestamptz NOT NULL,
+    periods text[] NOT NULL,
+    prepared_at timestamptz NOT NULL,
     prepared_by text NOT NULL,
-    approved_by text,
-    approved_at timestamptz,
-    CONSTRAINT a_cycle_has_two_persons CHECK (approved_by IS NULL OR approved_by <> prepared_by)
+    approved_at timestamptz NOT NULL,
+    approved_by text NOT NULL,
+    CONSTRAINT a_cycle_has_two_persons CHECK (approved_by <> prepared_by)
 );
 
 CREATE TABLE clearing_statement (
@@ -280,12 +282,14 @@ CREATE TABLE clearing_default (
     defaulter_no int4 NOT NULL,
     loss_minor int8 NOT NULL,
     guarantee_minor int8 NOT NULL,
+    is_prepaid bool NOT NULL,
     reserve_minor int8 NOT NULL,
     haircut_minor int8 NOT NULL,
     made_at timestamptz NOT NULL,
     prepared_by text NOT NULL,
     approved_by text NOT NULL,
     PRIMARY KEY (cycle, version),
+    CONSTRAINT a_partner_defaults_once_per_cycle UNIQUE (cycle, defaulter_no),
     CONSTRAINT a_loss_is_covered_whole
         CHECK (loss_minor = guarantee_minor + reserve_minor + haircut_minor)
 );
@@ -300,8 +304,9 @@ CREATE TABLE clearing_claim (
     FOREIGN KEY (cycle, version) REFERENCES clearing_default (cycle, version),
     CONSTRAINT a_claim_is_of_some_money CHECK (amount_minor > 0)
 );
-REVOKE UPDATE, DELETE, TRUNCATE ON clearing_statement, clearing_leg, clearing_default,
-    clearing_claim FROM CURRENT_USER;
+REVOKE UPDATE, DELETE, TRUNCATE ON clearing_cycle, clearing_statement, clearing_leg,
+    clearing_default, clearing_claim FROM CURRENT_USER;
+GRANT UPDATE (id) ON clearing_cycle TO CURRENT_USER;
 GRANT UPDATE (version) ON clearing_default TO CURRENT_USER;
 """
 
