@@ -40,6 +40,11 @@ Try it:
     "--households", type=click.IntRange(1, 100_000), help="Take so many households.  [default: 500]"
 )
 @click.option("--made-up", is_flag=True, help="Make a history up even where the real one is there.")
+@click.option(
+    "--leave-last-month",
+    is_flag=True,
+    help="Leave the last month for you to seal, close and net, as the guide for finance does.",
+)
 @click.option("--afresh", is_flag=True, help="Remove the demo in the directory and begin again.")
 @click.option("--no-serve", is_flag=True, help="End after the audit.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
@@ -67,6 +72,7 @@ def demo(
     full: bool,
     households: int | None,
     made_up: bool,
+    leave_last_month: bool,
     afresh: bool,
     no_serve: bool,
     host: str,
@@ -79,7 +85,8 @@ def demo(
     The purchases are those of The Complete Journey (84.51°): simulated data based on real shopping
     patterns, for learning only. Without that data set a seeded generator makes up a history of the
     same shape. All dates are moved by whole weeks to end before today. Everything goes through the
-    partners' batch API over HTTP, month by month, with returns, redemptions and expiry.
+    partners' batch API over HTTP, month by month, with returns, redemptions and expiry. Each month
+    that is over is settled: sealed, closed by two persons, and netted.
 
     With --json, "logins" is empty until there are pages to sign in to.
 
@@ -92,7 +99,14 @@ def demo(
         serving.listening_address(host, port)
     wanted = runner.ALL_HOUSEHOLDS if full else households
     place = Place(os.environ, data=data)
-    kept = runner.ensure_told(place, households=wanted, is_made_up=made_up, afresh=afresh, say=say)
+    kept = runner.ensure_told(
+        place,
+        households=wanted,
+        is_made_up=made_up,
+        afresh=afresh,
+        leave_last_month=leave_last_month,
+        say=say,
+    )
     if no_serve:
         answer(_document(kept, None), as_json=as_json, table=lambda: _told(kept))
     else:
@@ -120,6 +134,7 @@ def _document(kept: "Keepsake", url: str | None) -> dict[str, object]:
         "logins": [],
         "client": msgspec.to_builtins(kept.client),
         "loaded": msgspec.to_builtins(kept.loaded),
+        "settled": msgspec.to_builtins(kept.settled),
         "audit": msgspec.to_builtins(kept.audit),
         "source": {"name": kept.source, "note": kept.note, "households": kept.households},
         "card": kept.card,
@@ -129,11 +144,14 @@ def _document(kept: "Keepsake", url: str | None) -> dict[str, object]:
 
 def _told(kept: "Keepsake") -> str:
     loaded = kept.loaded
+    settled = kept.settled
     proof = f"all {kept.audit.checks} checks hold" if kept.audit.ok else "BROKEN"
     return (
         f"{kept.source}: {kept.note}.\n"
         f"{loaded.members} members, {loaded.partners} partners, {loaded.postings} postings, "
-        f"loaded in {loaded.seconds:.1f} s; audit: {proof}."
+        f"loaded in {loaded.seconds:.1f} s; audit: {proof}.\n"
+        f"{settled.statements} statements are closed by two persons, and netted in "
+        f"{settled.cycles} cycles, in {settled.seconds:.1f} s."
     )
 
 

@@ -69,8 +69,8 @@ GROCER: Final = Company(
         12,
         # The more it issues in a month, the less each further point costs.
         volume_steps=(
-            VolumeStep(from_points=20_000, fee_per_point=Decimal("0.0004")),
-            VolumeStep(from_points=100_000, fee_per_point=Decimal("0.0003")),
+            VolumeStep(from_points=10_000, fee_per_point=Decimal("0.0004")),
+            VolumeStep(from_points=50_000, fee_per_point=Decimal("0.0003")),
         ),
         credit_mode=CreditMode.WARN,
         credit_limit_minor=5_000_000,

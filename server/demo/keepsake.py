@@ -32,6 +32,14 @@ class Loaded(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class Settled(msgspec.Struct, frozen=True):
+    """The statements that were closed and the cycles that netted them, and how long that took."""
+
+    statements: int = 0
+    cycles: int = 0
+    seconds: float = 0.0
+
+
 class Audited(msgspec.Struct, frozen=True):
     """What the proof of the ledger came to."""
 
@@ -57,6 +65,8 @@ class Keepsake(msgspec.Struct, frozen=True, kw_only=True):
     audit: Audited
     refused: dict[str, int]
     """Lines of the history that were refused, by code; none is expected."""
+    settled: Settled = Settled()
+    """Nothing in a demo that was told before there was settlement."""
 
 
 class Unfinished(msgspec.Struct, frozen=True):

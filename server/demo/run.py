@@ -19,6 +19,7 @@ from server import databases, proof
 from server.demo import journey, keepsake, made_up, telling
 from server.demo.history import History
 from server.demo.keepsake import Audited, Credential, Keepsake, Loaded
+from server.demo.settling import Settling
 from server.demo.telling import Tell, Told
 from server.exits import UNAVAILABLE, WRONG_INPUT, Stopped
 from server.place import Place
@@ -39,11 +40,13 @@ def ensure_told(
     households: int | None,
     is_made_up: bool,
     afresh: bool,
+    leave_last_month: bool = False,
     say: Callable[[str], None],
 ) -> Keepsake:
     """Return the demo of the data directory of `place`, telling it first where there is none.
 
-    `households` None takes what is there, or a slice. Raises `Stopped` when another number of them
+    `households` None takes what is there, or a slice; `leave_last_month` leaves the last month that
+    is over for somebody to settle. Raises `Stopped` when another number of them
     is there than is wanted, and what opening a place raises.
     """
     directory = place.directory
@@ -61,16 +64,17 @@ def ensure_told(
         message = f"a demo is running in {directory}; stop it first, or name another --data"
         raise Stopped(message, exit_code=UNAVAILABLE)
     keepsake.begin(directory, afresh=afresh)
-    history = read_history(
-        households or SLICE_HOUSEHOLDS, SystemClock().now(), is_made_up=is_made_up, say=say
-    )
+    now = SystemClock().now()
+    history = read_history(households or SLICE_HOUSEHOLDS, now, is_made_up=is_made_up, say=say)
     say(
         f"Telling {history.source}: {len(history.baskets)} baskets of {history.households} "
         f"households ({history.note})."
     )
     configure_logging("warning")
     with place.opened(makes=True) as settings:
-        told = uvloop.run(_tell(history, settings))
+        told = uvloop.run(
+            _tell(history, settings, Settling(now, leave_last_month=leave_last_month))
+        )
     keepsake.finish(directory, told)
     return told
 
@@ -86,13 +90,14 @@ def read_history(
     return journey.read(households, now)
 
 
-async def _tell(history: History, settings: Settings) -> Keepsake:
+async def _tell(history: History, settings: Settings, settling: Settling) -> Keepsake:
     async with databases.opened(settings) as engine:
         await databases.bring_up_to_date(engine)
         began_s = perf_counter()
         with _progress(len(history.baskets)) as tell:
-            told = await telling.tell(history, settings, told=tell)
-        seconds = perf_counter() - began_s
+            told = await telling.tell(history, settings, told=tell, after_month=settling.month_over)
+        settled = await settling.finished()
+        seconds = perf_counter() - began_s - settled.seconds
         report = await proof.prove()
         async with transaction() as connection:
             counted = await connection.fetchrow(_COUNTS)
@@ -103,6 +108,7 @@ async def _tell(history: History, settings: Settings) -> Keepsake:
         card=_card_to_try(told),
         client=_credential(told),
         loaded=Loaded(**counted, seconds=round(seconds, 1)),
+        settled=settled,
         audit=Audited.of(report),
         refused=dict(told.refused),
     )

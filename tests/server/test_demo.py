@@ -15,6 +15,7 @@ from coalition.access.credentials import new_secret
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.settings import Settings
 from coalition.ledger import audit, posting
+from partners.settlement import audit_checks
 from server.commands.demo import to_try
 from server.demo import journey, made_up, telling
 from server.demo.history import ZONE, months_of
@@ -23,6 +24,7 @@ from tests.server.processes import Serving, coalition, serving
 from tests.server.test_serving import assert_stopped, token
 
 NOW = datetime(2026, 11, 21, 22, tzinfo=UTC)
+CHECKS = len(audit.CHECKS) + len(audit_checks.CHECKS)
 KEYS = {"COALITION_BLIND_INDEX_KEY": "11" * 32, "COALITION_MASTER_KEY": "22" * 32}
 
 
@@ -73,9 +75,10 @@ def test_the_demo_is_told_served_and_remembered(tmp_path: Path) -> None:
         ended = demo.end()
     assert (ended.status, ended.out) == (0, "")
     assert document["logins"] == []
-    assert document["audit"] == {"ok": True, "checks": len(audit.CHECKS) + 1}
+    assert document["audit"] == {"ok": True, "checks": CHECKS + 1}
     assert document["loaded"]["members"] == 6
     assert document["loaded"]["partners"] == 5
+    assert document["settled"]["statements"] > 100
     other = coalition("demo", "--full", "--no-serve", "--data", data)
     assert_stopped(other, 2, "has 6 households; begin again with --afresh")
     again = coalition(*arguments, "--no-serve")

@@ -1,0 +1,51 @@
+"""Settles the demo as finance would: month by month, sealed, closed by two persons and netted."""
+
+from datetime import datetime, timedelta
+from time import perf_counter
+
+from partners.settlement import closing, draining, sealing
+from server.demo.companies import APPROVES, PREPARES
+from server.demo.history import ZONE
+from server.demo.keepsake import Settled
+
+GRACE = timedelta(hours=24)
+"""The longest that a contract of the demo grants after a period's end."""
+
+
+class Settling:
+    """Follows a history that is told up to `now`; the month that is running stays open."""
+
+    def __init__(self, now: datetime, *, leave_last_month: bool = False) -> None:
+        """Settle every month that is over by `now`, or leave the last of them as it is."""
+        self._now = now
+        self._leave_last_month = leave_last_month
+        self._statements = 0
+        self._cycles = 0
+        self._seconds = 0.0
+
+    async def month_over(self, ends: datetime) -> None:
+        """Settle all that is due when the month that has been told ends at `ends`."""
+        this_month = self._now.astimezone(ZONE).replace(
+            day=1, hour=0, minute=0, second=0, microsecond=0
+        )
+        if ends > this_month or (self._leave_last_month and ends == this_month):
+            return
+        began_s = perf_counter()
+        await self._settle(min(ends + GRACE, self._now))
+        self._seconds += perf_counter() - began_s
+
+    async def finished(self) -> Settled:
+        """Drain what is left, unless a month is left as it is; return what came of it all."""
+        if not self._leave_last_month:
+            began_s = perf_counter()
+            await draining.drain_all(self._now)
+            self._seconds += perf_counter() - began_s
+        return Settled(self._statements, self._cycles, round(self._seconds, 1))
+
+    async def _settle(self, at: datetime) -> None:
+        await draining.drain_all(at)
+        sealed = await sealing.seal_due(at)
+        names = dict.fromkeys(one.name for one in sorted(sealed, key=lambda one: one.ends_at))
+        for name in names:
+            approval = await closing.prepare(period=name, prepared_by=PREPARES, at=at)
+            self._statements += len(await closing.approve(approval, approved_by=APPROVES, at=at))
