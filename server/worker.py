@@ -50,6 +50,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         group.create_task(run_relay(SUBSCRIBERS, stop=stop))
         group.create_task(run_worker(kinds, schedules, clock=clock, stop=stop))
         group.create_task(settlement.run_drains(stop, clock))
+    await tills.finish()
 
 
 async def set_at_end_of_input(stop: asyncio.Event) -> None:

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from coalition.kernel.clock import Clock
-from coalition.kernel.database import Connection, transaction
+from coalition.kernel.database import Connection, is_outage, is_passing, transaction
 from coalition.kernel.ids import random_id
 from coalition.kernel.money import exponent
 from coalition.ledger import posting
@@ -158,12 +158,20 @@ class Leases:
         return Reserved(self, version)
 
     async def finish(self) -> None:
-        """Give everything back; for a process that posts nothing more."""
+        """Give everything back; for a process that posts nothing more.
+
+        Without a database the leases end by themselves.
+        """
         identifiers = [lease.id for lease in self._held.values()]
         self._held.clear()
-        if identifiers:
+        if not identifiers:
+            return
+        try:
             async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
                 await connection.execute(_RETURN, identifiers)
+        except Exception as error:
+            if not (is_passing(error) or is_outage(error)):
+                raise
 
     def take(self, cost: Cost) -> Taken | None:
         """Take a cost out of the partner's lease, in memory; None where it does not cover it."""

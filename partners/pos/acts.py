@@ -53,6 +53,7 @@ from coalition.points.commands import (
 )
 from coalition.points.guards.refusals import ConfirmationNeeded, VelocityExceeded
 from coalition.points.refusals import (
+    CreditLimitReached,
     LineReversed,
     LinesExceedPurchase,
     NoEarningRule,
@@ -60,6 +61,7 @@ from coalition.points.refusals import (
     NotInContract,
     OneMemberNeeded,
     OtherStore,
+    PrepaidExhausted,
     PurchaseOrPoints,
     StoreClosed,
     TimeOutOfBounds,
@@ -82,6 +84,7 @@ _OF_TILL = (
 _OF_ISSUE: tuple[type[Refused], ...] = (
     *_OF_TILL,
     *(PurchaseOrPoints, LinesExceedPurchase, NoEarningRule, TooManyPoints),
+    *(CreditLimitReached, PrepaidExhausted),
 )
 _OF_REDEEM: tuple[type[Refused], ...] = (
     *_OF_TILL,
