@@ -161,14 +161,20 @@ async def moves_of(connection: Connection, waiting: list[Queued], book: PriceBoo
 
 
 async def moves_between(
-    connection: Connection, since: datetime, until: datetime, book: PriceBook
+    connection: Connection,
+    since: datetime,
+    until: datetime,
+    book: PriceBook,
+    *,
+    buckets: tuple[int, int] = (0, BUCKETS - 1),
 ) -> list[Move]:
     """Return the moves of everything that occurred from `since` until before `until`.
 
-    Nothing may have occurred after it was posted by more than the five minutes that tills have.
+    Of members in `buckets`, from the first to the last. Nothing may have occurred after it was
+    posted by more than the five minutes that tills have.
     """
     first = UUID(int=(int(since.timestamp() * 1000) - _AHEAD_MS) << 80)
     rows = await connection.fetch(
-        _OF_A_TIME, 0, BUCKETS - 1, first, UUID(int=2**128 - 1), book.boundaries, since, until
+        _OF_A_TIME, *buckets, first, UUID(int=2**128 - 1), book.boundaries, since, until
     )
     return [Move._make(row) for row in rows]

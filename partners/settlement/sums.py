@@ -72,7 +72,7 @@ async def queued(
             for charge in price(move, book).charges:
                 if charge.partner_no == partner_no:
                     held = draining.booked(charge, {partner_no: first_open})
-                    group = _priced(held, points=move.points, charges=move.postings)
+                    group = priced(held, points=move.points, charges=move.postings)
                     groups[held.period_no].append(group)
     return groups
 
@@ -115,7 +115,8 @@ def _by_hand(row: asyncpg.Record) -> Group:
     )
 
 
-def _priced(charge: Charge, *, points: int, charges: int) -> Group:
+def priced(charge: Charge, *, points: int, charges: int) -> Group:
+    """Return the group of `points` of a charge, as it is when it has been drained."""
     amount = points * charge.unit_price
     return Group(
         kind=charge.kind,
