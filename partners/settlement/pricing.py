@@ -17,6 +17,7 @@ from coalition.federation.terms import Contract
 from coalition.ledger.money import PLACES, MoneyAccount
 from partners.settlement.calendars import Period
 from partners.settlement.kinds import OPERATOR, ChargeKind
+from partners.settlement.rules import vat_of
 
 _NO_VAT = "none", Decimal(0)
 _HUNDRED = Decimal(100)
@@ -347,12 +348,6 @@ def _charge(
         unit,
         counts_points=True,
     )
-
-
-def vat_of(contract: Contract, kind: ChargeKind) -> tuple[str, Decimal]:
-    """Return code and rate of the VAT on charges of a kind; `none` and 0 without an agreement."""
-    agreed = contract.vat.get(kind.name.lower())
-    return _NO_VAT if agreed is None else (agreed.code, agreed.rate)
 
 
 def _side_of(partner_no: int, currency: str, unit: Decimal) -> Side:
