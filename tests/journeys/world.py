@@ -13,6 +13,8 @@ from coalition.federation import currencies, rates, stores
 from coalition.federation import service as federation
 from coalition.kernel.clock import FixedClock
 from coalition.kernel.database import transaction
+from coalition.kernel.ids import random_id
+from partners.settlement import closing, periods, sealing
 from server.app import Service, create_service
 from tests.support.http import (
     ACTOR,
@@ -36,6 +38,12 @@ WHERE relation.relkind = 'r' AND namespace.nspname NOT IN ('pg_catalog', 'inform
 ORDER BY 1
 """
 
+_BY_HAND = """
+INSERT INTO settlement_adjustment
+VALUES ($1, $2, 1, 1, $2, 'SEK', 'none', 0, 500, 'a sign above the door', NULL, $3, 'staff:anna',
+        'staff:bertil')
+"""
+
 
 @dataclass
 class World:
@@ -56,14 +64,15 @@ class World:
 class Scene(World):
     """A member with 100 points of the grocer's, 30 of them on hold there; they become miles 1:1.
 
-    The grocer also sent a batch of one line, which was refused. The fuel station has a store M-7,
-    which the grocer has not.
+    The grocer also sent a batch of one line, which was refused, and its first month is closed, with
+    a line by hand. The fuel station has a store M-7, which the grocer has not.
     """
 
     member: str
     posting: str
     hold: str
     batch: str
+    statement: str
 
 
 async def set_scene(world: World) -> Scene:
@@ -86,7 +95,22 @@ async def set_scene(world: World) -> Scene:
         posting=posting,
         hold=held.json()["hold_id"],
         batch=sent.json()["batch_id"],
+        statement=await close_first_month(grocer),
     )
+
+
+async def close_first_month(shop: Shop) -> str:
+    """Close the partner's first month, with 5.00 by hand; return the statement's id."""
+    at, partner_no = shop.at, shop.partner.no
+    await periods.ensure(at)
+    async with transaction() as connection:
+        await connection.execute(_BY_HAND, random_id(), partner_no, at)
+    first = await sealing.seal(partner_no, 1, at)
+    approval = await closing.prepare(
+        period=first.name, partner_no=partner_no, prepared_by=ACTOR, at=at
+    )
+    (closed,) = await closing.approve(approval, approved_by="staff:other", at=at)
+    return str(closed.statement)
 
 
 async def _agree_on_miles(at: datetime) -> None:
