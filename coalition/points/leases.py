@@ -16,7 +16,8 @@ from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from coalition.kernel.clock import Clock
-from coalition.kernel.database import Connection, is_outage, is_passing, transaction
+from coalition.kernel.database import Connection, transaction
+from coalition.kernel.database.transactions import is_outage, is_passing
 from coalition.kernel.ids import random_id
 from coalition.kernel.money import exponent
 from coalition.ledger import posting
