@@ -5,6 +5,10 @@ from coalition.federation.catalogue import Catalogue
 from coalition.federation.refusals import UnknownPartner
 from coalition.federation.terms import Partner
 from coalition.kernel.database import transaction
+from partners.settlement.kinds import OPERATOR
+
+OPERATORS_NAME = "operator"
+"""How the operator is named where a partner's name would stand."""
 
 
 async def read_catalogue() -> Catalogue:
@@ -28,3 +32,15 @@ def find_partner(known: Catalogue, name: str) -> Partner:
         detail = "several partners have that name; give the id" if found else None
         raise UnknownPartner(detail, partner=name)
     return found[0]
+
+
+def find_party(known: Catalogue, name: str) -> int:
+    """Return the number of a partner by id, number or name, or of the operator by `operator`."""
+    if name.strip().casefold() == OPERATORS_NAME:
+        return OPERATOR
+    return find_partner(known, name).no
+
+
+def party_name(known: Catalogue, partner_no: int) -> str:
+    """Return the name of the partner with this number, or `operator`."""
+    return OPERATORS_NAME if partner_no == OPERATOR else known.partner(partner_no).name

@@ -2,7 +2,7 @@
 
 import rich_click as click
 
-from server.commands import settle_books, settle_progress
+from server.commands import settle_books, settle_charges, settle_progress, settle_statement
 
 
 @click.group()
@@ -16,4 +16,6 @@ def settle() -> None:
 
 settle.add_command(settle_progress.status)
 settle.add_command(settle_progress.drain)
+settle.add_command(settle_statement.statement)
+settle.add_command(settle_charges.show_passport)
 settle.add_command(settle_books.balance)

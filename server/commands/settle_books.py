@@ -13,9 +13,9 @@ from coalition.kernel.settings import Settings
 from coalition.ledger import money
 from coalition.ledger.money import Balance
 from partners.settlement import proof
-from partners.settlement.kinds import OPERATOR
 from partners.settlement.proof import FundProof
-from server.commands.known import read_catalogue
+from server.commands.amounts import plain
+from server.commands.known import party_name, read_catalogue
 from server.commands.options import (
     answer,
     as_json_option,
@@ -73,7 +73,7 @@ def balance(context: click.Context, *, with_proof: bool, as_json: bool) -> None:
 def _row(known: Catalogue, one: Balance) -> dict[str, object]:
     return {
         "account": one.account.name.lower(),
-        "partner": None if one.partner_no == OPERATOR else known.partner(one.partner_no).name,
+        "partner": party_name(known, one.partner_no) if one.partner_no else None,
         "currency": one.currency,
         "debit": plain(one.amount) if one.amount > 0 else None,
         "credit": plain(-one.amount) if one.amount < 0 else None,
@@ -113,9 +113,3 @@ def _proof_row(one: FundProof) -> dict[str, object]:
         if isinstance(value, Decimal)
     }
     return {"currency": one.currency, **amounts, "difference": plain(one.difference)}
-
-
-def plain(amount: Decimal) -> str:
-    """Return an exact amount without the zeros that it is stored with, but with two decimals."""
-    whole, _, decimals = f"{amount:f}".partition(".")
-    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
