@@ -14,7 +14,8 @@ _NAMES = {number: name for name, number in KINDS.items()}
 _LINES = """
 SELECT partner_no, period_no, kind, contract_no, currency, vat_code, vat_rate, origin_no,
        sum(CASE WHEN counts_points THEN points ELSE 0 END)::int8 AS points,
-       sum(points * unit_price) AS exact
+       sum(points * unit_price) AS exact,
+       sum(points * round(unit_price * vat_rate, 12)) AS vat
 FROM tariff JOIN {totals} ON total.tariff = tariff.id
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 """
@@ -42,7 +43,7 @@ async def lines(connection: Connection, *, from_charges: bool = False) -> dict[K
     """Return the groups of what was drained, by its totals or charge by charge."""
     query = _LINES.format(totals=_FROM_CHARGES if from_charges else _FROM_TOTALS)
     return {
-        _key(row): Line(row["points"], Fraction(row["exact"]))
+        _key(row): Line(row["points"], Fraction(row["exact"]), Fraction(row["vat"]))
         for row in await connection.fetch(query)
     }
 

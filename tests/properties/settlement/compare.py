@@ -1,15 +1,18 @@
 """What was booked, held against the replay of everything that was posted."""
 
+from collections import defaultdict
+from fractions import Fraction
+
 from coalition.kernel.database import transaction
-from partners.settlement import statements
+from partners.settlement import periods, statements
 from tests.properties.settlement import booked, facts
 from tests.properties.settlement.facts import OPERATOR
-from tests.properties.settlement.lines import composed
-from tests.properties.settlement.replay import Books, replay
+from tests.properties.settlement.lines import closing, composed
+from tests.properties.settlement.replay import Account, Books, replay, without_zeros
 from tests.properties.settlement.world import World
 
-DRAIN = 1
-"""The kind of a drain's posting in the money book."""
+DRAIN, CLOSE, ADJUSTMENT = 1, 2, 3
+"""Kinds of postings in the money book, as the database numbers them."""
 
 
 async def compare(world: World) -> Books:
@@ -22,22 +25,32 @@ async def compare(world: World) -> Books:
         drained = await booked.lines(connection)
         charged = await booked.lines(connection, from_charges=True)
         accounts = await booked.accounts(connection, [DRAIN])
+        adjusted = await booked.accounts(connection, [ADJUSTMENT])
     assert drained == charged, "the totals of tariffs are the sums of their charges"
     assert drained == told.lines
     assert accounts == told.accounts
+    assert adjusted == told.adjusted
     return told
 
 
 async def compare_statements(world: World) -> None:
     """Hold statements, live and frozen, against the replay; postings may wait for a drain."""
+    await periods.ensure(world.at)
+    async with transaction() as connection:
+        read = await facts.read(connection)
+    told = replay(read, world.first_open)
+    closed: dict[Account, Fraction] = defaultdict(Fraction)
     for partner in (OPERATOR, *world.partners):
         live = await statements.live(partner, world.at)
         async with transaction() as connection:
-            read = await facts.read(connection)
             frozen = await booked.frozen(connection, partner)
-        told = replay(read, world.first_open)
         shown = {one.head.period.no: booked.rounded(partner, one) for one in live.statements}
         assert shown.keys().isdisjoint(frozen)
         assert frozen | shown == {
-            period: composed(read, told.lines, partner, period) for period in frozen | shown
+            period: composed(read, told.settled, partner, period) for period in frozen | shown
         }
+        for rows in frozen.values():
+            for account, amount in closing(told.settled, rows).items():
+                closed[account] += amount
+    async with transaction() as connection:
+        assert await booked.accounts(connection, [CLOSE]) == without_zeros(closed)

@@ -82,6 +82,19 @@ class Contract(NamedTuple):
     breakage_share: Fraction
 
 
+class ByHand(NamedTuple):
+    """Money that two of the staff decided on, in minor units."""
+
+    partner: int
+    period: int
+    origin: int
+    contract: int
+    currency: str
+    vat_code: str
+    vat_rate: Fraction
+    amount_minor: int
+
+
 class Period(NamedTuple):
     """A settlement period of a partner."""
 
@@ -99,6 +112,7 @@ class Facts(NamedTuple):
     contracts: dict[int, Contract]
     rates: dict[tuple[str, str], list[tuple[datetime, Fraction]]]
     periods: dict[int, list[Period]]
+    by_hand: list[ByHand]
 
     def contract_at(self, partner: int, instant: datetime) -> Contract:
         """Return the version by whose prices a partner is charged at an instant."""
@@ -133,6 +147,14 @@ def places(amount: Fraction, digits: int) -> Fraction:
         whole += 1
     return Fraction(whole if amount >= 0 else -whole, 10**digits)
 
+
+DIGITS = {"EUR": 2, "SEK": 2, "NOK": 2, "JPY": 0, "KWD": 3}
+"""How many decimals the minor units of currencies have (ISO 4217)."""
+
+_BY_HAND = """
+SELECT partner_no, period_no, origin_no, contract_no, currency, vat_code, vat_rate, amount_minor
+FROM settlement_adjustment
+"""
 
 _LOTS = """
 SELECT bucket, id, issuer_no, contract_no, funder_no, issue_price, prefunded_share FROM lot
@@ -175,7 +197,13 @@ async def read(connection: Connection) -> Facts:
     periods: dict[int, list[Period]] = defaultdict(list)
     for row in await connection.fetch("SELECT * FROM settlement_period ORDER BY partner_no, no"):
         periods[row["partner_no"]].append(Period(row["no"], row["starts_at"], row["ends_at"]))
-    return Facts(postings, owed, {contract.no: contract for contract in contracts}, rates, periods)
+    by_hand = [
+        ByHand(row[0], row[1], row[2], row[3], row[4], row[5], Fraction(row[6]), row[7])
+        for row in await connection.fetch(_BY_HAND)
+    ]
+    return Facts(
+        postings, owed, {contract.no: contract for contract in contracts}, rates, periods, by_hand
+    )
 
 
 def _contract(row: dict[str, object]) -> Contract:

@@ -92,24 +92,24 @@ class Act(NamedTuple):
     back: timedelta
 
 
-_COMMON = (
+_ACTS = (
     *("issue",) * 6,
     *("split",) * 3,
     *("redeem",) * 7,
     *("reverse",) * 4,
     *("part",) * 2,
     *("batch",) * 2,
-    *("hours", "days", "days", "weeks", "weeks", "weeks"),
+    *("hours", "days", "days", "days", "weeks", "weeks"),
     *("adjust", "take", "convert", "recover", "expire", "expire", "merge"),
     *("drain",) * 3,
     *("drain_some",) * 2,
-    *("seal", "seal_due", "seal_due", "close"),
+    *("seal", "seal_due", "seal_due", "close", "close", "close", "by_hand"),
     *("rate", "rate", "version"),
 )
 
 acts = st.builds(
     Act,
-    what=st.sampled_from(_COMMON),
+    what=st.sampled_from(_ACTS),
     a=st.integers(0, 50),
     b=st.integers(0, 50),
     points=st.sampled_from([1, 2, 3, 7, 33, 100, 100, 250, 999]),

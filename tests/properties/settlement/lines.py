@@ -4,13 +4,22 @@ The statement of a period has a line for each group of charges; a fee of a contr
 volume steps is known at the end only, and a fixed and a minimum fee belong to the period as such.
 """
 
+from collections import defaultdict
 from fractions import Fraction
 from typing import NamedTuple
 
-from tests.properties.settlement.facts import OPERATOR, Contract, Facts, places
-from tests.properties.settlement.replay import Key, Line
-
-DIGITS = {"EUR": 2, "SEK": 2, "NOK": 2, "JPY": 0, "KWD": 3}
+from tests.properties.settlement.facts import DIGITS, OPERATOR, Contract, Facts, places
+from tests.properties.settlement.replay import (
+    FEE,
+    NOTHING,
+    PARTNER,
+    PROMOTION,
+    ROUNDING,
+    VAT,
+    Account,
+    Key,
+    Line,
+)
 
 
 class Rounded(NamedTuple):
@@ -100,3 +109,30 @@ def _rounded(key: Key, points: int, exact: Fraction) -> Rounded:
     amount = minor(exact, key.currency)
     vat = int(places(amount * key.vat_rate, 0))
     return Rounded(points, exact, amount, vat)
+
+
+def closing(lines: dict[Key, Line], frozen: dict[Key, Rounded]) -> dict[Account, Fraction]:
+    """Return what the close of a statement books: all that its lines say and no drain had booked.
+
+    Fees that are known at the end are the operator's; what whole minor units differ from exact
+    amounts, of VAT too, is rounding.
+    """
+    accounts: dict[Account, Fraction] = defaultdict(Fraction)
+    for key, row in frozen.items():
+        unit = Fraction(1, 10 ** DIGITS[key.currency])
+        before = lines.get(key, NOTHING)
+        vat = places(row.exact * key.vat_rate, 12)
+        who = PROMOTION if key.partner == OPERATOR else PARTNER
+        sides = {
+            Account(who, key.partner, key.currency): (row.amount_minor + row.vat_minor) * unit
+            - before.exact
+            - before.vat,
+            Account(FEE, OPERATOR, key.currency): before.exact - row.exact,
+            Account(VAT, OPERATOR, key.currency): before.vat - vat,
+            Account(ROUNDING, OPERATOR, key.currency): row.exact
+            + vat
+            - (row.amount_minor + row.vat_minor) * unit,
+        }
+        for account, amount in sides.items():
+            accounts[account] += amount
+    return accounts

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from coalition.federation.terms import ContractTerms
-from partners.settlement import draining, periods, sealing
+from partners.settlement import adjusting, closing, draining, periods, sealing, statements
 from partners.settlement.calendars import Period
+from partners.settlement.kinds import StatementState
 from partners.settlement.refusals import PeriodNotOver
 from tests.properties.settlement.facts import OPERATOR
 from tests.properties.settlement.histories import MEMBERS, PARTNERS, Act
-from tests.properties.settlement.world import World
+from tests.properties.settlement.world import ANNA, BO, World
 
 _PAIRS = [("EUR", "SEK"), ("SEK", "EUR"), ("JPY", "EUR"), ("JPY", "SEK")]
 _RATES = {"EUR": "11.234567891", "SEK": "0.089", "JPY": "0.006123457"}
@@ -136,6 +137,48 @@ async def _drain_some(history: History, act: Act) -> None:
     world.tick()
 
 
+async def _by_hand(history: History, act: Act) -> None:
+    """Let two of the staff adjust what a partner owes, or is owed."""
+    world = history.world
+    partner = _partner(world, act.a)
+    amount = act.points * (-1 if act.b % 2 else 1)
+    approval = await adjusting.prepare(
+        partner_no=partner,
+        amount_minor=amount,
+        currency=("EUR", "SEK", "JPY")[act.b % 3],
+        reason="agreed by telephone",
+        prepared_by=ANNA,
+        at=world.at,
+    )
+    await adjusting.approve(approval, approved_by=BO, at=world.tick())
+    world.tick()
+
+
+async def _close(history: History, act: Act) -> None:
+    """Close sealed periods of one partner, or of the operator."""
+    world = history.world
+    partner = OPERATOR if act.b % 5 == 0 else _partner(world, act.a)
+    await _close_some(world, partner, 1 + act.b % 9)
+
+
+async def close_all(world: World) -> None:
+    """Seal and close everything that is over."""
+    _note(world, await sealing.seal_due(world.at))
+    for partner in (OPERATOR, *world.partners):
+        await _close_some(world, partner, None)
+
+
+async def _close_some(world: World, partner: int, most: int | None) -> None:
+    live = await statements.live(partner, world.at)
+    sealed = [one for one in live.statements if one.head.state == StatementState.PROVISIONAL]
+    for one in sealed[:most]:
+        approval = await closing.prepare(
+            period=one.head.period.name, partner_no=partner, prepared_by=ANNA, at=world.at
+        )
+        await closing.approve(approval, approved_by=BO, at=world.tick())
+    world.tick()
+
+
 async def _seal_due(history: History, act: Act) -> None:
     """Seal what is due of all, or of one."""
     world = history.world
@@ -183,9 +226,11 @@ _ACTS: dict[str, Callable[[History, Act], Awaitable[None]]] = {
     "version": _version,
     "drain": _drain,
     "drain_some": _drain_some,
+    "by_hand": _by_hand,
+    "close": _close,
     "seal_due": _seal_due,
     "seal": _seal,
     "hours": _time("hours", 30),
     "days": _time("days", 9),
-    "weeks": _time("weeks", 5),
+    "weeks": _time("weeks", 2),
 }

@@ -6,12 +6,13 @@ redemption price; the fund, the operator's margin and the exchange account take 
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from fractions import Fraction
 from typing import NamedTuple
 
 from tests.properties.settlement.facts import (
+    DIGITS,
     OPERATOR,
     Contract,
     Facts,
@@ -23,6 +24,8 @@ from tests.properties.settlement.facts import (
 
 PARTNER, FUND, FEE, MARGIN, VAT, EXCHANGE, ROUNDING, BREAKAGE, PROMOTION = range(1, 10)
 """Accounts of the money book, as the database numbers them."""
+
+ADJUSTED = 12
 
 KINDS = {
     "issuance": 1,
@@ -53,10 +56,18 @@ class Key(NamedTuple):
 
 
 class Line(NamedTuple):
-    """The sum of such charges."""
+    """The sum of such charges, and of the VAT that is booked beside them."""
 
     points: int
     exact: Fraction
+    vat: Fraction
+
+    def plus(self, points: int, exact: Fraction, vat: Fraction) -> "Line":
+        """Return the sum with something more."""
+        return Line(self.points + points, self.exact + exact, self.vat + vat)
+
+
+NOTHING = Line(0, Fraction(0), Fraction(0))
 
 
 class Account(NamedTuple):
@@ -68,10 +79,12 @@ class Account(NamedTuple):
 
 
 class Books(NamedTuple):
-    """What all postings come to."""
+    """What all postings come to, and with what was adjusted by hand."""
 
     lines: dict[Key, Line]
     accounts: dict[Account, Fraction]
+    settled: dict[Key, Line]
+    adjusted: dict[Account, Fraction]
 
 
 class _Price(NamedTuple):
@@ -110,16 +123,47 @@ def replay(facts: Facts, first_open: FirstOpen) -> Books:
             prices, units = _effect(facts, posting, original, lot)
             for price in prices:
                 key = _key(facts, posting, original, price, first_open)
-                before = lines.get(key, Line(0, Fraction(0)))
-                shown = moved if price.is_shown else 0
-                lines[key] = Line(before.points + shown, before.exact + moved * price.unit)
                 vat = places(price.unit * key.vat_rate, 12)
+                shown = moved if price.is_shown else 0
+                line = lines.get(key, NOTHING)
+                lines[key] = line.plus(shown, moved * price.unit, moved * vat)
                 who = PROMOTION if price.partner == OPERATOR else PARTNER
                 accounts[Account(who, price.partner, price.currency)] += moved * (price.unit + vat)
                 accounts[Account(VAT, OPERATOR, price.currency)] -= moved * vat
             for account, partner, currency, unit in units:
                 accounts[Account(account, partner, currency)] += moved * unit
-    return Books(lines, {key: amount for key, amount in accounts.items() if amount})
+    return Books(lines, without_zeros(accounts), *_by_hand(facts, lines))
+
+
+def without_zeros(accounts: Mapping[Account, Fraction]) -> dict[Account, Fraction]:
+    """Return the accounts on which there is anything."""
+    return {key: amount for key, amount in accounts.items() if amount}
+
+
+def _by_hand(
+    facts: Facts, lines: dict[Key, Line]
+) -> tuple[dict[Key, Line], dict[Account, Fraction]]:
+    """Return `lines` with what was adjusted by hand, and what that books."""
+    settled = dict(lines)
+    accounts: dict[Account, Fraction] = defaultdict(Fraction)
+    for made in facts.by_hand:
+        amount = Fraction(made.amount_minor, 10 ** DIGITS[made.currency])
+        vat = places(amount * made.vat_rate, 12)
+        key = Key(
+            made.partner,
+            made.period,
+            "adjustment",
+            made.contract,
+            made.currency,
+            made.vat_code,
+            made.vat_rate,
+            made.origin,
+        )
+        settled[key] = settled.get(key, NOTHING).plus(0, amount, vat)
+        accounts[Account(PARTNER, made.partner, made.currency)] += amount + vat
+        accounts[Account(ADJUSTED, OPERATOR, made.currency)] -= amount
+        accounts[Account(VAT, OPERATOR, made.currency)] -= vat
+    return settled, without_zeros(accounts)
 
 
 def _sign(posting: Posting) -> int:

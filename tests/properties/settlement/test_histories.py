@@ -13,7 +13,7 @@ from server.apps import APPS
 from server.proof import prove
 from tests.properties.settlement.compare import compare, compare_statements
 from tests.properties.settlement.histories import Act, coalitions, histories, spare_terms
-from tests.properties.settlement.playing import History, play
+from tests.properties.settlement.playing import History, close_all, play
 from tests.properties.settlement.world import World
 from tests.support.postgres import create_database, drop_database
 
@@ -62,11 +62,16 @@ async def _check(
         await world.open(partners)
         await play(History(world, spare), FIRST)
         for act in acts:
-            if act.what == "close":
-                continue
             await play(History(world, spare), act)
         await compare_statements(world)
         await draining.drain_all(world.at)
+        await compare_statements(world)
+        world.tick(timedelta(days=20))
+        await close_all(world)
+        for which in range(6):
+            await play(History(world, spare), Act("part", which, which, 100, timedelta(0)))
+        world.tick(timedelta(days=40))
+        await close_all(world)
         await compare_statements(world)
         await compare(world)
         assert (await prove()).breaches == []

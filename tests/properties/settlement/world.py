@@ -58,7 +58,7 @@ class World:
         partners: Sequence[tuple[ContractTerms, str]],
         *,
         members: int = 3,
-        begun_days: int = 40,
+        begun_days: int = 3,
     ) -> None:
         """Make the coalition, partners with a contract since some days ago in a zone, holders."""
         await service.create_coalition(
