@@ -165,7 +165,7 @@ class Desk:
 
     async def get(self, address: str, **parameters: str) -> httpx.Response:
         """Ask for what is at `address`."""
-        return await self.http.get(address, headers=self.headers, params=parameters)
+        return await self.http.get(address, headers=self.headers, params=parameters or None)
 
     @property
     def headers(self) -> dict[str, str]:
