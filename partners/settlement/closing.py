@@ -44,7 +44,9 @@ SELECT partner_no, state FROM statement
 WHERE (partner_no, period_no) IN (SELECT * FROM unnest($1::int4[], $2::int4[]))
 """
 _LOCK = """
-SELECT id, state FROM statement WHERE partner_no = $1 AND period_no = $2 FOR UPDATE
+SELECT id, partner_no, state FROM statement
+WHERE (partner_no, period_no) IN (SELECT * FROM unnest($1::int4[], $2::int4[]))
+ORDER BY partner_no, period_no FOR UPDATE
 """
 _EARLIER = """
 SELECT period.name FROM settlement_period AS period
@@ -154,7 +156,11 @@ async def approve(approval_id: UUID, *, approved_by: str, at: datetime) -> tuple
 async def _apply(connection: Connection, approval: Approval) -> tuple[Closed, ...]:
     prepared = msgspec.json.decode(approval.payload, type=PreparedClose)
     known = await catalogue.load(connection)
-    closed = [await _close(connection, wanted, known, approval) for wanted in prepared.statements]
+    locked = await _lock(connection, prepared)
+    closed = [
+        await _close(connection, wanted, locked[wanted.partner_no], known, approval)
+        for wanted in prepared.statements
+    ]
     # The log's head is locked by each row: nothing else waits for a lock after this.
     for one in closed:
         await audit_log.record(
@@ -210,26 +216,40 @@ def _net(composed: Composed) -> tuple[Position, ...]:
     return tuple(Position(total.currency, total.net_minor) for total in composed.totals)
 
 
+async def _lock(connection: Connection, prepared: PreparedClose) -> dict[int, UUID]:
+    """Lock what was prepared, in one order, and return the statements by partner."""
+    rows = await connection.fetch(
+        _LOCK,
+        [wanted.partner_no for wanted in prepared.statements],
+        [wanted.period_no for wanted in prepared.statements],
+    )
+    others = [row["state"] for row in rows if row["state"] != StatementState.PROVISIONAL]
+    if others:
+        raise _why_not(others)
+    return {row["partner_no"]: row["id"] for row in rows}
+
+
 async def _close(
-    connection: Connection, wanted: PreparedStatement, known: Catalogue, approval: Approval
+    connection: Connection,
+    wanted: PreparedStatement,
+    statement: UUID,
+    known: Catalogue,
+    approval: Approval,
 ) -> Closed:
     assert approval.decided_by is not None, "only a decided approval is applied"
     assert approval.decided_at is not None, "only a decided approval is applied"
     at = approval.decided_at
-    locked = await connection.fetchrow(_LOCK, wanted.partner_no, wanted.period_no)
-    if locked["state"] != StatementState.PROVISIONAL:
-        raise _why_not([locked["state"]])
     period = await periods.find(connection, wanted.partner_no, wanted.period_no)
     await _check_order(connection, period)
     composed = await _composed(connection, period, known)
     if _net(composed) != wanted.net:
         raise StatementChanged(partner_no=period.partner_no, period=period.name)
     digest = await _digest(connection, period)
-    await _write_lines(connection, locked["id"], period.partner_no, composed)
+    await _write_lines(connection, statement, period.partner_no, composed)
     await money.post(
         connection,
         kind=MoneyKind.CLOSE,
-        subject=f"statement:{locked['id']}",
+        subject=f"statement:{statement}",
         entries=[entry for line in composed.lines for entry in entries(line, period.partner_no)],
         at=at,
     )
@@ -239,9 +259,9 @@ async def _close(
     charges = sum(line.charges for line in composed.lines)
     await connection.execute(
         _FREEZE,
-        *(locked["id"], at, approval.prepared_by, approval.decided_by, number, charges, digest),
+        *(statement, at, approval.prepared_by, approval.decided_by, number, charges, digest),
     )
-    return Closed(locked["id"], period.partner_no, period.name, number, _net(composed), digest)
+    return Closed(statement, period.partner_no, period.name, number, _net(composed), digest)
 
 
 def entries(line: Line, partner_no: int) -> list[MoneyEntry]:

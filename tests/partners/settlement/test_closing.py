@@ -1,6 +1,8 @@
 """Closing: worked example A to the cent, and what is closed never changes."""
 
+import asyncio
 import hashlib
+from contextvars import Context
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -270,6 +272,25 @@ async def test_a_closed_period_is_not_closed_again() -> None:
         await closing.approve(twice[1], approved_by=BO, at=NOVEMBER)
     with pytest.raises(PeriodClosed):
         await prepared("2026-10")
+
+
+async def test_many_that_close_at_once_close_each_statement_once() -> None:
+    await make_world({"A": {}, "B": {}})
+    await sealing.seal_due(NOVEMBER)
+    signed = [await prepared("2026-10", partner_no) for partner_no in (2, None, 1, None, 2)]
+    answers = await asyncio.gather(
+        *(
+            asyncio.create_task(
+                closing.approve(approval, approved_by=BO, at=NOVEMBER), context=Context()
+            )
+            for approval in signed
+        ),
+        return_exceptions=True,
+    )
+    closed = [one for answer in answers if isinstance(answer, tuple) for one in answer]
+    assert all(isinstance(answer, tuple | PeriodClosed) for answer in answers), answers
+    assert len({one.partner_no for one in closed}) == len(closed)
+    assert sorted(one.number for one in closed) == list(range(1, len(closed) + 1))
 
 
 async def test_one_partner_can_be_closed_before_the_others() -> None:
