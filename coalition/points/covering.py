@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Self
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.kernel.money import Rounding, exponent, round_whole
 from coalition.ledger.drafts import Issue
+from coalition.ledger.money import PLACES
 from coalition.points.deciding import Drafted
 from coalition.points.leases import Cost, Leases
 from coalition.points.refusals import CreditLimitReached, PrepaidExhausted
@@ -96,17 +97,22 @@ def cost_of(issue: Issue, contract: Contract) -> Cost:
     """Return what an issue costs its partner at once at most, with VAT, in whole minor units.
 
     That is the prefunded share of what the partner funds itself and the service fee on all points,
-    as settlement prices them (see partners/settlement/pricing.py), rounded up.
+    as settlement prices them (see partners/settlement/pricing.py), rounded up: per point to the
+    places of the money book, and in all to a minor unit.
     """
     paid_in, fee = Decimal(0), Decimal(0)
     for provenance, points in issue.grants:
         if provenance.funder_no == contract.partner_no:
-            paid_in += points * provenance.prefunded_share * provenance.issue_price
-        percent = contract.service_fee_percent / 100
-        fee += points * (contract.service_fee_per_point + percent * provenance.issue_price)
+            paid_in += points * _up(provenance.prefunded_share * provenance.issue_price)
+        of_price = contract.service_fee_percent / 100 * provenance.issue_price
+        fee += points * _up(contract.service_fee_per_point + of_price)
     amount = paid_in * _with_vat(contract, "issuance") + fee * _with_vat(contract, "service_fee")
     minor = round_whole(amount * 10 ** exponent(contract.currency), Rounding.UP)
     return Cost(contract.partner_no, contract.currency, minor)
+
+
+def _up(unit: Decimal) -> Decimal:
+    return unit.quantize(PLACES, rounding=ROUND_UP)
 
 
 def _with_vat(contract: Contract, kind: str) -> Decimal:

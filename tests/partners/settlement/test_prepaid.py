@@ -1,6 +1,7 @@
 """Prepaid partners issue for what they have paid in: not a point beyond it, and all of it."""
 
 import asyncio
+import random
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,10 +17,11 @@ from coalition.ledger import audit
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.posting import PINNED_FOR_LINES, POSTER_ROLE
 from coalition.points import leases
-from coalition.points.commands import Asked, IssueBody, PostingAnswer, ReverseBody
+from coalition.points.commands import Asked, IssueBody, PostingAnswer, Purchase, ReverseBody
 from coalition.points.till import Tills
 from partners.settlement import credit
 from tests.partners.settlement.credit_world import CreditWorld, code, credit_world, told
+from tests.points.bonuses.world import activated, document
 from tests.points.world import receipt
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -246,3 +248,80 @@ async def test_points_of_hybrid_contracts_cost_their_prefunded_share(at: datetim
     assert code(await world.issue(100)) == "done"
     assert code(await world.issue(1)) == "prepaid_exhausted"
     assert await booked(world) == 50
+
+
+async def test_capped_issues_are_covered_when_their_points_are_known(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.PREPAID)
+    capped = document("capped", effect={"kind": "bonus", "points": 30}, caps={"day": 50})
+    await activated(capped, at)
+    await world.prepay(100, "bank-1")
+
+    def buy(kronor: int) -> Any:
+        bought = Purchase(amount_minor=kronor * 100, currency="SEK")
+        return world.points.ask(IssueBody(receipt(), at, member_id=world.anna, purchase=bought))
+
+    # A point per krona and the bonus: 40, then 10 + 20 of the cap, then no more bonus.
+    answers = [await buy(10), await buy(10), await buy(11), await buy(9)]
+    assert [code(one) for one in answers] == ["done", "done", "prepaid_exhausted", "done"]
+    assert [one["points"] for one in answers if isinstance(one, dict)] == [40, 30, 9]
+    assert await booked(world) == Decimal("98.75")
+
+
+async def test_what_was_rolled_back_is_not_spent(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.PREPAID)
+    await world.prepay(1_250, "bank-1")
+    await ensure_partition(at)
+
+    async def fails() -> None:
+        async with transaction(PINNED_FOR_LINES, role=POSTER_ROLE) as connection:
+            body = IssueBody(receipt(), at, member_id=world.anna, points=900)
+            asked = [Asked(world.points.grocer, 7, None, body, None)]
+            [answer] = await world.points.tills.post_lines(connection, asked, at)
+            assert code(answer) == "done"
+            raise KeyError
+
+    for _ in range(3):
+        with pytest.raises(KeyError):
+            await world.points.tills.covered(fails)
+    assert code(await world.issue(1_000)) == "done"
+    assert await booked(world) == 1_250
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+async def test_whatever_happens_nothing_is_overspent_and_nothing_lost(
+    at: datetime, seed: int
+) -> None:
+    dice = random.Random(seed)
+    world = await credit_world(at, CreditMode.PREPAID)
+    tills = [world.points.tills, world.points.more_tills()]
+    paid_in = issued = 0
+    for step in range(40):
+        match dice.randrange(8):
+            case 0:
+                paid_in += 300
+                await world.prepay(300, f"bank-{step}")
+            case 1:
+                await world.judged()
+            case 2:
+                tills[dice.randrange(2)] = world.points.more_tills()  # the other was killed
+            case 3:
+                world.points.clock.advance(timedelta(seconds=dice.randrange(40)))
+            case 4:
+                await tills[dice.randrange(2)].finish()
+            case _:
+                sizes = [4 * dice.randrange(1, 20) for _ in range(6)]
+                answers = await asyncio.gather(
+                    *(world.issue(size, tills=dice.choice(tills)) for size in sizes)
+                )
+                issued += sum(
+                    size for size, one in zip(sizes, answers, strict=True) if code(one) == "done"
+                )
+        assert issued * POINT <= paid_in
+        # At every moment all of the money is spent, in a till's hands, or there to lease.
+        assert issued * POINT + await leased(world) + await left(world) == paid_in
+    await world.prepay(40, "last")
+    world.points.clock.advance(leases.LEASED_FOR)
+    assert await booked(world) == issued * POINT
+    rest = int((paid_in + 40 - issued * POINT) / POINT)
+    assert code(await world.issue(rest)) == "done"
+    assert (await audit.run()).breaches == []
