@@ -61,7 +61,7 @@ def propose(
             wanted["point_currency_no"] = known.currency(point_currency).no
         return await contracts.prepare(
             partner_no=found.no,
-            terms=_changed(_before(known, found.no, day), wanted),
+            terms=with_changes(version_before(known, found.no, day), wanted),
             valid_from=day,
             prepared_by=prepared_by,
             at=at,
@@ -76,13 +76,14 @@ def add_to(group: click.Group) -> None:
     _SECOND.add_to(group)
 
 
-def _before(known: Catalogue, partner_no: int, day: date) -> Contract:
+def version_before(known: Catalogue, partner_no: int, day: date) -> Contract:
     """Return the version that holds just before `day`, or the first where none does."""
     versions = sorted(known.contracts_of(partner_no), key=lambda one: one.valid_from)
     return next((one for one in reversed(versions) if one.valid_from < day), versions[0])
 
 
-def _changed(contract: Contract, changes: Mapping[str, object]) -> ContractTerms:
+def with_changes(contract: Contract, changes: Mapping[str, object]) -> ContractTerms:
+    """Return the terms of `contract` with the `changes` that options said."""
     plain = {name: getattr(contract, name) for name in ContractTerms.__struct_fields__}
     changed = {**plain, **changes}
     return ContractTerms(**in_minor_units(changed, changed["currency"]))
@@ -90,7 +91,7 @@ def _changed(contract: Contract, changes: Mapping[str, object]) -> ContractTerms
 
 def _described(known: Catalogue, one: Approval) -> Row:
     wanted = msgspec.json.decode(one.payload, type=PreparedContract)
-    before = shown_terms(_before(known, wanted.partner_no, wanted.valid_from))
+    before = shown_terms(version_before(known, wanted.partner_no, wanted.valid_from))
     terms = shown_terms(wanted.terms)
     changes = {
         name: {"from": before[name], "to": value}
