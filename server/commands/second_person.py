@@ -1,7 +1,7 @@
 """What all commands of two persons share: one proposes, and a second sees, approves or rejects."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -79,6 +79,8 @@ class SecondPerson(msgspec.Struct, frozen=True, kw_only=True):
     waiting_columns: Sequence[str]
     done_columns: Sequence[str] = ()
     """The columns of what was done; without any it is shown in lines, as terms agreed on."""
+    done_table: Callable[[Row], Table] | None = None
+    """Returns what was done as a table, where one row of `done_columns` would not do."""
     in_cells: Callable[[Row], Row] = dict
     """Returns what is waiting as a table shows it."""
     noun: str = "proposal"
@@ -101,12 +103,27 @@ class SecondPerson(msgspec.Struct, frozen=True, kw_only=True):
 
         async def work(_: Settings) -> Row:
             at = SystemClock().now()
-            approval_id = await prepare(at)
-            (prepared,) = (one for one in await self._waiting(at) if one.id == approval_id)
-            return self._row(await read_catalogue(), prepared)
+            (row,) = await self._prepared([await prepare(at)], at)
+            return row
 
         row = do(place_of(context), work)
         answer(row, as_json=as_json, table=lambda: self._table([row]))
+
+    def propose_several(
+        self,
+        context: click.Context,
+        prepare: Callable[[datetime], Awaitable[Sequence[UUID]]],
+        *,
+        as_json: bool,
+    ) -> None:
+        """Prepare several things that a command proposes, each approved by itself."""
+
+        async def work(_: Settings) -> list[Row]:
+            at = SystemClock().now()
+            return await self._prepared(await prepare(at), at)
+
+        rows = do(place_of(context), work)
+        answer({"items": rows}, as_json=as_json, table=lambda: self._table(rows))
 
     def add_to(self, group: click.Group, *, waiting: str = "waiting") -> None:
         """Give `group` the commands `waiting` (or what it is called there), `approve`, `reject`."""
@@ -184,6 +201,11 @@ class SecondPerson(msgspec.Struct, frozen=True, kw_only=True):
 
         return reject
 
+    async def _prepared(self, approvals_of: Sequence[UUID], at: datetime) -> list[Row]:
+        known = await read_catalogue()
+        waiting = await self._waiting(at)
+        return [self._row(known, one) for one in waiting if one.id in approvals_of]
+
     async def _waiting(self, at: datetime) -> list[Approval]:
         found = [one for kind in self.kinds for one in await approvals.waiting(at=at, kind=kind)]
         return sorted(found, key=lambda one: (one.prepared_at, one.id))
@@ -200,7 +222,9 @@ class SecondPerson(msgspec.Struct, frozen=True, kw_only=True):
     def _table(self, rows: Sequence[Row]) -> Table:
         return table_of([self.in_cells(row) for row in rows], self.waiting_columns)
 
-    def _done_table(self, row: Mapping[str, object]) -> Table:
+    def _done_table(self, row: Row) -> Table:
+        if self.done_table is not None:
+            return self.done_table(row)
         if self.done_columns:
             return table_of([row], self.done_columns)
         lines = [{"term": name, "agreed": value} for name, value in row.items()]

@@ -2,7 +2,16 @@
 
 import rich_click as click
 
-from server.commands import settle_books, settle_charges, settle_progress, settle_statement
+from server.commands import (
+    settle_books,
+    settle_charges,
+    settle_clearing,
+    settle_close,
+    settle_progress,
+    settle_simulation,
+    settle_statement,
+)
+from server.commands.settle_approvals import SECOND
 
 
 @click.group()
@@ -14,8 +23,20 @@ def settle() -> None:
     """
 
 
-settle.add_command(settle_progress.status)
-settle.add_command(settle_progress.drain)
-settle.add_command(settle_statement.statement)
-settle.add_command(settle_charges.show_passport)
-settle.add_command(settle_books.balance)
+for command in (
+    settle_progress.status,
+    settle_statement.statement,
+    settle_charges.show_passport,
+    settle_progress.drain,
+    settle_close.seal,
+    settle_close.close,
+    settle_close.adjust,
+    settle_close.prepay,
+    settle_clearing.net,
+    settle_clearing.clearing_group,
+    settle_clearing.default,
+    settle_books.balance,
+    settle_simulation.simulate,
+):
+    settle.add_command(command)
+SECOND.add_to(settle)

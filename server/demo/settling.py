@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from time import perf_counter
 
-from partners.settlement import closing, draining, sealing
+from partners.settlement import clearing, closing, draining, sealing
 from server.demo.companies import APPROVES, PREPARES
 from server.demo.history import ZONE
 from server.demo.keepsake import Settled
@@ -49,3 +49,10 @@ class Settling:
         for name in names:
             approval = await closing.prepare(period=name, prepared_by=PREPARES, at=at)
             self._statements += len(await closing.approve(approval, approved_by=APPROVES, at=at))
+        if names:
+            await self._net(list(names), at)
+
+    async def _net(self, names: list[str], at: datetime) -> None:
+        for approval in await clearing.prepare(names=names, prepared_by=PREPARES, at=at):
+            await clearing.approve(approval, approved_by=APPROVES, at=at)
+            self._cycles += 1
