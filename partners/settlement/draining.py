@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from coalition.federation import catalogue
-from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.database import Connection, Engine, bound_engine, retrying, transaction
 from coalition.kernel.ids import SHARDS, uuid7, uuid_from_bytes
 from coalition.ledger import money
 from coalition.ledger.money import MoneyAccount, MoneyEntry, MoneyKind
@@ -77,7 +78,8 @@ ON CONFLICT (tariff, shard) DO UPDATE
 SET points = kept.points + excluded.points, charges = kept.charges + excluded.charges
 """
 
-_Tariff = tuple[UUID, Charge]
+_books: WeakKeyDictionary[Engine, PriceBook] = WeakKeyDictionary()
+"""Prices as they were last read, by database."""
 
 
 async def drain(shard: int, at: datetime, *, limit: int | None = POSTINGS_AT_ONCE) -> int:
@@ -133,9 +135,16 @@ async def drain_locked(
 
 
 async def read_book(connection: Connection) -> PriceBook:
-    """Return what prices depend on as of now, of all times: a return may come after years."""
-    known = await catalogue.load(connection)
-    return PriceBook(known, await periods.load(connection))
+    """Return what prices depend on as of now, of all times: a return may come after years.
+
+    It is kept in memory until a contract, a rate or a period is added.
+    """
+    engine = bound_engine()
+    kept = _books.get(engine)
+    if kept is None or kept.catalogue.version != await catalogue.version(connection):
+        known = await catalogue.load(connection)
+        kept = _books[engine] = PriceBook(known, await periods.load(connection))
+    return kept
 
 
 class _Priced:

@@ -30,7 +30,6 @@ SELECT EXISTS (SELECT FROM contract)
    AND (SELECT count(DISTINCT partner_no) FROM contract) + 1
      > (SELECT count(DISTINCT partner_no) FROM settlement_period WHERE ends_at > $1)
 """
-_LOCK = "SELECT version FROM catalogue_version WHERE no = 1 FOR UPDATE"
 _LATEST = "SELECT DISTINCT ON (partner_no) * FROM settlement_period ORDER BY partner_no, no DESC"
 _INSERT = """
 INSERT INTO settlement_period
@@ -59,7 +58,7 @@ async def ensure(at: datetime) -> None:
             return
     async with transaction() as connection:
         # Under this lock contracts stand still, and whoever comes second reads what was written.
-        await connection.execute(_LOCK)
+        await catalogue.bump(connection)
         known = await catalogue.load(connection)
         latest = {row["partner_no"]: _period(row) for row in await connection.fetch(_LATEST)}
         rows = [msgspec.structs.astuple(period) for period in _missing(known, latest, horizon)]

@@ -11,7 +11,7 @@ from coalition.federation.terms import CreditMode
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.ledger import audit
-from partners.settlement import credit
+from partners.settlement import credit, periods
 from partners.settlement.refusals import InvalidPrepayment, PrepaymentDiffers
 from tests.partners.settlement.credit_world import code, credit_world, told
 
@@ -57,6 +57,7 @@ async def test_redemptions_pay_debts_and_release(at: datetime) -> None:
 
 async def test_a_limit_that_only_warns_is_told_of_once_and_stops_nobody(at: datetime) -> None:
     world = await credit_world(at, CreditMode.WARN, limit_minor=1_000, low_water_minor=500)
+    await periods.ensure(at)
     before = await version()
     await world.issue(300)
     await world.judged()

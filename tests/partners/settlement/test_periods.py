@@ -131,6 +131,7 @@ async def test_whoever_makes_periods_waits_for_a_contract_that_is_being_signed(
         making = asyncio.create_task(periods.ensure(later), context=Context())
         blocked = False
         while not (blocked or making.done()):
+            await connection.execute("SELECT pg_stat_clear_snapshot()")
             blocked = await connection.fetchval(_WAITS_FOR_US)
     await making
     assert blocked
