@@ -1,18 +1,20 @@
 """How periods are closed and netted in a story, by the services of finance, two persons at once."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
 from coalition.federation import money_rates
 from coalition.kernel.database import transaction
-from partners.settlement import closing, draining, netting, periods, sealing, statements
+from partners.settlement import clearing, closing, draining, netting, periods, sealing, statements
 from partners.settlement.calendars import Period
+from partners.settlement.clearing import PreparedLeg
 from partners.settlement.kinds import OPERATOR
-from partners.settlement.netting import Claim
+from partners.settlement.netting import Claim, Leg
 from partners.settlement.refusals import (
     EarlierPeriodOpen,
+    NothingToClear,
     PeriodClosed,
     PeriodNotOver,
     UnknownPeriod,
@@ -20,15 +22,6 @@ from partners.settlement.refusals import (
 from server.scenario.founding import ACTOR, SECOND
 from server.scenario.settlement_steps import Close, MoneyRate, Net, Position
 from server.scenario.world import Cycle, Done, World
-
-_CLOSED: Final = """
-SELECT total.currency, total.partner_no, total.net_minor
-FROM statement_total AS total JOIN statement ON statement.id = total.statement
-JOIN settlement_period AS period
-    ON period.partner_no = statement.partner_no AND period.no = statement.period_no
-WHERE period.name = ANY($1::text[]) AND statement.partner_no > 0
-AND EXISTS (SELECT FROM statement_line AS line WHERE line.statement = statement.id)
-"""
 
 
 async def _close(world: World, step: Close, n: int) -> Done:
@@ -98,21 +91,43 @@ async def _of_operator(step: Close, at: datetime) -> list[Period]:
 
 async def _net(world: World, step: Net, n: int) -> Done:
     del n
-    async with transaction() as connection:
-        rows = await connection.fetch(_CLOSED, list(step.periods))
+    await periods.ensure(world.at)
     positions: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for currency, partner_no, net_minor in rows:
-        positions[currency][partner_no] += net_minor
-    for partner_no, net_minor in netting.net_bilateral(world.positions).legs:
-        if partner_no != OPERATOR:
-            positions[world.story.coalition.currency][partner_no] += net_minor
-    world.positions.clear()
-    cycles = [
-        Cycle(step.periods, currency, netting.net(held))
-        for currency, held in sorted(positions.items())
-    ]
-    world.cycles += cycles
-    return Done(f"{len(cycles)} cycles")
+    for currency, legs in (await _cleared(world, step)).items():
+        _add(positions[currency], legs)
+    if world.positions:
+        _add(positions[world.story.coalition.currency], netting.net_bilateral(world.positions).legs)
+        world.positions.clear()
+    for currency, held in sorted(positions.items()):
+        world.cycles.append(Cycle(step.periods, currency, netting.net(held)))
+    payments = sum(bool(net) for held in positions.values() for net in held.values())
+    return Done(f"netted into {payments} payments through the operator")
+
+
+async def _cleared(world: World, step: Net) -> dict[str, tuple[PreparedLeg, ...]]:
+    """Clear the statements of the periods by two persons; return the legs by currency.
+
+    Nothing to clear is no refusal where positions wait to be netted.
+    """
+    try:
+        async with transaction():
+            prepared = await clearing.prepare(names=step.periods, prepared_by=ACTOR, at=world.at)
+            cycles = [
+                await clearing.approve(approval, approved_by=SECOND, at=world.at)
+                for approval in prepared
+            ]
+    except NothingToClear:
+        if not world.positions:
+            raise
+        return {}
+    return {cycle.currency: cycle.legs for cycle in cycles}
+
+
+def _add(positions: dict[int, int], legs: Iterable[Leg | PreparedLeg]) -> None:
+    """Add the legs of partners to `positions`; the operator's follows from them."""
+    for leg in legs:
+        if leg.partner_no != OPERATOR:
+            positions[leg.partner_no] += leg.amount_minor
 
 
 async def _position(world: World, step: Position, n: int) -> Done:

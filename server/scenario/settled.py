@@ -11,6 +11,7 @@ from coalition.federation.catalogue import Catalogue
 from coalition.kernel.database import Connection, transaction
 from partners.settlement import periods, statements
 from partners.settlement.kinds import OPERATOR as OPERATOR_NO
+from partners.settlement.kinds import StatementState
 from partners.settlement.rules import Line
 from partners.settlement.statements import Statement
 from server.scenario.names import OPERATOR
@@ -79,7 +80,8 @@ async def of_statements(world: World) -> dict[str, dict[str, StatementOutcome]]:
 def of_cycles(world: World) -> list[CycleOutcome]:
     """Return what was netted, each leg that is something; the operator's comes last."""
     names = {no: name for name, no in world.partners.items()} | {OPERATOR_NO: OPERATOR}
-    return [_cycle(cycle, names) for cycle in world.cycles]
+    told = (_cycle(cycle, names) for cycle in world.cycles)
+    return [cycle for cycle in told if cycle.legs]
 
 
 def _cycle(cycle: Cycle, names: dict[int, str]) -> CycleOutcome:
@@ -121,7 +123,8 @@ class _Telling:
         currency = self._currency if self._currency in nets else min(nets)
         alike = Counter(_looks(line) for line in one.lines)
         return StatementOutcome(
-            state=one.head.state.value,
+            # That it is cleared for payment is told by the netting.
+            state=(StatementState.CLOSED if one.head.is_frozen else one.head.state).value,
             currency=currency,
             net_minor=nets[currency],
             lines=[
