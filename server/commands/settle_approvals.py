@@ -103,9 +103,9 @@ def _told_default(known: Catalogue, payload: str) -> list[str]:
             sum(one.amount_minor for one in wanted.haircuts),
         )
     )
+    loss = f"{in_major(wanted.loss_minor, wanted.currency)} {wanted.currency}"
     return [
-        f"{party_name(known, wanted.defaulter_no)} does not pay "
-        f"{in_major(wanted.loss_minor, wanted.currency)} {wanted.currency}",
+        f"{party_name(known, wanted.defaulter_no)} does not pay {loss}",
         f"guarantee {guarantee}, reserve {reserve}, creditors {haircut}",
     ]
 

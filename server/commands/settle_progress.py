@@ -1,4 +1,4 @@
-"""`coalition settle status|drain|seal`: how far the periods have come, and taking them further."""
+"""`coalition settle status|drain`: how far the periods have come, and booking what waits."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,20 +12,23 @@ from coalition.kernel.database import transaction
 from coalition.kernel.ids import time_of
 from coalition.kernel.settings import Settings
 from coalition.ledger import totals
-from partners.settlement import draining, figures, overview, periods
-from server.commands.known import read_catalogue
+from coalition.oversight import approvals
+from partners.settlement import draining, figures, overview, periods, statements
+from server.commands.amounts import in_major
+from server.commands.known import party_name, read_catalogue
 from server.commands.options import (
     answer,
     as_json_option,
     example,
     place_of,
     place_options,
-    say,
     table_of,
 )
+from server.commands.second_person import Row
+from server.commands.settle_approvals import SECOND
 from server.databases import do
 
-_STATUS = ("partner", "open", "to_seal", "to_close", "to_net", "settled")
+_STATUS = ("partner", "open", "net", "to_seal", "to_close", "to_net", "settled")
 
 
 @click.command()
@@ -36,10 +39,11 @@ _STATUS = ("partner", "open", "to_seal", "to_close", "to_net", "settled")
 def status(context: click.Context, *, as_json: bool) -> None:
     """Show where each partner's periods stand, and what waits for whom.
 
-    "to seal" waits for the worker, "to close" for two persons, "to net" for a clearing cycle.
+    "net" is what all that is not closed comes to now: above zero the partner pays. "to seal" waits
+    for the worker, "to close" for two persons, "to net" for a clearing cycle.
     """
 
-    async def work(_: Settings) -> dict[str, object]:
+    async def work(_: Settings) -> Row:
         at = SystemClock().now()
         await periods.ensure(at)
         known = await read_catalogue()
@@ -47,25 +51,30 @@ def status(context: click.Context, *, as_json: bool) -> None:
             oldest = await totals.oldest_unsettled(connection)
             progress = await figures.progress(connection, at)
             standings = await overview.standings(connection, at)
+        waiting = [len(await approvals.waiting(at=at, kind=kind)) for kind in SECOND.kinds]
         return {
             "queue": {
                 "postings": progress.queued_postings,
                 "oldest_seconds": _age_s(oldest, at),
                 "last_drain_at": progress.last_drain_at,
             },
+            "waiting_for_a_second_person": sum(waiting),
             "partners": [
-                {"partner": known.partner(one.partner_no).name, **msgspec.structs.asdict(one)}
+                {
+                    "partner": party_name(known, one.partner_no),
+                    **msgspec.structs.asdict(one),
+                    "net_minor": (await statements.live(one.partner_no, at)).net_minor,
+                }
                 for one in standings
             ],
         }
 
     found = do(place_of(context), work)
     rows = found["partners"]
-    assert isinstance(rows, list), "a list of partners"
+    assert isinstance(rows, list), "a row for each partner"
     answer(found, as_json=as_json, table=lambda: table_of([_cells(row) for row in rows], _STATUS))
-    queue = found["queue"]
-    assert isinstance(queue, dict), "figures by name"
-    say(f"{queue['postings']} postings wait for a drain.")
+    if not as_json:
+        answer(None, as_json=False, table=lambda: _in_words(found))
 
 
 @click.command()
@@ -88,10 +97,22 @@ def _age_s(oldest: UUID | None, at: datetime) -> float:
     return max((at - time_of(oldest)).total_seconds(), 0.0) if oldest else 0.0
 
 
-def _cells(row: dict[str, object]) -> dict[str, object]:
-    return {
-        name: _short(value) if isinstance(value, list) else value for name, value in row.items()
-    }
+def _cells(row: Row) -> Row:
+    net = row["net_minor"]
+    assert isinstance(net, dict), "amounts by currency"
+    short = {name: _short(value) for name, value in row.items() if isinstance(value, list)}
+    sums = ", ".join(f"{in_major(amount, currency)} {currency}" for currency, amount in net.items())
+    return row | short | {"net": sums}
+
+
+def _in_words(found: Row) -> str:
+    queue = found["queue"]
+    assert isinstance(queue, dict), "figures by name"
+    return (
+        f"{queue['postings']} postings wait for a drain, the oldest for "
+        f"{queue['oldest_seconds']:.0f} s. {found['waiting_for_a_second_person']} proposals wait "
+        "for a second person."
+    )
 
 
 def _short(names: Sequence[str]) -> str:
