@@ -6,6 +6,7 @@ from coalition.kernel.web.hot import Door
 from partners.settlement.finance_acts import act_routes
 from partners.settlement.finance_approvals import approval_routes
 from partners.settlement.finance_book import book_routes
+from partners.settlement.finance_clearing import clearing_routes
 from partners.settlement.finance_passport import passport_routes
 from partners.settlement.finance_statements import statement_routes
 
@@ -17,5 +18,6 @@ def routes(door: Door) -> list[ASGIRouteHandler]:
         *statement_routes(door),
         *passport_routes(door),
         *act_routes(door),
+        *clearing_routes(door),
         *approval_routes(door),
     ]

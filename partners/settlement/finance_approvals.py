@@ -24,7 +24,8 @@ from coalition.oversight.refusals import (
     SecondPersonNeeded,
     UnknownApproval,
 )
-from partners.settlement import adjusting, closing, periods
+from partners.settlement import adjusting, clearing, closing, defaulting, periods
+from partners.settlement.clearing import Cycle
 from partners.settlement.closing import Closed
 from partners.settlement.finance_words import (
     APPROVE,
@@ -38,14 +39,17 @@ from partners.settlement.finance_words import (
 )
 from partners.settlement.finance_writes import answer_once
 from partners.settlement.refusals import (
+    DefaultDiffers,
     EarlierPeriodOpen,
+    OwesNothing,
     PeriodClosed,
     PeriodNotSealed,
     StatementChanged,
+    StatementCleared,
     UnknownLine,
 )
 
-KINDS = (closing.KIND, adjusting.KIND)
+KINDS = (closing.KIND, adjusting.KIND, clearing.KIND, defaulting.KIND)
 """The kinds of approvals that finance decides; others are as good as unknown here."""
 
 
@@ -80,13 +84,14 @@ class ClosedStatement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision as it stands, and the statements that it closed."""
+    """A decision as it stands, with the statements that it closed or the cycle that it cleared."""
 
     approval_id: UUID
     kind: str
     state: Literal["applied", "rejected"]
     decided_by: str
     statements: list[ClosedStatement]
+    cycle_id: UUID | None
 
 
 def approval_routes(door: Door) -> list[ASGIRouteHandler]:
@@ -121,6 +126,7 @@ async def _approve(call: Call) -> Answer:
             state="applied",
             decided_by=call.caller.actor,
             statements=await _closed(connection, done),
+            cycle_id=done.id if isinstance(done, Cycle) else None,
         )
 
     return await answer_once(call, f"approvals/{approval_id}/approve", 200, work)
@@ -145,6 +151,7 @@ async def _reject(call: Call) -> Answer:
             state="rejected",
             decided_by=call.caller.actor,
             statements=[],
+            cycle_id=None,
         )
 
     return await answer_once(call, f"approvals/{approval_id}/reject", 200, work)
@@ -186,7 +193,7 @@ _OF_WRITES = (KeyReused, RequestInProgress)
 _OF_DECISIONS: tuple[type[Refused], ...] = (UnknownApproval, ApprovalDecided)
 _OF_APPLIERS: tuple[type[Refused], ...] = (
     *(StatementChanged, PeriodClosed, PeriodNotSealed, EarlierPeriodOpen),
-    *(UnknownLine, NoContract),
+    *(UnknownLine, NoContract, StatementCleared, DefaultDiffers, OwesNothing),
 )
 
 _LIST = HotEndpoint(

@@ -134,6 +134,9 @@ def prepared_view(known: Catalogue, approval: Approval) -> Prepared:
     )
 
 
+_NUMBERED = frozenset({"partner_no", "defaulter_no", "creditor_no"})
+
+
 def _told(known: Catalogue, part: Any) -> Any:  # Any: a JSON value
     """Return part of a proposal with the ids of partners in place of their numbers."""
     if isinstance(part, list):
@@ -142,9 +145,9 @@ def _told(known: Catalogue, part: Any) -> Any:  # Any: a JSON value
         return part
     told: dict[str, Any] = {}
     for name, value in part.items():
-        if name == "partner_no":
-            who = named(known, value)
-            told |= {"partner_id": who.partner_id, "partner": who.partner}
+        if name in _NUMBERED:
+            role, who = name.removesuffix("_no"), named(known, value)
+            told |= {f"{role}_id": who.partner_id, role: who.partner}
         else:
             told[name] = _told(known, value)
     return told

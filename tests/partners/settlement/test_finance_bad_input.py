@@ -1,6 +1,7 @@
 """Bad input at finance's door: each has a precise problem, and nothing is left of it."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,10 +17,12 @@ ADMIN = "/v1/admin/settlement"
 SOME_ID = "6cb173c2-6e0b-4fe7-a722-e6bca8a59f5b"
 DECEMBER = datetime(2026, 12, 2, 9, tzinfo=UTC)
 
+NO_LINES: list[object] = [5, "1", []]
 NO_AMOUNTS: list[object] = [None, 5, "5", [], "100 SEK"]
 NO_MINORS: list[object] = [
     *("5", 5.0, 1e3, 0.5, True, None, 10**12 + 1, -(10**12) - 1, 10**40),
 ]
+NO_CURRENCIES: list[object] = ["sek", "SEKK", "", "S\x00K", None, 752, "SEK\n"]
 NO_REASONS: list[object] = [None, "", 5, "x" * 201, "a\x00b", []]
 
 PERIOD: dict[str, Any] = {"period": "2025-07"}
@@ -29,6 +32,7 @@ ADJUSTMENT: dict[str, Any] = {
     "reason": "agreed",
 }
 CLEARING: dict[str, Any] = {"periods": ["2025-07"]}
+DEFAULT: dict[str, Any] = {"partner": SOME_ID, "reserve_minor": 0}
 
 TEXTS: list[object] = [None, 5, 5.5, True, [], {}, "", "x\x00", "x" * 100_000]
 """What is no name of a period and no partner."""
@@ -63,10 +67,10 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
         ),
         *(
             ({"amount": {"amount_minor": 5, "currency": wrong}}, "/amount/currency")
-            for wrong in ("sek", "SEKK", "", "S\x00K", None, 752, "SEK\n")
+            for wrong in NO_CURRENCIES
         ),
         ({"amount": {"amount_minor": 5, "currency": "SEK", "vat": 1}}, "/amount/vat"),
-        *(({"statement_line": wrong}, "/statement_line") for wrong in (5, "1", [])),
+        *(({"statement_line": wrong}, "/statement_line") for wrong in NO_LINES),
         ({"statement_line": {"line": 1}}, "/statement_line/statement_id"),
         (
             {"statement_line": {"statement_id": "1", "line": 1}},
@@ -78,14 +82,39 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
         ),
         ({"vat_rate": 0}, "/vat_rate"),
     ],
+    f"{ADMIN}/clearing": [
+        *(({"periods": wrong}, "/periods") for wrong in (None, "2025-07", [], ["2025-07"] * 101)),
+        *(({"periods": ["2025-07", wrong]}, "/periods/1") for wrong in TEXTS),
+        *(({"currency": wrong}, "/currency") for wrong in ("sek", "SEKK", "", "S\x00K", 752)),
+        *(({"partners": wrong}, "/partners") for wrong in ([], "operator", [SOME_ID] * 1001)),
+        ({"partners": ["1"]}, "/partners/0"),
+        ({"cycle": SOME_ID}, "/cycle"),
+    ],
+    f"{ADMIN}/clearing/{SOME_ID}/default": [
+        *(({"partner": text}, "/partner") for text in TEXTS),
+        *(({"reserve_minor": wrong}, "/reserve_minor") for wrong in NO_MINORS),
+        ({"reserve_minor": -1}, "/reserve_minor"),
+        ({"guarantee_minor": -1}, "/guarantee_minor"),
+        ({"guarantee_minor": "1"}, "/guarantee_minor"),
+        ({"loss_minor": 1}, "/loss_minor"),
+    ],
 }
 
 
 def valid(address: str) -> dict[str, Any]:
     """Return a body that the address takes."""
-    return {"seal": PERIOD, "close": PERIOD, "adjustments": ADJUSTMENT, "clearing": CLEARING}[
-        address.rpartition("/")[2]
-    ]
+    bodies = {
+        "seal": PERIOD,
+        "close": PERIOD,
+        "adjustments": ADJUSTMENT,
+        "clearing": CLEARING,
+        "default": DEFAULT,
+    }
+    return bodies[address.rpartition("/")[2]]
+
+
+UNWRITABLE = dict.fromkeys(WRONG, "partner") | {f"{ADMIN}/clearing": "currency"}
+"""A field of each body that is a text."""
 
 
 async def nothing_was_left() -> bool:
@@ -110,12 +139,13 @@ async def test_a_wrong_field_is_pointed_at(office: Office, address: str) -> None
 @pytest.mark.parametrize("address", WRONG)
 async def test_a_body_that_cannot_be_read_is_refused(office: Office, address: str) -> None:
     headers = office.preparer.headers | {"content-type": "application/json"}
+    good = json.dumps(valid(address) | {UNWRITABLE[address]: "S"}).encode()
     for no, (body, status) in enumerate(
         [
             (b"", 400),
             (b"{", 400),
-            (b'{"partner":"\xff"}', 400),
-            (b'{"partner":"\\ud800"}', 400),
+            (good.replace(b"S", b"\xff"), 400),
+            (good.replace(b"S", b"\\ud800"), 400),
             (b"[]", 422),
             (b"null", 422),
             (b"[" * 100_000, 422),
@@ -154,6 +184,10 @@ async def test_what_is_not_there_is_not_found(office: Office) -> None:
         ("close", {"period": "2025-07", "partner": nobody}, "partner_not_found"),
         ("adjustments", ADJUSTMENT | {"partner": nobody}, "partner_not_found"),
         ("adjustments", ADJUSTMENT | {"partner": "operator"}, "partner_not_found"),
+        ("clearing", CLEARING | {"partners": [grocer, nobody]}, "partner_not_found"),
+        ("clearing", {"periods": ["2099-01"]}, "period_not_found"),
+        (f"clearing/{nobody}/default", DEFAULT | {"partner": grocer}, "cycle_not_found"),
+        (f"clearing/{nobody}/default", DEFAULT, "partner_not_found"),
     ]
     for act, body, code in wrong:
         answer = await office.preparer.post(f"{ADMIN}/{act}", body)
@@ -161,6 +195,8 @@ async def test_what_is_not_there_is_not_found(office: Office) -> None:
     for address in (f"statements/{nobody}", f"statements/{nobody}/lines?line=1"):
         answer = await office.reader.get(f"{ADMIN}/{address}")
         assert (answer.status_code, answer.json()["code"]) == (404, "statement_not_found")
+    answer = await office.reader.get(f"{ADMIN}/clearing/{nobody}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "cycle_not_found")
     answer = await office.reader.get(f"{ADMIN}/live", partner=nobody)
     assert (answer.status_code, answer.json()["code"]) == (404, "partner_not_found")
     assert await nothing_was_left()
@@ -174,6 +210,7 @@ async def test_what_cannot_be_done_yet_says_why_and_leaves_nothing(office: Offic
         ("seal", {"period": "2026-10", "partner": grocer}, "earlier_period_open"),
         ("close", {"period": "2025-07"}, "period_not_sealed"),
         ("close", {"period": "2026-11", "partner": "operator"}, "period_not_sealed"),
+        ("clearing", {"periods": ["2026-10"]}, "statement_not_closed"),
     ):
         answer = await office.preparer.post(f"{ADMIN}/{act}", body)
         assert (answer.status_code, answer.json()["code"]) == (409, code), body
@@ -239,6 +276,8 @@ READS = (
     f"{ADMIN}/statements/{SOME_ID}/lines?line=1",
     f"{ADMIN}/live?partner=operator",
     f"{ADMIN}/trial-balance",
+    f"{ADMIN}/clearing",
+    f"{ADMIN}/clearing/{SOME_ID}",
     f"/v1/admin/postings/{SOME_ID}/passport",
 )
 PREPARES = tuple(WRONG)
