@@ -47,6 +47,6 @@ def test_the_contract_as_it_is_changes_nothing(data: Path) -> None:
 
 def test_months_without_a_period_and_terms_that_cannot_be_are_refused(data: Path) -> None:
     early = within("settle", "simulate", "handlarn", "--from", "2020-01", "--data", data)
-    assert_stopped(early, 1, "no period of the partner begins from 2020-01 to 2020-01")
+    assert_stopped(early, 2, "no period of the partner begins from 2020-01 to 2020-01")
     wrong = simulate(data, "--mode", "hybrid")
-    assert_stopped(wrong, 1, "hybrid asks for a prefunded_share")
+    assert_stopped(wrong, 2, "hybrid asks for a prefunded_share")
