@@ -29,7 +29,7 @@ from partners.settlement import clearing
 from partners.settlement.clearing import Cycle
 from partners.settlement.kinds import OPERATOR
 from partners.settlement.netting import Covered, Leg, waterfall
-from partners.settlement.refusals import DefaultDiffers, OwesNothing, UnknownCycle
+from partners.settlement.refusals import DefaultDiffers, OwesNothing
 
 KIND = "settlement_default"
 """The kind of approval by which a default is borne."""
@@ -198,8 +198,7 @@ async def _apply(connection: Connection, approval: Approval) -> Cycle:
     assert approval.decided_at is not None, "only a decided approval is applied"
     at = approval.decided_at
     wanted = msgspec.json.decode(approval.payload, type=PreparedDefault)
-    if await connection.fetchval(_LOCK, wanted.cycle) is None:
-        raise UnknownCycle
+    await connection.fetchval(_LOCK, wanted.cycle)
     held = await clearing.read(connection, wanted.cycle)
     now = await _borne(
         connection, held, wanted.defaulter_no, wanted.given_minor, wanted.limit_minor

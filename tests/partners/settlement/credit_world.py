@@ -86,10 +86,10 @@ async def credit_world(
 
 
 async def told() -> list[str]:
-    """Return the kinds of events about credit that wait, in order."""
+    """Return the kinds of events about credit that wait, by name."""
     async with transaction() as connection:
         rows = await connection.fetch(
-            "SELECT kind FROM outbox WHERE kind LIKE 'credit.%' ORDER BY committed_at, id"
+            "SELECT kind FROM outbox WHERE kind LIKE 'credit.%' ORDER BY kind"
         )
     return [row[0] for row in rows]
 

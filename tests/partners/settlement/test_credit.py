@@ -1,19 +1,21 @@
 """Credit limits: what is owed as of the last drain, who is told, and who issues no more."""
 
 import asyncio
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from coalition.federation import catalogue
-from coalition.federation.terms import CreditMode
+from coalition.federation import catalogue, contracts
+from coalition.federation.service import create_partner
+from coalition.federation.terms import ContractTerms, CreditMode
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.ledger import audit
 from partners.settlement import credit, periods
 from partners.settlement.refusals import InvalidPrepayment, PrepaymentDiffers
-from tests.partners.settlement.credit_world import code, credit_world, told
+from tests.partners.settlement.credit_world import TERMS, code, credit_world, told
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -69,7 +71,7 @@ async def test_a_limit_that_only_warns_is_told_of_once_and_stops_nobody(at: date
     for _ in range(3):
         await world.judged()
         await world.issue(10)
-    assert await told() == ["credit.low_water", "credit.limit_reached"]
+    assert await told() == ["credit.limit_reached", "credit.low_water"]
     assert await version() == before
     standing = await world.standing()
     assert (standing.is_low, standing.is_reached, standing.blocked) == (True, True, False)
@@ -164,3 +166,44 @@ async def test_a_prepayment_is_of_some_money_with_a_reference(
     world = await credit_world(at, CreditMode.PREPAID)
     with pytest.raises(InvalidPrepayment):
         await world.prepay(amount_minor, reference)
+
+
+async def signed(at: datetime, partner_no: int, terms: ContractTerms) -> None:
+    """Sign a version that holds from today."""
+    approval = await contracts.prepare(
+        partner_no=partner_no, terms=terms, valid_from=at.date(), prepared_by="anna", at=at
+    )
+    await contracts.sign(approval, approved_by="bo", at=at)
+
+
+async def test_a_partner_is_judged_by_the_contract_of_now(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.BLOCK, limit_minor=1_000)
+    await create_partner(
+        name="Bakery", terms=TERMS, actor="staff:kim", at=at, valid_from=date(2027, 1, 1)
+    )
+    await world.issue(1_000)
+    await world.judged()
+    assert code(await world.issue(1)) == "credit_limit_reached"
+    await signed(at, world.points.grocer, TERMS)
+    await world.judged()
+    assert code(await world.issue(1)) == "done"
+    standing = await world.standing()
+    assert (standing.mode, standing.left_minor, standing.blocked) == (CreditMode.NONE, None, False)
+    assert standing.exposure_minor == 1_250
+
+
+async def test_credit_is_counted_in_the_currency_of_the_contract(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.PREPAID)
+    await world.prepay(1_250, "bank-1")
+    await world.issue(1_000)
+    await world.judged()
+    euros = msgspec.structs.replace(TERMS, currency="EUR", credit_mode=CreditMode.PREPAID)
+    await signed(at, world.points.grocer, euros)
+    await world.judged()
+    standing = await world.standing()
+    # What was paid in in crowns is still in the books, and no cover for euros.
+    assert (standing.currency, standing.prepaid_minor, standing.left_minor) == ("EUR", 0, 0)
+    await world.prepay(100, "bank-2")
+    assert (await world.standing()).left_minor == 100
+    assert code(await world.issue(80)) == "done"
+    assert code(await world.issue(1)) == "prepaid_exhausted"

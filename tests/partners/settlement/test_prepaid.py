@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,8 +10,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from coalition.federation.service import create_partner
 from coalition.federation.terms import CreditMode, Mode
-from coalition.kernel.database import transaction
+from coalition.kernel.database import bound_engine, transaction
 from coalition.kernel.errors import Refused
 from coalition.ledger import audit
 from coalition.ledger.partitions import ensure_partition
@@ -20,7 +21,7 @@ from coalition.points import leases
 from coalition.points.commands import Asked, IssueBody, PostingAnswer, Purchase, ReverseBody
 from coalition.points.till import Tills
 from partners.settlement import credit
-from tests.partners.settlement.credit_world import CreditWorld, code, credit_world, told
+from tests.partners.settlement.credit_world import TERMS, CreditWorld, code, credit_world, told
 from tests.points.bonuses.world import activated, document
 from tests.points.world import receipt
 
@@ -76,9 +77,9 @@ async def test_others_and_redemptions_are_not_held_up(at: datetime) -> None:
     assert code(await world.issue(800)) == "done"
     assert code(await world.issue(1)) == "prepaid_exhausted"
     assert await told() == [
+        "credit.limit_reached",
+        "credit.limit_reached",
         "credit.prepaid",
-        "credit.limit_reached",
-        "credit.limit_reached",
         "credit.released",
     ]
 
@@ -325,3 +326,32 @@ async def test_whatever_happens_nothing_is_overspent_and_nothing_lost(
     rest = int((paid_in + 40 - issued * POINT) / POINT)
     assert code(await world.issue(rest)) == "done"
     assert (await audit.run()).breaches == []
+
+
+async def test_who_never_agreed_to_prepay_issues_as_ever(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.PREPAID)
+    made = await create_partner(
+        name="Bakery", terms=TERMS, actor="staff:kim", at=at, valid_from=date(2026, 1, 1)
+    )
+    assert code(await world.issue(100, partner_no=made.partner.no)) == "done"
+    assert code(await world.issue(100)) == "prepaid_exhausted"
+
+
+async def test_batches_that_lack_money_at_once_lease_once(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.PREPAID)
+    await world.prepay(160_000, "bank-1")
+    tills = world.points.tills
+    codes = await asyncio.gather(*(in_lines(world, tills, [[80]]) for _ in range(4)))
+    assert codes == [["done"]] * 4
+    # A sixteenth covers them all.
+    assert await leased(world) + await booked(world) == 10_000
+
+
+async def test_a_process_may_end_without_its_database(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.PREPAID)
+    await world.prepay(16_000, "bank-1")
+    await world.issue(80)
+    pool = bound_engine().pool
+    assert pool is not None
+    await pool.close()
+    await world.points.tills.finish()
