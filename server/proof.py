@@ -2,9 +2,9 @@
 
 from coalition.ledger import audit
 from coalition.ledger.audit import Report
-from partners.settlement import audit_checks
+from partners.settlement import audit_checks, audit_walks
 
 
 async def prove() -> Report:
-    """Run every check of the ledger and of settlement, in one snapshot; tills go on meanwhile."""
-    return await audit.run(audit_checks.CHECKS)
+    """Prove every invariant of ledger and settlement, in one snapshot; tills go on meanwhile."""
+    return await audit.run(audit_checks.CHECKS, audit_walks.WALKS)
