@@ -14,7 +14,6 @@ import msgspec
 
 from coalition.federation import catalogue
 from coalition.federation.catalogue import Catalogue, beginning
-from coalition.federation.refusals import UnknownPartner
 from coalition.federation.terms import Calendar
 from coalition.kernel.database import Connection, transaction
 from partners.settlement.calendars import Period, next_period
@@ -102,10 +101,7 @@ def _period(row: asyncpg.Record) -> Period:
 
 
 def _missing(known: Catalogue, latest: Mapping[int, Period], horizon: datetime) -> Iterator[Period]:
-    partners = sorted({contract.partner_no for contract in known.contracts})
-    if not partners:
-        return
-    for partner_no in (OPERATOR, *partners):
+    for partner_no in (OPERATOR, *sorted({contract.partner_no for contract in known.contracts})):
         previous = latest.get(partner_no)
         while previous is None or previous.ends_at <= horizon:
             previous = _next(known, partner_no, previous)
@@ -133,6 +129,4 @@ def _next(known: Catalogue, partner_no: int, previous: Period | None) -> Period:
 def _begins(known: Catalogue, partner_no: int) -> datetime:
     """Return when the earliest contract begins: the partner's own, for the operator anybody's."""
     versions = known.contracts if partner_no == OPERATOR else known.contracts_of(partner_no)
-    if not versions:
-        raise UnknownPartner(partner_no=partner_no)
     return min(beginning(version) for version in versions)

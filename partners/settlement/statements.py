@@ -12,9 +12,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from coalition.federation import catalogue
 from coalition.federation.catalogue import Catalogue
-from coalition.federation.refusals import NoContract
 from coalition.federation.terms import Contract
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.ids import SHARDS
@@ -251,10 +249,7 @@ def standing(known: Catalogue, period: Period) -> Contract | None:
     """Return the version in force when a period began; the operator has none."""
     if period.partner_no == OPERATOR:
         return None
-    try:
-        return known.contract_at(period.partner_no, period.starts_at)
-    except NoContract:
-        return known.contracts_of(period.partner_no)[0]
+    return known.contract_at(period.partner_no, period.starts_at)
 
 
 async def _live(connection: Connection, heads: Sequence[Head], at: datetime) -> Live:
@@ -262,14 +257,11 @@ async def _live(connection: Connection, heads: Sequence[Head], at: datetime) -> 
     unclosed = [head.period for head in heads]
     partner_no = unclosed[0].partner_no
     booked = await sums.booked(connection, partner_no, [period.no for period in unclosed])
+    book = await draining.read_book(connection)
     waiting = await feed.queued(connection, list(range(SHARDS)))
-    if waiting:
-        book = await draining.read_book(connection)
-        known, queued = book.catalogue, await sums.queued(connection, partner_no, waiting, book)
-    else:
-        known, queued = await catalogue.load(connection), {}
+    queued = await sums.queued(connection, partner_no, waiting, book) if waiting else {}
     groups = {no: [*booked.get(no, ()), *queued.get(no, ())] for no in booked.keys() | queued}
-    made = await composed(connection, unclosed, known, groups)
+    made = await composed(connection, unclosed, book.catalogue, groups)
     return Live(
         at,
         sum(one.postings for one in waiting),
