@@ -136,6 +136,25 @@ _MONEY = Check(
     """,
 )
 
+_BALANCES = Check(
+    "I7",
+    "what is kept as the balance of a partner is the sum of its account in the money book",
+    """
+    WITH kept AS (
+        SELECT partner_no, currency, sum(amount) AS amount
+        FROM (SELECT partner_no, currency, amount FROM money_balance
+              UNION ALL SELECT partner_no, currency, amount FROM money_delta) AS parts
+        GROUP BY 1, 2
+    ), booked AS (
+        SELECT partner_no, currency, sum(amount) AS amount
+        FROM money_entry WHERE account = 1 GROUP BY 1, 2
+    )
+    SELECT partner_no, currency, kept.amount AS kept, booked.amount AS booked
+    FROM kept FULL JOIN booked USING (partner_no, currency)
+    WHERE coalesce(kept.amount, 0) <> coalesce(booked.amount, 0)
+    """,
+)
+
 # Account 1 is the partners', 9 what the operator pays as a funder, 5 VAT.
 _DRAINED_MONEY = Check(
     "I7",
@@ -252,6 +271,7 @@ CHECKS = (
     _PERIODS,
     _SEALED,
     _MONEY,
+    _BALANCES,
     _DRAINED_MONEY,
     _LINES,
     _STATEMENT_TOTALS,

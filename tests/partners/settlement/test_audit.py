@@ -144,6 +144,10 @@ DAMAGES = {
         "every posting of money sums to zero",
         "UPDATE money_entry SET amount = amount + 0.01 WHERE account = 2",
     ),
+    "a balance that lost a cent": (
+        "what is kept as the balance of a partner",
+        "UPDATE money_delta SET amount = amount + 0.01",
+    ),
     "a partner that pays for another": (
         "what a drain booked on the partners' accounts",
         "UPDATE money_entry SET partner_no = 3 - partner_no WHERE account = 1",
