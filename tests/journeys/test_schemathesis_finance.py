@@ -1,0 +1,162 @@
+"""Finance's side of the API against its own document, also tried from the wrong side of it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.generation.case import Case
+
+from partners.settlement import clearing, closing, sealing
+from tests.journeys import documented
+from tests.journeys.documented import Operation
+from tests.journeys.world import Scene
+from tests.support.http import ACTOR, Desk, open_desk
+
+SECURED = [
+    operation
+    for operation in documented.operations(documented.schema())
+    if operation.definition.raw.get("security")
+]
+OF_FINANCE = {one.label: one for one in SECURED if one.path.startswith("/v1/admin/")}
+OF_PARTNERS = {one.label: one for one in SECURED if one.label not in OF_FINANCE}
+
+FEW = settings(
+    max_examples=8,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
+)
+FIRST, SECOND = "2025-07", "2025-08"
+ADMIN = "/v1/admin/settlement"
+
+
+@pytest.fixture(scope="module")
+def preparer(runner: asyncio.Runner, standing: Scene) -> Desk:
+    """Return a desk whose proposals the scene's finance may approve."""
+    return runner.run(open_desk(standing.http, standing.grocer.at))
+
+
+@pytest.fixture(scope="module")
+def cycle(runner: asyncio.Runner, standing: Scene) -> str:
+    """Return a cycle with the grocer's first month.
+
+    Its second month is closed and not cleared, and the fuel station's first is provisional.
+    """
+    return runner.run(_settle(standing))
+
+
+async def _settle(standing: Scene) -> str:
+    at, grocer, fuel = standing.grocer.at, standing.grocer.partner.no, standing.fuel.partner.no
+    await sealing.seal(grocer, 2, at)
+    await sealing.seal(fuel, 1, at)
+    waiting = await closing.prepare(period=SECOND, partner_no=grocer, prepared_by=ACTOR, at=at)
+    await closing.approve(waiting, approved_by="staff:other", at=at)
+    (waiting,) = await clearing.prepare(
+        names=[FIRST], partner_nos=[grocer], prepared_by=ACTOR, at=at
+    )
+    return str((await clearing.approve(waiting, approved_by="staff:other", at=at)).id)
+
+
+@pytest.mark.parametrize("operation", OF_FINANCE.values(), ids=OF_FINANCE)
+def test_a_partner_gets_nowhere_in_finance_whatever_it_sends(
+    operation: Operation, runner: asyncio.Runner, standing: Scene
+) -> None:
+    _stays_out(operation, lambda case: _sent(runner, standing, case, standing.grocer.token))
+
+
+@pytest.mark.parametrize("operation", OF_PARTNERS.values(), ids=OF_PARTNERS)
+def test_staff_get_nowhere_at_the_partners_doors_whatever_they_send(
+    operation: Operation, runner: asyncio.Runner, standing: Scene
+) -> None:
+    _stays_out(operation, lambda case: _sent(runner, standing, case, standing.finance.token))
+
+
+def _stays_out(operation: Operation, send: Callable[[Case[Any]], tuple[int, str]]) -> None:
+    @FEW
+    @given(case=operation.as_strategy())
+    def ask(case: Case[Any]) -> None:
+        assert send(case) in {(403, "forbidden"), (404, "not_found")}
+
+    ask()
+
+
+def _sent(runner: asyncio.Runner, standing: Scene, case: Case[Any], token: str) -> tuple[int, str]:
+    answer = documented.send(runner, standing, case, token)
+    documented.check_named(case.operation, answer)
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.mark.parametrize("operation", OF_FINANCE.values(), ids=OF_FINANCE)
+def test_what_finance_sends_of_things_that_are_there_is_answered_as_documented(
+    operation: Operation,
+    runner: asyncio.Runner,
+    standing: Scene,
+    preparer: Desk,
+    cycle: str,
+) -> None:
+    reached = set()
+
+    @FEW
+    @given(data=st.data())
+    def ask(data: st.DataObject) -> None:
+        there = {
+            "statement_id": standing.statement,
+            "posting_id": standing.posting,
+            "cycle_id": cycle,
+            "approval_id": runner.run(_waiting(standing, preparer)),
+        }
+        own = {name: text for name, text in there.items() if f"{{{name}}}" in operation.path}
+        case = data.draw(operation.as_strategy(path_parameters=own))
+        _bring_to_life(case, standing)
+        if case.headers and "Idempotency-Key" in case.headers:
+            # The same few keys are made up for each operation; here each is a new request.
+            case.headers["Idempotency-Key"] = preparer.new_key()
+        answer = documented.send(runner, standing, case, standing.finance.token)
+        reached.add(answer.status_code // 100)
+        documented.check(case, answer)
+
+    ask()
+    assert 2 in reached, "some of them are done"
+
+
+async def _waiting(standing: Scene, preparer: Desk) -> str:
+    """Return an approval that waits for finance's second person."""
+    answer = await preparer.post(f"{ADMIN}/adjustments", _adjustment(standing))
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["approval_id"])
+
+
+def _adjustment(standing: Scene) -> dict[str, Any]:  # Any: a JSON object
+    return {
+        "partner": str(standing.grocer.partner.id),
+        "amount": {"amount_minor": 100, "currency": "SEK"},
+        "reason": "agreed",
+    }
+
+
+def _bring_to_life(case: Case[Any], standing: Scene) -> None:
+    """Let a generated request speak of partners and periods that are there."""
+    grocer, fuel = str(standing.grocer.partner.id), str(standing.fuel.partner.id)
+    label = case.operation.label
+    if label.startswith("GET "):
+        queries: dict[str, dict[str, object]] = {
+            f"GET {ADMIN}/live": {"partner": grocer},
+            f"GET {ADMIN}/statements/{{statement_id}}/lines": {"line": 1},
+        }
+        case.query = queries.get(label, {})
+        return
+    bodies: dict[str, dict[str, Any]] = {  # Any: JSON objects
+        f"POST {ADMIN}/seal": {"period": FIRST, "partner": grocer},
+        f"POST {ADMIN}/close": {"period": FIRST, "partner": fuel},
+        f"POST {ADMIN}/adjustments": _adjustment(standing),
+        f"POST {ADMIN}/clearing": {"periods": [SECOND], "partners": [grocer]},
+        f"POST {ADMIN}/clearing/{{cycle_id}}/default": {"partner": grocer, "reserve_minor": 100},
+        "POST /v1/admin/approvals/{approval_id}/reject": {"reason": "not now"},
+    }
+    if label in bodies:
+        case.body = bodies[label]
