@@ -112,7 +112,8 @@ CREATE TABLE prepaid_spend (
 );
 GRANT SELECT ON partner_limit TO coalition_poster, coalition_tenant;
 GRANT UPDATE (leased_minor) ON partner_limit TO coalition_poster;
-GRANT SELECT, INSERT, UPDATE, DELETE ON prepaid_lease TO coalition_poster;
+GRANT SELECT, INSERT, DELETE ON prepaid_lease TO coalition_poster;
+GRANT UPDATE (amount_minor, used_minor) ON prepaid_lease TO coalition_poster;
 GRANT SELECT, INSERT ON prepaid_spend TO coalition_poster;
 ALTER TABLE partner_limit ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_partner_only ON partner_limit TO coalition_tenant
