@@ -145,6 +145,7 @@ async def _check(connection: Connection, period: Period, at: datetime) -> None:
 
 async def seal_all(due: Sequence[Period], at: datetime) -> None:
     """Seal `due` periods, all over: of each partner those that follow its last sealed one."""
+    await draining.drain_all(at)  # in pieces, so that little is left for the shards' transactions
     keys = [period.partner_no for period in due], [period.no for period in due]
     by_key = {(period.partner_no, period.no): period for period in due}
 
