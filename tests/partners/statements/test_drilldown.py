@@ -98,3 +98,18 @@ async def test_a_tenant_pages_through_its_own_tariffs_only(database: Engine, at:
         others = await _paged(connection, tariffs, 3)
     assert sum(map(len, own)) == 14
     assert others == [[]]
+
+
+async def test_a_block_is_seen_by_all_whom_it_charges_and_by_nobody_else(
+    database: Engine, at: datetime
+) -> None:
+    await _line(at)
+    seen = {}
+    for partner_no in (GROCER, FUEL, 3):
+        async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
+            rows = await connection.fetch("SELECT drain, no FROM block ORDER BY drain, no")
+            charged = await connection.fetch("SELECT tariff FROM charge")
+            own = await connection.fetch("SELECT id FROM tariff")
+        seen[partner_no] = [row["no"] for row in rows]
+        assert {row["tariff"] for row in charged} == {row["id"] for row in own}
+    assert seen == {GROCER: [0, 1, 2, 3, 0], FUEL: [0, 1], 3: []}
