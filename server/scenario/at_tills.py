@@ -189,18 +189,22 @@ async def _ask(
 async def _post_all(world: World, target: Target, commands: Sequence[Command]) -> int:
     """Post all `commands` in one transaction, or none; return the sum of their points."""
     await ensure_partition(world.at)
-    points = 0
-    async with transaction(PINNED_FOR_LINES, role=POSTER_ROLE) as connection:
-        for first in range(0, len(commands), _LINES_AT_ONCE):
-            asked = [
-                _asked(world, target, command)
-                for command in commands[first : first + _LINES_AT_ONCE]
-            ]
-            for answer in await world.tills.post_lines(connection, asked, world.at):
-                if isinstance(answer, Refused):
-                    raise answer
-                points += answer.points
-    return points
+
+    async def attempt() -> int:
+        points = 0
+        async with transaction(PINNED_FOR_LINES, role=POSTER_ROLE) as connection:
+            for first in range(0, len(commands), _LINES_AT_ONCE):
+                asked = [
+                    _asked(world, target, command)
+                    for command in commands[first : first + _LINES_AT_ONCE]
+                ]
+                for answer in await world.tills.post_lines(connection, asked, world.at):
+                    if isinstance(answer, Refused):
+                        raise answer
+                    points += answer.points
+        return points
+
+    return await world.tills.covered(attempt)
 
 
 def _asked(world: World, target: Target, command: Command) -> Asked:

@@ -7,7 +7,16 @@ from typing import Any, Final
 
 from coalition.federation import money_rates
 from coalition.kernel.database import transaction
-from partners.settlement import clearing, closing, draining, netting, periods, sealing, statements
+from partners.settlement import (
+    clearing,
+    closing,
+    credit,
+    draining,
+    netting,
+    periods,
+    sealing,
+    statements,
+)
 from partners.settlement.calendars import Period
 from partners.settlement.clearing import PreparedLeg
 from partners.settlement.kinds import OPERATOR
@@ -20,7 +29,7 @@ from partners.settlement.refusals import (
     UnknownPeriod,
 )
 from server.scenario.founding import ACTOR, SECOND
-from server.scenario.settlement_steps import Close, MoneyRate, Net, Position
+from server.scenario.settlement_steps import Close, MoneyRate, Net, Position, Prepay
 from server.scenario.world import Cycle, Done, World
 
 
@@ -138,6 +147,17 @@ async def _position(world: World, step: Position, n: int) -> Done:
     return Done(f"{step.from_partner} owes {step.to_partner} {owed}")
 
 
+async def _prepay(world: World, step: Prepay, n: int) -> Done:
+    paid = await credit.prepay(
+        partner_no=world.partners[step.partner],
+        amount_minor=step.amount_minor,
+        reference=f"step-{n}",
+        recorded_by=ACTOR,
+        at=world.at,
+    )
+    return Done(f"{step.partner} pays in {paid.amount_minor:,} minor units of {paid.currency}")
+
+
 async def _money_rate(world: World, step: MoneyRate, n: int) -> Done:
     del n
     async with transaction():
@@ -157,5 +177,6 @@ ACTS: Final[dict[type[Any], Callable[[World, Any, int], Awaitable[Done]]]] = {  
     Close: _close,
     Net: _net,
     Position: _position,
+    Prepay: _prepay,
     MoneyRate: _money_rate,
 }

@@ -48,6 +48,13 @@ class Position(Happening, frozen=True, kw_only=True, tag="position"):
     amount_minor: AmountMinor
 
 
+class Prepay(Happening, frozen=True, kw_only=True, tag="prepay"):
+    """A partner pays in money beforehand, in the currency of its contract."""
+
+    partner: Name
+    amount_minor: AmountMinor
+
+
 class MoneyRate(Happening, frozen=True, kw_only=True, tag="money_rate"):
     """From now on one unit of a currency of money is `rate` units of another."""
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.scenario.settlement_steps import Close, MoneyRate, Net, Position
+from server.scenario.settlement_steps import Close, MoneyRate, Net, Position, Prepay
 from server.scenario.staff_steps import (
     Adjust,
     Advance,
@@ -40,7 +40,7 @@ StaffStep = (
     | CloseMember
     | Erase
 )
-SettlementStep = Close | Net | Position | MoneyRate
+SettlementStep = Close | Net | Position | Prepay | MoneyRate
 Step = TillStep | StaffStep | SettlementStep
 
 LATER: Final = (

@@ -14,6 +14,7 @@ from coalition.kernel.web.fields import CurrencyCode, LongText
 from coalition.points.bonuses.documents import RuleDocument
 from server.founding import TIMEZONE
 from server.scenario.names import Name, Part, PointCurrency, StoreCode, Word
+from server.scenario.staff_steps import Contract
 from server.scenario.steps import Step
 from server.scenario.terms import ContractPart
 
@@ -72,6 +73,11 @@ class Story(Part, frozen=True, kw_only=True):
     earning_rules: tuple[RuleDocument, ...] = ()
     """Rules that hold from the beginning, each written as in a rule file."""
     steps: tuple[Step, ...]
+
+    def contracts(self) -> list[ContractPart]:
+        """Return every contract version that the story speaks of."""
+        later = [step.contract for step in self.steps if isinstance(step, Contract)]
+        return [*(partner.contract for partner in self.partners.values()), *later]
 
 
 LATER: Final[dict[tuple[str, ...], dict[str, str]]] = {

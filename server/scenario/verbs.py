@@ -1,8 +1,9 @@
 """What each verb does: it asks the services of tills and staff, and keeps no rule itself."""
 
+from partners.settlement import credit, draining
 from server import upkeep
 from server.scenario import at_tills, by_settlement, by_staff
-from server.scenario.steps import Step
+from server.scenario.steps import Step, TillStep
 from server.scenario.world import Done, World
 
 _ACTS = at_tills.ACTS | by_staff.ACTS | by_settlement.ACTS
@@ -14,4 +15,8 @@ async def act(world: World, step: Step, n: int) -> Done:
         # In life it is done each minute.
         await upkeep.let_holds_go(world.at)
         world.holds_end = [end for end in world.holds_end if end > world.at]
+    if world.limits_credit and isinstance(step, TillStep):
+        # In life it is done each second.
+        await draining.drain_all(world.at)
+        await credit.judge(world.at)
     return await _ACTS[type(step)](world, step, n)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from coalition.federation.terms import COALITION_CURRENCY_NO
+from coalition.federation.terms import COALITION_CURRENCY_NO, CreditMode
 from coalition.kernel.clock import FixedClock
 from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
@@ -48,6 +48,10 @@ class World:
         self.tills = Tills(card_key=settings.blind_index_key, clock=self.clock)
         self.before = begins_at
         """Where the clock stood before it was moved last."""
+        self.limits_credit = any(
+            contract.credit_mode is not CreditMode.NONE for contract in story.contracts()
+        )
+        """Whether a contract of the story limits what its partner may owe."""
         self.zone = ZoneInfo(story.coalition.timezone)
         self.partners: dict[str, int] = {}
         self.members: dict[str, UUID] = {}

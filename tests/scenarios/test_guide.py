@@ -1,6 +1,7 @@
 """The guide to stories says what is so: its story, what it prints, its verbs and its sections."""
 
 import io
+import json
 import re
 import typing
 from pathlib import Path
@@ -43,6 +44,17 @@ async def test_the_first_story_comes_out_as_the_one_beside_it(postgres_url: str)
     )
 
     assert plain(in_guide)["members"] == plain(in_file)["members"]
+
+
+async def test_the_closed_months_come_out_as_the_guide_shows(postgres_url: str) -> None:
+    (shown,) = (block for block in _BLOCKS if "two-months-are-closed.yaml" in block)
+    story = loading.load((STORIES / "two-months-are-closed.yaml").read_bytes())
+
+    outcome = plain(await playing.play(story, server_url=postgres_url))
+
+    told = outcome["statements"]
+    wanted = [told["A"], told["C"], *outcome["netting"]]
+    assert [json.loads(line) for line in shown.splitlines()[1:]] == wanted
 
 
 def test_the_guide_names_every_verb_those_to_come_and_every_field() -> None:
