@@ -108,7 +108,7 @@ def demo(
         say=say,
     )
     if no_serve:
-        answer(_document(kept, None), as_json=as_json, table=lambda: _told(kept))
+        answer(_document(kept, None), as_json=as_json, table=lambda: _told(kept, data))
     else:
         _serve(place, kept, host=host, port=port, as_json=as_json)
     if not kept.audit.ok:
@@ -117,11 +117,15 @@ def demo(
 
 def _serve(place: Place, kept: "Keepsake", *, host: str, port: int, as_json: bool) -> None:
     house: Any = importlib.import_module("server.house")  # Any: likewise
+    directory = place.directory
+    assert directory is not None, "the demo lives in a data directory"
 
     async def ready(_: object, address: Any) -> None:
         document = _document(kept, address.url)
         answer(
-            document, as_json=as_json, table=lambda: f"{_told(kept)}\n{to_try(kept, address.url)}"
+            document,
+            as_json=as_json,
+            table=lambda: f"{_told(kept, directory)}\n{to_try(kept, address.url)}",
         )
 
     house.run(place, host=host, port=port, say=say, on_ready=ready)
@@ -142,7 +146,7 @@ def _document(kept: "Keepsake", url: str | None) -> dict[str, object]:
     }
 
 
-def _told(kept: "Keepsake") -> str:
+def _told(kept: "Keepsake", data: Path) -> str:
     loaded = kept.loaded
     settled = kept.settled
     proof = f"all {kept.audit.checks} checks hold" if kept.audit.ok else "BROKEN"
@@ -151,7 +155,17 @@ def _told(kept: "Keepsake") -> str:
         f"{loaded.members} members, {loaded.partners} partners, {loaded.postings} postings, "
         f"loaded in {loaded.seconds:.1f} s; audit: {proof}.\n"
         f"{settled.statements} statements are closed by two persons, and netted in "
-        f"{settled.cycles} cycles, in {settled.seconds:.1f} s."
+        f"{settled.cycles} cycles, in {settled.seconds:.1f} s.{_to_look_at(kept, data)}"
+    )
+
+
+def _to_look_at(kept: "Keepsake", data: Path) -> str:
+    """Return the command that shows a closed statement; nothing where none was closed."""
+    if kept.settled.period is None:
+        return ""
+    return (
+        f' Look at one:\n  coalition settle statement "{kept.client.partner}" \\\n'
+        f"    --period {kept.settled.period} --data {data}"
     )
 
 

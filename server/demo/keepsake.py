@@ -38,6 +38,8 @@ class Settled(msgspec.Struct, frozen=True):
     statements: int = 0
     cycles: int = 0
     seconds: float = 0.0
+    period: str | None = None
+    """The last month of the first company that was closed, to look at."""
 
 
 class Audited(msgspec.Struct, frozen=True):

@@ -11,6 +11,9 @@ from server.demo.keepsake import Settled
 GRACE = timedelta(hours=24)
 """The longest that a contract of the demo grants after a period's end."""
 
+FIRST_NO = 1
+"""The number of the company that is founded first."""
+
 
 class Settling:
     """Follows a history that is told up to `now`; the month that is running stays open."""
@@ -22,6 +25,7 @@ class Settling:
         self._statements = 0
         self._cycles = 0
         self._seconds = 0.0
+        self._period: str | None = None
 
     async def month_over(self, ends: datetime) -> None:
         """Settle all that is due when the month that has been told ends at `ends`."""
@@ -40,7 +44,8 @@ class Settling:
             began_s = perf_counter()
             await draining.drain_all(self._now)
             self._seconds += perf_counter() - began_s
-        return Settled(self._statements, self._cycles, round(self._seconds, 1))
+        seconds = round(self._seconds, 1)
+        return Settled(self._statements, self._cycles, seconds, self._period)
 
     async def _settle(self, at: datetime) -> None:
         await draining.drain_all(at)
@@ -49,6 +54,9 @@ class Settling:
         for name in names:
             approval = await closing.prepare(period=name, prepared_by=PREPARES, at=at)
             self._statements += len(await closing.approve(approval, approved_by=APPROVES, at=at))
+        for one in sealed:
+            if one.partner_no == FIRST_NO:
+                self._period = one.name
         if names:
             await self._net(list(names), at)
 
