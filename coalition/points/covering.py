@@ -100,21 +100,23 @@ def cost_of(issue: Issue, contract: Contract) -> Cost:
     as settlement prices them (see partners/settlement/pricing.py), rounded up: per point to the
     places of the money book, and in all to a minor unit.
     """
-    paid_in, fee = Decimal(0), Decimal(0)
+    amount = Decimal(0)
     for provenance, points in issue.grants:
         if provenance.funder_no == contract.partner_no:
-            paid_in += points * _up(provenance.prefunded_share * provenance.issue_price)
+            paid_in = provenance.prefunded_share * provenance.issue_price
+            amount += points * _with_vat(contract, "issuance", paid_in)
         of_price = contract.service_fee_percent / 100 * provenance.issue_price
-        fee += points * _up(contract.service_fee_per_point + of_price)
-    amount = paid_in * _with_vat(contract, "issuance") + fee * _with_vat(contract, "service_fee")
+        fee = contract.service_fee_per_point + of_price
+        amount += points * _with_vat(contract, "service_fee", fee)
     minor = round_whole(amount * 10 ** exponent(contract.currency), Rounding.UP)
     return Cost(contract.partner_no, contract.currency, minor)
 
 
+def _with_vat(contract: Contract, kind: str, unit: Decimal) -> Decimal:
+    price = _up(unit)
+    agreed = contract.vat.get(kind)
+    return price if agreed is None else price + _up(price * agreed.rate)
+
+
 def _up(unit: Decimal) -> Decimal:
     return unit.quantize(PLACES, rounding=ROUND_UP)
-
-
-def _with_vat(contract: Contract, kind: str) -> Decimal:
-    agreed = contract.vat.get(kind)
-    return Decimal(1) if agreed is None else 1 + agreed.rate

@@ -35,11 +35,18 @@ KIND = "settlement_default"
 """The kind of approval by which a default is borne."""
 
 _LOCK = "SELECT true FROM clearing_cycle WHERE id = $1 FOR UPDATE"
+# What was paid in pays the cycles in the order in which they were cleared, defaults among them.
 _PREPAID = """
 SELECT greatest(0, prepaid_minor - coalesce((
-    SELECT sum(guarantee_minor) FROM clearing_default AS before
-    JOIN clearing_cycle ON clearing_cycle.id = before.cycle
-    WHERE defaulter_no = $1 AND is_prepaid AND clearing_cycle.currency = $2), 0))::int8
+    SELECT sum(greatest(amount_minor, 0)) FROM (
+        SELECT DISTINCT ON (earlier.id) amount_minor
+        FROM clearing_leg
+        JOIN clearing_cycle AS earlier ON earlier.id = clearing_leg.cycle
+        JOIN clearing_cycle AS this ON this.id = $3
+        WHERE partner_no = $1 AND earlier.currency = this.currency
+          AND (earlier.approved_at, earlier.id) < (this.approved_at, this.id)
+        ORDER BY earlier.id, version DESC
+    ) AS latest), 0))::int8
 FROM partner_limit WHERE partner_no = $1 AND currency = $2
 """
 _DEFAULT = """
@@ -94,8 +101,8 @@ async def prepare(
     """Prepare what becomes of a cycle when a partner does not pay; return the approval.
 
     The reserve bears at most `reserve_minor`. The guarantee is `guarantee_minor` if given, else the
-    money that the partner has paid in and no earlier default has used. Raises `UnknownCycle`, and
-    `OwesNothing` where the partner has nothing to pay or defaulted before.
+    money that the partner has paid in and that its earlier cycles have not used. Raises
+    `UnknownCycle`, and `OwesNothing` where the partner has nothing to pay or defaulted before.
     """
     async with transaction() as connection:
         held = await clearing.read(connection, cycle)
@@ -134,7 +141,7 @@ async def _borne(
         raise OwesNothing(partner_no=defaulter_no)
     guarantee = given_minor
     if guarantee is None:
-        guarantee = await connection.fetchval(_PREPAID, defaulter_no, held.currency) or 0
+        guarantee = await connection.fetchval(_PREPAID, defaulter_no, held.currency, held.id) or 0
     creditors = {no: -amount for no, amount in amounts.items() if amount < 0}
     covered = waterfall(loss, guarantee, limit_minor, creditors)
     assert covered.uncovered_minor == 0, "creditors receive at least what one partner pays"

@@ -112,6 +112,20 @@ async def test_prepaid_money_is_a_guarantee_that_is_used_once() -> None:
     assert again.defaults[0].guarantee_minor == 0
 
 
+async def test_prepaid_money_pays_earlier_cycles_first() -> None:
+    world, _ = await a_cycle(credit_mode=CreditMode.PREPAID)
+    await credit.prepay(
+        partner_no=1, amount_minor=10_300, reference="bank-1", recorded_by=ANNA, at=NOVEMBER
+    )
+    await world.issue("A", 500, NOVEMBER)
+    await world.redeem("C", 500, NOVEMBER)
+    await close("2026-11", DECEMBER)
+    [approval] = await clearing.prepare(names=["2026-11"], prepared_by=ANNA, at=DECEMBER)
+    later = await clearing.approve(approval, approved_by=BO, at=DECEMBER)
+    # 103.00 less the 100.00 of October.
+    assert (await defaulted(later, reserve_minor=10_000)).defaults[0].guarantee_minor == 300
+
+
 async def test_two_partners_of_a_cycle_may_default_and_all_versions_are_kept() -> None:
     _, cycle = await a_cycle()
     await defaulted(cycle, 1, reserve_minor=4_000)
