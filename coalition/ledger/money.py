@@ -6,7 +6,7 @@ Debits are positive: what stands above zero on a partner's account is what that 
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from enum import IntEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -16,6 +16,9 @@ from coalition.kernel.ids import uuid7
 
 PLACES = Decimal("0.000000000001")
 """Twelve decimals: `numeric(38, 12)`."""
+
+EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
+"""The context in which money is computed: whatever the book can hold is multiplied exactly."""
 
 
 class MoneyAccount(IntEnum):
@@ -118,9 +121,10 @@ async def post(
     """
     summed: dict[tuple[MoneyAccount, int, str], Decimal] = defaultdict(Decimal)
     by_currency: dict[str, Decimal] = defaultdict(Decimal)
-    for account, partner_no, currency, amount in entries:
-        summed[account, partner_no, currency] += amount
-        by_currency[currency] += amount
+    with localcontext(EXACT):
+        for account, partner_no, currency, amount in entries:
+            summed[account, partner_no, currency] += amount
+            by_currency[currency] += amount
     assert not any(by_currency.values()), f"money sums to zero per currency: {dict(by_currency)}"
     rows = [(*key, amount) for key, amount in sorted(summed.items()) if amount]
     if not rows:

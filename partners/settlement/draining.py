@@ -9,7 +9,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -17,11 +17,11 @@ from coalition.federation import catalogue
 from coalition.kernel.database import Connection, Engine, bound_engine, retrying, transaction
 from coalition.kernel.ids import SHARDS, uuid7, uuid_from_bytes
 from coalition.ledger import money
-from coalition.ledger.money import MoneyAccount, MoneyEntry, MoneyKind
+from coalition.ledger.money import EXACT, MoneyAccount, MoneyEntry, MoneyKind
 from partners.settlement import digests, feed, periods
 from partners.settlement.feed import Queued
 from partners.settlement.kinds import OPERATOR
-from partners.settlement.pricing import Charge, Move, PriceBook, exact, price
+from partners.settlement.pricing import Charge, Move, PriceBook, Priced, exact, price
 
 POSTINGS_AT_ONCE = 50_000
 """About how many postings an ordinary drain takes; a seal takes all there are."""
@@ -157,19 +157,20 @@ class _Priced:
         self.entries: list[MoneyEntry] = []
         self.totals: dict[UUID, list[int]] = defaultdict(lambda: [0, 0])
         self._parts: dict[tuple[int, int], list[bytes]] = defaultdict(list)
-        for no, move in enumerate(moves):
-            priced = price(move, book)
-            for side in priced.sides:
-                amount = side.unit * move.points
-                self.entries.append(
-                    MoneyEntry(side.account, side.partner_no, side.currency, amount)
-                )
-            for charge in priced.charges:
-                self._add(no, move, booked(charge, first_open))
-            if priced.charges:
-                self.blocks.append((no, move.postings, move.points, move.moves))
-        for charge, tariff in self.tariffs.items():
-            self.entries += vat_entries(charge, self.totals[tariff][0])
+        with localcontext(EXACT):
+            for no, move in enumerate(moves):
+                self._price(no, move, price(move, book), first_open)
+            for charge, tariff in self.tariffs.items():
+                self.entries += vat_entries(charge, self.totals[tariff][0])
+
+    def _price(self, no: int, move: Move, priced: Priced, first_open: dict[int, int]) -> None:
+        for side in priced.sides:
+            amount = side.unit * move.points
+            self.entries.append(MoneyEntry(side.account, side.partner_no, side.currency, amount))
+        for charge in priced.charges:
+            self._add(no, move, booked(charge, first_open))
+        if priced.charges:
+            self.blocks.append((no, move.postings, move.points, move.moves))
 
     def _add(self, no: int, move: Move, charge: Charge) -> None:
         tariff = self.tariffs.setdefault(charge, tariff_id(charge))

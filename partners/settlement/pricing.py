@@ -8,13 +8,13 @@ pays is positive. The rules stand in docs/adr/0030 and 0032.
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from enum import IntEnum
 from typing import NamedTuple
 
 from coalition.federation.catalogue import Catalogue, beginning
 from coalition.federation.terms import Contract
-from coalition.ledger.money import PLACES, MoneyAccount
+from coalition.ledger.money import EXACT, PLACES, MoneyAccount
 from partners.settlement.calendars import Period
 from partners.settlement.kinds import OPERATOR, ChargeKind
 from partners.settlement.rules import vat_of
@@ -150,7 +150,8 @@ def counts_from(contract: Contract) -> datetime:
 
 def price(move: Move, book: PriceBook) -> Priced:
     """Return what `move` costs and earns per point."""
-    charges, sides = _PRICES[Act(move.act)](move, book)
+    with localcontext(EXACT):
+        charges, sides = _PRICES[Act(move.act)](move, book)
     return Priced(tuple(charges), tuple(side for side in sides if side.unit))
 
 

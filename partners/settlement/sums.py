@@ -6,10 +6,12 @@ still queued is priced as the drain will price it.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from decimal import localcontext
 
 import asyncpg
 
 from coalition.kernel.database import Connection
+from coalition.ledger.money import EXACT
 from partners.settlement import draining, feed
 from partners.settlement.feed import Queued
 from partners.settlement.kinds import ChargeKind
@@ -117,7 +119,9 @@ def _by_hand(row: asyncpg.Record) -> Group:
 
 def priced(charge: Charge, *, points: int, charges: int) -> Group:
     """Return the group of `points` of a charge, as it is when it has been drained."""
-    amount = points * charge.unit_price
+    with localcontext(EXACT):
+        amount = points * charge.unit_price
+        vat = points * exact(charge.unit_price * charge.vat_rate)
     return Group(
         kind=charge.kind,
         contract_no=charge.contract_no,
@@ -128,5 +132,5 @@ def priced(charge: Charge, *, points: int, charges: int) -> Group:
         points=points if charge.counts_points else 0,
         charges=charges,
         exact=amount,
-        booked_vat=points * exact(charge.unit_price * charge.vat_rate),
+        booked_vat=vat,
     )

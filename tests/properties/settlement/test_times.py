@@ -8,11 +8,12 @@ from fractions import Fraction
 import msgspec
 import pytest
 
-from coalition.federation.terms import ContractTerms, Vat
+from coalition.federation.terms import ContractTerms, Mode, Vat
 from coalition.kernel.database import Engine
+from coalition.kernel.money import POINTS_MAX
 from coalition.ledger.drafts import Posted
 from partners.settlement import draining
-from tests.properties.settlement.compare import compare
+from tests.properties.settlement.compare import compare, compare_statements
 from tests.properties.settlement.world import World
 
 TERMS = ContractTerms(
@@ -104,3 +105,30 @@ async def test_the_book_is_the_same_however_postings_come_together_in_drains(wor
                 await draining.drain_all(world.at)
     await draining.drain_all(world.at)
     await compare(world)
+
+
+async def test_large_prices_of_many_points_are_booked_to_the_last_place(world: World) -> None:
+    grocer, fuel = world.partners
+    dear = msgspec.structs.replace(
+        TERMS,
+        currency="SEK",
+        issue_price=Decimal("9999.123456789"),
+        redemption_price=Decimal("9998.987654321"),
+        service_fee_percent=Decimal("99.999999"),
+        mode=Mode.HYBRID,
+        prefunded_share=Decimal("0.333333"),
+        breakage_share=Decimal("0.123457"),
+    )
+    assert await world.sign(grocer, dear, days=1)
+    assert await world.sign(fuel, msgspec.structs.replace(dear, currency="EUR"), days=1)
+    await world.agree_on_rate("EUR", "SEK", "19999.987654321")
+    world.tick(timedelta(days=2))
+    for member in range(3):
+        for _ in range(3):
+            await world.post([world.issue(member, grocer, [(grocer, POINTS_MAX)], NOW)])
+    await world.post([world.redeem(0, grocer, POINTS_MAX, NOW)])
+    await world.post([world.redeem(1, fuel, POINTS_MAX, NOW)])
+    await world.post([world.adjust(2, 0, -POINTS_MAX)])
+    await draining.drain_all(world.at)
+    await compare(world)
+    await compare_statements(world)
