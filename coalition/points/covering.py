@@ -1,6 +1,6 @@
 """Whether a partner may issue: not while its credit is used up, nor beyond what it has paid in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import ROUND_UP, Decimal
 from typing import Self
@@ -42,15 +42,16 @@ class Covering:
         self._at = at
         self._reserved = leases.reserve(terms.catalogue.version) if terms.prepaid else None
 
-    def cover(self, drafted: Mapping[int, Drafted]) -> dict[int, Refused]:
+    def cover(self, drafted: Iterable[tuple[int, Drafted]]) -> dict[int, Refused]:
         """Take what the issues among `drafted` cost; return the refusals of those not covered.
 
-        Whatever is still open is left for later. Raises `HeadroomNeededError`.
+        Each comes with its position among what was asked. Whatever is still open is left for later.
+        Raises `HeadroomNeededError`.
         """
         if self._reserved is None:
             return {}
         costs = {}
-        for position, one in drafted.items():
+        for position, one in drafted:
             if self._is_prepaid(one):
                 assert isinstance(one.draft, Issue), "only issues are prepaid"
                 assert one.contract is not None, "an issue has its contract"

@@ -87,7 +87,7 @@ async def post(
             lines.append(_Line(position, drafted))
     await _check_unposted(connection, answers)
     with Covering(leases, terms, at) as covering:
-        for position, refusal in covering.cover(dict(lines)).items():
+        for position, refusal in covering.cover(lines).items():
             answers[position] = refusal
         lines = [line for line in lines if answers[line.position] is None]
         if lines:
@@ -132,7 +132,7 @@ async def _post_decided(
 
     async def decide(positions: list[int]) -> dict[int, Draft | Refused]:
         decided = await deciding.decide(connection, positions)
-        uncovered = covering.cover({places[i]: deciding.drafted[i] for i in decided})
+        uncovered = covering.cover((places[i], deciding.drafted[i]) for i in decided)
         decided |= {i: uncovered[places[i]] for i in decided if places[i] in uncovered}
         instead = {i: decided.get(i, drafts[i]) for i in positions}
         left = {i: one for i, one in instead.items() if not isinstance(one, Refused)}
