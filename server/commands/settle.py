@@ -7,6 +7,7 @@ from server.commands import (
     settle_charges,
     settle_clearing,
     settle_close,
+    settle_export,
     settle_progress,
     settle_simulation,
     settle_statement,
@@ -36,6 +37,7 @@ for command in (
     settle_clearing.clearing_group,
     settle_clearing.default,
     settle_books.balance,
+    settle_export.export,
     settle_simulation.simulate,
 ):
     settle.add_command(command)

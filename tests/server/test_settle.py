@@ -117,7 +117,7 @@ def test_a_month_goes_from_the_tills_to_the_clearing_cycle(finance: Finance) -> 
 def test_the_tables_say_the_same_in_words(finance: Finance) -> None:
     shown = finance.run("statement", "a", *OCTOBER).out
     assert shown.startswith("A, 2026-10: open\n")
-    assert "A pays 28,950.00 EUR, for 4950000 points issued and 3000000 redeemed." in shown
+    assert "A pays 28,950.00 EUR, for 4950000 points paid for and 3000000 redeemed." in shown
     live = finance.run("statement", "C", "--live").out
     assert "In all -8,365.00 EUR; 8 postings wait for a drain, and are counted." in live
     finance.closed()
@@ -155,6 +155,20 @@ def test_a_line_opens_down_to_its_postings_page_by_page_and_back(finance: Financ
     assert_stopped(finance.run("statement", *words, "--after", "here"), 2, "is not what a page")
     unknown = finance.run("passport", "01a2002b-a045-7632-8982-1587a375b00b")
     assert_stopped(unknown, 2, "[posting_not_found]")
+
+
+def test_the_file_of_a_closed_statement_proves_itself(finance: Finance, tmp_path: Path) -> None:
+    file = tmp_path / "october.ndjson"
+    words = ("export", "A", *OCTOBER, "--out", str(file))
+    assert_stopped(finance.run(*words), 1, "[statement_not_closed]")
+    finance.closed()
+    written = finance.told(*words)
+    assert (written["number"], written["charges"]) == (2, 7)
+    proved = within("verify", file, "--digest", written["digest"], "--json")
+    assert (proved.status, proved.document["ok"]) == (0, True)
+    file.write_bytes(file.read_bytes().replace(b'"points":4950000', b'"points":4950001', 1))
+    assert within("verify", file).status == 1
+    assert written["digest"] in finance.run(*words).out
 
 
 def test_an_adjustment_stands_on_the_statement_of_the_open_period(finance: Finance) -> None:
