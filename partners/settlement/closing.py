@@ -74,7 +74,7 @@ VALUES ($1, $2, $3, {", ".join(f"${no}" for no in range(4, 4 + len(_LINE_COLUMNS
 """  # noqa: S608 - put together from the column names above
 _TOTAL = """
 INSERT INTO statement_total (statement, partner_no, currency, amount_minor, vat_minor, net_minor,
-                             points_issued, points_redeemed)
+                             points_funded, points_redeemed)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 _DIGEST_BYTES = 32

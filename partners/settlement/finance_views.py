@@ -28,7 +28,7 @@ class StatedTotal(msgspec.Struct, frozen=True, kw_only=True):
     amount: Money
     vat: Money
     net: Money
-    points_issued: int
+    points_funded: int
     points_redeemed: int
 
 
@@ -142,7 +142,7 @@ def totals_of(totals: Iterable[Total]) -> list[StatedTotal]:
             amount=Money(one.amount_minor, one.currency),
             vat=Money(one.vat_minor, one.currency),
             net=Money(one.net_minor, one.currency),
-            points_issued=one.points_issued,
+            points_funded=one.points_funded,
             points_redeemed=one.points_redeemed,
         )
         for one in totals

@@ -67,7 +67,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 class Total(msgspec.Struct, frozen=True, kw_only=True):
     """What a statement comes to in one currency, with its control totals of points.
 
-    `points_issued` are the points of its issuance and promotion lines, `points_redeemed` those of
+    `points_funded` are the points of its issuance and promotion lines, `points_redeemed` those of
     its redemption lines.
     """
 
@@ -75,7 +75,7 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int
     vat_minor: int
     net_minor: int
-    points_issued: int
+    points_funded: int
     points_redeemed: int
 
 
@@ -306,6 +306,6 @@ def _total(currency: str, lines: list[Line]) -> Total:
         amount_minor=amount_minor,
         vat_minor=vat_minor,
         net_minor=amount_minor + vat_minor,
-        points_issued=sum(line.points for line in lines if line.kind in _ISSUED),
+        points_funded=sum(line.points for line in lines if line.kind in _ISSUED),
         points_redeemed=sum(line.points for line in lines if line.kind == ChargeKind.REDEMPTION),
     )

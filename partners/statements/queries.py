@@ -23,7 +23,7 @@ ORDER BY period.no DESC LIMIT $6
 """
 
 _TOTALS = """
-SELECT statement, currency, amount_minor, vat_minor, net_minor, points_issued, points_redeemed
+SELECT statement, currency, amount_minor, vat_minor, net_minor, points_funded, points_redeemed
 FROM statement_total WHERE statement = ANY($1::uuid[]) ORDER BY statement, currency
 """
 

@@ -75,7 +75,7 @@ def totals_of(totals: Iterable[Total]) -> list[StatementTotal]:
 def control_of(totals: Iterable[Total]) -> list[PointsControl]:
     """Return the control totals of points."""
     return [
-        PointsControl(total.currency, total.points_issued, total.points_redeemed)
+        PointsControl(total.currency, total.points_funded, total.points_redeemed)
         for total in totals
     ]
 

@@ -68,7 +68,7 @@ class PointsControl(msgspec.Struct, frozen=True):
     """Points of the statement's lines in one currency of money."""
 
     currency: str
-    points_issued: int
+    points_funded: int
     points_redeemed: int
 
 

@@ -196,7 +196,7 @@ def _total_row(total: Total) -> Row:
         "vat_minor": total.vat_minor,
         "net": in_major(total.net_minor, total.currency),
         "net_minor": total.net_minor,
-        "points_issued": total.points_issued,
+        "points_funded": total.points_funded,
         "points_redeemed": total.points_redeemed,
     }
 
@@ -223,7 +223,7 @@ def _in_words(row: Row) -> str:
     sentences = [
         f"{one['amount']} and VAT {one['vat']}: {row['partner']} "
         f"{'pays' if one['net_minor'] >= 0 else 'receives'} {one['net'].lstrip('-')} "
-        f"{one['currency']}, for {one['points_issued']} points issued and "
+        f"{one['currency']}, for {one['points_funded']} points paid for and "
         f"{one['points_redeemed']} redeemed."
         for one in totals
     ]

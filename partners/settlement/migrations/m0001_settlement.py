@@ -22,7 +22,7 @@ CREATE TABLE settlement_period (
     calendar text NOT NULL,
     timezone text NOT NULL,
     PRIMARY KEY (partner_no, no),
-    CONSTRAINT a_period_is_named_once_per_partner UNIQUE (partner_no, name),
+    CONSTRAINT a_period_is_named_once_per_partner UNIQUE (name, partner_no),
     CONSTRAINT a_period_number_is_positive CHECK (no >= 1),
     CONSTRAINT a_period_ends_after_it_starts CHECK (ends_at > starts_at),
     CONSTRAINT a_cut_off_is_not_before_the_end CHECK (cut_off_at >= ends_at)
@@ -228,7 +228,7 @@ CREATE TABLE statement_total (
     amount_minor int8 NOT NULL,
     vat_minor int8 NOT NULL,
     net_minor int8 NOT NULL,
-    points_issued int8 NOT NULL,
+    points_funded int8 NOT NULL,
     points_redeemed int8 NOT NULL,
     PRIMARY KEY (statement, currency),
     CONSTRAINT a_total_is_amount_and_vat CHECK (net_minor = amount_minor + vat_minor)

@@ -169,7 +169,7 @@ def test_totals_are_by_currency_with_control_totals_of_points() -> None:
         *("EUR", 75, 2),
         77,
     )
-    assert (euros.points_issued, euros.points_redeemed) == (107, 50)
+    assert (euros.points_funded, euros.points_redeemed) == (107, 50)
     assert (kronor.currency, kronor.net_minor, kronor.points_redeemed) == ("SEK", -30, 3)
     assert totals_of(found.lines) == found.totals
 

@@ -137,7 +137,7 @@ def head(digest: str) -> Head:
                 amount_minor=1559,
                 vat_minor=26,
                 net_minor=1585,
-                points_issued=1100,
+                points_funded=1100,
                 points_redeemed=333,
             )
         ],

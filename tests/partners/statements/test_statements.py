@@ -113,7 +113,7 @@ async def test_a_closed_statement_is_the_same_for_ever(coalition: Coalition) -> 
     address = f"/v1/statements/{await months.statement_of(coalition, 'grocer')}"
     before = await json_of(coalition.grocer, address)
     assert (before["state"], before["totals"]) == ("closed", [total(1000)])
-    assert before["control"] == [{"currency": "SEK", "points_issued": 1000, "points_redeemed": 0}]
+    assert before["control"] == [{"currency": "SEK", "points_funded": 1000, "points_redeemed": 0}]
     assert before["charges"] == 1
     assert len(before["digest"]) == 64
     await coalition.grocer.post(f"/v1/postings/{issued}/reverse", {"points": 100})

@@ -30,8 +30,8 @@ def test_a_statement_that_holds_is_told_in_a_sentence(file: Path) -> None:
     ended = run(str(file))
     assert ended.exit_code == 0, ended.output
     assert ended.stdout == (
-        "Statement 42 of partner 3, period 2026-11, holds: 7 charges in 2 drains come to "
-        f"15.85 EUR.\nIts digest is {digest_of(file)}\n"
+        "Statement 42 of partner 3, period 2026-11, holds: 15.85 EUR.\n"
+        f"Charges: 7, drains: 2, digest: {digest_of(file)}\n"
     )
 
 

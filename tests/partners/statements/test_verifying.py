@@ -144,7 +144,7 @@ def test_a_line_that_is_missing_or_made_up_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["amount_minor", "vat_minor", "net_minor", "points_issued", "points_redeemed"]
+    "field", ["amount_minor", "vat_minor", "net_minor", "points_funded", "points_redeemed"]
 )
 def test_a_total_that_is_forged_does_not_follow_from_the_lines(field: str) -> None:
     (total,) = files.head("0" * 64).totals
