@@ -130,9 +130,21 @@ async def test_a_tenant_sees_its_own_company_only(database: Engine, at: datetime
     await make_partner(at, name="Grocer")
     fuel = (await make_partner(at, name="Fuel")).partner
     async with transaction(role="coalition_tenant", partner_no=fuel.no) as connection:
-        seen = await catalogue.load(connection)
-    assert seen.partners == (fuel,)
-    assert [contract.partner_no for contract in seen.contracts] == [fuel.no]
+        partners = await connection.fetch("SELECT no FROM partner")
+        contracts = await connection.fetch("SELECT partner_no FROM contract")
+        rates = await connection.fetch("SELECT from_currency, rate, valid_from FROM money_rate")
+    assert [row[0] for row in partners] == [row[0] for row in contracts] == [fuel.no]
+    assert rates == []
+
+
+@pytest.mark.parametrize("table", ["exchange_rate", "money_rate"])
+async def test_a_tenant_reads_rates_and_not_who_agreed_on_them(
+    database: Engine, at: datetime, table: str
+) -> None:
+    partner = (await make_partner(at)).partner
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with transaction(role="coalition_tenant", partner_no=partner.no) as connection:
+            await connection.fetch(f"SELECT approved_by FROM {table}")
 
 
 async def test_a_tenant_changes_nothing_of_the_federation(database: Engine, at: datetime) -> None:

@@ -96,14 +96,14 @@ def test_terms_that_cannot_be_are_refused_with_what_would_be_right(data: Path) -
     ]:
         refused = propose(data, *words)
         assert (refused.status, remedy in refused.err) == (2, True), refused.err
-    for words in (
-        ("--credit", "block"),
-        ("--credit", "prepaid:10"),
-        ("--vat", "service_fee=25"),
-        ("--volume-step", "5:1", "--volume-step", "5:2"),
-        ("--low-water", "5"),
+    for wrong in (
+        "--credit block",
+        "--credit prepaid:10",
+        "--vat service_fee=25",
+        "--volume-step 5:1 --volume-step 5:2",
+        "--low-water 5",
     ):
-        assert_stopped(propose(data, *words), 2, "[invalid_terms]")
+        assert_stopped(propose(data, *wrong.split()), 2, "[invalid_terms]")
 
 
 def test_two_persons_agree_on_a_rate_of_money(data: Path) -> None:

@@ -33,7 +33,7 @@ GROCER, FUEL, SHOP = 1, 2, 3
 
 def contract(partner_no: int, no: int | None = None, **terms: Any) -> Contract:
     """Return a version of a partner's contract; its number is ten times the partner's."""
-    given_terms = {
+    given_terms: dict[str, Any] = {
         "currency": "EUR",
         "issue_price": Decimal("0.0100"),
         "redemption_price": Decimal("0.0085"),
@@ -142,7 +142,7 @@ def test_an_issuer_pays_price_and_fee_into_the_fund_at_issue() -> None:
     }
     fee = found.charges[1]
     assert (fee.vat_code, fee.vat_rate) == ("standard", Decimal("0.25"))
-    assert (found.charges[0].vat_code, found.charges[0].vat_rate) == ("none", 0)
+    assert (found.charges[0].vat_code, found.charges[0].vat_rate) == ("none", Decimal(0))
     assert sides(found) == {("fund", "EUR"): "-0.01", ("fee", "EUR"): "-0.00105"}
 
 
