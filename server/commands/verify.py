@@ -50,8 +50,8 @@ def _sentence(verdict: Verdict) -> str:
     totals = ", ".join(_text(total) for total in verdict.totals)
     return (
         f"Statement {named.number} of partner {named.partner_no}, period {named.period}, holds: "
-        f"{verdict.charges} charges in {verdict.drains} drains come to {totals or 'nothing'}.\n"
-        f"Its digest is {named.digest}"
+        f"{totals or 'nothing'}.\n"
+        f"Charges: {verdict.charges}, drains: {verdict.drains}, digest: {named.digest}"
     )
 
 

@@ -109,10 +109,13 @@ def examples_of(text: str) -> list[tuple[str, str]]:
 
 
 def path_with_curl(folder: Path) -> str:
-    """Return a search path on which there is a curl, our own where the machine has none."""
+    """Return a search path with our own command, and a curl where the machine has none."""
     programs = folder / "programs"
     programs.mkdir()
     (programs / "python3").symlink_to(sys.executable)
+    command = programs / "coalition"
+    command.write_text(f'#!/bin/sh\nPYTHONPATH={tree.ROOT} exec {" ".join(COALITION)} "$@"\n')
+    command.chmod(0o755)
     if shutil.which("curl") is None:
         curl = programs / "curl"
         curl.write_text(f'#!/bin/sh\nexec {sys.executable} {STAND_IN} "$@"\n')
