@@ -41,11 +41,15 @@ LEFT JOIN statement ON statement.partner_no = period.partner_no AND statement.pe
 _NAMED = _HEAD + "WHERE period.partner_no = $1 AND period.name = $2"
 _OF_ID = _HEAD + "WHERE statement.id = $1"
 _OF_IDS = _HEAD + "WHERE statement.id = ANY ($1::uuid[])"
+# Periods are closed in order, so these are all after the last closed one.
 _UNCLOSED = (
     _HEAD
     + """
 WHERE period.partner_no = $1 AND period.starts_at <= $2
-  AND (statement.state IS NULL OR statement.state IN ('cut_off', 'provisional'))
+  AND period.no > coalesce((
+      SELECT closed.period_no FROM statement AS closed
+      WHERE closed.partner_no = $1 AND closed.closed_at IS NOT NULL
+      ORDER BY closed.period_no DESC LIMIT 1), 0)
 ORDER BY period.no
 """
 )
