@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from coalition.kernel.database import transaction
@@ -34,8 +35,8 @@ from coalition.members.merging import Merged
 from coalition.members.personal import PersonalData, united
 from coalition.members.refusals import ErasureUnderWay, MemberIsClosed, UnknownMember
 from coalition.members.standings import Standings
-from coalition.oversight import audit_log
-from coalition.oversight.refusals import ApprovalDecided, SecondPersonNeeded
+from coalition.oversight import approvals, audit_log
+from coalition.oversight.refusals import ApprovalDecided, ReasonNeeded, SecondPersonNeeded
 from tests.members.world import ANNA, BERTIL, KEYS, enrolled
 from tests.support import ledger
 
@@ -93,8 +94,12 @@ async def test_the_survivor_is_found_by_every_contact_of_both(at: datetime) -> N
     assert (await service.show(new, partner_no=1, keys=KEYS)).merged_from is None
     async with transaction() as connection:
         kept = await queries.lock_member(connection, old)
+        survivor = await queries.lock_member(connection, new)
     assert kept is not None
     assert (kept.sealed, kept.wrapped_key) == (None, None), "erased with its key"
+    assert survivor is not None
+    assert survivor.sealed is not None
+    assert survivor.sealed.version == 2, "sealed anew, once"
 
 
 async def test_cards_of_the_survivor_can_be_changed_afterwards(at: datetime) -> None:
@@ -213,6 +218,19 @@ async def test_one_person_alone_merges_nobody_and_a_merge_is_done_once(at: datet
         (BERTIL, "approval.applied"),
     ]
     assert rows[1]["facts"] == f'{{"into":"{new}","owed":0,"points":0}}'
+
+
+async def test_what_waits_for_the_second_person_says_whom_and_why(at: datetime) -> None:
+    old, new = await enrolled(at, card="OLD1"), await enrolled(at, card="NEW1")
+    approval = await prepared(old, new, at)
+    (waiting,) = await approvals.waiting(at=at, kind=merging.KIND)
+    wanted = msgspec.json.decode(waiting.payload, type=merging.PreparedMerge)
+    assert (waiting.id, waiting.subject) == (approval, f"member:{old}")
+    assert (waiting.prepared_by, waiting.prepared_at) == (ANNA, at)
+    assert (wanted.from_id, wanted.into_id) == (old, new)
+    assert wanted.reason == "one person"
+    with pytest.raises(ReasonNeeded):
+        await merging.prepare(from_id=old, into_id=new, reason=" ", prepared_by=ANNA, at=at)
 
 
 async def test_nobody_is_merged_who_is_none_or_oneself_or_gone(at: datetime) -> None:
