@@ -9,7 +9,7 @@ that the partner's account moves by what the statement says.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from uuid import UUID
 
 import msgspec
@@ -20,7 +20,7 @@ from coalition.kernel import outbox
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.ids import random_id
 from coalition.ledger import money
-from coalition.ledger.money import MoneyAccount, MoneyEntry, MoneyKind
+from coalition.ledger.money import EXACT, MoneyAccount, MoneyEntry, MoneyKind
 from coalition.oversight import approvals, audit_log
 from coalition.oversight.approvals import Approval
 from partners.settlement import digests, periods, statements, sums
@@ -270,17 +270,19 @@ def entries(line: Line, partner_no: int) -> list[MoneyEntry]:
     Fees known at the end go to the fee account with their VAT; roundings, of VAT too, to that of
     roundings. What the operator pays as a funder stands on an account of its own.
     """
-    amount = major(line.amount_minor, line.currency)
-    vat = major(line.vat_minor, line.currency)
-    exact_vat = exact(line.exact * line.vat_rate)
+    with localcontext(EXACT):
+        amount = major(line.amount_minor, line.currency)
+        vat = major(line.vat_minor, line.currency)
+        exact_vat = exact(line.exact * line.vat_rate)
+        own = {
+            MoneyAccount.FEE: line.booked - line.exact,
+            MoneyAccount.VAT: line.booked_vat - exact_vat,
+            MoneyAccount.ROUNDING: line.exact - amount + exact_vat - vat,
+        }
+        moved = -sum(own.values(), Decimal(0))
     account = MoneyAccount.PROMOTION if partner_no == OPERATOR else MoneyAccount.PARTNER
-    own = {
-        MoneyAccount.FEE: line.booked - line.exact,
-        MoneyAccount.VAT: line.booked_vat - exact_vat,
-        MoneyAccount.ROUNDING: line.exact - amount + exact_vat - vat,
-    }
     return [
-        MoneyEntry(account, partner_no, line.currency, -sum(own.values(), Decimal(0))),
+        MoneyEntry(account, partner_no, line.currency, moved),
         *(MoneyEntry(side, OPERATOR, line.currency, owed) for side, owed in own.items()),
     ]
 
