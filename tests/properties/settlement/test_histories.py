@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from coalition.federation.terms import ContractTerms
 from coalition.kernel.database import open_database
-from partners.settlement import draining
+from partners.settlement import draining, proof
 from server.apps import APPS
 from server.proof import prove
 from tests.properties.settlement.compare import compare, compare_statements
@@ -64,6 +64,7 @@ async def _check(
         for act in acts:
             await play(History(world, spare), act)
         await compare_statements(world)
+        await _prove_the_fund(world)
         await draining.drain_all(world.at)
         await compare_statements(world)
         world.tick(timedelta(days=20))
@@ -74,6 +75,14 @@ async def _check(
         await close_all(world)
         await compare_statements(world)
         await compare(world)
+        await _prove_the_fund(world)
         assert (await prove()).breaches == []
     finally:
         await engine.close()
+
+
+async def _prove_the_fund(world: World) -> None:
+    """Demand that what was paid in is what unspent points are worth, and the margin."""
+    for one in await proof.prove(world.at):
+        assert one.difference == 0, one
+        assert one.cash + one.receivables - one.payables == one.fund + one.own, one
