@@ -4,10 +4,12 @@ What is closed never changes, so no snapshot is held: each drain is read in a tr
 own, under the role that sees the rows of this partner only.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from coalition.federation.catalogue import Catalogue
@@ -69,9 +71,11 @@ async def lines(closed: Statement, catalogue: Catalogue) -> AsyncIterator[bytes]
     """Yield the file of a closed statement, one or more of its lines at a time."""
     whole = hashlib.sha256()
     async for told in _objects(closed, catalogue):
-        written = b"".join(map(statement_file.written, told))
-        whole.update(written)
-        yield written
+        for one in told:
+            # A part may have tens of thousands of charges: tills get their turn in between.
+            written = await asyncio.to_thread(statement_file.written, one)
+            whole.update(written)
+            yield written
     yield statement_file.written(End(whole.hexdigest()))
 
 
@@ -153,14 +157,19 @@ async def _earlier_fees(connection: Connection, closed: Statement) -> list[Earli
 
 async def _parts(connection: Connection, period: Period, drain: UUID) -> list[Part]:
     """Return the parts of a drain in the order in which its digest takes them in."""
+    rows = await connection.fetch(_PARTS, drain, period.partner_no, period.no)
+    return await asyncio.to_thread(_in_order, drain, rows)
+
+
+def _in_order(drain: UUID, rows: Sequence[asyncpg.Record]) -> list[Part]:
     parts = {}
-    for row in await connection.fetch(_PARTS, drain, period.partner_no, period.no):
+    for row in rows:
         told = {name: value for name, value in row.items() if name not in {"kind", "moves"}}
         part = Part(
             drain=drain,
             kind=ChargeKind(row["kind"]).name.lower(),
             **told,
-            charges=[(move.posting, move.points) for move in packed.unpack(row["moves"])],
+            charges=packed.pairs(row["moves"]),
         )
         parts[statement_file.canonical(part, row["moves"])] = part
     return [parts[form] for form in sorted(parts)]

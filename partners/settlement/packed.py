@@ -28,9 +28,13 @@ def pack(moves: Iterable[tuple[UUID, int]]) -> bytes:
 
 def unpack(packed: bytes, *, first: int = 0) -> Iterator[Moved]:
     """Yield the moves of (a part of) a block; the part begins with position `first`."""
-    assert len(packed) % MOVE_BYTES == 0, "a block is cut between moves"
-    for position, (identifier, points) in enumerate(_MOVE.iter_unpack(packed), first):
+    for position, (identifier, points) in enumerate(_iterated(packed), first):
         yield Moved(position, uuid_from_bytes(identifier), points)
+
+
+def pairs(packed: bytes) -> list[tuple[UUID, int]]:
+    """Return postings and points of a block, for who needs all of them and not where they stand."""
+    return [(uuid_from_bytes(identifier), points) for identifier, points in _iterated(packed)]
 
 
 def find(packed: bytes, posting: UUID) -> Iterator[Moved]:
@@ -43,3 +47,9 @@ def find(packed: bytes, posting: UUID) -> Iterator[Moved]:
             (points,) = struct.unpack_from(">i", packed, found + len(wanted))
             yield Moved(found // MOVE_BYTES, posting, points)
         found = packed.find(wanted, found + 1)
+
+
+def _iterated(packed: bytes) -> Iterator[tuple[bytes, int]]:
+    assert len(packed) % MOVE_BYTES == 0, "a block is cut between moves"
+    moves: Iterator[tuple[bytes, int]] = _MOVE.iter_unpack(packed)
+    return moves
