@@ -162,7 +162,8 @@ async def _parts(connection: Connection, period: Period, drain: UUID) -> list[Pa
 
 
 def _in_order(drain: UUID, rows: Sequence[asyncpg.Record]) -> list[Part]:
-    parts = {}
+    # A list: of one redemption two legs may be the same in all but whose points they were.
+    parts: list[tuple[bytes, Part]] = []
     for row in rows:
         told = {name: value for name, value in row.items() if name not in {"kind", "moves"}}
         part = Part(
@@ -171,5 +172,5 @@ def _in_order(drain: UUID, rows: Sequence[asyncpg.Record]) -> list[Part]:
             **told,
             charges=packed.pairs(row["moves"]),
         )
-        parts[statement_file.canonical(part, row["moves"])] = part
-    return [parts[form] for form in sorted(parts)]
+        parts.append((statement_file.canonical(part, row["moves"]), part))
+    return [part for _, part in sorted(parts, key=lambda told: told[0])]
