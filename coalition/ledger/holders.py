@@ -52,6 +52,9 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
 WHERE holder.bucket = wanted.bucket AND holder.id = wanted.id
 """
 
+# An index holds those who were merged; they are few.
+_MERGED = "SELECT id FROM holder WHERE merged_into = $1 ORDER BY bucket, id"
+
 OPEN_END = date(9999, 12, 31)
 """Until when expiry is suspended for a holder whose suspension has no end yet."""
 
@@ -110,6 +113,11 @@ async def resume_expiry(connection: Connection, holder: UUID, last_day: date) ->
 async def forward(connection: Connection, merged: Iterable[UUID], into: UUID) -> None:
     """Let `merged`, whose survivor was merged in turn, name the last survivor."""
     await connection.execute(_FORWARD, *_arrays(merged), into)
+
+
+async def merged_into(connection: Connection, survivor: UUID) -> list[UUID]:
+    """Return everybody whose last survivor is `survivor`."""
+    return [row[0] for row in await connection.fetch(_MERGED, survivor)]
 
 
 async def read_states(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, Standing]:

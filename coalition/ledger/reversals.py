@@ -12,7 +12,7 @@ from uuid import UUID
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import bucket_of
-from coalition.ledger import lots, merging
+from coalition.ledger import holders, lots, merging
 from coalition.ledger.accounts import INTO_LOT, OUT_OF_LOT, Account, Kind
 from coalition.ledger.debts import DebtChanges
 from coalition.ledger.drafts import Outcome, Owed, Posted, Reverse
@@ -197,24 +197,34 @@ class _Stage:
     ) -> None:
         """Find lots that live again, of issues whose spent points may be owed; nearly always none.
 
-        Most have neither a clock nor a last day that has passed, or enough is left in them.
+        Most have neither a clock nor a last day that has passed, or enough is left in them. Of who
+        was merged, what expired with anyone who has become the same survivor counts.
         """
-        asked = {
-            (bucket_of(holder), counterpart(leg.lot, holder), original.id, leg.lot)
+        wanted = {
+            (original.holder, leg.lot, original.id)
             for draft in drafts
             if draft.debts and (original := originals[draft.posting]).kind == Kind.ISSUE
             for leg in original.legs
             if self._may_live_again(leg)
-            for holder in {original.holder, self.survivor or original.holder}
         }
         self._ended_now = set(self.journal.expired_lots())
-        if asked:
-            rows = await connection.fetch(_ENDED_BEFORE, *zip(*asked, strict=True))
-            self._ended = {(row[0], row[1]) for row in rows}
+        if not wanted:
+            return
+        others: list[UUID] = []
+        if self.survivor is not None:
+            others = [self.survivor, *await holders.merged_into(connection, self.survivor)]
+        asked = {
+            (bucket_of(holder), counterpart(lot, holder), issue, lot)
+            for owner, lot, issue in wanted
+            for holder in (owner, *others)
+        }
+        rows = await connection.fetch(_ENDED_BEFORE, *zip(*asked, strict=True))
+        self._ended = {(row[0], row[1]) for row in rows}
 
     def has_ended(self, original: KeptPosting, lot: UUID) -> bool:
         """Tell whether points of the lot were booked as expired after `original` was posted."""
-        return lot in self._ended_now or (original.id, lot) in self._ended
+        there = lot if self.survivor is None else counterpart(lot, self.survivor)
+        return there in self._ended_now or (original.id, lot) in self._ended
 
     def _may_live_again(self, leg: ReturnableLeg) -> bool:
         kept = self.kept_lots[leg.lot]

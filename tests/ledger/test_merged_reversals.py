@@ -276,11 +276,11 @@ async def test_points_that_came_late_are_taken_back_too(at: datetime) -> None:
     assert await books_hold()
 
 
-@pytest.mark.parametrize("booked", ["before", "after"])
+@pytest.mark.parametrize("booked", ["before", "between", "after"])
 async def test_what_expired_before_or_after_the_merge_is_not_owed_where_it_lives_again(
     at: datetime, booked: str
 ) -> None:
-    anna, double = await open_holder(at), await open_holder(at)
+    anna, double, middle = [await open_holder(at) for _ in range(3)]
     async with transaction() as connection:
         clock = await clocks.register(connection, months=1, counts_issue=True, counts_redeem=True)
         known = await clocks.registered(connection)
@@ -299,14 +299,51 @@ async def test_what_expired_before_or_after_the_merge_is_not_owed_where_it_lives
     later = at + timedelta(days=60)
     if booked == "after":
         await merge(double, anna, at)
+    if booked == "between":
+        await merge(double, middle, at)
     await ensure_partition(later)
     assert await expiry.expire(later, later.date()) == 100
     if booked == "before":
         await merge(double, anna, later)
+    if booked == "between":
+        await merge(middle, anna, later)
+        async with transaction() as connection:
+            await holders.forward(connection, [double], anna)
     # The survivor earns and spends: the lot lives again, with nothing of the old issue in it.
     await post_with_clocks([Issue(anna, till(GROCER, later), (Grant(source, 5),))], later)
     await post_with_clocks([Redeem(anna, till(FUEL, later), 1, 5)], later)
     (refused,) = await post_with_clocks([undo(bought.posting, later)], later)
     assert isinstance(refused, PointsAlreadySpent)
+    assert await owes(double, anna) == [0, 0]
+    assert await books_hold()
+
+
+async def test_what_ends_in_the_same_batch_is_not_owed_either(at: datetime) -> None:
+    anna, double = await open_holder(at), await open_holder(at)
+    async with transaction() as connection:
+        clock = await clocks.register(connection, months=1, counts_issue=True, counts_redeem=True)
+        known = await clocks.registered(connection)
+    source = provenance()._replace(clock_no=clock)
+
+    def given(holder: UUID, points: int, when: datetime) -> Issue:
+        return Issue(holder, till(GROCER, when), (Grant(source, points),))
+
+    async def post_with_clocks(drafts: list[Draft], when: datetime) -> list[Outcome]:
+        await ensure_partition(when)
+        async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+            _, outcomes = await posting.post(
+                connection, drafts, at=when, today=when.date(), clocks=known
+            )
+        return outcomes
+
+    (bought,) = await post_with_clocks([given(double, 100, at)], at)
+    assert isinstance(bought, Posted)
+    await merge(double, anna, at)
+    later = at + timedelta(days=60)
+    # Her issue books what her clock has ended, and lets the lot live again with 5 points.
+    drafts: list[Draft] = [given(anna, 5, later), undo(bought.posting, later)]
+    _, back = await post_with_clocks(drafts, later)
+    assert isinstance(back, Posted)
+    assert (back.points, back.debt) == (5, 0)
     assert await owes(double, anna) == [0, 0]
     assert await books_hold()

@@ -250,7 +250,7 @@ class Ledger:
             leg.points - leg.back - part
             if wish.may_owe
             and lot.is_owable(move.made, today)
-            and not leg.lot.has_ended_since(move.made)
+            and not any(one.has_ended_since(move.made) for one in self._once(lot))
             else 0
             for leg, lot, part in zip(move.legs, lots, taken, strict=True)
         ]
@@ -274,6 +274,14 @@ class Ledger:
         if move.owner.merged_into is None:
             return leg.lot
         return self.lot(move.owner.survivor.number, leg.lot.source)
+
+    def _once(self, lot: Lot) -> list[Lot]:
+        """Return the lots of its source that were of those who are one person now."""
+        return [
+            one
+            for one in self.lots.values()
+            if one.source == lot.source and one.owner.survivor is lot.owner
+        ]
 
     def _adjust(self, wish: Wish, today: date) -> Answer:
         """Give points or take them as staff decided."""
