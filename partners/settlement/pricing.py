@@ -110,7 +110,9 @@ class PriceBook:
         self.catalogue = catalogue
         self.periods = periods
         self._starts = {no: [one.starts_at for one in held] for no, held in periods.items()}
+        self._ends = {no: held[-1].ends_at for no, held in periods.items() if held}
         starts = {start for held in self._starts.values() for start in held}
+        starts |= set(self._ends.values())
         starts |= {counts_from(contract) for contract in catalogue.contracts}
         starts |= {rate.valid_from.astimezone(UTC) for rate in catalogue.money_rates}
         self.boundaries: tuple[datetime, ...] = tuple(sorted(starts))
@@ -124,10 +126,13 @@ class PriceBook:
         """Return the number of the partner's period that a span lies in; 1 before the first."""
         found = self._period_nos.get((partner_no, span))
         if found is None:
-            starts = self._starts[partner_no]
-            found = self._period_nos[partner_no, span] = max(
-                1, bisect_right(starts, self.instant(span))
+            instant = self.instant(span)
+            # Rather nothing is booked than in a period that is over: see `periods.ensure`.
+            assert instant < self._ends[partner_no], (
+                f"no period of partner {partner_no} at {instant}"
             )
+            found = max(1, bisect_right(self._starts[partner_no], instant))
+            self._period_nos[partner_no, span] = found
         return found
 
     def contract_at(self, partner_no: int, span: int) -> Contract:

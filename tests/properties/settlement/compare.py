@@ -8,20 +8,20 @@ from partners.settlement import periods, statements
 from tests.properties.settlement import booked, facts
 from tests.properties.settlement.facts import OPERATOR
 from tests.properties.settlement.lines import closing, composed
-from tests.properties.settlement.replay import Account, Books, replay, without_zeros
+from tests.properties.settlement.replay import Account, Books, FirstOpen, replay, without_zeros
 from tests.properties.settlement.world import World
 
 DRAIN, CLOSE, ADJUSTMENT = 1, 2, 3
 """Kinds of postings in the money book, as the database numbers them."""
 
 
-async def compare(world: World) -> Books:
+async def compare(world: World, first_open: FirstOpen | None = None) -> Books:
     """Return what the replay comes to; totals, charges and the money book say the same, exactly.
 
     Everything that was posted must have been drained.
     """
     async with transaction() as connection:
-        told = replay(await facts.read(connection), world.first_open)
+        told = replay(await facts.read(connection), first_open or world.first_open)
         drained = await booked.lines(connection)
         charged = await booked.lines(connection, from_charges=True)
         accounts = await booked.accounts(connection, [DRAIN])
@@ -33,12 +33,12 @@ async def compare(world: World) -> Books:
     return told
 
 
-async def compare_statements(world: World) -> None:
+async def compare_statements(world: World, first_open: FirstOpen | None = None) -> None:
     """Hold statements, live and frozen, against the replay; postings may wait for a drain."""
     await periods.ensure(world.at)
     async with transaction() as connection:
         read = await facts.read(connection)
-    told = replay(read, world.first_open)
+    told = replay(read, first_open or world.first_open)
     closed: dict[Account, Fraction] = defaultdict(Fraction)
     for partner in (OPERATOR, *world.partners):
         live = await statements.live(partner, world.at)

@@ -10,6 +10,7 @@ import pytest
 
 from coalition.federation.terms import ContractTerms, Mode, Vat
 from coalition.kernel.database import Engine
+from coalition.kernel.ids import bucket_of, shard_of
 from coalition.kernel.money import POINTS_MAX
 from coalition.ledger.drafts import Posted
 from partners.settlement import draining
@@ -104,6 +105,20 @@ async def test_the_book_is_the_same_however_postings_come_together_in_drains(wor
             if points > 3:
                 await draining.drain_all(world.at)
     await draining.drain_all(world.at)
+    await compare(world)
+
+
+async def test_nothing_is_booked_in_a_period_that_is_over_for_want_of_the_next(
+    world: World,
+) -> None:
+    grocer, _ = world.partners
+    await draining.drain_all(world.at)
+    world.tick(timedelta(days=40))
+    await world.post([world.issue(0, grocer, [(grocer, 10)], NOW)])
+    shard = shard_of(bucket_of(world.members[0]))
+    with pytest.raises(AssertionError, match="no period"):
+        await draining.drain(shard, world.at)
+    assert await draining.drain_all(world.at) == 1
     await compare(world)
 
 
