@@ -17,6 +17,7 @@ def test_what_is_packed_is_read_again(moves: list[tuple[UUID, int]]) -> None:
     read = list(packed.unpack(packed.pack(moves)))
     assert [(move.posting, move.points) for move in read] == moves
     assert [move.position for move in read] == list(range(len(moves)))
+    assert packed.pairs(packed.pack(moves)) == moves
 
 
 @given(MOVES, st.integers(0, 20))
