@@ -118,9 +118,12 @@ async def _cleared(world: World, step: Net) -> dict[str, tuple[PreparedLeg, ...]
 
     Nothing to clear is no refusal where positions wait to be netted.
     """
+    names, partner_nos = await _charged(world, step)
     try:
         async with transaction():
-            prepared = await clearing.prepare(names=step.periods, prepared_by=ACTOR, at=world.at)
+            prepared = await clearing.prepare(
+                names=names, partner_nos=partner_nos, prepared_by=ACTOR, at=world.at
+            )
             cycles = [
                 await clearing.approve(approval, approved_by=SECOND, at=world.at)
                 for approval in prepared
@@ -130,6 +133,24 @@ async def _cleared(world: World, step: Net) -> dict[str, tuple[PreparedLeg, ...]
             raise
         return {}
     return {cycle.currency: cycle.legs for cycle in cycles}
+
+
+async def _charged(world: World, step: Net) -> tuple[set[str], set[int]]:
+    """Return of the periods and partners those that have something, closed or to be closed.
+
+    A cycle is whole: it waits for every statement of its periods. Those of whom nothing was charged
+    would keep it waiting for nothing.
+    """
+    async with transaction() as connection:
+        named = [
+            period
+            for name in step.periods
+            for period in await periods.all_named(connection, name)
+            if period.partner_no != OPERATOR
+        ]
+    heads = [(await statements.read(one.partner_no, one.name, world.at)).head for one in named]
+    held = [one.period for one in heads if one.is_frozen or one.charges]
+    return {period.name for period in held}, {period.partner_no for period in held}
 
 
 def _add(positions: dict[int, int], legs: Iterable[Leg | PreparedLeg]) -> None:

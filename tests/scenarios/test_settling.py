@@ -161,6 +161,24 @@ async def test_a_statement_is_netted_once_and_a_position_too(postgres_url: str) 
     ]
 
 
+async def test_who_has_nothing_in_a_period_keeps_nobody_from_netting_it(postgres_url: str) -> None:
+    outcome = await told(
+        postgres_url,
+        f"{IN_MARCH}, {GIVE} A",
+        f"{IN_APRIL}, do: close, period: 2026-03, partner: A",
+        f"{IN_APRIL}, do: net, periods: [2026-03, 2026-04]",
+        f"{IN_APRIL}, do: position, from: A, to: B, amount_minor: 5",
+        f"{IN_APRIL}, do: net, periods: [2026-04]",
+        f"{IN_APRIL}, {GIVE} B",
+        f"{IN_APRIL}, do: net, periods: [2026-04]",
+    )
+    assert codes(outcome) == [*(None,) * 6, "statement_not_closed"]
+    assert [cycle["legs"] for cycle in outcome["netting"]] == [
+        [{"partner": "A", "amount_minor": 100}, {"partner": "operator", "amount_minor": -100}],
+        [{"partner": "A", "amount_minor": 5}, {"partner": "B", "amount_minor": -5}],
+    ]
+
+
 def test_steps_of_settlement_that_could_not_be_are_refused_before_anything_runs() -> None:
     assert of_steps(
         "do: close, period: october",
