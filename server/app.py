@@ -20,6 +20,7 @@ from coalition.kernel.web.health import Readiness, database_checks
 from coalition.kernel.web.hot import Door
 from coalition.kernel.web.metrics import Metrics
 from coalition.kernel.web.observation import Application
+from coalition.oversight import api as oversight
 from coalition.points.till import Tills
 from partners.batches import api as batches
 from partners.pos import api as pos
@@ -109,6 +110,7 @@ def create_service(
             *pos.routes(door, tills, settings),
             *batches.routes(door, tills, settings),
             *settlement.routes(door),
+            *oversight.routes(door),
             *statements.routes(door, tills),
         ],
         readiness=readiness,

@@ -55,6 +55,22 @@ class Entry(msgspec.Struct, frozen=True):
     facts: str
 
 
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One whole row; hashes are hexadecimal, `facts` is the very text that was hashed.
+
+    So `row_hash` can be computed from it alone.
+    """
+
+    no: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    facts: str
+    previous_hash: str
+    hash: str
+
+
 class Head(msgspec.Struct, frozen=True):
     """The last row's number and hash; whoever keeps it elsewhere can prove the log up to here."""
 
@@ -210,6 +226,24 @@ async def last(connection: Connection, action: str) -> Entry | None:
         "SELECT no, at, facts FROM audit_log WHERE action = $1 ORDER BY no DESC LIMIT 1", action
     )
     return None if row is None else Entry(**row)
+
+
+async def page(
+    connection: Connection, *, after_no: int, limit: int, subject: str | None = None
+) -> list[Row]:
+    """Return at most `limit` rows after `after_no` in order, of one subject or of all."""
+    rows = await connection.fetch(
+        """
+        SELECT no, at, actor, action, subject, facts,
+               encode(previous_hash, 'hex') AS previous_hash, encode(hash, 'hex') AS hash
+        FROM audit_log WHERE no > $1 AND ($3::text IS NULL OR subject = $3)
+        ORDER BY no LIMIT $2
+        """,
+        after_no,
+        limit,
+        subject,
+    )
+    return [Row(**row) for row in rows]
 
 
 async def export(connection: Connection, *, after_no: int = 0) -> AsyncIterator[bytes]:

@@ -33,6 +33,7 @@ from coalition.kernel.web.application import build_application
 from coalition.kernel.web.health import Readiness
 from coalition.kernel.web.hot import Door
 from coalition.kernel.web.metrics import Metrics
+from coalition.oversight import api as oversight
 from coalition.points import earning
 from coalition.points.till import Tills
 from partners.batches import api as batches
@@ -277,6 +278,7 @@ def routes_of(door: Door, tills: Tills) -> list[ASGIRouteHandler]:
         *pos.routes(door, tills, SETTINGS),
         *batches.routes(door, tills, SETTINGS),
         *settlement.routes(door),
+        *oversight.routes(door),
         *statements.routes(door, tills),
     ]
 
