@@ -1,13 +1,18 @@
 """What a partner reads of its statements over HTTP: listed, live, frozen, opened, downloaded."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
+import msgspec
+
+from coalition.federation import service as federation
+from coalition.federation.terms import CreditMode
 from coalition.kernel.database import transaction
-from partners.settlement import draining, periods
+from partners.settlement import credit, draining, periods
 from partners.settlement.verifying import verify
 from tests.partners.statements import months
-from tests.support.http import Coalition, Shop
+from tests.support.http import ACTOR, TERMS, Coalition, Shop, new_client, token_of
 
 Json = dict[str, Any]
 
@@ -247,6 +252,31 @@ async def test_a_passport_leads_from_a_posting_to_its_line(coalition: Coalition)
     assert own["legs"][0]["issue_price"] == "0.010000000000"
 
 
-async def test_the_statement_shows_what_is_left_of_the_credit(coalition: Coalition) -> None:
+async def test_a_partner_that_nothing_limits_is_told_of_no_credit(coalition: Coalition) -> None:
     live = await json_of(coalition.grocer, "/v1/statements/live")
     assert live["credit"] is None
+
+
+async def test_the_live_statement_shows_what_is_left_of_the_credit(coalition: Coalition) -> None:
+    at = coalition.clock.now()
+    limited = msgspec.structs.replace(
+        TERMS, credit_mode=CreditMode.WARN, credit_limit_minor=5_000, low_water_minor=100
+    )
+    made = await federation.create_partner(
+        name="Bageriet", terms=limited, actor=ACTOR, at=at, valid_from=at.date().replace(month=1)
+    )
+    client = await new_client(made.partner, at)
+    token = await token_of(client, at)
+    bakery = replace(coalition.fuel, partner=made.partner, client=client, token=token)
+    await bakery.issue(await bakery.new_member(), 1_200)
+    await draining.drain_all(at)
+    await credit.judge(at)
+    live = await json_of(bakery, "/v1/statements/live")
+    assert live["credit"] == {
+        "mode": "warn",
+        "limit": money(5_000),
+        "used": money(1_200),
+        "headroom": money(3_800),
+        "blocked": False,
+        "judged_at": "2026-11-21T12:00:00Z",
+    }
