@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from coalition.kernel.database import transaction
+from coalition.kernel.database import retrying, transaction
 from coalition.ledger import audit, clocks, expiry, holders, merging, posting
 from coalition.ledger.accounts import HolderState
 from coalition.ledger.drafts import Draft, Grant, Issue, Outcome, Owed, Posted, Redeem, Reverse
@@ -345,5 +345,31 @@ async def test_what_ends_in_the_same_batch_is_not_owed_either(at: datetime) -> N
     _, back = await post_with_clocks(drafts, later)
     assert isinstance(back, Posted)
     assert (back.points, back.debt) == (5, 0)
+    assert await owes(double, anna) == [0, 0]
+    assert await books_hold()
+
+
+async def test_reversals_beside_tills_and_a_further_merge_keep_the_books(at: datetime) -> None:
+    anna, double, third = [await open_holder(at) for _ in range(3)]
+    bought = [await made(issue(double, 100, at), at) for _ in range(4)]
+    paid = [await made(redeem(double, 20, at), at) for _ in range(4)]
+    await merge(double, anna, at)
+
+    async def once_more() -> None:
+        await merge(anna, third, at)
+        async with transaction() as connection:
+            await holders.forward(connection, [double], third)
+
+    async def beside(*drafts: Draft) -> list[Outcome]:
+        return await retrying(lambda: post(drafts, at))
+
+    acts = [beside(undo(of, at, 50)) for of in bought]
+    acts += [beside(reverse(of, at, partner_no=FUEL)) for of in paid]
+    acts += [beside(redeem(anna, 30, at), reverse(bought[0], at, partner_no=GROCER, points=1))]
+    acts += [beside(redeem(third, 1, at), undo(bought[1], at, 1)) for _ in range(3)]
+    await asyncio.gather(*acts, retrying(once_more))
+    await merging.forward_late(at, at.date())
+    assert await balance(double, at) == 0
+    assert await balance(anna, at) == 0
     assert await owes(double, anna) == [0, 0]
     assert await books_hold()
