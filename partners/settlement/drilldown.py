@@ -61,6 +61,16 @@ class Place(NamedTuple):
     tariff: UUID
     position: int
 
+    @classmethod
+    def read(cls, text: str) -> "Place":
+        """Return the place that `written` wrote; a `ChargeCursor` is well-formed."""
+        drain, block, tariff, position = text.split(".")
+        return cls(UUID(drain), int(block), UUID(tariff), int(position))
+
+    def written(self) -> str:
+        """Return the place as text."""
+        return f"{self.drain.hex}.{self.block}.{self.tariff.hex}.{self.position}"
+
 
 BEGINNING = Place(UUID(int=0), 0, UUID(int=0), 0)
 """Before every charge."""

@@ -26,6 +26,7 @@ from partners.settlement.finance_views import (
 from partners.settlement.finance_words import (
     READ,
     TAGS,
+    ChargeCursor,
     ExactText,
     PartnerText,
     PeriodName,
@@ -46,14 +47,6 @@ from partners.settlement.refusals import (
 from partners.settlement.statements import Statement
 
 _NO_MOST = 2**31 - 1
-
-ChargeCursor = Annotated[
-    str,
-    Meta(
-        pattern=r"^[0-9a-f]{32}\.[0-9]{1,9}\.[0-9a-f]{32}\.[0-9]{1,9}(?![\s\S])",
-        description="The `next_cursor` of the page before",
-    ),
-]
 
 
 class StatementsWanted(Body, frozen=True):
@@ -201,7 +194,7 @@ async def _open(call: Call) -> Answer:
     line = next((one for one in found.lines if one.no == asked.line), None)
     if line is None:
         raise UnknownLine
-    first = BEGINNING if asked.cursor is None else _place(asked.cursor)
+    first = BEGINNING if asked.cursor is None else Place.read(asked.cursor)
     async with transaction() as connection:
         known = await catalogue.load(connection)
         tariffs = await line_sources.tariffs_of(connection, period.partner_no, period.no, line)
@@ -223,7 +216,7 @@ async def _open(call: Call) -> Answer:
         OpenedLine(
             items=[_charge(known, one, occurred[one.posting], line.currency) for one in charges],
             adjustments=[_adjustment(one) for one in hands],
-            next_cursor=None if following is None else _written(following),
+            next_cursor=None if following is None else following.written(),
         ),
     )
 
@@ -268,15 +261,6 @@ def _adjustment(one: ByHand) -> OpenedAdjustment:
         prepared_by=one.prepared_by,
         approved_by=one.approved_by,
     )
-
-
-def _place(cursor: str) -> Place:
-    drain, block, tariff, position = cursor.split(".")
-    return Place(UUID(drain), int(block), UUID(tariff), int(position))
-
-
-def _written(place: Place) -> str:
-    return f"{place.drain.hex}.{place.block}.{place.tariff.hex}.{place.position}"
 
 
 _LIST = HotEndpoint(

@@ -51,6 +51,14 @@ PlaceText = Annotated[
         description="The `next_cursor` of the page before",
     ),
 ]
+ChargeCursor = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9a-f]{32}\.[0-9]{1,9}\.[0-9a-f]{32}\.[0-9]{1,9}(?![\s\S])",
+        description="The `next_cursor` of the page before",
+    ),
+]
+"""A `drilldown.Place` as text."""
 ReasonText = Annotated[
     ShortText,
     Meta(

@@ -10,12 +10,17 @@ from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
 from coalition.ledger.refusals import UnknownPosting
 from coalition.points.till import Tills
 from partners.settlement import exporting
-from partners.settlement.finance_words import PeriodName
+from partners.settlement.finance_words import ChargeCursor, PeriodName
 from partners.settlement.kinds import StatementState
-from partners.settlement.refusals import StatementNotClosed, UnknownPeriod, UnknownStatement
+from partners.settlement.refusals import (
+    CursorOfAnotherLine,
+    StatementNotClosed,
+    UnknownLine,
+    UnknownPeriod,
+    UnknownStatement,
+)
 from partners.settlement.statement_file import Head
 from partners.statements import charges, service
-from partners.statements.refusals import CursorOfAnotherLine, UnknownLine
 from partners.statements.views import (
     ChargeList,
     LiveStatement,
@@ -28,16 +33,12 @@ SCOPE = "statements:read"
 NDJSON = "application/x-ndjson"
 
 _TAGS = ("statements",)
-_CURSOR = r"^[0-9a-f]{32}\.[0-9]{1,9}\.[0-9a-f]{32}\.[0-9]{1,9}(?![\s\S])"
 _NO_MOST = 2**31 - 1
 
 LineNo = Annotated[int, Meta(ge=1, le=_NO_MOST, description="The `line` of the statement")]
 PageLength = Annotated[int, Meta(ge=1, le=500, description="How many at most")]
 PeriodCursor = Annotated[
     int, Meta(ge=1, le=_NO_MOST, description="The `next_cursor` of the page before")
-]
-ChargeCursor = Annotated[
-    str, Meta(pattern=_CURSOR, description="The `next_cursor` of the page before")
 ]
 
 

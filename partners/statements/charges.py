@@ -14,10 +14,10 @@ from partners.settlement.drilldown import BEGINNING, Charge, Occurrence, Place
 from partners.settlement.finance_words import exact_text, rate_text, version_of
 from partners.settlement.line_sources import ByHand
 from partners.settlement.passport import Charged, Leg, Posted
+from partners.settlement.refusals import CursorOfAnotherLine, UnknownLine
 from partners.settlement.rules import Line
 from partners.settlement.statements import Statement
 from partners.statements import service
-from partners.statements.refusals import CursorOfAnotherLine, UnknownLine
 from partners.statements.views import (
     AdjustmentView,
     ChargeList,
@@ -56,7 +56,7 @@ async def behind(
 ) -> ChargeList:
     """Return a page of the charges behind a line. Raises `CursorOfAnotherLine`."""
     partner_no, period_no, line = opened
-    first = BEGINNING if cursor is None else _place(cursor)
+    first = BEGINNING if cursor is None else Place.read(cursor)
     async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
         tariffs = await line_sources.tariffs_of(connection, partner_no, period_no, line)
         if cursor is not None and first.tariff not in tariffs:
@@ -72,7 +72,7 @@ async def behind(
     return ChargeList(
         [_view(charge, occurred[charge.posting], line.currency, catalogue) for charge in found],
         [_adjustment(one) for one in by_hand if cursor is None],
-        None if following is None else _written(following),
+        None if following is None else following.written(),
     )
 
 
@@ -189,12 +189,3 @@ def _charge(charged: Charged, catalogue: Catalogue) -> PassportCharge:
 
 def _store(store_no: int | None, catalogue: Catalogue) -> str | None:
     return None if store_no is None else catalogue.store_by_no(store_no).code
-
-
-def _place(cursor: str) -> Place:
-    drain, block, tariff, position = cursor.split(".")
-    return Place(UUID(drain), int(block), UUID(tariff), int(position))
-
-
-def _written(place: Place) -> str:
-    return f"{place.drain.hex}.{place.block}.{place.tariff.hex}.{place.position}"
