@@ -1,7 +1,7 @@
 """`coalition settle status|drain`: how far the periods have come, and booking what waits."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -108,10 +108,10 @@ def _cells(row: Row) -> Row:
 def _in_words(found: Row) -> str:
     queue = found["queue"]
     assert isinstance(queue, dict), "figures by name"
+    age = timedelta(seconds=round(queue["oldest_seconds"]))
     return (
-        f"{queue['postings']} postings wait for a drain, the oldest for "
-        f"{queue['oldest_seconds']:.0f} s. {found['waiting_for_a_second_person']} proposals wait "
-        "for a second person."
+        f"{queue['postings']} postings wait for a drain, the oldest for {age}. "
+        f"Waiting for a second person: {found['waiting_for_a_second_person']}."
     )
 
 
