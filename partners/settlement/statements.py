@@ -43,7 +43,7 @@ _OF_ID = _HEAD + "WHERE statement.id = $1"
 _OF_IDS = _HEAD + "WHERE statement.id = ANY ($1::uuid[])"
 # Periods are closed in order, so these are all after the last closed one.
 _UNCLOSED = (
-    _HEAD
+    _HEAD  # noqa: S608 - put together from the texts here
     + """
 WHERE period.partner_no = $1 AND period.starts_at <= $2
   AND period.no > coalesce((
@@ -51,7 +51,7 @@ WHERE period.partner_no = $1 AND period.starts_at <= $2
       WHERE closed.partner_no = $1 AND closed.closed_at IS NOT NULL
       ORDER BY closed.period_no DESC LIMIT 1), 0)
 ORDER BY period.no
-"""  # noqa: S608 - put together from the texts here
+"""
 )
 _OF_PARTNER = (
     _HEAD
@@ -69,9 +69,8 @@ SELECT * FROM statement_total WHERE statement = ANY($1::uuid[]) ORDER BY stateme
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """How far a partner's period has come; without an id while it is open.
 
-    `closed_by` prepared the close and `approved_by` approved it. `digest` stands for
-    everything that was drained into the period and for its lines, `charges` is their number; both
-    from the close.
+    `closed_by` prepared the close and `approved_by` approved it. `charges` is the number of charges;
+    from the close on, `digest` stands for all of them and for the lines that they come to.
     """
 
     period: Period
