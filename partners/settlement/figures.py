@@ -36,6 +36,22 @@ ORDER BY shard.no
 """
 
 
+# Counting ends where it is enough to be worth a drain.
+_RIPE = """
+SELECT shard.no
+FROM settlement_shard AS shard
+CROSS JOIN LATERAL (
+    SELECT batch FROM settlement_queue WHERE settlement_queue.shard = shard.no
+    ORDER BY batch LIMIT 1
+) AS oldest
+WHERE oldest.batch <= $1 OR $2 <= (
+    SELECT sum(postings) FROM (
+        SELECT postings FROM settlement_queue WHERE settlement_queue.shard = shard.no LIMIT $2
+    ) AS counted)
+ORDER BY shard.no
+"""
+
+
 class Progress(NamedTuple):
     """What settlement has still to do; counts of the whole coalition."""
 
@@ -69,3 +85,9 @@ async def out_of_balance(connection: Connection) -> float:
 async def oldest_waiting(connection: Connection) -> dict[int, UUID]:
     """Return the oldest queued batch of each shard that has one; ids tell their time."""
     return {row[0]: row[1] for row in await connection.fetch(_OLDEST_OF_SHARDS)}
+
+
+async def ripe(connection: Connection, *, before: datetime, postings: int) -> list[int]:
+    """Return the shards in which something was queued by `before`, or as many `postings` are."""
+    latest = UUID(int=(int(before.timestamp() * 1000) + 1 << 80) - 1)
+    return [row[0] for row in await connection.fetch(_RIPE, latest, postings)]

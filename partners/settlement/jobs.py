@@ -17,6 +17,13 @@ POLL_S = 2.0
 POSTINGS_AT_ONCE = 20_000
 """About how many postings one drain takes; who wants the same shard waits no longer than that."""
 
+LINGERS = timedelta(seconds=15)
+"""How long postings may wait for others: each drain writes a dozen rows, however little it takes.
+Live statements count what waits, so only credit is behind by as much."""
+
+WORTH_A_DRAIN = 200
+"""How many postings of a shard wait for no others."""
+
 LONGEST_PAUSE_S = 300.0
 
 JUDGED_AT_LEAST_EVERY = timedelta(seconds=30)
@@ -28,19 +35,21 @@ _logger = structlog.get_logger(__name__)
 class Drains:
     """Drains the shards in turn; one that fails is left alone for a while, the others go on."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, lingers: timedelta = LINGERS) -> None:
         """Book and wait by `clock`; nothing is done before it is asked for."""
         self._clock = clock
+        self._lingers = lingers
         self._failures: dict[int, int] = {}
         self._again_at: dict[int, datetime] = {}
 
     async def go_round(self, stop: asyncio.Event) -> int:
-        """Drain each shard that has something queued once; return how many postings that were.
+        """Drain each shard once where something has waited long or much; return the postings.
 
         Two at once do no harm: the second waits for the lock of the shard and finds less to do.
         """
+        before = self._clock.now() - self._lingers
         async with transaction() as connection:
-            waiting = await figures.oldest_waiting(connection)
+            waiting = await figures.ripe(connection, before=before, postings=WORTH_A_DRAIN)
         if waiting:
             await periods.ensure(self._clock.now())
         booked = 0
@@ -63,12 +72,14 @@ class Drains:
         return booked
 
 
-async def run_drains(stop: asyncio.Event, clock: Clock, *, poll_s: float = POLL_S) -> None:
+async def run_drains(
+    stop: asyncio.Event, clock: Clock, *, poll_s: float = POLL_S, lingers: timedelta = LINGERS
+) -> None:
     """Drain and judge until `stop` is set, looking every `poll_s` while little is queued.
 
     Failures are logged, with pauses that double, and end nothing.
     """
-    drains, judge = Drains(clock), Judge()
+    drains, judge = Drains(clock, lingers=lingers), Judge()
     judge_again_at = clock.now()
     failures = 0
     while not stop.is_set():

@@ -15,6 +15,7 @@ from tests.partners.settlement.credit_world import credit_world
 from tests.support.http import Coalition, Shop
 
 NEVER = asyncio.Event()
+AT_ONCE = timedelta(0)
 
 
 async def queued() -> dict[int, object]:
@@ -30,12 +31,12 @@ async def books() -> tuple[int, float]:
         return drained, await figures.out_of_balance(connection)
 
 
-async def sell_in_two_shards(shop: Shop) -> int:
+async def sell_in_two_shards(shop: Shop, card: str = "9752") -> int:
     """Issue to new members until two shards have something queued; return how often that was."""
     sales = 0
     while len(await queued()) < 2:
         sales += 1
-        await shop.issue(await shop.new_member(f"9752{sales:04}"), 100)
+        await shop.issue(await shop.new_member(f"{card}{sales:04}"), 100)
     return sales
 
 
@@ -44,7 +45,7 @@ async def test_what_tills_post_is_booked_while_the_worker_runs(
 ) -> None:
     sales = await sell_in_two_shards(grocer)
     stop = asyncio.Event()
-    working = asyncio.create_task(run_drains(stop, coalition.clock, poll_s=0.01))
+    working = asyncio.create_task(run_drains(stop, coalition.clock, poll_s=0.01, lingers=AT_ONCE))
     async with asyncio.timeout(30):
         while await queued():
             await asyncio.wait({working}, timeout=0.05)
@@ -58,7 +59,7 @@ async def test_credit_is_judged_after_what_was_booked(database: Engine, at: date
     world = await credit_world(at, CreditMode.BLOCK, limit_minor=100)
     await world.issue(100)
     stop = asyncio.Event()
-    working = asyncio.create_task(run_drains(stop, FixedClock(at), poll_s=0.01))
+    working = asyncio.create_task(run_drains(stop, FixedClock(at), poll_s=0.01, lingers=AT_ONCE))
     async with asyncio.timeout(30):
         while not await blocked():
             await asyncio.wait({working}, timeout=0.05)
@@ -77,7 +78,7 @@ async def blocked() -> int:
 async def test_two_workers_at_once_book_everything_once(coalition: Coalition, grocer: Shop) -> None:
     sales = await sell_in_two_shards(grocer)
     booked = await asyncio.gather(
-        *(Drains(coalition.clock).go_round(NEVER) for _ in range(3)),
+        *(Drains(coalition.clock, lingers=AT_ONCE).go_round(NEVER) for _ in range(3)),
     )
     assert sum(booked) == sales
     assert await books() == (sales, 0)
@@ -95,7 +96,7 @@ async def test_a_shard_that_fails_is_left_alone_for_longer_and_longer_and_the_ot
             "INSERT INTO drain VALUES ($1, $2, $3, 0)", other, broken, coalition.clock.now()
         )
         await connection.execute("INSERT INTO drained VALUES ($1, $2, $3)", broken, batch, other)
-    drains = Drains(coalition.clock)
+    drains = Drains(coalition.clock, lingers=AT_ONCE)
     booked = await drains.go_round(NEVER)
     assert 0 < booked < sales
     assert list(await queued()) == [broken]
@@ -113,13 +114,31 @@ async def test_a_shard_that_fails_is_left_alone_for_longer_and_longer_and_the_ot
     assert await queued() == {}
 
 
+async def test_a_few_postings_wait_for_others_and_many_do_not(
+    coalition: Coalition, grocer: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sales = await sell_in_two_shards(grocer)
+    drains = Drains(coalition.clock)
+    assert await drains.go_round(NEVER) == 0
+    coalition.clock.advance(jobs.LINGERS - timedelta(seconds=1))
+    assert await drains.go_round(NEVER) == 0
+    coalition.clock.advance(timedelta(seconds=1))
+    assert await drains.go_round(NEVER) == sales
+    sales = await sell_in_two_shards(grocer, card="9753")
+    monkeypatch.setattr(jobs, "WORTH_A_DRAIN", 2)
+    few = await drains.go_round(NEVER)
+    assert few == sales - len(await queued()), "a shard with a single posting still waits"
+    monkeypatch.setattr(jobs, "WORTH_A_DRAIN", 1)
+    assert few + await drains.go_round(NEVER) == sales
+
+
 async def test_a_worker_that_is_told_to_stop_begins_no_further_shard(
     coalition: Coalition, grocer: Shop
 ) -> None:
     await sell_in_two_shards(grocer)
     stop = asyncio.Event()
     stop.set()
-    assert await Drains(coalition.clock).go_round(stop) == 0
+    assert await Drains(coalition.clock, lingers=AT_ONCE).go_round(stop) == 0
     assert len(await queued()) == 2
 
 
