@@ -56,7 +56,7 @@ async def lines(connection: Connection) -> list[str]:
 
 
 async def chains(connection: Connection) -> list[str]:
-    """Make the digest of every drain into a closed period once more, and the chain of them."""
+    """Make the digest of every drain into a closed period once more, and that of its statement."""
     broken = []
     async for head in _closed(connection):
         partner_no, no = head.period.partner_no, head.period.no
@@ -65,7 +65,8 @@ async def chains(connection: Connection) -> list[str]:
         for _, digest in told:
             chain = digests.chained(chain, digest)
         made = [one async for one in _digests(connection, partner_no, no)]
-        if told != made or chain != head.digest:
+        frozen = await statements.frozen(connection, head)
+        if told != made or digests.sealed(chain, frozen.lines) != head.digest:
             broken.append(f"statement {head.number} of partner {partner_no}, {head.period.name}")
     return broken
 

@@ -244,7 +244,7 @@ async def _close(
     composed = await _composed(connection, period, known)
     if _net(composed) != wanted.net:
         raise StatementChanged(partner_no=period.partner_no, period=period.name)
-    digest = await _digest(connection, period)
+    digest = digests.sealed(await _chain(connection, period), composed.lines)
     await _write_lines(connection, statement, period.partner_no, composed)
     await money.post(
         connection,
@@ -287,7 +287,7 @@ def entries(line: Line, partner_no: int) -> list[MoneyEntry]:
     ]
 
 
-async def _digest(connection: Connection, period: Period) -> bytes:
+async def _chain(connection: Connection, period: Period) -> bytes:
     """Return the end of the chain over all drains of a period, in the order of their ids."""
     joined = await connection.fetchval(_DIGESTS, period.partner_no, period.no) or b""
     chain = digests.chain_start(period.partner_no, period.no)

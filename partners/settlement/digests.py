@@ -8,7 +8,12 @@ download. A part is a tariff and one block of its moves:
 
 The digest of a drain is SHA-256 over its parts in the order of their bytes; the chain begins with
 SHA-256 of `partner:<number> period:<number>` and takes each digest in: SHA-256(before, digest), in
-the order of the drains' ids. No personal data goes in.
+the order of the drains' ids. The close seals it with the frozen lines, each as text in the order
+of their numbers, so that one digest stands for the whole statement:
+
+    no|kind|contract|currency|VAT code|VAT rate|origin period|points|charges|exact|amount|VAT \n
+
+No personal data goes in.
 """
 
 import hashlib
@@ -16,6 +21,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from partners.settlement.pricing import Charge
+from partners.settlement.rules import Line
 
 
 def part(charge: Charge, *, origin_no: int, postings: int, moves: bytes) -> bytes:
@@ -50,6 +56,19 @@ def chain_start(partner_no: int, period_no: int) -> bytes:
 def chained(before: bytes, drained: bytes) -> bytes:
     """Return the chain after one more drain."""
     return hashlib.sha256(before + drained).digest()
+
+
+def sealed(chain: bytes, lines: Iterable[Line]) -> bytes:
+    """Return the digest of a statement: the end of its chain, and its frozen lines."""
+    found = hashlib.sha256(chain)
+    for line in lines:
+        fields = (
+            *(line.no, int(line.kind), line.contract_no, line.currency, line.vat_code),
+            *(_plain(line.vat_rate), line.origin_no, line.points, line.charges),
+            *(_plain(line.exact), line.amount_minor, line.vat_minor),
+        )
+        found.update("|".join(str(field) for field in fields).encode() + b"\n")
+    return found.digest()
 
 
 def _plain(number: Decimal) -> str:

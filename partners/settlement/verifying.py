@@ -184,10 +184,11 @@ class _Check:
         self._compare("the last line", line, statement_file.written(told))
         self._compare("the bytes of the file", told.sha256, self._whole.hexdigest())
         self._compare("a drain without its digest", self._drain, None)
-        self._compare("the digest of the statement", self._head.digest, self._chain.hex())
         charges = self._charges + len(self._head.adjustments)
         self._compare("the number of charges", self._head.charges, charges)
         composed = self._composed(self._head)
+        digest = digests.sealed(self._chain, composed.lines)
+        self._compare("the digest of the statement", self._head.digest, digest.hex())
         self._compare_rows(
             "line {0.no} of the statement", self._head.lines, [*map(frozen_line, composed.lines)]
         )

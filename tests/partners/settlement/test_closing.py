@@ -15,7 +15,7 @@ from coalition.kernel.database import transaction
 from coalition.ledger import money
 from coalition.oversight import approvals, audit_log
 from coalition.oversight.refusals import ApprovalDecided, SecondPersonNeeded
-from partners.settlement import closing, draining, sealing, statements
+from partners.settlement import closing, digests, draining, sealing, statements
 from partners.settlement.kinds import OPERATOR, ChargeKind, StatementState
 from partners.settlement.refusals import (
     EarlierPeriodOpen,
@@ -326,7 +326,7 @@ async def test_a_statement_that_comes_to_something_else_by_now_is_not_closed() -
     assert waiting.id == approval
 
 
-async def test_the_digest_is_the_chain_over_the_drains_in_their_order() -> None:
+async def test_the_digest_is_the_chain_over_the_drains_in_their_order_and_the_lines() -> None:
     world = await make_world({"A": {}})
     for day in range(3):
         at = OCTOBER + timedelta(days=day)
@@ -341,8 +341,9 @@ async def test_the_digest_is_the_chain_over_the_drains_in_their_order() -> None:
     chain = hashlib.sha256(b"partner:1 period:1").digest()
     for row in drained:
         chain = hashlib.sha256(chain + row["digest"]).digest()
-    head = (await world.statement("A", "2026-10")).head
-    assert (head.digest, head.charges) == (chain, 3)
+    closed = await world.statement("A", "2026-10")
+    sealed = digests.sealed(chain, closed.lines)
+    assert (closed.head.digest, closed.head.charges) == (sealed, 3)
 
 
 async def test_what_is_posted_after_the_close_changes_nothing_of_it() -> None:

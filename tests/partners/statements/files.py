@@ -6,9 +6,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
+import msgspec
+
 from coalition.federation.terms import Contract, ExpiryRule, Vat, VolumeStep
 from partners.settlement import digests, packed, statement_file
-from partners.settlement.rules import Total
+from partners.settlement.kinds import ChargeKind
+from partners.settlement.rules import Line, Total
 from partners.settlement.statement_file import (
     AdjustedByHand,
     DrainEnd,
@@ -154,7 +157,15 @@ def objects(parts: Iterable[Part] = PARTS) -> list[Told]:
         chain = digests.chained(chain, digest)
         drained += [forms[form] for form in sorted(forms)]
         drained.append(DrainEnd(drain, digest.hex()))
-    return [head(chain.hex()), *drained]
+    digest = digests.sealed(chain, map(_line, head("").lines))
+    return [head(digest.hex()), *drained]
+
+
+def _line(frozen: FrozenLine) -> Line:
+    """Return a line with nothing but what is frozen of it."""
+    told = msgspec.structs.asdict(frozen) | {"kind": ChargeKind[frozen.kind.upper()]}
+    nothing = Decimal(0)
+    return Line(**told, prior_period=frozen.origin_no < 11, booked=nothing, booked_vat=nothing)
 
 
 def ended(objects_: Iterable[Told]) -> list[bytes]:

@@ -220,3 +220,18 @@ def test_a_file_of_many_differences_is_given_up() -> None:
     other = [replace(part, drain=files.posting(no)) for no in range(200)]
     verdict = verify(files.ended([files.objects()[0], *other]))
     assert len(verdict.differences) <= DIFFERENCES_MOST
+
+
+def test_terms_and_lines_that_are_forged_together_do_not_fit_the_digest() -> None:
+    """Whoever takes the minimum down and the line with it must change the digest as well."""
+    lines = files.head("").lines
+    lines[4] = replace(lines[4], exact=Decimal("2.9"), amount_minor=290)
+    (total,) = files.head("").totals
+    verdict = forged(
+        change_head(
+            versions=[replace(files.CONTRACT, minimum_fee_minor=900)],
+            lines=lines,
+            totals=[replace(total, amount_minor=1459, net_minor=1485)],
+        )
+    )
+    assert what_differs(verdict) == {"the digest of the statement"}
