@@ -1,5 +1,6 @@
 """The fund proof holds before, amid and after drains, in every mode and currency."""
 
+import asyncio
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -191,3 +192,28 @@ def test_sides_are_told_apart_by_account_and_sign() -> None:
         "payables": Decimal(4),
         "own": Decimal("1.5"),
     }
+
+
+async def test_it_holds_at_any_instant_while_tills_post_and_drains_run(at: datetime) -> None:
+    world = await make_world(at, terms=FUNDED)
+    members = [await world.member() for _ in range(4)]
+    for member in members:
+        await issue(world, member, 5000)
+
+    async def trade(member: UUID) -> None:
+        for points in (700, 11, 1300):
+            paid = await redeem(world, member, points, world.fuel)
+            await made(world, ReverseBody(points=10), partner_no=world.fuel, target=paid)
+            await issue(world, member, points)
+
+    async def drain() -> None:
+        for _ in range(3):
+            await draining.drain_all(at)
+
+    async def look() -> None:
+        for _ in range(6):
+            await prove(world)
+
+    await asyncio.gather(*(trade(member) for member in members), drain(), look())
+    await draining.drain_all(at)
+    assert (await prove(world))["SEK"].queued == 0
