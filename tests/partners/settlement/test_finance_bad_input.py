@@ -341,3 +341,31 @@ async def test_of_two_who_approve_at_once_one_does(office: Office) -> None:
 
     told = sorted((one.status_code, one.json().get("code", "")) for one in answers)
     assert told == [(200, ""), *[(409, "approval_decided")] * 3]
+
+
+async def test_the_same_key_sent_many_times_at_once_has_one_effect_and_one_answer(
+    office: Office,
+) -> None:
+    await office.move_on(DECEMBER)
+    body = ADJUSTMENT | {"partner": str(office.coalition.grocer.partner.id)}
+    for address, sent, desk in (
+        (f"{ADMIN}/adjustments", body, office.preparer),
+        (f"{ADMIN}/seal", PERIOD, office.preparer),
+        (f"{ADMIN}/close", PERIOD, office.preparer),
+    ):
+        answers = await asyncio.gather(*(desk.post(address, sent, key=address) for _ in range(6)))
+        assert {one.status_code for one in answers} <= {200, 201}, answers[0].text
+        assert len({one.content for one in answers}) == 1
+    waiting = (await office.approver.get("/v1/admin/approvals")).json()["items"]
+    kinds = sorted(one["kind"] for one in waiting)
+    assert kinds == ["settlement_adjustment", "settlement_close"]
+    for one in waiting:
+        address = f"/v1/admin/approvals/{one['approval_id']}/approve"
+        answers = await asyncio.gather(
+            *(office.approver.post(address, key=address) for _ in range(6))
+        )
+        assert {answer.status_code for answer in answers} == {200}, answers[0].text
+        assert len({answer.content for answer in answers}) == 1
+    async with transaction() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM settlement_adjustment") == 1
+        assert await connection.fetchval("SELECT count(*) FROM approval") == 2
