@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import expiry, ledger, rules, scenario
+from bench import expiry, ledger, rules, scenario, settlement
 from bench.report import Result, show, write
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -18,6 +18,7 @@ GROUPS: dict[str, Callable[..., list[Result]]] = {
     "expiry": expiry.run,
     "rules": rules.run,
     "scenario": scenario.run,
+    "settlement": settlement.run,
 }
 
 

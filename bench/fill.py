@@ -4,11 +4,11 @@ The invariants hold over what is written here, so that the audit can be run afte
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from coalition.kernel.clock import SystemClock
@@ -97,14 +97,23 @@ def _lots(
             )  # fmt: skip
 
 
+class Part(NamedTuple):
+    """Postings of a history that lie together, so long before the present."""
+
+    ago: timedelta
+    postings: int
+
+
 class _Feed:
     """The batches of a history, each of a millisecond of its own, and what is queued of them."""
 
-    def __init__(self, at: datetime, postings: int) -> None:
-        """Spread `postings` over the milliseconds before `at`."""
-        count = -(-postings // BATCH_POSTINGS)
-        times = [at - timedelta(milliseconds=count - no) for no in range(count)]
-        self.batches = [(uuid7(when), when) for when in times]
+    def __init__(self, at: datetime, parts: Sequence[Part]) -> None:
+        """Spread the postings of each part over the milliseconds before its time."""
+        self.batches: list[tuple[UUID, datetime]] = []
+        for ago, postings in parts:
+            count = -(-postings // BATCH_POSTINGS)
+            times = [at - ago - timedelta(milliseconds=count - no) for no in range(count)]
+            self.batches += [(uuid7(when), when) for when in times]
         self.queued: dict[tuple[int, UUID], list[Any]] = {}  # Any: ids and a count
         self.totals: dict[tuple[UUID, int], int] = {}
 
@@ -144,15 +153,23 @@ def _chosen(
         )
 
 
-async def fill(url: str, *, members: int, lots_each: int, postings: int) -> list[UUID]:
-    """Write `members` with `lots_each` lots, `postings` issues in all; return the members' ids."""
+async def fill(
+    url: str, *, members: int, lots_each: int, postings: int, earlier: Sequence[Part] = ()
+) -> list[UUID]:
+    """Write `members` with `lots_each` lots, `postings` issues in all; return the members' ids.
+
+    Some of the issues lie `earlier`, the earliest first; the others are of just now.
+    """
     at = SystemClock().now()
+    parts = [*earlier, Part(timedelta(0), postings - sum(part.postings for part in earlier))]
+    assert all(not part.postings % BATCH_POSTINGS for part in earlier), "of whole batches"
     ids = [random_id() for _ in range(members)]
     provenances = _provenances(at.date(), lots_each)
     assert postings >= members * lots_each, "every lot comes from a posting"
     engine = await open_database(url, apps=APPS)
     try:
-        await ensure_partition(at)
+        for part in parts:
+            await ensure_partition(at - part.ago)
         await _copy_members(engine, ids, at)
         counts: dict[UUID, int] = {}
         for member, source in _chosen(ids, provenances, postings):
@@ -160,7 +177,7 @@ async def fill(url: str, *, members: int, lots_each: int, postings: int) -> list
             counts[lot] = counts.get(lot, 0) + 1
         await _copy(engine, "lot", _LOT, _lots(ids, provenances, counts))
         del counts
-        feed = _Feed(at, postings)
+        feed = _Feed(at, parts)
         rows = _postings(_chosen(ids, provenances, postings), feed)
         await _copy(engine, "posting", _POSTING, rows)
         await _copy_feed(engine, feed)

@@ -125,7 +125,16 @@ def run_wrk(
         file.flush()
         command = [
             shutil.which("wrk") or "wrk",
-            *("-t", str(_THREADS), "-c", str(connections), "-d", f"{seconds}s", "--timeout", "10s"),
+            *(
+                "-t",
+                str(min(_THREADS, connections)),
+                "-c",
+                str(connections),
+                "-d",
+                f"{seconds}s",
+                "--timeout",
+                "10s",
+            ),
             *("-s", file.name, url),
         ]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -8,6 +8,7 @@ five purchases earns a bonus that two funders share.
 import asyncio
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import msgspec
 
 from bench.ledger import ISSUE, Bench, audited
 from bench.report import Result, Samples, measures_of, result_of
-from bench.world import PARTNERS, make_world, serving
+from bench.world import PARTNERS, World, make_world, serving
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import open_database
 from coalition.points.bonuses import store
@@ -85,11 +86,10 @@ def documents() -> Iterator[RuleDocument]:
 def run(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list[Result]:
     """Measure single issues in a world without rules and in one with fifty, in turn."""
     samples = Samples()
-    size = {"members": MEMBERS, "lots_each": LOTS_EACH, "postings": MEMBERS * LOTS_EACH}
     with tempfile.TemporaryDirectory(prefix="coalition-bench-") as folder:
         say("making a world without earning rules and one with fifty")
-        bare = make_world(Path(folder) / "bare", **size)
-        ruled = make_world(Path(folder) / "ruled", **size)
+        bare = _world(Path(folder) / "bare")
+        ruled = _world(Path(folder) / "ruled")
         with bare as without, ruled as having:
             asyncio.run(_activate(having.postgres.url))
             with serving(without), serving(having):
@@ -103,6 +103,11 @@ def run(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list[Result
             say(f"audit: {report.checks} checks, {len(report.breaches)} breaches")
             assert report.ok, report.breaches
     return [result_of(GROUP, measure, samples) for measure in measures_of(GROUP)]
+
+
+def _world(directory: Path) -> AbstractContextManager[World]:
+    size = MEMBERS * LOTS_EACH
+    return make_world(directory, members=MEMBERS, lots_each=LOTS_EACH, postings=size)
 
 
 async def _activate(url: str) -> None:

@@ -12,14 +12,14 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
-from bench.fill import fill
+from bench.fill import Part, fill
 from coalition.access.service import NewClient, create_client
 from coalition.federation.service import create_coalition, create_partner
 from coalition.federation.stores import NewStore, create_stores
@@ -154,14 +154,22 @@ async def _set_up(url: str, at: datetime) -> list[NewClient]:
 
 
 @contextlib.contextmanager
-def make_world(directory: Path, *, members: int, lots_each: int, postings: int) -> Iterator[World]:
+def make_world(
+    directory: Path, *, members: int, lots_each: int, postings: int, earlier: Sequence[Part] = ()
+) -> Iterator[World]:
     """Make a world in `directory`: members with lots and a history; stop it at the end."""
     directory.mkdir(parents=True, exist_ok=True)
     postgres = start(directory)
     try:
         clients = asyncio.run(_set_up(postgres.url, SystemClock().now()))
         ids = asyncio.run(
-            fill(postgres.url, members=members, lots_each=lots_each, postings=postings)
+            fill(
+                postgres.url,
+                members=members,
+                lots_each=lots_each,
+                postings=postings,
+                earlier=earlier,
+            )
         )
         members_file = directory / "members.txt"
         members_file.write_text("\n".join(map(str, ids)) + "\n", "ascii")
