@@ -15,7 +15,6 @@ from coalition.access.credentials import new_secret
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.settings import Settings
 from coalition.ledger import audit, posting
-from partners.settlement import audit_checks
 from server.commands.demo import to_try
 from server.demo import journey, made_up, telling
 from server.demo.history import ZONE, months_of
@@ -24,7 +23,6 @@ from tests.server.processes import Serving, coalition, serving
 from tests.server.test_serving import assert_stopped, token
 
 NOW = datetime(2026, 11, 21, 22, tzinfo=UTC)
-CHECKS = len(audit.CHECKS) + len(audit_checks.CHECKS)
 KEYS = {"COALITION_BLIND_INDEX_KEY": "11" * 32, "COALITION_MASTER_KEY": "22" * 32}
 
 
@@ -75,10 +73,14 @@ def test_the_demo_is_told_served_and_remembered(tmp_path: Path) -> None:
         ended = demo.end()
     assert (ended.status, ended.out) == (0, "")
     assert document["logins"] == []
-    assert document["audit"] == {"ok": True, "checks": CHECKS + 1}
+    proved = coalition("audit", "--data", data, "--json").document
+    assert proved == document["audit"] | {"breaches": []}
+    assert document["audit"]["ok"]
+    assert document["audit"]["checks"] > len(audit.CHECKS)
     assert document["loaded"]["members"] == 6
     assert document["loaded"]["partners"] == 5
     assert document["settled"]["statements"] > 100
+    assert document["settled"]["cycles"] >= 11
     other = coalition("demo", "--full", "--no-serve", "--data", data)
     assert_stopped(other, 2, "has 6 households; begin again with --afresh")
     again = coalition(*arguments, "--no-serve")
@@ -109,3 +111,4 @@ def test_the_whole_real_history_is_told_without_a_refusal_and_proved(tmp_path: P
     assert ended.document["refused"] == {}
     assert ended.document["loaded"]["members"] == journey.ALL_HOUSEHOLDS
     assert ended.document["loaded"]["postings"] > 150_000
+    assert ended.document["settled"]["cycles"] >= 11

@@ -1,11 +1,13 @@
 """What the worker does by the clock, and how it ends."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from coalition.federation import service
+from coalition.federation.terms import ContractTerms
 from coalition.kernel import outbox
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.idempotency import Claim, find, store
@@ -121,3 +123,22 @@ async def test_nobody_is_told_anything_where_there_is_no_coalition_yet(
 ) -> None:
     assert await upkeep.tell_of_expiry(at) == 0
     assert await upkeep.move_on(at) == 0
+
+
+async def test_periods_are_sealed_when_their_cut_off_has_come(
+    coalition: None, at: datetime
+) -> None:
+    assert await upkeep.seal(at) == 0
+    terms = ContractTerms(
+        currency="SEK",
+        issue_price=Decimal("0.01"),
+        redemption_price=Decimal("0.01"),
+        cut_off_grace_hours=24,
+    )
+    await service.create_partner(
+        name="Grocer", terms=terms, actor="test", at=at, valid_from=date(2026, 10, 1)
+    )
+    ends = datetime(2026, 11, 1, tzinfo=UTC)
+    # The operator's month has no grace, the partner's has a day.
+    for hours, sealed in ((-1, 0), (0, 1), (23, 0), (24, 1), (25, 0)):
+        assert await upkeep.seal(ends + timedelta(hours=hours)) == sealed
