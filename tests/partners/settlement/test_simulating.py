@@ -77,9 +77,16 @@ def nothing() -> None:
 
 
 def assert_balanced(found: Simulation) -> None:
-    """Assert that what the parties pay more comes in."""
-    paid = sum(Decimal(one.more_minor) for one in found.parties) / 100
-    assert paid == sum(one.more for one in found.accounts)
+    """Assert that what the parties pay more comes in, in each currency."""
+    paid: dict[str, Decimal] = {}
+    for one in found.parties:
+        paid[one.currency] = paid.get(one.currency, Decimal(0)) + Decimal(one.more_minor) / 100
+    come_in: dict[str, Decimal] = {}
+    for account in found.accounts:
+        come_in[account.currency] = come_in.get(account.currency, Decimal(0)) + account.more
+    assert {code: more for code, more in paid.items() if more} == {
+        code: more for code, more in come_in.items() if more
+    }
 
 
 def lines(found: Simulation) -> list[tuple[str, str, int, int]]:
@@ -165,6 +172,23 @@ async def test_what_an_accepter_would_get_is_paid_by_the_fund() -> None:
     found = await simulated(await one_month(), "C", redemption_price=Decimal("0.0090"))
     assert lines(found) == [("2026-10", "redemption", -48_000, -54_000)]
     assert more(found) == {"fund": Decimal(-60)}
+
+
+async def test_another_currency_is_told_beside_the_one_that_was() -> None:
+    """Without a rate a point of 0.10 SEK is worth just that; C still gets its euros."""
+    found = await simulated(
+        await one_month(), "A", currency="SEK", issue_price=Decimal("0.10"), vat={}
+    )
+    assert [(line.kind.name, line.currency, line.more_minor) for line in found.lines] == [
+        ("ISSUANCE", "EUR", -100_000),
+        ("ISSUANCE", "SEK", 1_000_000),
+        ("SERVICE_FEE", "EUR", -10_000),
+        ("SERVICE_FEE", "SEK", 8_000),
+    ]
+    assert [(one.currency, one.more_minor) for one in found.parties] == [
+        ("EUR", -110_000),
+        ("SEK", 1_008_000),
+    ]
 
 
 async def test_who_funds_points_of_the_partner_pays_its_drafted_price() -> None:
