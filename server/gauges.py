@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
@@ -32,7 +32,9 @@ KEPT_S = 15.0
 """For how long what was read is told again."""
 
 SELDOM_KEPT_S = 600.0
-"""The same, for what takes reading a whole book."""
+"""The same, for what takes reading much."""
+
+_MONEY_OF = timedelta(hours=1)
 
 _DEADLINE_S = 4.0
 
@@ -51,7 +53,7 @@ _TEXTS = {
     "coalition_settlement_drain_age_seconds": "Time since a drain last booked something",
     "coalition_settlement_periods_unsealed": "Periods past their cut-off that are not sealed",
     "coalition_settlement_statements_provisional": "Sealed statements that wait for a close",
-    "coalition_money_out_of_balance": "By how much the money book misses zero",
+    "coalition_money_out_of_balance": "By how much the money posted in the last hour misses zero",
     "coalition_points_in_debt": "Points that members owe for issues that were taken back",
     "coalition_audit_age_seconds": "Time since the last nightly audit",
     "coalition_audit_breaches": "Checks that failed in the last nightly audit",
@@ -93,8 +95,8 @@ async def _settlement(connection: Connection, at: datetime) -> Values:
 
 
 async def _money(connection: Connection, at: datetime) -> Values:
-    del at
-    return {"coalition_money_out_of_balance": await figures.out_of_balance(connection)}
+    difference = await figures.out_of_balance(connection, since=at - _MONEY_OF)
+    return {"coalition_money_out_of_balance": difference}
 
 
 async def _debts(connection: Connection, at: datetime) -> Values:

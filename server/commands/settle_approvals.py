@@ -142,11 +142,23 @@ def shown_cycle(known: Catalogue, cycle: Cycle) -> Row:
             for version in cycle.versions
         ],
         "defaults": [
-            {"defaulter": party_name(known, one.defaulter_no), **msgspec.structs.asdict(one)}
+            {
+                "defaulter": party_name(known, one.defaulter_no),
+                **msgspec.structs.asdict(one),
+                "loss": in_major(one.loss_minor, cycle.currency),
+                "guarantee": in_major(one.guarantee_minor, cycle.currency),
+                "reserve": in_major(one.reserve_minor, cycle.currency),
+                "creditors": in_major(one.haircut_minor, cycle.currency),
+            }
             for one in cycle.defaults
         ],
         "claims": [
-            {"creditor": party_name(known, one.creditor_no), **msgspec.structs.asdict(one)}
+            {
+                "creditor": party_name(known, one.creditor_no),
+                "against": party_name(known, one.defaulter_no),
+                **msgspec.structs.asdict(one),
+                "amount": in_major(one.amount_minor, cycle.currency),
+            }
             for one in cycle.claims
         ],
     }

@@ -26,8 +26,8 @@ from server.commands.settlement_terms import Amount
 from server.databases import do
 
 _CYCLE = ("cycle_id", "currency", "periods", "approved_at", "prepared_by", "approved_by")
-_DEFAULT = ("defaulter", "loss_minor", "guarantee_minor", "reserve_minor", "haircut_minor")
-_CLAIM = ("creditor", "amount_minor")
+_DEFAULT = ("defaulter", "loss", "guarantee", "reserve", "creditors", "version")
+_CLAIM = ("creditor", "against", "amount")
 _EXAMPLE_ID = "0c6b1c2e-6f0b-4b57-9a3a-1f3f6e0d2c11"
 
 

@@ -139,6 +139,8 @@ async def test_a_money_book_out_of_balance_is_seen_and_read_seldom(
     assert (await shown(watch))[name] == 0
     monkeypatch.setattr(gauges, "SELDOM_KEPT_S", 0.0)
     assert (await shown(Watch(clock)))[name] == 5
+    clock.advance(timedelta(hours=2))
+    assert (await shown(Watch(clock)))[name] == 0, "the nightly audit reads what is older"
 
 
 async def test_figures_are_kept_for_some_seconds(clock: FixedClock, at: datetime) -> None:
