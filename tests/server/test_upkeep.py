@@ -15,8 +15,10 @@ from coalition.kernel.idempotency.claims import Answer
 from coalition.kernel.outbox import Event
 from coalition.ledger import merging
 from coalition.ledger.drafts import Hold
+from partners.settlement import figures
 from server import upkeep, worker
 from server.upkeep import AuditBreachError
+from tests.partners.settlement.world import OCTOBER, make_world
 from tests.support.http import SETTINGS
 from tests.support.ledger import balance, issue, open_holder, post, till
 
@@ -87,6 +89,24 @@ async def test_the_worker_hands_events_over_and_ends_when_told(
             assert not working.done(), working.result()
         stop.set()
         await working
+
+
+async def test_the_worker_drains_what_was_posted_into_money(database: Engine) -> None:
+    world = await make_world({"A": {}})
+    await world.issue("A", 100, OCTOBER)
+    stop = asyncio.Event()
+    working = asyncio.create_task(worker.work(SETTINGS, stop))
+    async with asyncio.timeout(20):
+        while await _queued():
+            await asyncio.wait({working}, timeout=0.05)
+            assert not working.done(), working.result()
+        stop.set()
+        await working
+
+
+async def _queued() -> int:
+    async with transaction() as connection:
+        return (await figures.progress(connection, OCTOBER)).queued_postings
 
 
 async def _waiting(at: datetime) -> int:
