@@ -14,7 +14,16 @@ from tests.support.http import ACTOR, Coalition
 
 DRAINS = 205
 FEE = Charge(
-    1, 1, 1, ChargeKind.SERVICE_FEE, 1, "SEK", "S", Decimal("0.25"), Decimal("0.003"), True
+    partner_no=1,
+    period_no=1,
+    origin_no=1,
+    kind=ChargeKind.SERVICE_FEE,
+    contract_no=1,
+    currency="SEK",
+    vat_code="S",
+    vat_rate=Decimal("0.25"),
+    unit_price=Decimal("0.003"),
+    counts_points=True,
 )
 
 _DRAIN = "INSERT INTO drain VALUES ($1, 0, $2, 2)"
