@@ -92,3 +92,18 @@ def _read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
     is_json = headers.get("content-type", "").partition(";")[0].endswith("json")
     has_lines = headers.get("content-type") == "application/x-ndjson"
     return Answer(status, headers, json.loads(content) if is_json and not has_lines else content)
+
+
+def operations(till: PlainTill) -> set[tuple[str, str]]:
+    """Return every operation of the service's document, as method and path."""
+    used = set(till.used)
+    document = till.get("/schema/openapi.json")
+    till.used.clear()
+    till.used.update(used)
+    paths: dict[str, Any] = document.body["paths"]  # Any: a JSON object
+    return {(method.upper(), path) for path, item in paths.items() for method in item}
+
+
+def is_of_settlement(path: str) -> bool:
+    """Tell whether an operation is about settlement: of partners, or of the operator's staff."""
+    return path.startswith(("/v1/admin/", "/v1/statements")) or path.endswith("/charges")
