@@ -6,10 +6,10 @@ chain, points, rounded lines, VAT and totals.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal, localcontext
 from itertools import zip_longest
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -35,6 +35,9 @@ DIFFERENCES_MOST = 100
 """After so many differences the file is given up: something is wrong as a whole."""
 
 _DIGITS = 60
+
+_POWER_MOST = 40
+"""Every number of a statement is far below ten to this; one above is not worth writing out."""
 
 _Row = TypeVar("_Row", FrozenLine, Total)
 
@@ -140,8 +143,10 @@ class _Check:
     def _follow(self, told: Told, line: bytes) -> None:
         match told:
             case Head():
+                _refuse_immense(*_numbers_in(msgspec.to_builtins(told, builtin_types=(Decimal,))))
                 self._begin(told)
             case Part():
+                _refuse_immense(told.unit_price, told.vat_rate)
                 self._take(told)
             case DrainEnd():
                 self._close_drain(told)
@@ -236,6 +241,22 @@ class _Check:
     def _give_up(self, what: str, why: str) -> None:
         self.is_lost = True
         self._differ(what, "", why)
+
+
+def _refuse_immense(*numbers: Decimal) -> None:
+    """Raise `ValueError` for a number whose digits would fill the memory of whoever reads it."""
+    for number in numbers:
+        if number.is_finite() and abs(number.adjusted()) > _POWER_MOST:
+            message = f"a number like {number:.3E}"
+            raise ValueError(message)
+
+
+def _numbers_in(told: Any) -> Iterator[Decimal]:  # Any: a part of a JSON object
+    if isinstance(told, Decimal):
+        yield told
+    elif isinstance(told, dict | list | tuple):
+        for part in told.values() if isinstance(told, dict) else told:
+            yield from _numbers_in(part)
 
 
 def _named(head: Head) -> Named:

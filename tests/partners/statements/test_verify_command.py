@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from partners.settlement.statement_file import Head
 from server.cli import main
+from server.commands import verify as verify_module
 from tests.partners.statements import files
 
 
@@ -72,3 +75,32 @@ def test_any_other_file_is_no_statement(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_bytes(bytes(range(256)))
     assert run(str(other)).exit_code == 1
+
+
+def test_a_line_without_an_end_is_not_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_module, "LINE_MOST", 1000)
+    other = tmp_path / "other"
+    other.write_bytes(b"{" + b" " * 1_000_000)
+    ended = run(str(other), "--json")
+    assert ended.exit_code == 1
+    assert [one["line"] for one in json.loads(ended.stdout)["differences"]] == [1]
+
+
+def test_what_a_file_says_cannot_move_the_cursor_of_a_terminal(tmp_path: Path) -> None:
+    head, *rest = files.objects()
+    assert isinstance(head, Head)
+    named = msgspec.structs.replace(head, period="2026-11\x1b[2J, holds")
+    file = tmp_path / "statement.ndjson"
+    file.write_bytes(b"".join(files.ended([named, *rest])))
+    ended = run(str(file))
+    assert "\x1b" not in ended.stdout
+    assert "2026-11\\x1b[2J" in ended.stdout
+
+
+def test_the_digest_is_taken_as_it_was_copied_and_anything_else_is_no_digest(file: Path) -> None:
+    assert run(str(file), "--digest", f" {digest_of(file).upper()}\n").exit_code == 0
+    ended = run(str(file), "--digest", "zz")
+    assert ended.exit_code == 2
+    assert "64" in ended.stderr

@@ -204,6 +204,20 @@ def test_a_price_that_is_no_number_is_found(price: str) -> None:
     assert not forged(change_part(unit_price=Decimal(price))).ok
 
 
+@pytest.mark.parametrize("price", ["1E+1000000000", "-1E-1000000000", "0E+1000000000"])
+def test_a_price_that_nobody_could_write_out_ends_the_reading(price: str) -> None:
+    line = WHOLE[1].replace(b'"unit_price":"0.01"', b'"unit_price":"%b"' % price.encode())
+    assert line != WHOLE[1]
+    verdict = verify([WHOLE[0], line, *WHOLE[2:]])
+    assert what_differs(verdict) == {"a line of the file"}
+
+
+def test_terms_that_nobody_could_write_out_end_the_reading() -> None:
+    head = WHOLE[0].replace(b'"fee_per_point":"0.0005"', b'"fee_per_point":"1E+1000000000"')
+    assert head != WHOLE[0]
+    assert what_differs(verify([head, *WHOLE[1:]])) == {"a line of the file"}
+
+
 def test_a_kind_that_is_none_ends_the_reading() -> None:
     verdict = forged(change_part(kind="gift"))
     assert what_differs(verdict) == {"the kind of a charge"}
