@@ -1,6 +1,7 @@
 """What all commands of two persons share: one proposes, and a second sees, approves or rejects."""
 
 import contextlib
+import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -35,8 +36,15 @@ Row = dict[str, object]
 Done = TypeVar("Done")
 
 
+_ALIKE = frozenset({"ARMENIAN", "CHEROKEE", "COPTIC", "CYRILLIC", "GREEK", "LATIN"})
+"""Scripts with letters that look like another's: one name is written in one of them."""
+
+
 class PersonName(click.ParamType[str]):
-    """A person's name for the audit log; however it is spaced or capitalised, it is one person."""
+    """A person's name for the audit log; however it is spaced or capitalised, it is one person.
+
+    Letters of full width are plain ones, and a name that mixes letters which look alike is none.
+    """
 
     name = "name"
 
@@ -44,9 +52,15 @@ class PersonName(click.ParamType[str]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         """Return the actor of that name."""
-        folded = " ".join(str(value).split()).casefold().removeprefix("staff:")
+        folded = " ".join(unicodedata.normalize("NFKC", str(value)).split()).casefold()
+        while folded.startswith("staff:"):
+            folded = folded.removeprefix("staff:").lstrip()
         if not 1 <= len(folded) <= 100 or not folded.isprintable():
             self.fail(f"{value!r} is no name of 1 to 100 printable characters", param, ctx)
+        if len(_ALIKE & {unicodedata.name(sign, "").partition(" ")[0] for sign in folded}) > 1:
+            self.fail(
+                f"{value!r} mixes letters that look alike; use one script", param, ctx
+            )
         return f"staff:{folded}"
 
 
