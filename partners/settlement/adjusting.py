@@ -1,7 +1,8 @@
 """Adjusts what a partner owes by hand: money, by two persons, in its first period not sealed.
 
 An adjustment is a fact of its own beside the charges. It stands on the statement's line of
-adjustments, with the VAT that the contract names for those, and in the money book at once.
+adjustments and in the money book at once, with the VAT that the contract names for those; what puts
+a line right has the contract version and the VAT of that line.
 """
 
 from datetime import datetime
@@ -35,7 +36,8 @@ KIND = "settlement_adjustment"
 AMOUNT_MINOR_MOST = 10**12
 
 _OF_LINE = """
-SELECT line.id, statement.period_no FROM statement_line AS line
+SELECT line.id, statement.period_no, line.contract_no, line.currency, line.vat_code, line.vat_rate
+FROM statement_line AS line
 JOIN statement ON statement.id = line.statement
 WHERE line.statement = $1 AND line.no = $2 AND line.partner_no = $3
 """
@@ -102,7 +104,8 @@ async def prepare(
 ) -> UUID:
     """Prepare that a partner pays `amount_minor` (positive) or receives it, before VAT.
 
-    `line` is the line of a closed statement that it puts right: then it belongs to that period.
+    `line` is the line of a closed statement that it puts right: then it belongs to that period,
+    has the VAT of that line, and is in its currency.
     Returns the id of its approval. Raises `InvalidAdjustment`, `ReasonNeeded`, `UnknownPartner` or
     `UnknownLine`.
     """
@@ -137,15 +140,20 @@ async def _apply(connection: Connection, approval: Approval) -> Adjusted:
     wanted = msgspec.json.decode(approval.payload, type=PreparedAdjustment)
     contract = await _contract(connection, wanted.partner_no, at)
     period = await _lock_open_period(connection, wanted.partner_no)
-    line, origin_no = await _corrected(connection, wanted) or (None, period["no"])
-    vat_code, vat_rate = vat_of(contract, ChargeKind.ADJUSTMENT)
+    line = await _corrected(connection, wanted)
+    if line is None:
+        contract_no, origin_no = contract.no, period["no"]
+        vat_code, vat_rate = vat_of(contract, ChargeKind.ADJUSTMENT)
+    else:
+        contract_no, origin_no = line["contract_no"], line["period_no"]
+        vat_code, vat_rate = line["vat_code"], line["vat_rate"]
     adjusted = Adjusted(
         id=approval.id,
         partner_no=wanted.partner_no,
         period=period["name"],
         period_no=period["no"],
         origin_no=origin_no,
-        contract_no=contract.no,
+        contract_no=contract_no,
         currency=wanted.currency,
         amount_minor=wanted.amount_minor,
         vat_code=vat_code,
@@ -155,7 +163,7 @@ async def _apply(connection: Connection, approval: Approval) -> Adjusted:
         _INSERT,
         *(adjusted.id, adjusted.partner_no, adjusted.period_no, adjusted.origin_no),
         *(adjusted.contract_no, adjusted.currency, adjusted.vat_code, adjusted.vat_rate),
-        *(adjusted.amount_minor, wanted.reason, line, at),
+        *(adjusted.amount_minor, wanted.reason, line and line["id"], at),
         *(approval.prepared_by, approval.decided_by),
     )
     await _book(connection, adjusted, at)
@@ -216,8 +224,8 @@ async def _lock_open_period(connection: Connection, partner_no: int) -> asyncpg.
             return period
 
 
-async def _corrected(connection: Connection, wanted: PreparedAdjustment) -> tuple[UUID, int] | None:
-    """Return the line that is put right and the number of its period; None when none is named."""
+async def _corrected(connection: Connection, wanted: PreparedAdjustment) -> asyncpg.Record | None:
+    """Return the line that is put right, with the number of its period; None when none is named."""
     if wanted.line is None:
         return None
     found = await connection.fetchrow(
@@ -225,4 +233,6 @@ async def _corrected(connection: Connection, wanted: PreparedAdjustment) -> tupl
     )
     if found is None:
         raise UnknownLine
-    return found["id"], found["period_no"]
+    if found["currency"] != wanted.currency:
+        raise InvalidAdjustment(f"The line is in {found['currency']}; so is what puts it right")
+    return found

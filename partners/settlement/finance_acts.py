@@ -199,7 +199,7 @@ _ADJUST = HotEndpoint(
     summary="Prepare that a partner pays or receives money by hand; a second person approves it",
     description=(
         "It is booked in the partner's first period that is not sealed, with the VAT of its "
-        "contract for adjustments beside it."
+        "contract for adjustments beside it, or that of the line which it puts right."
     ),
     handle=_adjust,
     body=AdjustmentBody,

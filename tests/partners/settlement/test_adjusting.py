@@ -88,6 +88,39 @@ async def test_what_puts_a_closed_line_right_belongs_to_its_period() -> None:
     assert (line.prior_period, line.origin_no, line.amount_minor) == (True, 1, -20)
 
 
+async def test_what_puts_a_line_right_has_the_version_and_the_vat_of_that_line() -> None:
+    fee = {
+        "service_fee_per_point": Decimal("0.01"),
+        "vat": {"service_fee": Vat(code="services", rate=Decimal("0.25"))} | WITH_VAT["vat"],
+    }
+    world = await make_world({"A": fee})
+    await world.issue("A", 10_000, OCTOBER)
+    [_, closed] = await close("2026-10", NOVEMBER)
+    await world.adjust("A", -1_000, NOVEMBER, line=OfLine(closed.statement, 2))
+    await world.adjust("A", -1_000, NOVEMBER)
+    await close("2026-11", DECEMBER)
+    free, fixed = (await world.statement("A", "2026-11")).lines
+    assert (fixed.kind, fixed.vat_code, fixed.vat_minor) == (free.kind, "services", -250)
+    assert (free.vat_code, free.vat_minor) == ("reduced", -120)
+    assert (await book())["partner", world.numbers["A"]] == Decimal(225) - Decimal("23.70")
+
+
+async def test_a_line_is_put_right_in_its_own_currency() -> None:
+    world = await make_world({"A": {}})
+    await world.issue("A", 100, OCTOBER)
+    [_, closed] = await close("2026-10", NOVEMBER)
+    with pytest.raises(InvalidAdjustment):
+        await adjusting.prepare(
+            partner_no=1,
+            amount_minor=-20,
+            currency="SEK",
+            reason="agreed by phone",
+            prepared_by=ANNA,
+            at=NOVEMBER,
+            line=OfLine(closed.statement, 1),
+        )
+
+
 async def test_a_line_of_another_partner_is_not_put_right() -> None:
     world = await make_world({"A": {}, "B": {}})
     await world.issue("A", 100, OCTOBER)
