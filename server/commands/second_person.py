@@ -58,9 +58,7 @@ class PersonName(click.ParamType[str]):
         if not 1 <= len(folded) <= 100 or not folded.isprintable():
             self.fail(f"{value!r} is no name of 1 to 100 printable characters", param, ctx)
         if len(_ALIKE & {unicodedata.name(sign, "").partition(" ")[0] for sign in folded}) > 1:
-            self.fail(
-                f"{value!r} mixes letters that look alike; use one script", param, ctx
-            )
+            self.fail(f"{value!r} mixes letters that look alike; use one script", param, ctx)
         return f"staff:{folded}"
 
 
