@@ -1,4 +1,4 @@
-"""`coalition settle seal|close|adjust|prepay`: periods to their end, and money by hand."""
+"""`coalition settle seal|close|adjust`: periods to their end, and money by hand."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -10,10 +10,10 @@ from coalition.federation.catalogue import Catalogue
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
-from partners.settlement import adjusting, closing, credit, periods, sealing
+from partners.settlement import adjusting, closing, periods, sealing
 from partners.settlement.adjusting import OfLine
 from partners.settlement.calendars import Period
-from server.commands.amounts import in_major, in_minor
+from server.commands.amounts import in_minor
 from server.commands.known import find_partner, find_party, party_name, read_catalogue
 from server.commands.options import (
     answer,
@@ -23,13 +23,12 @@ from server.commands.options import (
     place_options,
     table_of,
 )
-from server.commands.second_person import PersonName, Row, prepared_by_option
+from server.commands.second_person import Row, prepared_by_option
 from server.commands.settle_approvals import SECOND
 from server.commands.settlement_terms import Amount
 from server.databases import do
 
 _SEALED = ("partner", "period", "from", "until", "cut_off_at")
-_PREPAID = ("partner", "amount", "currency", "reference")
 
 
 @click.command()
@@ -148,50 +147,6 @@ def adjust(
         )
 
     SECOND.propose(context, prepare, as_json=as_json)
-
-
-@click.command()
-@click.argument("partner_name", metavar="PARTNER")
-@click.argument("amount", type=Amount())
-@click.option("--reference", required=True, help="The bank's; the same again changes nothing.")
-@click.option("--by", "recorded_by", type=PersonName(), required=True, help="Who records it.")
-@place_options
-@as_json_option
-@click.pass_context
-@example('coalition settle prepay "Corner Shop" 5000.00 --reference "bank 4711" --by anna')
-def prepay(
-    context: click.Context,
-    *,
-    partner_name: str,
-    amount: Decimal,
-    reference: str,
-    recorded_by: str,
-    as_json: bool,
-) -> None:
-    """Record money that PARTNER has paid in, to be used up as it issues points."""
-
-    async def work(_: Settings) -> Row:
-        at = SystemClock().now()
-        known = await read_catalogue()
-        partner_no = find_partner(known, partner_name).no
-        made = await credit.prepay(
-            partner_no=partner_no,
-            amount_minor=in_minor(amount, known.contract_at(partner_no, at).currency),
-            reference=reference,
-            recorded_by=recorded_by,
-            at=at,
-        )
-        return {
-            "partner": party_name(known, partner_no),
-            "amount": in_major(made.amount_minor, made.currency),
-            "amount_minor": made.amount_minor,
-            "currency": made.currency,
-            "reference": made.reference,
-            "posting": made.posting,
-        }
-
-    row = do(place_of(context), work)
-    answer(row, as_json=as_json, table=lambda: table_of([row], _PREPAID))
 
 
 async def _named(name: str, partner_no: int | None, at: datetime) -> list[Period]:

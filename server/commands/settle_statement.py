@@ -9,7 +9,7 @@ from coalition.federation.catalogue import Catalogue
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
-from partners.settlement import line_sources, statements
+from partners.settlement import credit, line_sources, statements
 from partners.settlement.kinds import OPERATOR
 from partners.settlement.rules import Line, Total
 from partners.settlement.statements import Statement
@@ -25,6 +25,7 @@ from server.commands.options import (
     table_of,
 )
 from server.commands.second_person import Row
+from server.commands.settle_credit import CREDIT_COLUMNS, credit_row
 from server.databases import do
 from server.exits import WRONG_INPUT, Stopped
 from server.place import Place
@@ -115,12 +116,17 @@ def _show(place: Place, partner_name: str, period: str | None, *, as_json: bool)
 def _show_live(place: Place, partner_name: str, *, as_json: bool) -> None:
     async def work(_: Settings) -> Row:
         known = await read_catalogue()
-        live = await statements.live(find_party(known, partner_name), SystemClock().now())
+        at = SystemClock().now()
+        partner_no = find_party(known, partner_name)
+        live = await statements.live(partner_no, at)
+        async with transaction() as connection:
+            credited = await credit.standing(connection, partner_no, at)
         made = [_row(known, one, await _origins(one)) for one in live.statements]
         return {
             "at": live.at,
             "unsettled_postings": live.unsettled_postings,
             "net_minor": live.net_minor,
+            "credit": None if credited is None else credit_row(known, credited),
             "statements": made,
             "summary": [_summary(one, total) for one in live.statements for total in one.totals],
         }
@@ -135,6 +141,9 @@ def _show_live(place: Place, partner_name: str, *, as_json: bool) -> None:
         waiting = f"{row['unsettled_postings']} postings wait for a drain, and are counted"
         words = f"In all {', '.join(sums) or 'nothing'}; {waiting}."
         answer(None, as_json=False, table=lambda: words)
+        held = row["credit"]
+        if isinstance(held, dict):
+            answer(None, as_json=False, table=lambda: table_of([held], CREDIT_COLUMNS))
 
 
 async def _origins(found: Statement) -> dict[int, str]:

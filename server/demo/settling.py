@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from time import perf_counter
 
-from partners.settlement import clearing, closing, draining, sealing
+from partners.settlement import clearing, closing, credit, draining, sealing
 from server.demo.companies import APPROVES, PREPARES
 from server.demo.history import ZONE
 from server.demo.keepsake import Settled
@@ -43,12 +43,14 @@ class Settling:
         if not self._leave_last_month:
             began_s = perf_counter()
             await draining.drain_all(self._now)
+            await credit.judge(self._now)
             self._seconds += perf_counter() - began_s
         seconds = round(self._seconds, 1)
         return Settled(self._statements, self._cycles, seconds, self._period)
 
     async def _settle(self, at: datetime) -> None:
         await draining.drain_all(at)
+        await credit.judge(at)
         sealed = await sealing.seal_due(at)
         names = dict.fromkeys(one.name for one in sorted(sealed, key=lambda one: one.ends_at))
         for name in names:

@@ -250,6 +250,12 @@ def test_prepaid_money_is_recorded_once_per_reference(finance: Finance) -> None:
     assert finance.told(*words) == first
     other = ("prepay", "A", "6000.00", "--reference", "bank 4711", "--by", "anna")
     assert finance.run(*other).status == 1
+    (held,) = finance.told("credit")["items"]
+    assert (held["partner"], held["paid_in"], held["blocked"]) == ("A", "5,000.00", False)
+    live = finance.statement("A", "--live")
+    assert live["credit"] == held
+    assert "paid in" in finance.run("statement", "A", "--live").out
+    assert finance.statement("B", "--live")["credit"] is None
 
 
 def test_the_trial_balance_is_even_and_a_book_that_is_not_is_named(finance: Finance) -> None:
