@@ -26,7 +26,6 @@ from coalition.oversight.approvals import Approval
 from partners.settlement import digests, periods, statements, sums
 from partners.settlement.calendars import Period
 from partners.settlement.kinds import OPERATOR, StatementState
-from partners.settlement.pricing import exact
 from partners.settlement.refusals import (
     EarlierPeriodOpen,
     PeriodClosed,
@@ -267,17 +266,17 @@ async def _close(
 def entries(line: Line, partner_no: int) -> list[MoneyEntry]:
     """Return what the close books for a line: what is on the statement and not in the book yet.
 
-    Fees known at the end go to the fee account with their VAT; roundings, of VAT too, to that of
-    roundings. What the operator pays as a funder stands on an account of its own.
+    Fees known at the end go to the fee account, roundings to that of roundings. VAT is owed to the
+    cent as it stands on the statement, so its account has no roundings. What the operator pays as a
+    funder stands on an account of its own.
     """
     with localcontext(EXACT):
         amount = major(line.amount_minor, line.currency)
         vat = major(line.vat_minor, line.currency)
-        exact_vat = exact(line.exact * line.vat_rate)
         own = {
             MoneyAccount.FEE: line.booked - line.exact,
-            MoneyAccount.VAT: line.booked_vat - exact_vat,
-            MoneyAccount.ROUNDING: line.exact - amount + exact_vat - vat,
+            MoneyAccount.VAT: line.booked_vat - vat,
+            MoneyAccount.ROUNDING: line.exact - amount,
         }
         moved = -sum(own.values(), Decimal(0))
     account = MoneyAccount.PROMOTION if partner_no == OPERATOR else MoneyAccount.PARTNER

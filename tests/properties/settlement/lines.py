@@ -115,23 +115,20 @@ def closing(lines: dict[Key, Line], frozen: dict[Key, Rounded]) -> dict[Account,
     """Return what the close of a statement books: all that its lines say and no drain had booked.
 
     Fees that are known at the end are the operator's; what whole minor units differ from exact
-    amounts, of VAT too, is rounding.
+    amounts is rounding. VAT is owed as it stands on the statement.
     """
     accounts: dict[Account, Fraction] = defaultdict(Fraction)
     for key, row in frozen.items():
         unit = Fraction(1, 10 ** DIGITS[key.currency])
         before = lines.get(key, NOTHING)
-        vat = places(row.exact * key.vat_rate, 12)
         who = PROMOTION if key.partner == OPERATOR else PARTNER
         sides = {
             Account(who, key.partner, key.currency): (row.amount_minor + row.vat_minor) * unit
             - before.exact
             - before.vat,
             Account(FEE, OPERATOR, key.currency): before.exact - row.exact,
-            Account(VAT, OPERATOR, key.currency): before.vat - vat,
-            Account(ROUNDING, OPERATOR, key.currency): row.exact
-            + vat
-            - (row.amount_minor + row.vat_minor) * unit,
+            Account(VAT, OPERATOR, key.currency): before.vat - row.vat_minor * unit,
+            Account(ROUNDING, OPERATOR, key.currency): row.exact - row.amount_minor * unit,
         }
         for account, amount in sides.items():
             accounts[account] += amount
