@@ -55,6 +55,7 @@ REFERENCE = (
     "contract",
     "exchange_rate",
     "money_rate",
+    "partner_default",
     "partner_limit",
     "expiry_clock",
     "earning_rule",

@@ -31,7 +31,9 @@ from coalition.federation.terms import (
     ExchangeRate,
     Exposure,
     MoneyRate,
+    OnDefault,
     Partner,
+    PartnerDefault,
     PointCurrency,
     Store,
 )
@@ -67,6 +69,7 @@ class Catalogue:
         money_rates: Iterable[MoneyRate] = (),
         clocks: Iterable[Clock] = (),
         blocked: Iterable[Exposure] = (),
+        defaults: Iterable[PartnerDefault] = (),
     ) -> None:
         """Index what was read; `coalition` is None until it is set up."""
         self.version = version
@@ -80,6 +83,8 @@ class Catalogue:
         self.blocked = {exposure.partner_no: exposure for exposure in blocked}
         """Partners that may issue nothing until they owe less; see partners/settlement/credit.py.
         """
+        self.defaults = tuple(sorted(defaults, key=lambda one: (one.begins_at, one.no)))
+        """Empty as long as every partner has always paid."""
         self._coalition = coalition
         self._zone = ZoneInfo(coalition.timezone) if coalition else None
         self._partner_by_no = {partner.no: partner for partner in self.partners}
@@ -188,6 +193,16 @@ class Catalogue:
         position = bisect_right(starts, instant)
         return rates[position - 1] if position else None
 
+    def default_at(self, partner_no: int, instant: datetime) -> OnDefault | None:
+        """Return what becomes of the points of a partner in default; None for one that pays."""
+        held = None
+        for one in self.defaults:
+            if one.begins_at > instant:
+                break
+            if one.partner_no == partner_no:
+                held = one.on_default
+        return held
+
     def contract(self, no: int) -> Contract:
         """Return the contract version with this number, which is written in our own books."""
         return self._contract_by_no[no]
@@ -275,6 +290,7 @@ async def load(connection: Connection) -> Catalogue:
     blocked = await connection.fetch(
         "SELECT partner_no, currency, exposure_minor FROM partner_limit WHERE blocked"
     )
+    defaults = await connection.fetch("SELECT * FROM partner_default")
     coalition = await connection.fetchrow(
         "SELECT name, timezone, point_currency_no, expiry_suspended_tiers FROM coalition"
     )
@@ -289,6 +305,7 @@ async def load(connection: Connection) -> Catalogue:
         money_rates=[msgspec.convert(dict(row), MoneyRate) for row in money_rates],
         clocks=await clocks.registered(connection),
         blocked=[msgspec.convert(dict(row), Exposure) for row in blocked],
+        defaults=[msgspec.convert(dict(row), PartnerDefault) for row in defaults],
     )
 
 
@@ -322,10 +339,18 @@ async def bump(connection: Connection) -> int:
     return int(moved)
 
 
-_Numbered = Literal["partner", "store", "contract", "point_currency", "exchange_rate", "money_rate"]
+_Numbered = Literal[
+    "partner",
+    "store",
+    "contract",
+    "point_currency",
+    "exchange_rate",
+    "money_rate",
+    "partner_default",
+]
 
 
 async def next_no(connection: Connection, table: _Numbered) -> int:
     """Return the next free number of a reference table; only under the lock that `bump` takes."""
-    found = await connection.fetchval(f"SELECT coalesce(max(no), 0) + 1 FROM {table}")  # noqa: S608 - one of six names
+    found = await connection.fetchval(f"SELECT coalesce(max(no), 0) + 1 FROM {table}")  # noqa: S608 - one of seven names
     return int(found)

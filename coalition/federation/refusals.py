@@ -94,6 +94,12 @@ class PartnerSuspended(Conflict):
     code, title = "partner_suspended", "Partner suspended"
 
 
+class NotInDefault(Conflict):
+    """Only a default is ended, and the partner is in none."""
+
+    code, title = "not_in_default", "Not in default"
+
+
 class UnknownStore(Invalid):
     """The partner has no store with this code; use the code of one of its stores."""
 

@@ -174,6 +174,18 @@ class MoneyRate(msgspec.Struct, frozen=True):
     approved_by: str
 
 
+class PartnerDefault(msgspec.Struct, frozen=True):
+    """From `begins_at` on a partner is in default, and what becomes of its points; or it is not."""
+
+    no: int
+    partner_no: int
+    on_default: OnDefault | None
+    """None: it is in default no more."""
+    begins_at: datetime
+    prepared_by: str
+    approved_by: str
+
+
 class Exposure(msgspec.Struct, frozen=True):
     """What a partner owed in all when its credit was last judged."""
 

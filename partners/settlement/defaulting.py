@@ -8,6 +8,9 @@ See docs/adr/0033.
 What the guarantee covers stays owed by the defaulter's account and its leg: prepaid money stands
 against it there already, any other guarantee is money that is still to be paid. The rest leaves the
 account: the reserve pays, and creditors are owed less.
+
+From the approval on the partner is in default, until two persons say that it is over: it issues no
+points, and what becomes of those it funded stands in its contract (`on_default`).
 """
 
 from datetime import datetime
@@ -16,7 +19,7 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.federation import catalogue
+from coalition.federation import catalogue, defaults
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.money import exponent
@@ -222,9 +225,17 @@ async def _apply(connection: Connection, approval: Approval) -> Cycle:
         at=at,
     )
     known = await catalogue.load(connection)
+    on_default = known.contract_at(wanted.defaulter_no, at).on_default
+    await defaults.declare(
+        connection,
+        partner_no=wanted.defaulter_no,
+        on_default=on_default,
+        prepared_by=approval.prepared_by,
+        approved_by=approval.decided_by,
+        at=at,
+    )
     facts = msgspec.structs.asdict(wanted) | {
-        # What becomes of its points is not done here: it is for whoever listens.
-        "on_default": known.contract_at(wanted.defaulter_no, at).on_default,
+        "on_default": on_default,
         "haircuts": [msgspec.structs.asdict(one) for one in wanted.haircuts],
     }
     await outbox.append(connection, [Event("clearing.defaulted", facts)], at)

@@ -69,6 +69,25 @@ GRANT SELECT (no, from_no, to_no, from_points, to_points, valid_from) ON exchang
     TO coalition_tenant;
 """
 
+# What holds of a partner from a time on: that it does not pay, and what its contract then said of its
+# points, or (without) that it is in default no more.
+DEFAULTS = """
+CREATE TABLE partner_default (
+    no int4 PRIMARY KEY,
+    partner_no int4 NOT NULL,
+    on_default text,
+    begins_at timestamptz NOT NULL,
+    prepared_by text NOT NULL,
+    approved_by text NOT NULL,
+    CONSTRAINT a_default_belongs_to_a_partner FOREIGN KEY (partner_no) REFERENCES partner (no),
+    CONSTRAINT points_in_default_are_honoured_or_suspended
+        CHECK (on_default IN ('honour', 'suspend')),
+    CONSTRAINT a_default_has_two_persons CHECK (prepared_by <> approved_by)
+);
+REVOKE UPDATE, DELETE, TRUNCATE ON partner_default FROM CURRENT_USER;
+GRANT SELECT ON partner_default TO coalition_poster;
+"""
+
 # Written by settlement, read with the contracts at the till: whether a partner may issue now. The
 # amounts are as of `judged_at`, for those who look; what is left to lease is counted afresh.
 #
@@ -128,7 +147,7 @@ async def forwards() -> MigrationManager:
 
     async def run() -> None:
         async with transaction() as connection:
-            await connection.execute(CONTRACTS + RATES + LIMITS)
+            await connection.execute(CONTRACTS + RATES + DEFAULTS + LIMITS)
 
     manager.add_raw(run)
     return manager

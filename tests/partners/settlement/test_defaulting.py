@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from coalition.federation import catalogue
 from coalition.federation.terms import CreditMode, OnDefault
 from coalition.kernel.database import transaction
 from coalition.oversight.refusals import SecondPersonNeeded
@@ -180,11 +181,15 @@ async def test_a_default_takes_two_persons_who_saw_the_same() -> None:
         await defaulting.approve(second, approved_by=BO, at=DECEMBER)
 
 
-async def test_the_event_says_what_the_contract_has_for_the_points() -> None:
+async def test_the_event_and_the_catalogue_say_what_the_contract_has_for_the_points() -> None:
     _, cycle = await a_cycle(on_default=OnDefault.SUSPEND)
     await defaulted(cycle, reserve_minor=10_000)
     async with transaction() as connection:
         told = await connection.fetchval(
             "SELECT payload ->> 'on_default' FROM outbox WHERE kind = 'clearing.defaulted'"
         )
+        known = await catalogue.load(connection)
     assert told == "suspend"
+    [noted] = known.defaults
+    assert (noted.partner_no, noted.on_default, noted.begins_at) == (1, "suspend", DECEMBER)
+    assert (noted.prepared_by, noted.approved_by) == (ANNA, BO)
