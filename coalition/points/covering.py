@@ -1,4 +1,4 @@
-"""Whether a partner may issue: not while its credit is used up, nor beyond what it has paid in."""
+"""Whether a partner may issue: not in default, without credit, or beyond what it has paid in."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -14,12 +14,17 @@ from coalition.ledger.drafts import Issue
 from coalition.ledger.money import PLACES
 from coalition.points.deciding import Drafted
 from coalition.points.leases import Cost, Leases
-from coalition.points.refusals import CreditLimitReached, PrepaidExhausted
+from coalition.points.refusals import CreditLimitReached, PartnerInDefault, PrepaidExhausted
 from coalition.points.terms import Terms
 
 
 def check_credit(terms: Terms, partner_no: int, at: datetime) -> None:
-    """Refuse an issue of a partner that was found to have used up its credit; a look in memory."""
+    """Refuse an issue of a partner in default, or that was found to have used up its credit.
+
+    A look in memory.
+    """
+    if terms.catalogue.defaults and terms.catalogue.default_at(partner_no, at) is not None:
+        raise PartnerInDefault
     exposure = terms.catalogue.blocked.get(partner_no)
     if exposure is None:
         return

@@ -33,6 +33,12 @@ class CreditLimitReached(Conflict):
     code, title = "credit_limit_reached", "Credit limit reached"
 
 
+class PartnerInDefault(Conflict):
+    """The partner has not paid what it owed; it issues again when the operator says so."""
+
+    code, title = "partner_in_default", "Partner in default"
+
+
 class PrepaidExhausted(Conflict):
     """What the partner has paid in does not cover this issue; it issues again when more is paid."""
 

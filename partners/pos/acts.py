@@ -61,6 +61,7 @@ from coalition.points.refusals import (
     NotInContract,
     OneMemberNeeded,
     OtherStore,
+    PartnerInDefault,
     PrepaidExhausted,
     PurchaseOrPoints,
     StoreClosed,
@@ -84,7 +85,7 @@ _OF_TILL = (
 _OF_ISSUE: tuple[type[Refused], ...] = (
     *_OF_TILL,
     *(PurchaseOrPoints, LinesExceedPurchase, NoEarningRule, TooManyPoints),
-    *(CreditLimitReached, PrepaidExhausted),
+    *(PartnerInDefault, CreditLimitReached, PrepaidExhausted),
 )
 _OF_REDEEM: tuple[type[Refused], ...] = (
     *_OF_TILL,
