@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from coalition.federation.catalogue import Catalogue, beginning
-from coalition.federation.terms import Contract
+from coalition.federation.terms import Contract, OnDefault
 from coalition.ledger.money import EXACT, PLACES, MoneyAccount
 from partners.settlement.calendars import Period
 from partners.settlement.kinds import OPERATOR, ChargeKind
@@ -115,6 +115,7 @@ class PriceBook:
         starts |= set(self._ends.values())
         starts |= {counts_from(contract) for contract in catalogue.contracts}
         starts |= {rate.valid_from.astimezone(UTC) for rate in catalogue.money_rates}
+        starts |= {default.begins_at.astimezone(UTC) for default in catalogue.defaults}
         self.boundaries: tuple[datetime, ...] = tuple(sorted(starts))
         self._period_nos: dict[tuple[int, int], int] = {}
 
@@ -141,6 +142,14 @@ class PriceBook:
         instant = self.instant(span)
         begun = (version for version in reversed(versions) if counts_from(version) <= instant)
         return next(begun, versions[0])
+
+    def payer(self, funder_no: int, span: int) -> int:
+        """Return who pays in a span for a funder's points that are spent.
+
+        For one in default whose points are honoured it is the operator.
+        """
+        honoured = self.catalogue.default_at(funder_no, self.instant(span)) is OnDefault.HONOUR
+        return OPERATOR if honoured else funder_no
 
 
 def counts_from(contract: Contract) -> datetime:
@@ -228,10 +237,12 @@ def _pay_out(move: Move, book: PriceBook, receives: Charge) -> tuple[list[Charge
     paid_in = prefunded(move)
     rest = move.issue_price - paid_in
     if rest:
+        payer_no = book.payer(move.funder_no, move.origin_span)
+        by_whom = move._replace(funder_no=payer_no)
         charges.append(
-            _charge_of_funder(move, book, _share_kind(move), rest, counts_points=not paid_in)
+            _charge_of_funder(by_whom, book, _share_kind(by_whom), rest, counts_points=not paid_in)
         )
-        sides.append(_side_of(move.funder_no, currency, rest))
+        sides.append(_side_of(payer_no, currency, rest))
     worth, from_fund = _worth(move, book, taken_in, currency, taken)
     if currency != taken_in:
         sides.append(Side(MoneyAccount.EXCHANGE, OPERATOR, taken_in, taken))

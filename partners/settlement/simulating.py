@@ -220,6 +220,7 @@ def _with(known: Catalogue, drafts: Mapping[int, Draft]) -> Catalogue:
         rates=known.rates,
         money_rates=known.money_rates,
         clocks=known.clocks,
+        defaults=known.defaults,
     )
 
 

@@ -17,6 +17,8 @@ from coalition.federation.terms import (
     ContractTerms,
     Mode,
     MoneyRate,
+    OnDefault,
+    PartnerDefault,
     Vat,
     VolumeStep,
 )
@@ -71,13 +73,18 @@ def periods_of(partner_no: int, calendar: str = "monthly") -> list[Period]:
     return found
 
 
-def book(*contracts: Contract, rates: tuple[MoneyRate, ...] = ()) -> PriceBook:
+def book(
+    *contracts: Contract,
+    rates: tuple[MoneyRate, ...] = (),
+    defaults: tuple[PartnerDefault, ...] = (),
+) -> PriceBook:
     """Return the prices of some contracts; every partner has months."""
     known = Catalogue(
         version=1,
         coalition=Coalition("Test", OSLO, 1),
         contracts=contracts,
         money_rates=rates,
+        defaults=defaults,
     )
     partners = {OPERATOR, *(one.partner_no for one in contracts)}
     return PriceBook(known, {no: periods_of(no) for no in partners})
@@ -318,3 +325,66 @@ def test_every_act_sums_to_zero_in_each_currency_and_charges_what_the_book_says(
 def test_an_act_that_settlement_does_not_know_is_an_error_of_ours() -> None:
     with pytest.raises(ValueError, match="7"):
         price(move(Act.ISSUE)._replace(act=7), book(contract(GROCER)))
+
+
+def default_of_grocer(no: int, begins_at: datetime, becomes: OnDefault | None) -> PartnerDefault:
+    """Return that the grocer is in default, or is no more."""
+    return PartnerDefault(no, GROCER, becomes, begins_at, "anna", "bo")
+
+
+@pytest.mark.parametrize("share", ["0", "0.3"])
+def test_the_operator_pays_for_honoured_points_of_a_partner_in_default(share: str) -> None:
+    """From the instant of the default until its end; what is reversed mirrors its original."""
+    grocer, fuel = contract(GROCER), contract(FUEL)
+    begins, ends = datetime(2026, 1, 10, tzinfo=UTC), datetime(2026, 1, 20, tzinfo=UTC)
+    known = book(
+        grocer,
+        fuel,
+        defaults=(
+            default_of_grocer(1, begins, OnDefault.HONOUR),
+            default_of_grocer(2, ends, None),
+        ),
+    )
+    before, during, after = 1, *(known.boundaries.index(one) + 1 for one in (begins, ends))
+    paid = f"{(Decimal('0.01') * (1 - Decimal(share))).normalize():f}"
+    facts: dict[str, Any] = {"prefunded_share": Decimal(share)}
+    for span, origin, payer in (
+        (before, before, (GROCER, "issuance", paid)),
+        (during, during, (OPERATOR, "promotion", paid)),
+        (after, after, (GROCER, "issuance", paid)),
+        (during, before, (GROCER, "issuance", paid)),
+        (after, during, (OPERATOR, "promotion", paid)),
+    ):
+        found = price(move(Act.REDEEM, FUEL, span=span, origin_span=origin, **facts), known)
+        assert told(found) == {(FUEL, "redemption", "-0.0085"), payer}
+        borne = [side.unit for side in found.sides if side.account is MoneyAccount.PROMOTION]
+        assert borne == ([Decimal(paid)] if payer[0] == OPERATOR else [])
+        assert sum(side.unit for side in found.sides) == 0
+
+
+def test_points_of_others_and_what_was_paid_in_are_not_touched_by_a_default() -> None:
+    grocer, fuel = contract(GROCER), contract(FUEL)
+    begins = datetime(2026, 1, 10, tzinfo=UTC)
+    defaults = (default_of_grocer(1, begins, OnDefault.HONOUR),)
+    plain, known = book(grocer, fuel), book(grocer, fuel, defaults=defaults)
+    later = known.boundaries.index(begins) + 1
+    facts: dict[str, Any] = {"span": later, "origin_span": later}
+    for act, more in (
+        (Act.REDEEM, {}),
+        (Act.ISSUE, {}),
+        (Act.EXPIRE, {}),
+        (Act.REDEEM, {"funder_no": FUEL, "prefunded_share": Decimal(0)}),
+    ):
+        assert price(move(act, FUEL, **facts, **more), known) == price(
+            move(act, FUEL, **more), plain
+        )
+
+
+def test_a_suspension_leaves_the_prices_as_they_are() -> None:
+    grocer, fuel = contract(GROCER), contract(FUEL)
+    begins = datetime(2026, 1, 10, tzinfo=UTC)
+    known = book(grocer, fuel, defaults=(default_of_grocer(1, begins, OnDefault.SUSPEND),))
+    later = known.boundaries.index(begins) + 1
+    facts: dict[str, Any] = {"prefunded_share": Decimal(0), "span": later, "origin_span": later}
+    found = price(move(Act.REDEEM, FUEL, **facts), known)
+    assert told(found) == {(FUEL, "redemption", "-0.0085"), (GROCER, "issuance", "0.01")}
