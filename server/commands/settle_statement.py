@@ -67,6 +67,7 @@ def statement(
 
     A closed one is as it was frozen. Any other is made from the books now, with what still waits
     for a drain. Positive is what the partner pays, negative what it receives.
+    Behind a line stand the postings that a drain has booked; behind fees of a whole period, none.
     """
     place = place_of(context)
     if live:
