@@ -69,8 +69,8 @@ SELECT * FROM statement_total WHERE statement = ANY($1::uuid[]) ORDER BY stateme
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """How far a partner's period has come; without an id while it is open.
 
-    `closed_by` prepared the close and `approved_by` approved it. `charges` is the number of charges;
-    from the close on, `digest` stands for all of them and for the lines that they come to.
+    `closed_by` prepared the close and `approved_by` approved it. `charges` is their number; from
+    the close on, `digest` stands for all of them and for the lines that they come to.
     """
 
     period: Period
