@@ -55,6 +55,29 @@ def test_a_claim_is_of_some_money_against_another(claim: Claim) -> None:
         net_bilateral([claim])
 
 
+def test_legs_stand_in_the_order_of_partners_whatever_came_first() -> None:
+    assert net({C: -3, A: 1, B: 2}) == (Leg(0, 0), Leg(A, 1), Leg(B, 2), Leg(C, -3))
+    claims = [Claim(C, B, 4), Claim(B, A, 1)]
+    assert net_bilateral(iter(claims)) == net_bilateral(claims)
+
+
+def test_nobody_gives_the_leg_of_the_operator() -> None:
+    with pytest.raises(AssertionError):
+        net({0: 5, A: -5})
+
+
+@pytest.mark.parametrize(
+    ("loss", "guarantee", "reserve", "credit"),
+    [(-1, 0, 0, 1), (1, -1, 0, 1), (1, 0, -1, 1), (1, 1, 0, -1)],
+    ids=["loss", "guarantee", "reserve", "creditor"],
+)
+def test_nothing_less_than_none_is_shared(
+    loss: int, guarantee: int, reserve: int, credit: int
+) -> None:
+    with pytest.raises(AssertionError):
+        waterfall(loss, guarantee, reserve, {A: credit})
+
+
 @pytest.mark.parametrize(
     ("loss", "guarantee", "reserve", "expected"),
     [
@@ -75,6 +98,8 @@ def test_a_loss_falls_from_guarantee_to_reserve_to_creditors(
 
 def test_a_share_of_nothing_is_no_claim() -> None:
     assert waterfall(1, 0, 0, {A: 1, B: 1}).haircuts == {A: 1}
+    # Ties go to the lower number, not to who is named first; who receives nothing bears nothing.
+    assert waterfall(1, 0, 0, {B: 1, A: 1, C: 0}).haircuts == {A: 1}
 
 
 @given(st.dictionaries(partners, amounts))
