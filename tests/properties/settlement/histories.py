@@ -68,9 +68,7 @@ def terms(draw: st.DrawFn) -> ContractTerms:
         prefunded_share=Decimal(draw(st.sampled_from(shares))) if mode is Mode.HYBRID else None,
         expiry_rule=rule,
         expiry_months=1 if rule else None,
-        reversal_policy=draw(
-            st.sampled_from([ReversalPolicy.REFUSE, ReversalPolicy.DEBT, ReversalPolicy.RECOVER])
-        ),
+        reversal_policy=draw(st.sampled_from([ReversalPolicy.DEBT, *[ReversalPolicy.RECOVER] * 2])),
         recover_percent=draw(st.sampled_from([50, 100])),
         calendar=draw(st.sampled_from(Calendar)),
         cut_off_grace_hours=draw(st.sampled_from([0, 0, 5, 40])),
@@ -99,12 +97,13 @@ _ACTS = (
     *("reverse",) * 4,
     *("part",) * 2,
     *("batch",) * 2,
+    *("regret",) * 2,
     *("hours", "days", "days", "days", "weeks", "weeks"),
     *("adjust", "take", "convert", "recover", "expire", "expire", "merge"),
     *("drain",) * 3,
     *("drain_some",) * 2,
     *("seal", "seal_due", "seal_due", "close", "close", "close", "by_hand"),
-    *("rate", "rate", "version"),
+    *("rate", "rate", "version", "default", "default"),
 )
 
 acts = st.builds(

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from coalition.federation.terms import ContractTerms
+from coalition.federation.terms import ContractTerms, OnDefault
 from partners.settlement import adjusting, closing, draining, periods, sealing, statements
 from partners.settlement.calendars import Period
 from partners.settlement.kinds import StatementState
@@ -12,6 +12,7 @@ from partners.settlement.refusals import PeriodNotOver
 from tests.properties.settlement.facts import OPERATOR
 from tests.properties.settlement.histories import MEMBERS, PARTNERS, Act
 from tests.properties.settlement.world import ANNA, BO, World
+from tests.support.ledger import balance
 
 _PAIRS = [("EUR", "SEK"), ("SEK", "EUR"), ("JPY", "EUR"), ("JPY", "SEK")]
 _RATES = {"EUR": "11.234567891", "SEK": "0.089", "JPY": "0.006123457"}
@@ -64,6 +65,17 @@ async def _part(history: History, act: Act) -> None:
     world = history.world
     order = ("reverse", "proportional")[act.b % 2]
     await world.post([world.reverse(-1 - act.a % 8, act.points // 3 + 1, order=order)])
+
+
+async def _regret(history: History, act: Act) -> None:
+    """Take back an issue, partly another's promotion, whose points are spent by then."""
+    world = history.world
+    partner, other, member = _partner(world, act.b), _partner(world, act.a), act.a % MEMBERS
+    await world.post([world.issue(member, partner, [(partner, act.points), (other, 5)], act.back)])
+    issued = len(world.reversible) - 1
+    spent = await balance(world.members[member], world.at)
+    await world.post([world.redeem(member, other, spent, timedelta(0)) if spent else None])
+    await world.post([world.reverse(issued, None)])
 
 
 async def _batch(history: History, act: Act) -> None:
@@ -119,6 +131,12 @@ async def _version(history: History, act: Act) -> None:
     world = history.world
     terms = history.spare[act.a % len(history.spare)]
     await world.sign(_partner(world, act.b), terms, days=act.points % 3)
+
+
+async def _default(history: History, act: Act) -> None:
+    """Let a partner be in default, or pay again; mostly its points are honoured."""
+    becomes = OnDefault.HONOUR if act.a % 4 else OnDefault.SUSPEND
+    await history.world.default(_partner(history.world, act.b), becomes)
 
 
 async def _drain(history: History, act: Act) -> None:
@@ -216,6 +234,7 @@ _ACTS: dict[str, Callable[[History, Act], Awaitable[None]]] = {
     "reverse": _reverse,
     "part": _part,
     "batch": _batch,
+    "regret": _regret,
     "adjust": _adjust,
     "take": _take,
     "convert": _convert,
@@ -224,6 +243,7 @@ _ACTS: dict[str, Callable[[History, Act], Awaitable[None]]] = {
     "merge": _merge,
     "rate": _rate,
     "version": _version,
+    "default": _default,
     "drain": _drain,
     "drain_some": _drain_some,
     "by_hand": _by_hand,

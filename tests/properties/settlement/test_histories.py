@@ -28,7 +28,7 @@ def test_any_history_comes_to_the_same_when_it_is_replayed(
     runner: asyncio.Runner, postgres_url: str
 ) -> None:
     @settings(
-        max_examples=40,
+        max_examples=30,
         derandomize=True,
         deadline=None,
         suppress_health_check=list(HealthCheck),
