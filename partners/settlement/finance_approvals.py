@@ -6,9 +6,9 @@ from uuid import UUID
 import msgspec
 from litestar.handlers import ASGIRouteHandler
 
-from coalition.federation import catalogue
+from coalition.federation import catalogue, defaults
 from coalition.federation.catalogue import Catalogue
-from coalition.federation.refusals import NoContract
+from coalition.federation.refusals import NoContract, NotInDefault
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency import KeyReused
@@ -49,7 +49,7 @@ from partners.settlement.refusals import (
     UnknownLine,
 )
 
-KINDS = (closing.KIND, adjusting.KIND, clearing.KIND, defaulting.KIND)
+KINDS = (closing.KIND, adjusting.KIND, clearing.KIND, defaulting.KIND, defaults.KIND)
 """The kinds of approvals that finance decides; others are as good as unknown here."""
 
 
@@ -193,7 +193,7 @@ _OF_WRITES = (KeyReused, RequestInProgress)
 _OF_DECISIONS: tuple[type[Refused], ...] = (UnknownApproval, ApprovalDecided)
 _OF_APPLIERS: tuple[type[Refused], ...] = (
     *(StatementChanged, PeriodClosed, PeriodNotSealed, EarlierPeriodOpen),
-    *(UnknownLine, NoContract, StatementCleared, DefaultDiffers, OwesNothing),
+    *(UnknownLine, NoContract, StatementCleared, DefaultDiffers, OwesNothing, NotInDefault),
 )
 
 _LIST = HotEndpoint(

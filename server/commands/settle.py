@@ -38,6 +38,7 @@ for command in (
     settle_clearing.net,
     settle_clearing.clearing_group,
     settle_clearing.default,
+    settle_clearing.end_default,
     settle_books.balance,
     settle_export.export,
     settle_simulation.simulate,

@@ -7,7 +7,9 @@ from uuid import UUID
 import msgspec
 from rich.table import Table
 
+from coalition.federation import defaults
 from coalition.federation.catalogue import Catalogue
+from coalition.federation.defaults import PreparedEnd
 from coalition.oversight.approvals import Approval
 from partners.settlement import adjusting, clearing, closing, defaulting
 from partners.settlement.adjusting import PreparedAdjustment
@@ -115,11 +117,23 @@ async def _default(approval_id: UUID, by: Signature) -> Row:
     return {"act": "default", **shown_cycle(await read_catalogue(), cycle)}
 
 
+def _told_end(known: Catalogue, payload: str) -> list[str]:
+    wanted = msgspec.json.decode(payload, type=PreparedEnd)
+    return [f"{party_name(known, wanted.partner_no)} is in default no more"]
+
+
+async def _end_default(approval_id: UUID, by: Signature) -> Row:
+    ended = await defaults.approve_end(approval_id, approved_by=by.approved_by, at=by.at)
+    partner = party_name(await read_catalogue(), ended.partner_no)
+    return {"act": "end-default", "partner": partner, "ended_at": ended.begins_at}
+
+
 _ACTS = {
     closing.KIND: _Act("close", _told_close, _close),
     clearing.KIND: _Act("net", _told_cycle, _clear),
     adjusting.KIND: _Act("adjust", _told_adjustment, _adjust),
     defaulting.KIND: _Act("default", _told_default, _default),
+    defaults.KIND: _Act("end-default", _told_end, _end_default),
 }
 
 
@@ -220,6 +234,8 @@ def _done_table(row: Row) -> Table:
         return table_of(statements, ("number", "partner", "period", "net"))
     if row["act"] == "adjust":
         return table_of([row], ("partner", "period", "amount", "currency", "vat_code", "vat_rate"))
+    if row["act"] == "end-default":
+        return table_of([row], ("partner", "ended_at"))
     return legs_table(row)
 
 

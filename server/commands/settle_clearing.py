@@ -7,6 +7,7 @@ from uuid import UUID
 
 import rich_click as click
 
+from coalition.federation import defaults
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from partners.settlement import clearing, defaulting
@@ -154,7 +155,8 @@ def default(
     """Propose what becomes of a cycle in which PARTNER does not pay.
 
     Its guarantee bears the loss, then the operator's reserve, then those who would have received
-    something, by their shares; they keep claims against it. The cycle keeps both versions.
+    something, by their shares; they keep claims against it. The cycle keeps both versions. From
+    then on PARTNER issues no points; who pays for those it funded stands in its contract.
     """
 
     async def prepare(at: datetime) -> UUID:
@@ -168,6 +170,27 @@ def default(
             guarantee_minor=None if guarantee is None else in_minor(guarantee, currency),
             prepared_by=prepared_by,
             at=at,
+        )
+
+    SECOND.propose(context, prepare, as_json=as_json)
+
+
+@click.command("end-default")
+@click.argument("partner_name", metavar="PARTNER")
+@prepared_by_option
+@place_options
+@as_json_option
+@click.pass_context
+@example('coalition settle end-default "Corner Shop" --prepared-by anna')
+def end_default(
+    context: click.Context, *, partner_name: str, prepared_by: str, as_json: bool
+) -> None:
+    """Propose that PARTNER is in default no more, from when a second person approves it."""
+
+    async def prepare(at: datetime) -> UUID:
+        known = await read_catalogue()
+        return await defaults.prepare_end(
+            partner_no=find_partner(known, partner_name).no, prepared_by=prepared_by, at=at
         )
 
     SECOND.propose(context, prepare, as_json=as_json)

@@ -241,6 +241,12 @@ def test_a_default_is_borne_by_reserve_and_creditors(finance: Finance) -> None:
     shown = finance.run("clearing", "show", cycle).out
     assert "14,000.00" in shown
     assert "194.76" in shown
+    (noted,) = finance.told("end-default", "B", "--prepared-by", "anna")["about"]
+    assert noted == "B is in default no more"
+    ended = finance.agreed("end-default", "B")
+    assert (ended["act"], ended["partner"]) == ("end-default", "B")
+    again = finance.run("end-default", "B", "--prepared-by", "anna")
+    assert_stopped(again, 1, "[not_in_default]")
 
 
 def test_prepaid_money_is_recorded_once_per_reference(finance: Finance) -> None:

@@ -1,5 +1,7 @@
 """Finance nets closed statements, and bears a default, over HTTP by two persons."""
 
+from coalition.federation import defaults
+from coalition.federation.terms import OnDefault
 from coalition.kernel.database import transaction
 from tests.partners.settlement.office import Office
 from tests.partners.settlement.test_finance_month import ADMIN, closed_november, done, statement_of
@@ -67,6 +69,30 @@ async def test_a_default_makes_a_further_version_and_leaves_claims(office: Offic
     assert sum(one["amount"]["amount_minor"] for one in told["legs"]) == 0
     again = await office.preparer.post(f"{ADMIN}/clearing/{cycle}/default", asked)
     assert (again.status_code, again.json()["code"]) == (409, "owes_nothing")
+
+
+async def test_an_end_of_a_default_waits_for_its_second_person_over_http(office: Office) -> None:
+    async with transaction() as connection:
+        await defaults.declare(
+            connection,
+            partner_no=1,
+            on_default=OnDefault.HONOUR,
+            prepared_by="staff:anna",
+            approved_by="staff:bertil",
+            at=office.at,
+        )
+    for _ in range(2):
+        await defaults.prepare_end(partner_no=1, prepared_by="staff:anna", at=office.at)
+    waiting = (await done(office.reader.get("/v1/admin/approvals")))["items"]
+    assert [(one["kind"], one["proposal"]["partner"]) for one in waiting] == [
+        ("default_end", "Handlarn")
+    ] * 2
+    answers = [
+        await office.approver.post(f"/v1/admin/approvals/{one['approval_id']}/approve")
+        for one in waiting
+    ]
+    assert [one.status_code for one in answers] == [200, 409]
+    assert answers[1].json()["code"] == "not_in_default"
 
 
 async def test_a_cycle_prepared_twice_is_cleared_once(office: Office) -> None:
