@@ -95,6 +95,14 @@ class ByHand(NamedTuple):
     amount_minor: int
 
 
+class Said(NamedTuple):
+    """That a partner is in default from an instant on, with what becomes of its points; or not."""
+
+    partner: int
+    begins: datetime
+    on_default: str | None
+
+
 class Period(NamedTuple):
     """A settlement period of a partner."""
 
@@ -113,6 +121,7 @@ class Facts(NamedTuple):
     rates: dict[tuple[str, str], list[tuple[datetime, Fraction]]]
     periods: dict[int, list[Period]]
     by_hand: list[ByHand]
+    defaults: list[Said]
 
     def contract_at(self, partner: int, instant: datetime) -> Contract:
         """Return the version by whose prices a partner is charged at an instant."""
@@ -124,6 +133,11 @@ class Facts(NamedTuple):
         """Return the versions of a partner's contract in the order in which they begin."""
         mine = [contract for contract in self.contracts.values() if contract.partner == partner]
         return sorted(mine, key=lambda contract: (contract.begins, contract.no))
+
+    def is_honoured(self, partner: int, instant: datetime) -> bool:
+        """Tell whether the operator pays for the points of a partner that is in default."""
+        said = [one for one in self.defaults if one.partner == partner and one.begins <= instant]
+        return bool(said) and said[-1].on_default == "honour"
 
     def period_of(self, partner: int, instant: datetime) -> int:
         """Return the number of the period an instant lies in; the first for whatever is before."""
@@ -201,9 +215,12 @@ async def read(connection: Connection) -> Facts:
         ByHand(row[0], row[1], row[2], row[3], row[4], row[5], Fraction(row[6]), row[7])
         for row in await connection.fetch(_BY_HAND)
     ]
-    return Facts(
-        postings, owed, {contract.no: contract for contract in contracts}, rates, periods, by_hand
-    )
+    defaults = [
+        Said(row["partner_no"], row["begins_at"], row["on_default"])
+        for row in await connection.fetch("SELECT * FROM partner_default ORDER BY begins_at, no")
+    ]
+    by_no = {contract.no: contract for contract in contracts}
+    return Facts(postings, owed, by_no, rates, periods, by_hand, defaults)
 
 
 def _contract(row: dict[str, object]) -> Contract:

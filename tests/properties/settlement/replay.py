@@ -245,9 +245,11 @@ def _taken(facts: Facts, lot: Lot, when: datetime, offer: _Offer) -> _Effect:
     rest = lot.price - paid_in
     if rest:
         funder = _contract_of_funder(facts, lot, when)
-        kind = _kind_of_funding(lot)
+        payer, kind = lot.funder, _kind_of_funding(lot)
+        if facts.is_honoured(lot.funder, when):
+            payer, kind, funder = OPERATOR, "promotion", None
         # Of points that are paid in two parts only the first shows them.
-        prices.append(_Price(lot.funder, kind, funder, currency, rest, is_shown=not paid_in))
+        prices.append(_Price(payer, kind, funder, currency, rest, is_shown=not paid_in))
     worth, from_fund, units = taken, places(lot.share * taken, 12), []
     if accepts.currency != currency:
         rate = facts.rate(accepts.currency, currency, when)

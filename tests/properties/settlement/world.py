@@ -6,10 +6,10 @@ from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from coalition.federation import contracts, money_rates, service
+from coalition.federation import contracts, defaults, money_rates, service
 from coalition.federation.expiry import earned_month
 from coalition.federation.refusals import NoContract
-from coalition.federation.terms import ContractTerms
+from coalition.federation.terms import ContractTerms, OnDefault
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.ledger import expiry, merging
@@ -121,6 +121,24 @@ class World:
             at=at,
         )
         await money_rates.approve(approval, approved_by=BO, at=at)
+        await self.read_terms()
+
+    async def default(self, partner: int, on_default: OnDefault) -> None:
+        """Let a partner be in default from now on; one that is already pays again."""
+        at = self.tick()
+        if self.terms.catalogue.default_at(partner, at) is None:
+            async with transaction() as connection:
+                await defaults.declare(
+                    connection,
+                    partner_no=partner,
+                    on_default=on_default,
+                    prepared_by=ANNA,
+                    approved_by=BO,
+                    at=at,
+                )
+        else:
+            approval = await defaults.prepare_end(partner_no=partner, prepared_by=ANNA, at=at)
+            await defaults.approve_end(approval, approved_by=BO, at=at)
         await self.read_terms()
 
     def issue(
