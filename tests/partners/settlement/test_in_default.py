@@ -1,15 +1,18 @@
 """A partner in default: what it may still do, and who pays for its points from then on."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from coalition.federation import defaults
-from coalition.federation.terms import CreditMode, OnDefault
+from coalition.federation.terms import CreditMode, Mode, OnDefault
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.ledger import audit
+from server.proof import prove
 from tests.partners.settlement.credit_world import code, credit_world
+from tests.partners.settlement.world import DECEMBER, NOVEMBER, OCTOBER, close, make_world, told
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -54,3 +57,38 @@ async def test_a_default_is_no_reason_to_refuse_before_it_begins(at: datetime) -
     world = await credit_world(at, CreditMode.NONE)
     await in_default(world.points.grocer, at + timedelta(seconds=1))
     assert code(await world.issue(1)) == "done"
+
+
+async def test_the_operator_pays_for_what_is_spent_while_the_default_lasts() -> None:
+    world = await make_world({"A": {"mode": Mode.ISSUER_ON_REDEMPTION}, "C": {}})
+    begins, ends = OCTOBER + timedelta(days=1), OCTOBER + timedelta(days=3)
+    await world.issue("A", 10_000, OCTOBER)
+    before = await world.redeem("C", 1_000, OCTOBER)
+    await in_default(1, begins)
+    during = await world.redeem("C", 2_000, begins)
+    # What a till sends late has the terms of when it occurred.
+    await world.redeem("C", 100, OCTOBER, posted_at=begins)
+    await no_more(1, ends)
+    await world.redeem("C", 4_000, ends)
+    await close("2026-10", NOVEMBER)
+    statements = [told(await world.statement(name, "2026-10")) for name in ("A", "operator")]
+    assert statements == [[("issuance", 5_100, 51_00, 0)], [("promotion", 2_000, 20_00, 0)]]
+    for posting in (before, during):
+        await world.reverse("C", posting, NOVEMBER)
+    await close("2026-11", DECEMBER)
+    statements = [told(await world.statement(name, "2026-11")) for name in ("A", "operator")]
+    assert statements == [[("issuance", -1_000, -10_00, 0)], [("promotion", -2_000, -20_00, 0)]]
+    assert (await prove()).breaches == []
+
+
+async def test_what_was_paid_in_at_issue_is_the_funds_whoever_is_in_default() -> None:
+    world = await make_world(
+        {"A": {"mode": Mode.HYBRID, "prefunded_share": Decimal("0.3")}, "C": {}}
+    )
+    await world.issue("A", 1_000, OCTOBER)
+    await in_default(1, OCTOBER + timedelta(days=1))
+    await world.redeem("C", 1_000, OCTOBER + timedelta(days=2))
+    await close("2026-10", NOVEMBER)
+    statements = [told(await world.statement(name, "2026-10")) for name in ("A", "operator")]
+    assert statements == [[("issuance", 1_000, 3_00, 0)], [("promotion", 0, 7_00, 0)]]
+    assert (await prove()).breaches == []
