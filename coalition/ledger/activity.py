@@ -1,12 +1,13 @@
 """What a batch does to the clocks of its holders: it starts them, and sets them back."""
 
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.ledger import clocks
 from coalition.ledger.accounts import Kind
-from coalition.ledger.clocks import Activity, Clock, Started
-from coalition.ledger.drafts import Adjust, Draft, Issue, Outcome, Posted
+from coalition.ledger.clocks import Activity, Started
+from coalition.ledger.drafts import Adjust, Convert, Draft, Issue, Outcome, Posted
 from coalition.ledger.journal import Journal
 from coalition.ledger.provenance import NO_CLOCK, Provenance
 
@@ -16,14 +17,16 @@ class Clockwork:
 
     What was issued and redeemed sets clocks back when the batch is done, in one statement. That is
     `at_once` after each stage where what follows in the batch depends on it: for holders whose
-    clock had lapsed, and for conversions, which hand clocks on.
+    clock had lapsed, for those who act more than once, since clocks have a say in what is spent
+    first, and for conversions, which hand clocks on.
     """
 
-    def __init__(self, registered: Sequence[Clock], journal: Journal, *, at_once: bool) -> None:
+    def __init__(self, journal: Journal, *, at_once: bool) -> None:
         """Follow the postings of `journal`."""
-        self._clocks = registered
+        self._clocks = journal.clocks
         self._journal = journal
         self._at_once = at_once
+        self._told: set[Activity] = set()
 
     async def follow(
         self, connection: Connection, done: Iterable[tuple[Draft, Outcome | None]]
@@ -50,8 +53,18 @@ class Clockwork:
             Activity(holder, currency_no, kind)
             for kind, holder, currency_no in self._journal.moves()
             if kind in (Kind.ISSUE, Kind.REDEEM)
-        }
+        } - self._told
         await clocks.set_back(connection, self._clocks, activities, self._journal.today)
+        self._told |= activities
+
+
+def one_after_another(acting: Sequence[tuple[UUID, Draft]]) -> bool:
+    """Tell whether one of some drafts, each with its holder, may depend on an earlier one's clock.
+
+    A conversion hands clocks on within its own stage.
+    """
+    holders = {holder for holder, _ in acting}
+    return len(holders) < len(acting) or any(isinstance(draft, Convert) for _, draft in acting)
 
 
 def _given(draft: Draft) -> list[Provenance]:

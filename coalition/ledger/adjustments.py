@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from coalition.kernel.database import Connection
-from coalition.ledger import lots
 from coalition.ledger.accounts import INTO_LOT, OUT_OF_LOT, Account, Kind
 from coalition.ledger.drafts import Adjust, Outcome, Posted
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import LotChanges
 from coalition.ledger.refusals import NotEnoughPoints
 from coalition.ledger.rules import take_in_order
+from coalition.ledger.spending import spendable
 
 
 async def adjust(
@@ -26,7 +26,7 @@ async def _adjust(connection: Connection, journal: Journal, draft: Adjust) -> Ou
         legs: list[Leg] = [(lot, draft.points, None)]
     else:
         wanted = {draft.holder: draft.points}
-        found = await lots.walk(connection, wanted, draft.currency_no, journal.today)
+        found = await spendable(connection, journal, wanted, draft.currency_no)
         balance = sum(available.points for available in found[draft.holder])
         taken = take_in_order(draft.points, found[draft.holder])
         if taken is None:

@@ -28,6 +28,7 @@ from coalition.ledger.refusals import (
     PriceNotExact,
 )
 from coalition.ledger.rules import Available
+from coalition.ledger.spending import spendable
 
 _EVERYTHING = 2**62
 _PRICE_PLACES = Decimal("0.000000001")
@@ -49,7 +50,7 @@ def whole_multiples(
 ) -> list[tuple[UUID, int]]:
     """Return what each lot gives of at most `points`, in multiples of `unit`, lot by lot."""
     taken = []
-    for lot, kept in available:
+    for lot, kept, _ in available:
         part = min(points, kept) // unit * unit
         if part:
             taken.append((lot, part))
@@ -74,7 +75,7 @@ async def convert(
 
 async def _convert(connection: Connection, journal: Journal, draft: Convert) -> Outcome:
     holder, today = draft.holder, journal.today
-    found = await lots.walk(connection, {holder: _EVERYTHING}, draft.currency_no, today)
+    found = await spendable(connection, journal, {holder: _EVERYTHING}, draft.currency_no)
     taken = _choose(draft, found[holder])
     if isinstance(taken, Refused):
         return taken
@@ -88,7 +89,7 @@ async def _convert(connection: Connection, journal: Journal, draft: Convert) -> 
 
 
 def _choose(draft: Convert, available: list[Available]) -> list[tuple[UUID, int]] | Refused:
-    balance = sum(points for _, points in available)
+    balance = sum(one.points for one in available)
     if balance < draft.points:
         return NotEnoughPoints(
             f"{draft.points} points are wanted and fewer can be spent; ask for at most the balance",

@@ -85,7 +85,8 @@ def _spendable(
 ) -> list[Available]:
     """Return, in spending order, what of an issue can be spent today; one that comes late may not.
 
-    A clock never stands in the way: it runs anew from an issue.
+    A clock never stands in the way: it runs anew from an issue. It puts none of the lots before
+    another either, since one issue is under one clock.
     """
     until = standing.suspended_until
     kept = until is not None and until >= today

@@ -1,6 +1,6 @@
 """The postings of one batch: collected as rows, written at once with legs, deltas and feed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of, shard_of, uuid7
 from coalition.kernel.money import POINTS_MAX
 from coalition.ledger.accounts import Account, Kind
+from coalition.ledger.clocks import Clock
 from coalition.ledger.drafts import Purchase, Till
 
 _POSTINGS = """
@@ -66,10 +67,14 @@ def in_parts(points: int) -> Iterator[int]:
 class Journal:
     """Collects the postings of one batch until `write`."""
 
-    def __init__(self, at: datetime, today: date) -> None:
-        """Open the journal of a batch committed at `at`, on the coalition's day `today`."""
+    def __init__(self, at: datetime, today: date, clocks: Sequence[Clock] = ()) -> None:
+        """Open the journal of a batch committed at `at`, on the coalition's day `today`.
+
+        Whoever spends needs all registered `clocks`.
+        """
         self.at = at
         self.today = today
+        self.clocks = clocks
         self.batch = uuid7(at)
         self._rows: list[tuple[object, ...]] = []
         self._legs: list[tuple[object, ...]] = []

@@ -15,7 +15,7 @@ from coalition.ledger.provenance import (
     lowest_lot,
     spendable_from,
 )
-from coalition.ledger.rules import Available
+from coalition.ledger.rules import Available, End
 
 # The WHERE compares the whole provenance: should two ever meet in one id, the row is not updated,
 # the count is short, and the batch stops with an error instead of mixing points up.
@@ -88,6 +88,24 @@ CROSS JOIN LATERAL (
     )
     SELECT id, available FROM walk
 ) AS found
+"""  # noqa: S608 - our own conditions
+
+# Where there are clocks: all that a holder can spend, with what decides when it ends. Its order is
+# not that of the ids, so nothing can stop half-way.
+_LIVE_LOTS = f"""
+SELECT given.holder, kept.id, kept.available, kept.expires_on, kept.clock_no, kept.live_until,
+       kept.earned_month
+FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[])
+     AS given (bucket, holder, lowest, spendable, last)
+{_ASKED}
+CROSS JOIN LATERAL (
+    SELECT lot.id, points_in - points_out - held AS available, lot.expires_on, lot.clock_no,
+           CASE WHEN lot.clock_no <> 0 THEN {_CLOCK} END AS live_until, lot.earned_month
+    FROM lot
+    WHERE lot.bucket = given.bucket AND lot.id >= {_FIRST} AND lot.id <= given.last
+      AND lot.holder = given.holder AND lot.currency_no = $2 AND points_in > points_out + held
+    OFFSET 0) AS kept
+WHERE kept.live_until < $1 IS NOT TRUE OR holder.expiry_suspended_until >= $1
 """  # noqa: S608 - our own conditions
 
 _TAKE_OUT = """
@@ -245,16 +263,30 @@ def _ranges(
 async def walk(
     connection: Connection, wanted: dict[UUID, int], currency_no: int, today: date
 ) -> dict[UUID, list[Available]]:
-    """Return, per holder, the lots in spending order that cover the `wanted` points.
+    """Return, per holder, the lots in the order of their ids that cover the `wanted` points.
 
-    They are all its lots where even those do not. The holders are locked by the caller, so nobody
-    else takes from these lots meanwhile.
+    Without clocks that is spending order. They are all its lots where even those do not. The
+    holders are locked by the caller, so nobody else takes from these lots meanwhile.
     """
     buckets, holders, *ends = _ranges(wanted, today)
     points = [wanted[holder] for holder in holders]
     found: dict[UUID, list[Available]] = {holder: [] for holder in holders}
     for row in await connection.fetch(_WALK, today, currency_no, buckets, holders, *ends, points):
         found[row[0]].append(Available(row[1], row[2]))
+    return found
+
+
+async def live(
+    connection: Connection, holders: Iterable[UUID], currency_no: int, today: date
+) -> dict[UUID, list[Available]]:
+    """Return, per holder, all lots that can be spent, each with its end, in no order.
+
+    A clock that has not been started yet is not told. The holders are locked by the caller.
+    """
+    ranges = _ranges(holders, today)
+    found: dict[UUID, list[Available]] = {holder: [] for holder in ranges[1]}
+    for row in await connection.fetch(_LIVE_LOTS, today, currency_no, *ranges):
+        found[row[0]].append(Available(row[1], row[2], End(*row[3:])))
     return found
 
 

@@ -13,7 +13,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.ledger import holders, lots, receipts, resolutions, reversals
 from coalition.ledger.accounts import Kind
-from coalition.ledger.activity import Clockwork
+from coalition.ledger.activity import Clockwork, one_after_another
 from coalition.ledger.adjustments import adjust
 from coalition.ledger.clocks import Clock, lapsed
 from coalition.ledger.drafts import (
@@ -139,7 +139,7 @@ async def post(
     `today` is the day of `at` in the coalition's zone and decides what has expired. `clocks` are
     all that are registered. Database errors pass: nothing is then done.
     """
-    journal = Journal(at, today)
+    journal = Journal(at, today, clocks)
     batch = Batch(drafts, journal)
     await _find_holders(connection, batch)
     lapsed = await _lapsed(connection, batch) if clocks else set()
@@ -152,8 +152,8 @@ async def post(
         _settle(batch, await decide(batch.open()))
     clockwork = None
     if clocks:
-        converts = any(isinstance(draft, Convert) for draft in batch.drafts)
-        clockwork = Clockwork(clocks, journal, at_once=bool(lapsed) or converts)
+        acting = [(batch.holders[i], batch.drafts[i]) for i in batch.open()]
+        clockwork = Clockwork(journal, at_once=bool(lapsed) or one_after_another(acting))
     for stage in _waves(batch):
         await _run_stage(connection, batch, stage)
         if clockwork is not None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
-from coalition.ledger import debts, lots
+from coalition.ledger import debts
 from coalition.ledger.accounts import OUT_OF_LOT, Account, Kind
 from coalition.ledger.debts import Debt, DebtChanges, Payment, chosen, pay_in_order
 from coalition.ledger.drafts import Outcome, Paid, Recover, Recovered, Till
@@ -17,6 +17,7 @@ from coalition.ledger.journal import Journal
 from coalition.ledger.lots import LotChanges
 from coalition.ledger.refusals import NotEnoughPoints
 from coalition.ledger.rules import Available, Owed, shares_of_debts, take_in_order
+from coalition.ledger.spending import spendable
 
 
 class Recoveries:
@@ -108,9 +109,9 @@ async def _recover(connection: Connection, journal: Journal, draft: Recover) -> 
     if isinstance(owed, Refused):
         return owed
     wanted = draft.points or sum(debt.points for debt in owed)
-    found = await lots.walk(connection, {holder: wanted}, currency_no, journal.today)
+    found = await spendable(connection, journal, {holder: wanted}, currency_no)
     available = found[holder]
-    balance = sum(points for _, points in available)
+    balance = sum(one.points for one in available)
     if balance < (draft.points or 1):
         return NotEnoughPoints(
             f"{wanted} points are owed and fewer can be spent; ask for at most the balance",

@@ -1,4 +1,4 @@
-"""Redeeming and holding: lots are taken in spending order, earliest expiry first."""
+"""Redeeming and holding: lots are taken in spending order, those that end first before others."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -6,13 +6,13 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of, uuid7
-from coalition.ledger import lots
 from coalition.ledger.accounts import OUT_OF_LOT, Account, HoldState, Kind
 from coalition.ledger.drafts import Held, Hold, Outcome, Posted, Redeem
 from coalition.ledger.journal import Journal
 from coalition.ledger.lots import LotChanges
 from coalition.ledger.refusals import NotEnoughPoints
 from coalition.ledger.rules import Available, take_in_order
+from coalition.ledger.spending import after_redeeming, spendable
 
 _HOLDS = """
 INSERT INTO hold (bucket, id, holder, partner_no, store_no, client_no, receipt, currency_no, points,
@@ -103,7 +103,7 @@ async def _cover(
         of_currency[draft.holder] = of_currency.get(draft.holder, 0) + draft.points
     available: dict[tuple[int, UUID], list[Available]] = {}
     for currency_no, by_holder in wanted.items():
-        found = await lots.walk(connection, by_holder, currency_no, journal.today)
+        found = await spendable(connection, journal, by_holder, currency_no)
         available |= {(currency_no, holder): kept for holder, kept in found.items()}
     covered: list[Taken | NotEnoughPoints] = []
     for draft in drafts:
@@ -116,7 +116,9 @@ async def _cover(
                 f"{draft.points} points are wanted and fewer can be spent; "
                 "ask for at most the balance",
                 points=draft.points,
-                balance=sum(points for _, points in left),
+                balance=sum(one.points for one in left),
             )
         )
+        if journal.clocks and taken is not None and isinstance(draft, Redeem):
+            available[draft.currency_no, draft.holder] = after_redeeming(journal, left)
     return covered

@@ -15,8 +15,8 @@ from coalition.ledger.lots import LotChanges
 from coalition.ledger.refusals import CaptureExceedsHold, HoldResolved
 from coalition.ledger.rules import Available, take_in_order
 
-# Legs come in lot order, which is by earliest expiry. OFFSET 0 keeps the planner from turning the
-# look-ups round while the tables are small.
+# Legs come in lot order, which is by the earliest date, whatever clocks have done meanwhile. OFFSET
+# 0 keeps the planner from turning the look-ups round while the tables are small.
 _READ = """
 SELECT kept.id, kept.holder, kept.partner_no, kept.store_no, kept.client_no, kept.receipt,
        kept.business_day, kept.occurred_at, kept.currency_no, kept.points, kept.state,
@@ -43,7 +43,7 @@ _DUE = (
 
 
 class KeptHold(NamedTuple):
-    """A hold as it stands, with its legs in spending order."""
+    """A hold as it stands, with its legs in the order in which they are captured."""
 
     id: UUID
     holder: UUID
@@ -96,7 +96,7 @@ class _Resolutions:
         self._rows: list[tuple[int, UUID, int, UUID | None]] = []
 
     def resolve(self, kept: KeptHold, state: HoldState, posting: UUID | None = None) -> None:
-        for lot, points in kept.legs:
+        for lot, points, _ in kept.legs:
             self.changes.take_out(lot, kept.holder, held=-points)
         self._rows.append((bucket_of(kept.id), kept.id, state, posting))
 

@@ -3,11 +3,23 @@
 Pure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
 from coalition.kernel.money import split
+
+
+class End(NamedTuple):
+    """What decides when the points of a lot end, and which of two that end together were first."""
+
+    expires_on: date | None
+    """The last day by date; None is never."""
+    clock_no: int
+    live_until: date | None
+    """Through which day the holder's clock lets them live; None: no clock rules them."""
+    earned_month: int
 
 
 class Available(NamedTuple):
@@ -15,6 +27,35 @@ class Available(NamedTuple):
 
     lot: UUID
     points: int
+    end: End | None = None
+    """Told only where there are clocks: elsewhere the ids of lots are in spending order."""
+
+
+def in_spending_order(available: Iterable[Available]) -> list[Available]:
+    """Return `available` lots, whose ends are told, in the order in which they are spent.
+
+    That is by the last day on which they can be, the earlier of date and clock, then by the month
+    earned, then by id. What never ends comes last.
+    """
+    return sorted(available, key=_spending_order)
+
+
+def _spending_order(one: Available) -> tuple[date, int, bytes]:
+    assert one.end is not None, "where there are clocks every lot is read with its end"
+    last_day = min(one.end.expires_on or date.max, one.end.live_until or date.max)
+    return last_day, one.end.earned_month, one.lot.bytes
+
+
+def after_activity(
+    available: Iterable[Available], live_until: Mapping[int, date]
+) -> list[Available]:
+    """Return `available` lots in the order that comes of clocks set back, by clock, to a day."""
+    moved = []
+    for one in available:
+        assert one.end is not None, "where there are clocks every lot is read with its end"
+        until = live_until.get(one.end.clock_no)
+        moved.append(one if until is None else one._replace(end=one.end._replace(live_until=until)))
+    return in_spending_order(moved)
 
 
 def take_in_order(points: int, available: list[Available]) -> list[tuple[UUID, int]] | None:
@@ -28,14 +69,14 @@ def take_in_order(points: int, available: list[Available]) -> list[tuple[UUID, i
         return None
     taken = []
     while points:
-        lot, kept = available[0]
+        lot, kept, _ = available[0]
         part = min(kept, points)
         taken.append((lot, part))
         points -= part
         if part == kept:
             del available[0]
         else:
-            available[0] = Available(lot, kept - part)
+            available[0] = available[0]._replace(points=kept - part)
     return taken
 
 

@@ -51,7 +51,7 @@ def test_lots_give_whole_multiples_in_order(points: int, kept: list[int], unit: 
     assert all(part % unit == 0 and part > 0 for part in taken.values())
     assert sum(taken.values()) <= points
     left = points
-    for lot, part in available:
+    for lot, part, _ in available:
         assert taken.get(lot, 0) == min(left, part) // unit * unit
         left -= taken.get(lot, 0)
 

@@ -284,8 +284,20 @@ async def test_clocks_are_looked_up_by_key_whatever_the_tables_were_when_planned
     assert all_faults(plans) == []
     assert custom == 0, "a plan is made once"
     queries = " ".join(plan.query for plan in plans)
-    for part in ("INSERT INTO holder_clock", "UPDATE holder_clock", "SELECT DISTINCT asked.holder"):
+    for part in (
+        *("INSERT INTO holder_clock", "UPDATE holder_clock", "SELECT DISTINCT asked.holder"),
+        "SELECT given.holder, kept.id, kept.available",
+    ):
         assert part in queries, f"nobody watched {part}"
+    assert "WITH RECURSIVE walk" not in queries, "ids do not tell what ends first"
+
+
+async def test_lines_under_clocks_look_up_by_key_whatever_the_tables_were_before(
+    one_connection: Engine, at: datetime
+) -> None:
+    shop = await open_shop(at, "tiny", pins=posting.PINNED_FOR_LINES, kind=ClockedShop)
+    plans, _ = await watch(shop)
+    assert all_faults(plans) == []
 
 
 @pytest.mark.parametrize("state", ["new", "tiny", "small", "analyzed"])

@@ -51,8 +51,12 @@ class Ledger:
 
     def spending_order(self, lot: Lot) -> tuple[date, int, bytes]:
         """Return what decides which of two lots of an owner is spent first."""
-        source = lot.source
-        return source.expires or NEVER, source.month, self.tie(lot.owner.number, source)
+        return lot.last_day, lot.source.month, self.tie(lot.owner.number, lot.source)
+
+    def order_of_dates(self, leg: Leg) -> tuple[date, int, bytes]:
+        """Return what decides which leg of a hold is captured first, whatever clocks do."""
+        source = leg.lot.source
+        return source.expires or NEVER, source.month, self.tie(leg.lot.owner.number, source)
 
     def lot(self, holder: int, source: Source) -> Lot:
         """Return the lot in which `holder` keeps points of `source`."""
@@ -204,7 +208,7 @@ class Ledger:
         assert kept is not None
         wanted, legs = wish.points or kept.points, []
         points = wanted
-        for reserved in kept.legs:
+        for reserved in sorted(kept.legs, key=self.order_of_dates):
             part = min(wanted, reserved.points)
             if part:
                 reserved.lot.points_out += part

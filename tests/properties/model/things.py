@@ -58,15 +58,19 @@ class Lot:
     ended: datetime | None = None
     """When points of it were last booked as expired; it may live again."""
 
+    @property
+    def last_day(self) -> date:
+        """Return when its points end by date or clock, unless its owner's are kept."""
+        ends = [self.source.expires or NEVER]
+        if self.source.clock:
+            kind = self.source.currency, self.source.clock
+            ends.append(self.owner.live_until.get(kind, NEVER))
+        return min(ends)
+
     def is_over(self, today: date) -> bool:
         """Tell whether its points can be spent no more."""
-        owner, source = self.owner, self.source
-        if owner.kept_until is not None and owner.kept_until >= today:
-            return False
-        ends = [source.expires or NEVER]
-        if source.clock:
-            ends.append(owner.live_until.get((source.currency, source.clock), NEVER))
-        return min(ends) < today
+        kept_until = self.owner.kept_until
+        return (kept_until is None or kept_until < today) and self.last_day < today
 
     def is_owable(self, since: datetime | None, today: date) -> bool:
         """Tell whether what is not there of an issue made `since` was spent and did not expire."""

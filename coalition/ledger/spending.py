@@ -1,0 +1,56 @@
+"""Spending order: points that end first are spent first, by a date or by a clock.
+
+Where there are no clocks, the ids of lots are in that order, and a walk reads no further than it
+needs. A clock is set back by each activity, and no id can follow it: so where there are clocks all
+that a holder can spend is read, and put in order as its clocks stand.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from uuid import UUID
+
+from coalition.kernel.database import Connection
+from coalition.ledger import lots
+from coalition.ledger.accounts import Kind
+from coalition.ledger.clocks import months_later
+from coalition.ledger.journal import Journal
+from coalition.ledger.provenance import NO_CLOCK
+from coalition.ledger.rules import Available, after_activity, in_spending_order
+
+
+async def spendable(
+    connection: Connection, journal: Journal, wanted: dict[UUID, int], currency_no: int
+) -> dict[UUID, list[Available]]:
+    """Return, per holder, lots in spending order that cover the `wanted` points, or more.
+
+    They are all its lots where even those do not. The holders are locked by the caller, so nobody
+    else takes from these lots meanwhile.
+    """
+    if not journal.clocks:
+        return await lots.walk(connection, wanted, currency_no, journal.today)
+    found = await lots.live(connection, wanted, currency_no, journal.today)
+    fresh = {clock.no: months_later(journal.today, clock.months) for clock in journal.clocks}
+    return {
+        holder: in_spending_order(_started(one, fresh) for one in kept)
+        for holder, kept in found.items()
+    }
+
+
+def after_redeeming(journal: Journal, available: Sequence[Available]) -> list[Available]:
+    """Return what is left to a holder that has just redeemed, as its clocks stand then."""
+    return after_activity(
+        available,
+        {
+            clock.no: months_later(journal.today, clock.months)
+            for clock in journal.clocks
+            if clock.counts(Kind.REDEEM)
+        },
+    )
+
+
+def _started(one: Available, fresh: Mapping[int, date]) -> Available:
+    """Let points that this stage has given count with the clock that it is about to start."""
+    end = one.end
+    if end is None or end.clock_no == NO_CLOCK or end.live_until is not None:
+        return one
+    return one._replace(end=end._replace(live_until=fresh[end.clock_no]))
