@@ -14,6 +14,7 @@ from partners.settlement import (
     audit_walks,
     clearing,
     closing,
+    defaulting,
     draining,
     sealing,
 )
@@ -63,8 +64,18 @@ async def _write_a_history(world: World) -> None:
 
 
 async def _clear_and_adjust(world: World) -> None:
-    (cycle,) = await clearing.prepare(names=["2026-03"], prepared_by=ANNA, at=world.at)
-    await clearing.approve(cycle, approved_by=BO, at=world.tick())
+    """Clear the closed month, let the grocer default in it, and give it money by hand."""
+    (prepared,) = await clearing.prepare(names=["2026-03"], prepared_by=ANNA, at=world.at)
+    cycle = await clearing.approve(prepared, approved_by=BO, at=world.tick())
+    default = await defaulting.prepare(
+        cycle=cycle.id,
+        defaulter_no=1,
+        guarantee_minor=100,
+        reserve_minor=150,
+        prepared_by=ANNA,
+        at=world.at,
+    )
+    await defaulting.approve(default, approved_by=BO, at=world.tick())
     adjustment = await adjusting.prepare(
         partner_no=1,
         amount_minor=-1250,
@@ -233,7 +244,7 @@ DAMAGES = {
         (
             "INSERT INTO clearing_cycle VALUES (gen_random_uuid(), 'EUR', '{2026-03}',"
             " '2026-05-01', 'anna', '2026-05-01', 'bo');"
-            "INSERT INTO clearing_leg SELECT id, 2, 1, 100 FROM clearing_cycle"
+            "INSERT INTO clearing_leg SELECT id, 3, 1, 100 FROM clearing_cycle"
         ),
     ),
     "a partner that pays in place of another": (
@@ -250,6 +261,56 @@ DAMAGES = {
     "an adjustment that was raised afterwards": (
         "money by hand is booked",
         "UPDATE settlement_adjustment SET amount_minor = amount_minor + 1",
+    ),
+    "a decision that says something else": (
+        "every decision of settlement stands in the audit log",
+        "UPDATE approval SET payload = replace(payload, 'twice', 'thrice')",
+    ),
+    "a decision that is gone": (
+        "every decision of settlement stands in the audit log",
+        "DELETE FROM approval WHERE kind = 'settlement_default'",
+    ),
+    "a person who had not closed": (
+        "every statement was closed by the two persons",
+        "UPDATE statement SET closed_by = 'mallory' WHERE number = 2",
+    ),
+    "a close that nobody decided": (
+        "every statement was closed by the two persons",
+        "DELETE FROM approval WHERE kind = 'settlement_close'",
+    ),
+    "a cycle by another than who decided it": (
+        "a statement is cleared in the cycle",
+        "UPDATE clearing_cycle SET approved_by = 'mallory'",
+    ),
+    "legs that are twice as high": (
+        "the legs of a cycle are what its statements come to",
+        "UPDATE clearing_leg SET amount_minor = 2 * amount_minor WHERE version = 1",
+    ),
+    "a default that spares the operator": (
+        "the legs of a cycle are what its statements come to",
+        (
+            "UPDATE clearing_leg SET amount_minor = amount_minor + 50 * (2 * partner_no - 1)"
+            " WHERE version = 2 AND partner_no < 2"
+        ),
+    ),
+    "an adjustment that nobody decided": (
+        "every adjustment of money was decided",
+        (
+            "INSERT INTO settlement_adjustment SELECT gen_random_uuid(), partner_no, period_no,"
+            " origin_no, contract_no, currency, vat_code, vat_rate, -5000, reason, NULL, made_at,"
+            " prepared_by, approved_by FROM settlement_adjustment"
+        ),
+    ),
+    "an adjustment that is booked for another": (
+        "what closes, adjustments and defaults booked",
+        (
+            "UPDATE money_entry SET partner_no = 2 WHERE account = 1"
+            " AND posting IN (SELECT id FROM money_posting WHERE kind = 3)"
+        ),
+    ),
+    "a close that did not reach the book": (
+        "what closes, adjustments and defaults booked",
+        "DELETE FROM money_entry WHERE posting IN (SELECT id FROM money_posting WHERE kind = 2)",
     ),
     "a right to change what was frozen": (
         "no role of the service may change or remove what was drained",
