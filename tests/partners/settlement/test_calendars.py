@@ -90,6 +90,30 @@ def test_a_half_month_is_cut_after_the_fifteenth() -> None:
     assert local(following(half)) == ("2028-02-H2", "2028-02-16 00:00", "2028-03-01 00:00")
 
 
+def test_a_half_month_that_begins_on_its_last_day_has_that_day() -> None:
+    half = first(midnight("2026-10-15"), Calendar.HALF_MONTHLY)
+    assert local(half) == ("2026-10-H1", "2026-10-15 00:00", "2026-10-16 00:00")
+
+
+def test_an_instant_told_in_another_zone_is_kept_in_utc() -> None:
+    start = midnight("2026-10-01")
+    period = first(start.astimezone(ZoneInfo(OSLO)), Calendar.MONTHLY)
+    assert (period.starts_at, period.starts_at.tzinfo) == (start, UTC)
+
+
+def test_a_period_begins_when_the_one_before_it_ends() -> None:
+    october = first(midnight("2026-10-01"), Calendar.MONTHLY)
+    with pytest.raises(AssertionError, match="without a gap"):
+        next_period(
+            partner_no=7,
+            previous=october,
+            starts_at=october.ends_at + timedelta(hours=1),
+            calendar=Calendar.MONTHLY,
+            timezone=OSLO,
+            grace_hours=0,
+        )
+
+
 def test_a_change_to_weeks_leaves_a_short_week_first() -> None:
     october = first(midnight("2026-10-01"), Calendar.MONTHLY)
     short = following(october, Calendar.WEEKLY)
@@ -164,4 +188,12 @@ def test_periods_are_gapless_named_once_and_hold_each_instant_once(
 
 def test_what_is_older_than_the_first_period_counts_as_in_it() -> None:
     october = first(midnight("2026-10-01"), Calendar.MONTHLY)
-    assert period_at([october], datetime(2026, 1, 1, tzinfo=UTC)) == october
+    periods = [october, following(october)]
+    assert period_at(periods, datetime(2026, 1, 1, tzinfo=UTC)) == october
+
+
+def test_no_period_is_told_of_an_instant_that_none_reaches() -> None:
+    october = first(midnight("2026-10-01"), Calendar.MONTHLY)
+    assert period_at([october], october.ends_at - timedelta(seconds=1)) == october
+    with pytest.raises(AssertionError, match="of partner 7 end before"):
+        period_at([october], october.ends_at)

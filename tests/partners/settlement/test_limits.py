@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +51,28 @@ def test_each_crossing_is_told_once() -> None:
     assert limits.news(low, reached) == ("credit.limit_reached",)
     assert limits.news(None, reached) == ("credit.low_water", "credit.limit_reached")
     assert limits.news(reached, low) == ("credit.released",)
+    assert limits.news(reached, reached) == ()
     assert limits.news(low, calm) == ()
+
+
+def test_what_is_left_is_low_below_the_mark_and_not_at_it() -> None:
+    assert not judged(CreditMode.WARN, Owed(Decimal(5)), mark=500).is_low
+    assert judged(CreditMode.WARN, Owed(Decimal("5.01")), mark=500).is_low
+    unlimited = msgspec.structs.replace(contract(1), low_water_minor=500)
+    assert not limits.judge(unlimited, Owed(Decimal(5)), prepaid_minor=0).is_low
+
+
+@pytest.mark.parametrize("mode", [CreditMode.NONE, CreditMode.WARN, CreditMode.BLOCK])
+def test_who_pays_nothing_in_beforehand_spends_nothing_of_it(mode: CreditMode) -> None:
+    limit = judged(mode, Owed(Decimal("3.00"), 100, 50))
+    assert (limit.partner_no, limit.currency) == (1, "EUR")
+    assert (limit.exposure_minor, limit.spent_minor, limit.leased_minor) == (300, 0, 50)
+
+
+def test_of_whom_nothing_is_known_nothing_is_owed() -> None:
+    limit = judged(CreditMode.PREPAID, Owed())
+    assert (limit.exposure_minor, limit.leased_minor, limit.is_reached) == (0, 0, True)
+    assert limits.left_of(contract(1, credit_mode=CreditMode.PREPAID), Owed()) == 0
 
 
 @given(modes, balances, minors, minors, st.none() | minors)

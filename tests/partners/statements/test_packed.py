@@ -47,6 +47,12 @@ def test_what_only_looks_like_an_id_between_two_moves_is_not_found() -> None:
     assert list(packed.find(block, second)) == [Moved(1, second, 2)]
 
 
+def test_a_posting_is_found_though_the_byte_before_it_looks_like_its_first() -> None:
+    alike = UUID(bytes=b"\x07" * 16)
+    block = packed.pack([(UUID(int=1), 7), (alike, 3)])
+    assert list(packed.find(block, alike)) == [Moved(1, alike, 3)]
+
+
 def test_a_block_that_is_cut_within_a_move_is_no_block() -> None:
     with pytest.raises(AssertionError, match="cut between moves"):
         list(packed.unpack(b"\x00" * 21))
