@@ -55,7 +55,7 @@ def within(*arguments: str | Path, **variables: str) -> Ended:
     return Ended(done.exit_code, done.stdout, done.stderr)
 
 
-def coalition(*arguments: str | Path, **variables: str) -> Ended:
+def coalition(*arguments: str | Path, patience_s: float = PATIENCE_S, **variables: str) -> Ended:
     """Run `coalition` with these arguments to its end."""
     done = subprocess.run(
         [sys.executable, "-m", "server.cli", *arguments],
@@ -63,7 +63,7 @@ def coalition(*arguments: str | Path, **variables: str) -> Ended:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=patience_s,
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)

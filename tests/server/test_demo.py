@@ -105,7 +105,8 @@ def test_the_lines_to_try_can_be_copied_from_a_narrow_terminal() -> None:
 
 @pytest.mark.slow
 def test_the_whole_real_history_is_told_without_a_refusal_and_proved(tmp_path: Path) -> None:
-    ended = coalition("demo", "--full", "--no-serve", "--json", "--data", tmp_path / "demo")
+    words = ("demo", "--full", "--no-serve", "--json", "--data", tmp_path / "demo")
+    ended = coalition(*words, patience_s=600)
     assert ended.status == 0, ended.err
     assert ended.document["audit"]["ok"]
     assert ended.document["refused"] == {}
