@@ -55,8 +55,13 @@ def within(*arguments: str | Path, **variables: str) -> Ended:
     return Ended(done.exit_code, done.stdout, done.stderr)
 
 
-def coalition(*arguments: str | Path, patience_s: float = PATIENCE_S, **variables: str) -> Ended:
+def coalition(*arguments: str | Path, **variables: str) -> Ended:
     """Run `coalition` with these arguments to its end."""
+    return patiently(PATIENCE_S, *arguments, **variables)
+
+
+def patiently(patience_s: float, *arguments: str | Path, **variables: str) -> Ended:
+    """Run `coalition` with these arguments to its end, which may take so long."""
     done = subprocess.run(
         [sys.executable, "-m", "server.cli", *arguments],
         env=environment(**variables),

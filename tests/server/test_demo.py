@@ -19,7 +19,7 @@ from server.commands.demo import to_try
 from server.demo import journey, made_up, telling
 from server.demo.history import ZONE, months_of
 from server.demo.keepsake import Audited, Credential, Keepsake, Loaded
-from tests.server.processes import Serving, coalition, serving
+from tests.server.processes import Serving, coalition, patiently, serving
 from tests.server.test_serving import assert_stopped, token
 
 NOW = datetime(2026, 11, 21, 22, tzinfo=UTC)
@@ -106,7 +106,7 @@ def test_the_lines_to_try_can_be_copied_from_a_narrow_terminal() -> None:
 @pytest.mark.slow
 def test_the_whole_real_history_is_told_without_a_refusal_and_proved(tmp_path: Path) -> None:
     words = ("demo", "--full", "--no-serve", "--json", "--data", tmp_path / "demo")
-    ended = coalition(*words, patience_s=600)
+    ended = patiently(600, *words)
     assert ended.status == 0, ended.err
     assert ended.document["audit"]["ok"]
     assert ended.document["refused"] == {}
