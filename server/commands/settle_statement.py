@@ -1,6 +1,6 @@
 """`coalition settle statement`: what a partner pays and receives, as frozen or as it stands now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import rich_click as click
@@ -109,7 +109,7 @@ def _show(place: Place, partner_name: str, period: str | None, *, as_json: bool)
     assert isinstance(lines, list), "rows of lines"
     if not as_json:
         answer(None, as_json=False, table=lambda: _title(row))
-    answer(row, as_json=as_json, table=lambda: table_of(lines, _LINE))
+    answer(row, as_json=as_json, table=lambda: table_of(lines, _columns(lines)))
     if not as_json:
         answer(None, as_json=False, table=lambda: _in_words(row))
 
@@ -219,6 +219,12 @@ def _summary(found: Statement, total: Total) -> Row:
         **_total_row(total),
         "prior_period": in_major(prior[0], total.currency) if prior else None,
     }
+
+
+def _columns(lines: Sequence[Row]) -> tuple[str, ...]:
+    """Return the columns of a statement's table: with the currency where there are several."""
+    several = len({line["currency"] for line in lines}) > 1
+    return (*_LINE, "currency") if several else _LINE
 
 
 def _title(row: Row) -> str:

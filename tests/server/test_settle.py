@@ -76,6 +76,8 @@ def test_a_month_goes_from_the_tills_to_the_clearing_cycle(finance: Finance) -> 
     assert {one["partner"]: one["net_minor"] for one in before["partners"]} == {
         name: {"EUR": net} for name, net in NETS.items()
     }
+    assert before["operator"]["to_seal"] == ["2026-10"]
+    assert before["next"] == ["coalition settle seal"]
     assert "8 postings wait for a drain" in finance.run("status").out
     live = {name: finance.statement(name, *OCTOBER) for name in NETS}
     assert nets(live) == NETS
@@ -85,12 +87,16 @@ def test_a_month_goes_from_the_tills_to_the_clearing_cycle(finance: Finance) -> 
     sealed = finance.told("seal", *OCTOBER)["items"]
     assert [one["partner"] for one in sealed] == ["operator", *NETS]
     assert finance.statement("A", *OCTOBER)["state"] == "provisional"
+    assert finance.told("status")["next"] == [
+        "coalition settle close --period 2026-10 --prepared-by NAME"
+    ]
     proposed = finance.told("close", *OCTOBER, "--prepared-by", "Anna")
     assert proposed["about"][1:] == [
         "2026-10: A pays 28,950.00 EUR",
         "2026-10: B pays 14,000.00 EUR",
         "2026-10: C receives 8,365.00 EUR",
     ]
+    assert finance.told("status")["next"][0] == "coalition settle waiting"
     alone = finance.run("approve", proposed["approval_id"], "--approved-by", " ANNA ")
     assert_stopped(alone, 1, "[second_person_needed]")
     done = finance.told("approve", proposed["approval_id"], "--approved-by", "bo")
@@ -107,7 +113,10 @@ def test_a_month_goes_from_the_tills_to_the_clearing_cycle(finance: Finance) -> 
     cycle = finance.agreed("net", *OCTOBER)
     legs = {one["partner"]: one["amount_minor"] for one in cycle["legs"]}
     assert legs == NETS | {"operator": -34_585_00}
-    after = {one["partner"]: one for one in finance.told("status")["partners"]}
+    ended = finance.told("status")
+    assert (ended["next"], ended["operator"]["settled"]) == ([], 1)
+    assert "No posting waits for a drain." in finance.run("status").out
+    after = {one["partner"]: one for one in ended["partners"]}
     assert [(one["settled"], one["to_net"]) for one in after.values()] == [(1, [])] * 3
     assert finance.statement("A", *OCTOBER)["state"] == "approved"
     (listed,) = finance.told("clearing", "list")["items"]
@@ -127,6 +136,16 @@ def test_the_tables_say_the_same_in_words(finance: Finance) -> None:
     proposed = finance.run("net", *OCTOBER, "--prepared-by", "anna").out
     assert "C receives 8,365.00 EUR" in proposed
     assert "operator receives 34,585.00 EUR" in proposed
+
+
+def test_a_statement_of_several_currencies_says_which_each_line_is_in(finance: Finance) -> None:
+    assert "currency" not in finance.run("statement", "A", *OCTOBER).out
+    finance.agreed("adjust", "A", "7.77", "--currency", "USD", "--reason", "paid in dollars")
+    shown = finance.run("statement", "A", *OCTOBER).out
+    assert "currency" in shown
+    (of_dollars,) = [row for row in shown.splitlines() if "adjustment" in row]
+    assert "USD" in of_dollars
+    assert "A pays 7.77 USD" in shown
 
 
 def test_a_line_opens_down_to_its_postings_page_by_page_and_back(finance: Finance) -> None:
