@@ -203,6 +203,13 @@ class Catalogue:
                 held = one.on_default
         return held
 
+    def suspended_at(self, instant: datetime) -> frozenset[int]:
+        """Return the partners in default whose points cannot be spent; nearly always none."""
+        if not self.defaults:
+            return frozenset()
+        ever = {one.partner_no for one in self.defaults}
+        return frozenset(no for no in ever if self.default_at(no, instant) is OnDefault.SUSPEND)
+
     def contract(self, no: int) -> Contract:
         """Return the contract version with this number, which is written in our own books."""
         return self._contract_by_no[no]

@@ -52,7 +52,8 @@ async def declare(
     await catalogue.bump(connection)
     last = await _last(connection, partner_no)
     if last is None or last.on_default != on_default:
-        await _write(connection, last, partner_no, on_default, prepared_by, approved_by, at)
+        persons = prepared_by, approved_by
+        await _write(connection, last, partner_no, on_default=on_default, persons=persons, at=at)
 
 
 async def prepare_end(*, partner_no: int, prepared_by: str, at: datetime) -> UUID:
@@ -86,8 +87,9 @@ async def _apply(connection: Connection, approval: approvals.Approval) -> Partne
     await catalogue.bump(connection)
     last = await _still(connection, wanted.partner_no)
     at = approval.decided_at
+    persons = approval.prepared_by, approval.decided_by
     ended = await _write(
-        *(connection, last, wanted.partner_no, None, approval.prepared_by, approval.decided_by, at)
+        connection, last, wanted.partner_no, on_default=None, persons=persons, at=at
     )
     facts = {"partner_no": ended.partner_no, "ended_at": ended.begins_at}
     await outbox.append(connection, [Event("default.ended", facts)], at)
@@ -114,13 +116,13 @@ async def _last(connection: Connection, partner_no: int) -> PartnerDefault | Non
     return msgspec.convert(dict(row), PartnerDefault) if row else None
 
 
-async def _write(  # noqa: PLR0913 - a row of the table
+async def _write(
     connection: Connection,
     last: PartnerDefault | None,
     partner_no: int,
+    *,
     on_default: OnDefault | None,
-    prepared_by: str,
-    approved_by: str,
+    persons: tuple[str, str],
     at: datetime,
 ) -> PartnerDefault:
     """Write what holds from `at` on, or from what was said last should that begin later."""
@@ -129,8 +131,8 @@ async def _write(  # noqa: PLR0913 - a row of the table
         partner_no=partner_no,
         on_default=on_default,
         begins_at=at if last is None else max(at, last.begins_at),
-        prepared_by=prepared_by,
-        approved_by=approved_by,
+        prepared_by=persons[0],
+        approved_by=persons[1],
     )
     await connection.execute(_INSERT, *msgspec.structs.astuple(made))
     return made

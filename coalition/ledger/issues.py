@@ -1,7 +1,6 @@
 """Issuing: lots of the receivers grow, all of a batch in one upsert; who owes pays at once."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from uuid import UUID
 
 from coalition.kernel.database import Connection
@@ -47,7 +46,7 @@ async def issue(
         points = sum(leg[1] for leg in legs)
         outcome = Posted(posting, draft.holder, points, currency_no=currency_no)
         if draft.holder in in_debt:
-            available = _spendable(draft, legs, owing[draft.holder], journal.today)
+            available = _spendable(draft, legs, owing[draft.holder], journal)
             outcome.recovered = _pay_debts(recoveries, draft, points, available, changes)
         outcomes.append(outcome)
     await changes.write(connection)
@@ -81,19 +80,20 @@ def _pay_debts(
 
 
 def _spendable(
-    draft: Issue, legs: Sequence[Leg], standing: Standing, today: date
+    draft: Issue, legs: Sequence[Leg], standing: Standing, journal: Journal
 ) -> list[Available]:
     """Return, in spending order, what of an issue can be spent today; one that comes late may not.
 
     A clock never stands in the way: it runs anew from an issue. It puts none of the lots before
     another either, since one issue is under one clock.
     """
-    until = standing.suspended_until
+    today, until = journal.today, standing.suspended_until
     kept = until is not None and until >= today
     live = {
         lot_id(draft.holder, provenance)
         for provenance, _ in draft.grants
-        if kept or provenance.expires_on is None or provenance.expires_on >= today
+        if (kept or provenance.expires_on is None or provenance.expires_on >= today)
+        and provenance.funder_no not in journal.suspended
     }
     found = [Available(lot, points) for lot, points, _ in legs if lot in live]
     return sorted(found, key=lambda available: available.lot.bytes)

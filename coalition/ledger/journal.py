@@ -1,6 +1,6 @@
 """The postings of one batch: collected as rows, written at once with legs, deltas and feed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -67,14 +67,21 @@ def in_parts(points: int) -> Iterator[int]:
 class Journal:
     """Collects the postings of one batch until `write`."""
 
-    def __init__(self, at: datetime, today: date, clocks: Sequence[Clock] = ()) -> None:
+    def __init__(
+        self,
+        at: datetime,
+        today: date,
+        clocks: Sequence[Clock] = (),
+        suspended: Collection[int] = (),
+    ) -> None:
         """Open the journal of a batch committed at `at`, on the coalition's day `today`.
 
-        Whoever spends needs all registered `clocks`.
+        Whoever spends needs all registered `clocks`, and the funders whose points cannot be spent.
         """
         self.at = at
         self.today = today
         self.clocks = clocks
+        self.suspended = suspended
         self.batch = uuid7(at)
         self._rows: list[tuple[object, ...]] = []
         self._legs: list[tuple[object, ...]] = []

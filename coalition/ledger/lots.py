@@ -1,6 +1,6 @@
 """Lots: points going in, coming out and being held; and what of them can be spent."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
@@ -123,6 +123,14 @@ FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[])
      AS given (bucket, holder, lowest, spendable, last)
 {_ASKED}
 """  # noqa: S608 - our own conditions
+
+# While points of some funders are suspended, what can be spent is read by further statements, the
+# same but for one condition: with nobody suspended nothing is asked.
+_IN_CURRENCY = "lot.currency_no = $2"
+_OTHERS_WALK, _OTHERS_LIVE_LOTS, _OTHERS_BALANCES = (
+    statement.replace(_IN_CURRENCY, f"{_IN_CURRENCY} AND lot.funder_no <> ALL (${number}::int4[])")
+    for statement, number in ((_WALK, 9), (_LIVE_LOTS, 8), (_BALANCES, 8))
+)
 
 _READ = f"""
 SELECT lot.id, lot.currency_no, lot.issuer_no, lot.contract_no, lot.funder_no,
@@ -261,41 +269,70 @@ def _ranges(
 
 
 async def walk(
-    connection: Connection, wanted: dict[UUID, int], currency_no: int, today: date
+    connection: Connection,
+    wanted: dict[UUID, int],
+    currency_no: int,
+    today: date,
+    suspended: Collection[int] = (),
 ) -> dict[UUID, list[Available]]:
     """Return, per holder, the lots in the order of their ids that cover the `wanted` points.
 
-    Without clocks that is spending order. They are all its lots where even those do not. The
-    holders are locked by the caller, so nobody else takes from these lots meanwhile.
+    Without clocks that is spending order. They are all its lots where even those do not, without
+    those of `suspended` funders. The holders are locked by the caller, so nobody else takes from
+    these lots meanwhile.
     """
     buckets, holders, *ends = _ranges(wanted, today)
     points = [wanted[holder] for holder in holders]
     found: dict[UUID, list[Available]] = {holder: [] for holder in holders}
-    for row in await connection.fetch(_WALK, today, currency_no, buckets, holders, *ends, points):
+    statement, further = _read_by(_WALK, _OTHERS_WALK, suspended)
+    given = (today, currency_no, buckets, holders, *ends, points, *further)
+    for row in await connection.fetch(statement, *given):
         found[row[0]].append(Available(row[1], row[2]))
     return found
 
 
 async def live(
-    connection: Connection, holders: Iterable[UUID], currency_no: int, today: date
+    connection: Connection,
+    holders: Iterable[UUID],
+    currency_no: int,
+    today: date,
+    suspended: Collection[int] = (),
 ) -> dict[UUID, list[Available]]:
     """Return, per holder, all lots that can be spent, each with its end, in no order.
 
-    A clock that has not been started yet is not told. The holders are locked by the caller.
+    Those of `suspended` funders cannot. A clock that has not been started yet is not told. The
+    holders are locked by the caller.
     """
     ranges = _ranges(holders, today)
     found: dict[UUID, list[Available]] = {holder: [] for holder in ranges[1]}
-    for row in await connection.fetch(_LIVE_LOTS, today, currency_no, *ranges):
+    statement, further = _read_by(_LIVE_LOTS, _OTHERS_LIVE_LOTS, suspended)
+    for row in await connection.fetch(statement, today, currency_no, *ranges, *further):
         found[row[0]].append(Available(row[1], row[2], End(*row[3:])))
     return found
 
 
 async def balances(
-    connection: Connection, holders: Iterable[UUID], currency_no: int, today: date
+    connection: Connection,
+    holders: Iterable[UUID],
+    currency_no: int,
+    today: date,
+    suspended: Collection[int] = (),
 ) -> dict[UUID, int]:
-    """Return what each holder can spend on `today`: in − out − held over lots that live."""
-    rows = await connection.fetch(_BALANCES, today, currency_no, *_ranges(set(holders), today))
+    """Return what each holder can spend on `today`: in − out − held over lots that live.
+
+    Without what `suspended` funders have promised.
+    """
+    statement, further = _read_by(_BALANCES, _OTHERS_BALANCES, suspended)
+    ranges = _ranges(set(holders), today)
+    rows = await connection.fetch(statement, today, currency_no, *ranges, *further)
     return {row[0]: row[1] for row in rows}
+
+
+def _read_by(
+    plain: str, others: str, suspended: Collection[int]
+) -> tuple[str, tuple[list[int], ...]]:
+    """Return the statement to read with, and its further arguments."""
+    return (others, (sorted(suspended),)) if suspended else (plain, ())
 
 
 async def read(

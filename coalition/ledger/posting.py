@@ -4,7 +4,7 @@ A batch locks its takers first, claims its receipts, then runs wave by wave and 
 draft that cannot be done gets its refusal and does not spoil the others.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -79,10 +79,7 @@ _STAGES: dict[type[Draft], tuple[int, _Run]] = {
 """In which stage of a wave drafts of each kind run, and what posts them; issues come before."""
 
 _ISSUES = 0
-_KINDS_OF_RECEIPTS: dict[type[Draft], Kind] = {
-    Issue: Kind.ISSUE,
-    Convert: Kind.CONVERSION,
-}
+_KINDS_OF_RECEIPTS: dict[type[Draft], Kind] = {Issue: Kind.ISSUE, Convert: Kind.CONVERSION}
 """Under which kind a receipt is used up; all others take points as payment."""
 
 
@@ -132,14 +129,16 @@ async def post(
     today: date,
     decide: Decide | None = None,
     clocks: Sequence[Clock] = (),
+    suspended: Collection[int] = (),
 ) -> tuple[UUID, list[Outcome]]:
     """Post `drafts`; return the batch's id and an outcome for each draft, in their order.
 
     The caller holds the transaction, opened with `PINNED` or, for many lines, `PINNED_FOR_LINES`;
     `today` is the day of `at` in the coalition's zone and decides what has expired. `clocks` are
-    all that are registered. Database errors pass: nothing is then done.
+    all that are registered; points of `suspended` funders are not spent. Database errors pass:
+    nothing is then done.
     """
-    journal = Journal(at, today, clocks)
+    journal = Journal(at, today, clocks, suspended)
     batch = Batch(drafts, journal)
     await _find_holders(connection, batch)
     lapsed = await _lapsed(connection, batch) if clocks else set()
@@ -177,10 +176,15 @@ def _settle(batch: Batch, decided: dict[int, Draft | Refused]) -> None:
 
 
 async def balances(
-    connection: Connection, wanted: Iterable[UUID], *, currency_no: int, today: date
+    connection: Connection,
+    wanted: Iterable[UUID],
+    *,
+    currency_no: int,
+    today: date,
+    suspended: Collection[int] = (),
 ) -> dict[UUID, int]:
-    """Return what each holder can spend on `today`, in whole points."""
-    return await lots.balances(connection, wanted, currency_no, today)
+    """Return what each holder can spend on `today`, in whole points, nothing of `suspended`."""
+    return await lots.balances(connection, wanted, currency_no, today, suspended)
 
 
 async def _find_holders(connection: Connection, batch: Batch) -> None:

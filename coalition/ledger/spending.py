@@ -26,9 +26,10 @@ async def spendable(
     They are all its lots where even those do not. The holders are locked by the caller, so nobody
     else takes from these lots meanwhile.
     """
+    today, suspended = journal.today, journal.suspended
     if not journal.clocks:
-        return await lots.walk(connection, wanted, currency_no, journal.today)
-    found = await lots.live(connection, wanted, currency_no, journal.today)
+        return await lots.walk(connection, wanted, currency_no, today, suspended)
+    found = await lots.live(connection, wanted, currency_no, today, suspended)
     fresh = {clock.no: months_later(journal.today, clock.months) for clock in journal.clocks}
     return {
         holder: in_spending_order(_started(one, fresh) for one in kept)

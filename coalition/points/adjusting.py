@@ -154,8 +154,14 @@ async def _apply(connection: Connection, approval: Approval) -> Adjusted:
         given,
     )
     await posting.pin(connection)
+    suspended = terms.catalogue.suspended_at(at)
     batch, (outcome,) = await posting.post(
-        connection, [draft], at=at, today=today, clocks=terms.catalogue.clocks
+        connection,
+        [draft],
+        at=at,
+        today=today,
+        clocks=terms.catalogue.clocks,
+        suspended=suspended,
     )
     if isinstance(outcome, Refused):
         raise outcome
@@ -164,7 +170,11 @@ async def _apply(connection: Connection, approval: Approval) -> Adjusted:
         connection, [outbox.Event(POSTED, {"batch": str(batch), "postings": 1})], at
     )
     left = await posting.balances(
-        connection, [wanted.member_id], currency_no=currency_no, today=today
+        connection,
+        [wanted.member_id],
+        currency_no=currency_no,
+        today=today,
+        suspended=suspended,
     )
     return Adjusted(
         outcome.posting, MemberId(wanted.member_id), wanted.points, left[wanted.member_id]

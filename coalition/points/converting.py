@@ -81,8 +81,9 @@ async def convert(
     member = await _member_of(connection, body, card_key)
     draft = _draft(asker, body, member, terms, at)
     today = terms.day(at)
+    suspended = known.suspended_at(at)
     batch, (outcome,) = await posting.post(
-        connection, [draft], at=at, today=today, clocks=known.clocks
+        connection, [draft], at=at, today=today, clocks=known.clocks, suspended=suspended
     )
     if isinstance(outcome, Refused):
         raise outcome
@@ -91,7 +92,7 @@ async def convert(
     told = {"batch": str(batch), "postings": 2, "partners": [asker.partner_no]}
     await outbox.append(connection, [outbox.Event(POSTED, told)], at)
     balances = await posting.balances(
-        connection, [member], currency_no=draft.currency_no, today=today
+        connection, [member], currency_no=draft.currency_no, today=today, suspended=suspended
     )
     return ConversionAnswer(
         posting_id=outcome.posting,

@@ -147,7 +147,12 @@ async def _recover(connection: Connection, wanted: PreparedAct, at: datetime) ->
         wanted.reason,
     )
     batch, (outcome,) = await posting.post(
-        connection, [draft], at=at, today=today, clocks=terms.catalogue.clocks
+        connection,
+        [draft],
+        at=at,
+        today=today,
+        clocks=terms.catalogue.clocks,
+        suspended=terms.catalogue.suspended_at(at),
     )
     if isinstance(outcome, Refused):
         raise outcome

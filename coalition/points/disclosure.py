@@ -5,7 +5,7 @@ anyone once the person is forgotten. What was bought, line by line, goes.
 """
 
 from collections.abc import AsyncIterator
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -88,7 +88,7 @@ async def _export(
 ) -> AsyncIterator[Piece]:
     known = await terms.load(connection)
     place = (bucket_of(member_id), member_id)
-    yield "balances", await _balances(connection, member_id, known.day(at))
+    yield "balances", await _balances(connection, member_id, known, at)
     yield "lots", [_named(row, known) for row in await connection.fetch(_LOTS, *place)]
     yield "postings", _postings(connection, member_id, known)
     yield "purchases", _purchases(connection, member_id, known)
@@ -108,18 +108,19 @@ KEEPER = Keeper("points", _export, _erase)
 
 
 async def _balances(
-    connection: Connection, member_id: MemberId, today: date
+    connection: Connection, member_id: MemberId, known: Terms, at: datetime
 ) -> list[dict[str, object]]:
-    rows = await connection.fetch("SELECT no, code FROM point_currency ORDER BY no")
-    return [
-        {
-            "currency": code,
-            "points": (
-                await posting.balances(connection, [member_id], currency_no=no, today=today)
-            ).get(member_id, 0),
-        }
-        for no, code in rows
-    ]
+    told: list[dict[str, object]] = []
+    for no, code in await connection.fetch("SELECT no, code FROM point_currency ORDER BY no"):
+        found = await posting.balances(
+            connection,
+            [member_id],
+            currency_no=no,
+            today=known.day(at),
+            suspended=known.catalogue.suspended_at(at),
+        )
+        told.append({"currency": code, "points": found.get(member_id, 0)})
+    return told
 
 
 async def _postings(

@@ -144,6 +144,7 @@ async def _post_decided(
         at=at,
         today=terms.day(at),
         clocks=terms.catalogue.clocks,
+        suspended=terms.catalogue.suspended_at(at),
         decide=decide if guarding.judges or deciding.is_needed else None,
     )
     await guarding.count(connection, outcomes)

@@ -323,6 +323,7 @@ async def _read_balances(
             [member for member, of in wanted if of == code],
             currency_no=terms.catalogue.currency_no(code),
             today=terms.day(at),
+            suspended=terms.catalogue.suspended_at(at),
         )
         balances |= {(member, code): points for member, points in found.items()}
     return balances

@@ -170,10 +170,12 @@ async def _read(member_id: MemberId) -> dict[str, object]:
         if row is None:
             raise UnknownMember
         known = await catalogue.load(connection)
+        at = SystemClock().now()
         balances = await posting.balances(
             connection,
             [member_id],
             currency_no=known.coalition.point_currency_no,
-            today=SystemClock().now().astimezone(known.zone).date(),
+            today=at.astimezone(known.zone).date(),
+            suspended=known.suspended_at(at),
         )
     return {"member_id": member_id, "balance": balances.get(member_id, 0), **dict(row)}

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from coalition.federation import catalogue
 from coalition.federation.terms import COALITION_CURRENCY_NO
 from coalition.kernel.database import transaction
 from coalition.ledger import posting
@@ -97,6 +98,7 @@ _CURRENCIES: Final = "SELECT no, code FROM point_currency ORDER BY no"
 async def gather(world: World, steps: list[StepOutcome]) -> Outcome:
     """Return what came of the steps: the members as they stand now, and the proof of the books."""
     async with transaction() as connection:
+        known = await catalogue.load(connection)
         lots = await connection.fetch(_LOTS)
         debts = {row["holder"]: row["owed"] for row in await connection.fetch(_DEBTS)}
         codes = {row["no"]: row["code"] for row in await connection.fetch(_CURRENCIES)}
@@ -106,6 +108,7 @@ async def gather(world: World, steps: list[StepOutcome]) -> Outcome:
                 set(world.members.values()),
                 currency_no=no,
                 today=world.day(),
+                suspended=known.suspended_at(world.at),
             )
             for no in codes
         }

@@ -53,6 +53,7 @@ def test_a_partner_is_in_default_from_an_instant_until_another() -> None:
     told = [known.default_at(7, instant) for instant in times]
     assert told == [None, OnDefault.SUSPEND, OnDefault.SUSPEND, None]
     assert known.default_at(8, NEW_YEAR) is None
+    assert [known.suspended_at(instant) for instant in times] == [set(), {7}, {7}, set()]
 
 
 async def test_a_default_is_noted_once_and_ended_by_two_persons(
@@ -102,6 +103,14 @@ async def test_only_a_default_is_ended(database: Engine, at: datetime) -> None:
         await defaults.approve_end(approval, approved_by="staff:bo", at=at)
 
 
+async def execute_as_owner(statement: str) -> None:
+    """Run a statement as the table's owner who, unlike the tests' own role, is no superuser."""
+    async with transaction() as connection:
+        await connection.execute("ALTER TABLE partner_default OWNER TO coalition_tenant")
+        await connection.execute("SET LOCAL ROLE coalition_tenant")
+        await connection.execute(statement)
+
+
 @pytest.mark.parametrize(
     "statement",
     ["UPDATE partner_default SET on_default = NULL", "DELETE FROM partner_default"],
@@ -112,7 +121,4 @@ async def test_even_the_owner_cannot_change_a_default(
     partner = (await make_partner(at)).partner
     await declared(partner.no, OnDefault.HONOUR, at)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        async with transaction() as connection:
-            await connection.execute("ALTER TABLE partner_default OWNER TO coalition_tenant")
-            await connection.execute("SET LOCAL ROLE coalition_tenant")
-            await connection.execute(statement)
+        await execute_as_owner(statement)

@@ -69,8 +69,8 @@ GRANT SELECT (no, from_no, to_no, from_points, to_points, valid_from) ON exchang
     TO coalition_tenant;
 """
 
-# What holds of a partner from a time on: that it does not pay, and what its contract then said of its
-# points, or (without) that it is in default no more.
+# What holds of a partner from a time on: that it does not pay, and what its contract then said of
+# its points, or (without) that it is in default no more.
 DEFAULTS = """
 CREATE TABLE partner_default (
     no int4 PRIMARY KEY,
