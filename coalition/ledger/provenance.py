@@ -2,8 +2,9 @@
 
 A lot's id is eight bytes of its holder, two bytes of the last day on which it can be spent, twelve
 bits of the month in which it was earned, and 36 bits of a digest of the whole provenance. So the
-primary key `(bucket, id)` lists a holder's lots together and in spending order (earliest expiry,
-then earned month, then id), and the application knows every lot's id before it asks the database.
+primary key `(bucket, id)` lists a holder's lots together and by their dates (earliest expiry, then
+earned month, then id), which is spending order where there are no clocks, and the application knows
+every lot's id before it asks the database.
 """
 
 from datetime import date
