@@ -1,8 +1,8 @@
 """The settlement group: what draining costs tills, and how long statements and closes take.
 
 Two worlds: a small one in which tills work while a process drains beside them, and one of ten
-million postings in three months. Its months are closed one after the other, as if each had just
-ended: the last has all the others behind it.
+million postings in five months. Its months are closed one after the other, as if each had just
+ended: two small ones, a large one, and two small ones that have all the others behind them.
 """
 
 import asyncio
@@ -34,9 +34,10 @@ ZONE = ZoneInfo("Europe/Stockholm")
 
 FEW_MEMBERS, FEW_LOTS_EACH = 20_000, 10
 MEMBERS, LOTS_EACH = 100_000, 10
-EARLIEST, EARLIER, PRESENT = 1_000_000, 8_000_000, 1_000_000
-"""Postings of the three months; each is one charge."""
-MONTH = timedelta(days=31)
+SMALL, LARGE = 1_000_000, 6_000_000
+"""Postings of a month; each is one charge."""
+MONTHS = ("close_first", "close_first", "close_million", "close_later", "close_later")
+"""What closing each month measures, the earliest first; the last is the present one."""
 
 PAGE = 100
 PAGES = 50
@@ -87,23 +88,24 @@ def _drains(
 def _statements(
     folder: Path, samples: Samples, *, rounds: int, seconds: int, say: Callable[[str], None]
 ) -> None:
-    say(f"making a world of {EARLIEST + EARLIER + PRESENT:,} postings in three months")
+    now = SystemClock().now()
+    days = _days(now)
+    sizes = [LARGE if name == "close_million" else SMALL for name in MONTHS]
+    earlier = [Part(now - day, size) for day, size in zip(days[:-1], sizes[:-1], strict=True)]
+    postings = SMALL + sum(part.postings for part in earlier)
+    say(f"making a world of {postings:,} postings in {len(MONTHS)} months")
     history = make_world(
-        folder,
-        members=MEMBERS,
-        lots_each=LOTS_EACH,
-        postings=EARLIEST + EARLIER + PRESENT,
-        earlier=(Part(2 * MONTH, EARLIEST), Part(MONTH, EARLIER)),
+        folder, members=MEMBERS, lots_each=LOTS_EACH, postings=postings, earlier=earlier
     )
     with history as world:
-        url, now = world.postgres.url, SystemClock().now()
+        url = world.postgres.url
         started = time.perf_counter()
-        drained = _on(url, drain_all(now))
+        drained = _on(url, drain_all(SystemClock().now()))
         say(f"drained {drained / (time.perf_counter() - started):,.0f} postings/s")
         with serving(world):
             _read(world, samples, rounds=rounds, seconds=seconds, say=say)
         _on(url, drain_all(SystemClock().now()))
-        _close_months(url, samples, now, say)
+        _close_months(url, samples, days, say)
         _prove(url, say)
 
 
@@ -112,7 +114,7 @@ def _read(
 ) -> None:
     """Read the live statement and the last of the pages, one request after the other."""
     world.renew_token()
-    period = f"{(SystemClock().now() - MONTH).astimezone(ZONE):%Y-%m}"
+    period = f"{_days(SystemClock().now())[MONTHS.index('close_million')]:%Y-%m}"
     lines = _get(world, "/v1/statements/live", period=period)["lines"]
     largest = max(lines, key=lambda line: abs(line["points"]))["line"]
     cursor = _walk(world, period, largest)
@@ -154,11 +156,20 @@ def _query(**query: object) -> str:
     return urlencode(query | {"limit": PAGE})
 
 
-def _close_months(url: str, samples: Samples, now: datetime, say: Callable[[str], None]) -> None:
-    """Close the three months in their order; what came before them is closed beforehand."""
-    days = [now - 2 * MONTH, now - MONTH, now]
+def _days(now: datetime) -> list[datetime]:
+    """Return a day of each of the months: the middle of those that are over, and now."""
+    middles = [now.replace(day=15)]
+    while len(middles) < len(MONTHS):
+        middles.append((middles[-1] - timedelta(days=30)).replace(day=15))
+    return [*reversed(middles[1:]), now]
+
+
+def _close_months(
+    url: str, samples: Samples, days: list[datetime], say: Callable[[str], None]
+) -> None:
+    """Close the months in their order; what came before them is closed beforehand."""
     _on(url, _close_before(days[0]))
-    for name, day in zip(("close_first", "close_million", "close_later"), days, strict=True):
+    for name, day in zip(MONTHS, days, strict=True):
         took_s = _on(url, _close(day))
         samples.add(name, took_s)
         say(f"{name}: {took_s:.2f} s")
