@@ -76,4 +76,4 @@ def test_a_group_of_nothing_counts_no_points_charges_or_money() -> None:
     of = contract(fixed_fee_minor=1000)
     [line] = composed(of=of).lines
     assert (line.kind, line.points, line.charges) == (ChargeKind.FIXED, 0, 0)
-    assert (line.exact, line.booked, line.booked_vat) == (10, 0, 0)
+    assert (line.exact, line.booked, line.booked_vat) == (Decimal(10), Decimal(0), Decimal(0))

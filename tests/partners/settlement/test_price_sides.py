@@ -110,7 +110,7 @@ def units(priced: Priced) -> list[str]:
 
 def test_a_price_is_rounded_to_twelve_places_half_away_from_zero() -> None:
     odd = Decimal("0.000001000001")
-    half = {"issue_price": odd, "prefunded_share": Decimal("0.500000")}
+    half: dict[str, Any] = {"issue_price": odd, "prefunded_share": Decimal("0.500000")}
     grocer = contract(GROCER, breakage_share=Decimal("0.25"), service_fee_percent=Decimal("2.5"))
     # Half of the price is ...0.0000005000005, which is 0.000000500001; 2.5 percent 0.000000025000.
     issued = price(move(Act.ISSUE, **half), book(grocer))
