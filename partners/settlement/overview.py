@@ -15,14 +15,18 @@ SELECT period.partner_no,
            AS to_seal,
        array_agg(period.name ORDER BY period.no) FILTER (WHERE statement.state = 'provisional')
            AS to_close,
-       array_agg(period.name ORDER BY period.no) FILTER (WHERE statement.state = 'closed')
-           AS to_net,
-       count(*) FILTER (WHERE statement.state IN ('approved', 'paid')) AS settled
+       array_agg(period.name ORDER BY period.no) FILTER
+           (WHERE statement.state = 'closed' AND total.is_of_money) AS to_net,
+       count(*) FILTER (WHERE statement.state IN ('approved', 'paid')
+           OR (statement.state = 'closed' AND NOT total.is_of_money)) AS settled
 FROM settlement_period AS period
 LEFT JOIN statement
     ON statement.partner_no = period.partner_no AND statement.period_no = period.no
-WHERE period.starts_at <= $1 AND period.partner_no <> $2
-GROUP BY period.partner_no ORDER BY period.partner_no
+CROSS JOIN LATERAL (
+    SELECT EXISTS (SELECT FROM statement_total WHERE statement_total.statement = statement.id)
+) AS total (is_of_money)
+WHERE period.starts_at <= $1
+GROUP BY period.partner_no ORDER BY period.partner_no = $2, period.partner_no
 """
 
 
@@ -37,13 +41,16 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     to_close: list[str]
     """Sealed: the statement is provisional, and two persons close it."""
     to_net: list[str]
-    """Closed and in no clearing cycle that was approved."""
+    """Closed and in no clearing cycle that was approved, though there is something to pay."""
     settled: int
-    """How many are approved for payment, or paid."""
+    """How many are approved for payment, or paid, or closed with nothing on them."""
 
 
 async def standings(connection: Connection, at: datetime) -> list[Standing]:
-    """Return where the periods of every partner that has a contract stand at `at`."""
+    """Return where the periods of every partner that has a contract stand, at last the operator's.
+
+    The operator's own months are closed like all others: they hold what it pays as a funder.
+    """
     return [
         Standing(
             partner_no=row["partner_no"],

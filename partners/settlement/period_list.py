@@ -10,7 +10,9 @@ from partners.settlement.kinds import StatementState
 _PAGE = """
 SELECT period.partner_no, period.no, period.name, period.starts_at, period.ends_at,
        period.cut_off_at, period.calendar, period.timezone,
-       coalesce(statement.state, 'open') AS state, statement.id AS statement
+       coalesce(statement.state, 'open') AS state, statement.id AS statement,
+       NOT EXISTS (SELECT FROM statement_total WHERE statement_total.statement = statement.id)
+           AS is_empty
 FROM settlement_period AS period
 LEFT JOIN statement
     ON statement.partner_no = period.partner_no AND statement.period_no = period.no
@@ -69,6 +71,8 @@ class Listed(NamedTuple):
     timezone: str
     state: str
     statement: UUID | None
+    is_empty: bool
+    """Nothing is on its statement, or nothing was frozen yet."""
 
     @property
     def place(self) -> Place:
@@ -79,6 +83,8 @@ class Listed(NamedTuple):
         """Return what is to be done at `at`: `seal`, `close`, `clear`, or nothing yet or more."""
         if self.state in {StatementState.OPEN, StatementState.CUT_OFF}:
             return "seal" if self.cut_off_at <= at else None
+        if self.state == StatementState.CLOSED and self.is_empty:
+            return None  # nothing is to be paid, so no cycle takes it
         return _DUE_OF_STATE.get(StatementState(self.state))
 
 

@@ -74,6 +74,14 @@ async def test_periods_are_chosen_by_partner_name_and_state(office: Office) -> N
     assert (await periods(office, state="open", name="2026-09"))["items"] != []
 
 
+async def test_a_closed_period_with_nothing_on_it_waits_for_no_cycle(office: Office) -> None:
+    await office.close_before("2026-11")
+    october = (await periods(office, name="2026-10"))["items"]
+    due = {one["partner"]: (one["state"], one["due"]) for one in october}
+    assert due["operator"] == ("closed", None)
+    assert due["Macken"] == ("closed", "clear")  # its total is of zero, which a cycle takes
+
+
 async def test_what_waits_for_a_drain_is_told(office: Office) -> None:
     shop = office.coalition.grocer
     await shop.issue(await shop.new_member(), 1000)
