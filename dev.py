@@ -5,8 +5,8 @@
     python3 dev.py demo [ARGS]           the demo coalition: `coalition demo ARGS`
     python3 dev.py test [ARGS]           the tests in parallel, all but the slow; ARGS for pytest
                    --slow                the slow ones instead: faults, browser
-                   --coverage            and what they left untouched; of the ledger and the
-                                         earning rules that must be nothing
+                   --coverage            and what they left untouched; of the ledger and the rules
+                                         of earning and settlement that must be nothing
     python3 dev.py check [--fix]         formatting, lint, types and layers
     python3 dev.py bench [ARGS]          the benchmarks: `python -m bench ARGS`
     python3 dev.py run -- COMMAND...     replaces itself with COMMAND in the environment
@@ -47,7 +47,15 @@ PROJECT = ROOT / "pyproject.toml"
 
 NOT_FOUND_STATUS = 127  # what a shell answers when there is no such command
 IN_PARALLEL = ("-n", "auto", "--dist", "worksteal")
-COVERED_WHOLE = ("coalition/ledger/*", "coalition/points/rules.py", "coalition/points/bonuses/*")
+COVERED_WHOLE = (
+    "coalition/ledger/*",
+    "coalition/points/rules.py",
+    "coalition/points/bonuses/*",
+    *(
+        f"partners/settlement/{name}.py"
+        for name in ("rules", "pricing", "netting", "calendars", "limits", "digests")
+    ),
+)
 NO_TESTS_STATUS = 5  # what pytest answers when it collected nothing
 
 
@@ -240,7 +248,7 @@ def test(arguments: Sequence[str]) -> int:
         report = [str(PYTHON), "-m", "coverage", "report"]
         status = call(report) or status
         if not wanted and marked == "not slow":
-            print("== covered whole: the ledger and the earning rules", flush=True)
+            print("== covered whole: ledger, and rules of earning and settlement", flush=True)
             whole = ",".join(COVERED_WHOLE)
             status = call([*report, "--include", whole, "--fail-under", "100"]) or status
     return status

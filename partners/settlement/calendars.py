@@ -115,8 +115,8 @@ def _slot(calendar: Calendar, day: date) -> tuple[str, date]:
             return f"{day:%Y-%m}-H1", day.replace(day=_FIRST_HALF_DAYS + 1)
         case Calendar.HALF_MONTHLY:
             return f"{day:%Y-%m}-H2", _month_after(day)
-        case Calendar.MONTHLY:
-            return f"{day:%Y-%m}", _month_after(day)
+    assert calendar == Calendar.MONTHLY, "every other calendar has had its case"
+    return f"{day:%Y-%m}", _month_after(day)
 
 
 def _month_after(day: date) -> date:

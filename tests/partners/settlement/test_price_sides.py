@@ -69,6 +69,13 @@ def test_a_gift_of_the_operator_is_its_own_cost_when_it_is_spent() -> None:
     ]
 
 
+def test_a_gift_of_the_operator_that_is_taken_for_nothing_costs_nobody() -> None:
+    gift = {"issuer_no": OPERATOR, "contract_no": OPERATOR, "funder_no": OPERATOR}
+    free = move(Act.REDEEM, SHOP, **gift, issue_price=Decimal(0))
+    generous = book(contract(SHOP, redemption_price=Decimal(0)))
+    assert price(free, generous) == Priced((), ())
+
+
 def test_breakage_goes_to_the_funder_and_the_rest_to_the_operator() -> None:
     grocer = contract(GROCER, breakage_share=Decimal("0.4"))
     found = price(move(Act.EXPIRE, OPERATOR), book(grocer))
