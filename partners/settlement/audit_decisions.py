@@ -59,6 +59,30 @@ _CLOSED = Check(
     """,
 )
 
+# Whoever rewrites lines, charges and digests alike cannot rewrite the log.
+_NUMBERED = Check(
+    "I8",
+    "number and digest of every closed statement are those that the audit log holds",
+    """
+    WITH logged AS (
+        SELECT replace(subject, 'partner:', '')::int4 AS partner_no,
+               facts::jsonb ->> 'period' AS period, (facts::jsonb ->> 'number')::int8 AS number,
+               facts::jsonb ->> 'digest' AS digest
+        FROM audit_log WHERE action = 'statement.closed'
+    ), held AS (
+        SELECT statement.partner_no, period.name AS period, number,
+               encode(digest, 'hex') AS digest
+        FROM statement
+        JOIN settlement_period AS period
+            ON period.partner_no = statement.partner_no AND period.no = statement.period_no
+        WHERE closed_at IS NOT NULL
+    )
+    SELECT partner_no, period, held.number, logged.number AS logged
+    FROM held FULL JOIN logged USING (partner_no, period)
+    WHERE (held.number, held.digest) IS DISTINCT FROM (logged.number, logged.digest)
+    """,
+)
+
 _CLEARED = Check(
     "I8",
     "a statement is cleared in the cycle, and at the amount, that two persons decided",
@@ -189,4 +213,4 @@ _BOOKED = Check(
     """,  # noqa: S608 - currencies that we know
 )
 
-CHECKS = (_LOGGED, _CLOSED, _CLEARED, _LEGS, _ADJUSTED, _BOOKED)
+CHECKS = (_LOGGED, _CLOSED, _NUMBERED, _CLEARED, _LEGS, _ADJUSTED, _BOOKED)

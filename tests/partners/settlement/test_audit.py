@@ -278,6 +278,17 @@ DAMAGES = {
         "every statement was closed by the two persons",
         "DELETE FROM approval WHERE kind = 'settlement_close'",
     ),
+    "two statements that changed their numbers": (
+        "number and digest of every closed statement",
+        (
+            "UPDATE statement SET number = number + 10 WHERE number IN (1, 2);"
+            "UPDATE statement SET number = 13 - number WHERE number IN (11, 12)"
+        ),
+    ),
+    "a period that is called otherwise": (
+        "number and digest of every closed statement",
+        "UPDATE settlement_period SET name = '2026-02' WHERE no = 1 AND partner_no = 2",
+    ),
     "a cycle by another than who decided it": (
         "a statement is cleared in the cycle",
         "UPDATE clearing_cycle SET approved_by = 'mallory'",
