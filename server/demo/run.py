@@ -59,6 +59,8 @@ def ensure_told(
                 "--afresh, or name another directory with --data"
             )
             raise Stopped(message, exit_code=WRONG_INPUT)
+        if leave_last_month:
+            say(f"The demo in {directory} stays as it was left; --afresh begins again.")
         return kept
     if embedded_postgres.running(directory) is not None:
         message = f"a demo is running in {directory}; stop it first, or name another --data"

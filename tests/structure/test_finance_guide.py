@@ -26,6 +26,9 @@ def data(tmp_path: Path) -> Iterator[Path]:
     words = ("demo", "--made-up", "--households", "30", "--no-serve", "--leave-last-month")
     told = coalition(*words, "--data", directory)
     assert told.status == 0, told.err
+    again = coalition(*words, "--data", directory)
+    assert (again.status, again.out) == (0, told.out)
+    assert "stays as it was left; --afresh begins again" in again.err
     with embedded_postgres.start(directory):
         yield directory
 
