@@ -1,0 +1,84 @@
+"""What two persons do with money by hand is in the audit log: by whom, on what, with its facts."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from coalition.kernel.database import transaction
+from coalition.oversight import audit_log
+from tests.partners.settlement.test_clearing import cleared
+from tests.partners.settlement.test_defaulting import a_cycle, defaulted, legs
+from tests.partners.settlement.world import (
+    ANNA,
+    BO,
+    NOVEMBER,
+    OCTOBER,
+    close,
+    make_world,
+)
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+async def logged(action: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return actor, subject and facts of each row of this action; the log's chain holds."""
+    async with transaction() as connection:
+        assert await audit_log.verify(connection) == []
+        rows = await connection.fetch(
+            "SELECT actor, subject, facts::text FROM audit_log WHERE action = $1 ORDER BY no",
+            action,
+        )
+    return [(row[0], row[1], msgspec.json.decode(row[2])) for row in rows]
+
+
+async def told(kind: str) -> list[dict[str, Any]]:
+    """Return the payloads of all events of a kind."""
+    async with transaction() as connection:
+        rows = await connection.fetch(
+            "SELECT payload::text FROM outbox WHERE kind = $1 ORDER BY id", kind
+        )
+    return [msgspec.json.decode(row[0]) for row in rows]
+
+
+async def test_an_adjustment_is_logged_with_what_it_comes_to_and_told_without_money() -> None:
+    world = await make_world({"A": {}})
+    adjusted = await world.adjust("A", -250, OCTOBER)
+    [(actor, subject, facts)] = await logged("settlement.adjusted")
+    assert (actor, subject) == (BO, "partner:1")
+    assert (facts["amount_minor"], facts["prepared_by"]) == (-250, ANNA)
+    assert await told("statement.adjusted") == [
+        {
+            "partner_no": 1,
+            "period_no": 1,
+            "period": "2026-10",
+            "adjustment_id": str(adjusted.id),
+        }
+    ]
+
+
+async def test_a_cycle_is_logged_with_its_legs() -> None:
+    _, cycle = await a_cycle()
+    [(actor, subject, facts)] = await logged("clearing.approved")
+    assert (actor, subject) == (BO, f"cycle:{cycle.id}")
+    assert {leg["partner_no"]: leg["amount_minor"] for leg in facts["legs"]} == legs(cycle)[0]
+
+
+async def test_a_default_is_logged_with_who_bears_it() -> None:
+    _, cycle = await a_cycle()
+    await defaulted(cycle, guarantee_minor=4_000, reserve_minor=6_000)
+    [(actor, subject, facts)] = await logged("clearing.defaulted")
+    assert (actor, subject) == (BO, f"cycle:{cycle.id}")
+    assert (facts["defaulter_no"], facts["loss_minor"]) == (1, 10_000)
+    assert (facts["guarantee_minor"], facts["reserve_minor"]) == (4_000, 6_000)
+    assert len(await told("clearing.defaulted")) == 1
+
+
+async def test_a_creditor_of_a_single_cent_bears_it() -> None:
+    world = await make_world({"A": {}, "B": {}, "C": {}})
+    await world.issue("A", 1, OCTOBER)
+    await world.redeem("C", 1, OCTOBER)
+    await close("2026-10", NOVEMBER)
+    cycle = await cleared("2026-10")
+    assert legs(cycle) == [{0: 0, 1: 1, 2: 0, 3: -1}]
+    assert legs(await defaulted(cycle))[-1] == {0: 0, 1: 0, 2: 0, 3: 0}
