@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partners.settlement.netting import Claim, Leg, net, net_bilateral, waterfall
+from partners.settlement.netting import Claim, Leg, Netted, net, net_bilateral, waterfall
 
 A, B, C = 1, 2, 3
 
@@ -61,6 +61,10 @@ def test_legs_stand_in_the_order_of_partners_whatever_came_first() -> None:
     assert net_bilateral(iter(claims)) == net_bilateral(claims)
 
 
+def test_the_leg_of_the_operator_is_not_one_of_a_partner() -> None:
+    assert Netted(5, 1, (Leg(0, -5), Leg(A, 5), Leg(B, 0))).cash_legs == 1
+
+
 def test_nobody_gives_the_leg_of_the_operator() -> None:
     with pytest.raises(AssertionError):
         net({0: 5, A: -5})
@@ -75,7 +79,7 @@ def test_nothing_less_than_none_is_shared(
     loss: int, guarantee: int, reserve: int, credit: int
 ) -> None:
     with pytest.raises(AssertionError):
-        waterfall(loss, guarantee, reserve, {A: credit})
+        waterfall(loss, guarantee, reserve, {A: credit, B: 5})
 
 
 @pytest.mark.parametrize(

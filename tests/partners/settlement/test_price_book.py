@@ -45,6 +45,7 @@ def test_a_span_lies_in_the_period_that_begins_with_it_or_before() -> None:
     known = book(contract(GROCER))
     starts = (JANUARY, FEBRUARY, MARCH)
     assert [known.period_no(GROCER, span_of(known, start)) for start in starts] == [1, 2, 3]
+    assert [period.starts_at for period in known.periods[GROCER]] == [*starts]
 
 
 def test_what_came_before_the_first_period_of_one_partner_counts_as_in_it() -> None:

@@ -47,6 +47,8 @@ def test_an_issue_is_owed_by_its_funder_and_its_fee_by_its_issuer() -> None:
         ("promotion", OPERATOR, "EUR", "0.01"),
     ]
     assert shown(by_operator) == [("promotion", True)]
+    [charge] = by_operator.charges
+    assert (charge.vat_code, charge.vat_rate) == ("none", Decimal(0))
 
 
 def test_a_redemption_is_paid_by_fund_and_funder_to_the_accepter() -> None:
@@ -63,7 +65,9 @@ def test_a_redemption_is_paid_by_fund_and_funder_to_the_accepter() -> None:
 def test_a_gift_of_the_operator_is_its_own_cost_when_it_is_spent() -> None:
     gift = {"issuer_no": OPERATOR, "contract_no": OPERATOR, "funder_no": OPERATOR}
     free = move(Act.REDEEM, SHOP, **gift, issue_price=Decimal(0))
-    assert booked(price(free, book(contract(SHOP)))) == [
+    spent = price(free, book(contract(SHOP)))
+    assert shown(spent) == [("redemption", True), ("promotion", True)]
+    assert booked(spent) == [
         ("partner", SHOP, "EUR", "-0.0085"),
         ("promotion", OPERATOR, "EUR", "0.0085"),
     ]
