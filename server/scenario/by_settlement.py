@@ -4,13 +4,15 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
-from coalition.federation import money_rates
-from coalition.kernel.database import transaction
+from coalition.federation import defaults, money_rates
+from coalition.kernel.database import Connection, transaction
 from partners.settlement import (
     clearing,
     closing,
     credit,
+    defaulting,
     draining,
     netting,
     periods,
@@ -24,12 +26,21 @@ from partners.settlement.netting import Claim, Leg
 from partners.settlement.refusals import (
     EarlierPeriodOpen,
     NothingToClear,
+    OwesNothing,
     PeriodClosed,
     PeriodNotOver,
     UnknownPeriod,
 )
 from server.scenario.founding import ACTOR, SECOND
-from server.scenario.settlement_steps import Close, MoneyRate, Net, Position, Prepay
+from server.scenario.settlement_steps import (
+    Close,
+    Default,
+    EndDefault,
+    MoneyRate,
+    Net,
+    Position,
+    Prepay,
+)
 from server.scenario.world import Cycle, Done, World
 
 
@@ -194,10 +205,47 @@ async def _money_rate(world: World, step: MoneyRate, n: int) -> Done:
     return Done(f"from now on {sides}")
 
 
+async def _default(world: World, step: Default, n: int) -> Done:
+    del n
+    partner_no = world.partners[step.partner]
+    async with transaction() as connection:
+        approval = await defaulting.prepare(
+            cycle=await _last_owed(connection, partner_no),
+            defaulter_no=partner_no,
+            reserve_minor=step.reserve_minor,
+            prepared_by=ACTOR,
+            at=world.at,
+        )
+        cycle = await defaulting.approve(approval, approved_by=SECOND, at=world.at)
+    loss = cycle.defaults[-1].loss_minor
+    return Done(f"{step.partner} does not pay {loss:,} minor units of {cycle.currency}")
+
+
+async def _last_owed(connection: Connection, partner_no: int) -> UUID:
+    """Return the last cycle in which the partner has something to pay."""
+    for head in await clearing.cycles(connection):
+        cycle = await clearing.read(connection, head.id)
+        if any(leg.partner_no == partner_no and leg.amount_minor > 0 for leg in cycle.legs):
+            return cycle.id
+    raise OwesNothing(partner_no=partner_no)
+
+
+async def _end_default(world: World, step: EndDefault, n: int) -> Done:
+    del n
+    async with transaction():
+        approval = await defaults.prepare_end(
+            partner_no=world.partners[step.partner], prepared_by=ACTOR, at=world.at
+        )
+        await defaults.approve_end(approval, approved_by=SECOND, at=world.at)
+    return Done(f"{step.partner} is in default no more")
+
+
 ACTS: Final[dict[type[Any], Callable[[World, Any, int], Awaitable[Done]]]] = {  # Any: by verb
     Close: _close,
     Net: _net,
     Position: _position,
     Prepay: _prepay,
     MoneyRate: _money_rate,
+    Default: _default,
+    EndDefault: _end_default,
 }

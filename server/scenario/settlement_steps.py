@@ -61,3 +61,20 @@ class MoneyRate(Happening, frozen=True, kw_only=True, tag="money_rate"):
     from_currency: CurrencyCode = msgspec.field(name="from")
     to_currency: CurrencyCode = msgspec.field(name="to")
     rate: Decimal
+
+
+class Default(Happening, frozen=True, kw_only=True, tag="default"):
+    """A partner does not pay the last cycle in which it had to; the operator's reserve does.
+
+    Of what is left after `reserve_minor`, and after what the partner has paid in beforehand, those
+    who would have received bear their shares.
+    """
+
+    partner: Name
+    reserve_minor: Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX)] = 0
+
+
+class EndDefault(Happening, frozen=True, kw_only=True, tag="end_default"):
+    """A partner is in default no more."""
+
+    partner: Name

@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from server.scenario.settlement_steps import Close, MoneyRate, Net, Position, Prepay
+from server.scenario.settlement_steps import (
+    Close,
+    Default,
+    EndDefault,
+    MoneyRate,
+    Net,
+    Position,
+    Prepay,
+)
 from server.scenario.staff_steps import (
     Adjust,
     Advance,
@@ -40,7 +48,7 @@ StaffStep = (
     | CloseMember
     | Erase
 )
-SettlementStep = Close | Net | Position | Prepay | MoneyRate
+SettlementStep = Close | Net | Position | Prepay | MoneyRate | Default | EndDefault
 Step = TillStep | StaffStep | SettlementStep
 
 LATER: Final = (
