@@ -44,6 +44,9 @@ def one_connection(runner: asyncio.Runner, database_url: str) -> Iterator[Engine
 class Shop:
     """Posts batches of every kind and watches their plans."""
 
+    suspended: Collection[int] = ()
+    """Funders whose points cannot be spent."""
+
     def __init__(self, at: datetime, settings: dict[str, str]) -> None:
         self.at = at
         self.settings = settings
@@ -81,7 +84,9 @@ class Shop:
     async def post(self, drafts: list[Draft], at: datetime | None = None) -> list[object]:
         at = at or self.at
         async with transaction(self.settings, role=posting.POSTER_ROLE) as connection:
-            _, outcomes = await posting.post(connection, drafts, at=at, today=at.date())
+            _, outcomes = await posting.post(
+                connection, drafts, at=at, today=at.date(), suspended=self.suspended
+            )
         return list(outcomes)
 
     async def store_claims(self, connection: Connection, number: int) -> None:
@@ -123,7 +128,9 @@ class Shop:
         await self.owe_and_pay()
         async with transaction(self.settings, role=posting.POSTER_ROLE) as connection:
             await self.store_claims(connection, AT_ONCE)
-            await posting.balances(connection, ten, currency_no=1, today=self.at.date())
+            await posting.balances(
+                connection, ten, currency_no=1, today=self.at.date(), suspended=self.suspended
+            )
 
     async def owe_and_pay(self) -> None:
         """Take back what is spent of ten issues, let others pay half of it, and staff the rest."""
@@ -149,6 +156,12 @@ class Shop:
     @property
     def later(self) -> datetime:
         return self.at + timedelta(hours=1)
+
+
+class SuspendingShop(Shop):
+    """The same, while points of a partner in default are suspended."""
+
+    suspended = (FUEL, 99)
 
 
 class ClockedShop(Shop):
@@ -290,6 +303,18 @@ async def test_clocks_are_looked_up_by_key_whatever_the_tables_were_when_planned
     ):
         assert part in queries, f"nobody watched {part}"
     assert "WITH RECURSIVE walk" not in queries, "ids do not tell what ends first"
+
+
+@pytest.mark.parametrize("state", ["new", "small", "analyzed"])
+async def test_what_is_not_suspended_is_looked_up_by_key_whatever_the_tables_were_when_planned(
+    one_connection: Engine, at: datetime, state: str
+) -> None:
+    plans, custom = await watch(await open_shop(at, state, kind=SuspendingShop))
+    assert all_faults(plans) == []
+    assert custom == 0, "a plan is made once"
+    asking = [plan.query for plan in plans if "lot.funder_no <> ALL" in plan.query]
+    for part in ("WITH RECURSIVE walk", "coalesce(sum(points_in"):
+        assert any(part in query for query in asking), f"nobody watched {part}"
 
 
 async def test_lines_under_clocks_look_up_by_key_whatever_the_tables_were_before(
