@@ -107,6 +107,6 @@ class StatementChanged(Conflict):
 
 
 class InvalidAdjustment(Invalid):
-    """An adjustment is a whole number of minor units, not zero, in a currency such as EUR."""
+    """An adjustment is of 1 to 10 to the 12th minor units, up or down, in a currency like EUR."""
 
     code, title = "invalid_adjustment", "Invalid adjustment"

@@ -51,7 +51,7 @@ def credit(context: click.Context, *, as_json: bool) -> None:
     answer({"items": rows}, as_json=as_json, table=lambda: table_of(rows, columns))
 
 
-@click.command()
+@click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("partner_name", metavar="PARTNER")
 @click.argument("amount", type=Amount())
 @click.option("--reference", required=True, help="The bank's; the same again changes nothing.")

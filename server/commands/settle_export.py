@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import IO
 
 import rich_click as click
 
@@ -21,6 +22,9 @@ from server.commands.options import (
 )
 from server.commands.second_person import Row
 from server.databases import do
+from server.exits import WRONG_INPUT, Stopped
+
+_STILL_OPEN = "Only closed statements are exported; two persons close the period first"
 
 _SHOWN = ("file", "number", "period", "charges", "digest")
 
@@ -50,11 +54,11 @@ def export(
         partner_no = find_party(known, partner_name)
         found = await statements.read(partner_no, period, SystemClock().now())
         if found.head.id is None:
-            raise StatementNotClosed
+            raise StatementNotClosed(_STILL_OPEN)
         closed = await exporting.find(found.head.id, partner_no=partner_no)
         file = out or Path(f"statement-{closed.head.number}.ndjson")
         # Written aside and moved into place: whoever finds the file has the whole of it.
-        with tempfile.NamedTemporaryFile("wb", dir=file.parent, delete=False) as written:
+        with _aside(file) as written:
             async for lines in exporting.lines(closed, known):
                 written.write(lines)
         _move(Path(written.name), file)
@@ -64,8 +68,22 @@ def export(
     answer(row, as_json=as_json, table=lambda: table_of([row], _SHOWN))
 
 
+def _aside(file: Path) -> IO[bytes]:
+    """Open a file beside the wanted one. Raises `Stopped` where none can be written."""
+    try:
+        return tempfile.NamedTemporaryFile("wb", dir=file.parent, delete=False)
+    except OSError as error:
+        message = f"{file} cannot be written: {error.strerror}"
+        raise Stopped(message, exit_code=WRONG_INPUT) from error
+
+
 def _move(written: Path, file: Path) -> None:
-    written.replace(file)
+    try:
+        written.replace(file)
+    except OSError as error:
+        written.unlink()
+        message = f"{file} cannot be written: {error.strerror}"
+        raise Stopped(message, exit_code=WRONG_INPUT) from error
 
 
 def _row(file: Path, closed: Statement) -> Row:

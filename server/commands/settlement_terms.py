@@ -30,6 +30,10 @@ class Major(msgspec.Struct, frozen=True):
     amount: Decimal
 
 
+_POWER_MOST = 100
+"""What is larger or finer by so many places is no amount of anything."""
+
+
 class Amount(click.ParamType[Decimal]):
     """A decimal number, such as 0.0100."""
 
@@ -40,9 +44,12 @@ class Amount(click.ParamType[Decimal]):
     ) -> Decimal:
         """Return the number that `value` writes."""
         try:
-            return Decimal(str(value))
+            number = Decimal(str(value))
         except InvalidOperation:
+            number = Decimal("NaN")
+        if not number.is_finite() or abs(number.adjusted()) > _POWER_MOST:
             self.fail(f"{value!r} is not a decimal number such as 0.01", param, ctx)
+        return number
 
 
 class MajorText(click.ParamType[Major]):

@@ -181,6 +181,8 @@ def test_the_file_of_a_closed_statement_proves_itself(finance: Finance, tmp_path
     words = ("export", "A", *OCTOBER, "--out", str(file))
     assert_stopped(finance.run(*words), 1, "[statement_not_closed]")
     finance.closed()
+    nowhere = tmp_path / "nowhere" / "october.ndjson"
+    assert_stopped(finance.run(*words[:-1], str(nowhere)), 2, "cannot be written: No such file")
     written = finance.told(*words)
     assert (written["number"], written["charges"]) == (2, 7)
     proved = within("verify", file, "--digest", written["digest"], "--json")
@@ -268,6 +270,12 @@ def test_a_default_is_borne_by_reserve_and_creditors(finance: Finance) -> None:
     assert_stopped(again, 1, "[not_in_default]")
 
 
+@pytest.mark.parametrize("amount", ["NaN", "sNaN", "Infinity", "1e999999999", "-12,50"])
+def test_what_is_no_amount_is_wrong_input(amount: str) -> None:
+    words = ("settle", "adjust", "A", amount, "--reason", "why", "--prepared-by", "anna")
+    assert_stopped(within(*words), 2, "is not a decimal number such as 0.01")
+
+
 def test_prepaid_money_is_recorded_once_per_reference(finance: Finance) -> None:
     words = ("prepay", "A", "5000.00", "--reference", "bank 4711", "--by", "anna")
     first = finance.told(*words)
@@ -275,6 +283,8 @@ def test_prepaid_money_is_recorded_once_per_reference(finance: Finance) -> None:
     assert finance.told(*words) == first
     other = ("prepay", "A", "6000.00", "--reference", "bank 4711", "--by", "anna")
     assert finance.run(*other).status == 1
+    less = ("prepay", "A", "-5", "--reference", "bank 4712", "--by", "anna")
+    assert_stopped(finance.run(*less), 2, "[invalid_prepayment]")
     (held,) = finance.told("credit")["items"]
     assert (held["partner"], held["paid_in"], held["blocked"]) == ("A", "5,000.00", False)
     live = finance.statement("A", "--live")
