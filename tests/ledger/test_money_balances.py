@@ -47,3 +47,16 @@ async def test_entries_are_added_once_by_whoever_comes_first(at: datetime) -> No
         await owes(at, 1, "2")
     await asyncio.gather(*(added_up() for _ in range(6)), owes(at, 1, "0.5"))
     assert await added_up() == [(1, "EUR", Decimal("10.5"))]
+
+
+async def test_what_comes_to_nothing_on_every_account_is_not_posted(at: datetime) -> None:
+    entries = [
+        MoneyEntry(MoneyAccount.PARTNER, 1, "EUR", Decimal(amount)) for amount in ("2.5", "-2.5")
+    ]
+    async with transaction() as connection:
+        posted = await money.post(
+            connection, kind=MoneyKind.ADJUSTMENT, subject="test", entries=entries, at=at
+        )
+        assert await connection.fetchval("SELECT count(*) FROM money_posting") == 0
+    assert posted is None
+    assert await added_up() == []
