@@ -1,11 +1,14 @@
 """The digest of a closed statement takes in the drains of its own partner and period, no others."""
 
 import hashlib
+from decimal import Decimal
 
 import pytest
 
+from coalition.federation.terms import Vat
 from coalition.kernel.database import transaction
-from partners.settlement import digests, draining
+from partners.settlement import digests, draining, exporting
+from partners.settlement.verifying import verify
 from tests.partners.settlement.world import (
     DECEMBER,
     NOVEMBER,
@@ -16,6 +19,8 @@ from tests.partners.settlement.world import (
 )
 
 pytestmark = pytest.mark.usefixtures("database")
+
+VAT = Decimal("0.25")
 
 
 async def drained(partner_no: int, period_no: int) -> list[bytes]:
@@ -59,4 +64,32 @@ async def test_each_statement_stands_for_the_drains_of_its_own_partner_and_perio
         ("A", "2026-11"): 2,
         ("B", "2026-10"): 1,
         ("B", "2026-11"): 1,
+    }
+
+
+async def test_what_was_drained_proves_itself_from_its_file() -> None:
+    fee = {"service_fee_per_point": Decimal("0.0008"), "vat": {"service_fee": Vat(rate=VAT)}}
+    world = await make_world({"A": fee, "B": {}})
+    given = await world.issue("A", 100, OCTOBER)
+    for points in (200, 300):
+        await world.issue("A", points, OCTOBER)
+    await world.redeem("B", 50, OCTOBER)
+    first = await close("2026-10", NOVEMBER)
+    await world.reverse("A", given, NOVEMBER, 40)
+    await world.issue("A", 7, NOVEMBER)
+    second = await close("2026-11", DECEMBER)
+    charges = {}
+    for closed in (*first, *second):
+        statement = await exporting.find(closed.statement, partner_no=closed.partner_no)
+        pieces = [piece async for piece in exporting.lines(statement, world.known)]
+        verdict = verify(b"".join(pieces).splitlines(keepends=True))
+        assert verdict.differences == []
+        charges[closed.partner_no, closed.period] = verdict.charges
+    assert charges == {
+        (0, "2026-10"): 0,
+        (1, "2026-10"): 6,
+        (2, "2026-10"): 1,
+        (0, "2026-11"): 0,
+        (1, "2026-11"): 4,
+        (2, "2026-11"): 0,
     }
