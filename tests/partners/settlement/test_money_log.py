@@ -1,5 +1,8 @@
 """What two persons do with money by hand is in the audit log: by whom, on what, with its facts."""
 
+import asyncio
+from contextvars import Context
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -7,13 +10,16 @@ import pytest
 
 from coalition.kernel.database import transaction
 from coalition.oversight import audit_log
+from partners.settlement import defaulting
 from tests.partners.settlement.test_clearing import cleared
-from tests.partners.settlement.test_defaulting import a_cycle, defaulted, legs
+from tests.partners.settlement.test_defaulting import a_cycle, defaulted, legs, prepared
 from tests.partners.settlement.world import (
     ANNA,
     BO,
+    DECEMBER,
     NOVEMBER,
     OCTOBER,
+    book,
     close,
     make_world,
 )
@@ -74,6 +80,29 @@ async def test_a_default_is_logged_with_who_bears_it() -> None:
     assert len(await told("clearing.defaulted")) == 1
 
 
+async def test_a_default_names_who_prepared_and_who_approved_it() -> None:
+    _, cycle = await a_cycle()
+    [default] = (await defaulted(cycle)).defaults
+    assert (default.prepared_by, default.approved_by, default.made_at) == (ANNA, BO, DECEMBER)
+
+
+async def test_of_two_defaults_that_were_prepared_alike_one_is_borne_and_the_other_differs() -> (
+    None
+):
+    _, cycle = await a_cycle()
+    approvals = [await prepared(cycle, no) for no in (1, 2)]
+    outcomes = await asyncio.gather(
+        *(
+            asyncio.create_task(
+                defaulting.approve(one, approved_by=BO, at=DECEMBER), context=Context()
+            )
+            for one in approvals
+        ),
+        return_exceptions=True,
+    )
+    assert sorted(type(one).__name__ for one in outcomes) == ["Cycle", "DefaultDiffers"]
+
+
 async def test_a_creditor_of_a_single_cent_bears_it() -> None:
     world = await make_world({"A": {}, "B": {}, "C": {}})
     await world.issue("A", 1, OCTOBER)
@@ -82,3 +111,11 @@ async def test_a_creditor_of_a_single_cent_bears_it() -> None:
     cycle = await cleared("2026-10")
     assert legs(cycle) == [{0: 0, 1: 1, 2: 0, 3: -1}]
     assert legs(await defaulted(cycle))[-1] == {0: 0, 1: 0, 2: 0, 3: 0}
+
+
+async def test_a_default_leaves_each_account_what_it_still_owes_or_is_owed() -> None:
+    _, cycle = await a_cycle()
+    await defaulted(cycle, 2)
+    # The 20.00 of B are borne by C and D, by 85.00 and 42.50.
+    accounts = {no: amount for (name, no), amount in (await book()).items() if name == "partner"}
+    assert accounts == {1: Decimal(100), 2: Decimal(0), 3: Decimal("-71.67"), 4: Decimal("-35.83")}
