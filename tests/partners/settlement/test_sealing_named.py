@@ -1,5 +1,7 @@
 """Sealing by a period's name and month after month: each partner's own, and only what is named."""
 
+from datetime import timedelta
+
 import pytest
 
 from coalition.federation.terms import Calendar
@@ -7,7 +9,7 @@ from partners.settlement import sealing
 from partners.settlement.calendars import Period
 from partners.settlement.kinds import OPERATOR
 from partners.settlement.refusals import EarlierPeriodOpen, PeriodNotOver, UnknownPeriod
-from tests.partners.settlement.test_sealing import states
+from tests.partners.settlement.test_sealing import END, states
 from tests.partners.settlement.world import DECEMBER, NOVEMBER, OCTOBER, make_world
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -68,3 +70,19 @@ async def test_where_one_cannot_be_sealed_by_its_name_none_is() -> None:
         await sealing.seal_named("2026-11", DECEMBER, partner_no=1)
     with pytest.raises(UnknownPeriod):
         await sealing.seal_named("2026-W40", NOVEMBER)
+
+
+async def test_what_another_partner_has_sealed_does_not_stand_for_ones_own_month() -> None:
+    await make_world({"A": {}, "B": {}})
+    await sealing.seal(2, 1, DECEMBER)
+    await sealing.seal(2, 2, DECEMBER)
+    with pytest.raises(EarlierPeriodOpen):
+        await sealing.seal(1, 2, DECEMBER)
+    assert await states("2026-11") == {2: "provisional"}
+
+
+async def test_a_period_is_due_from_the_instant_of_its_cut_off() -> None:
+    await make_world({"A": {"cut_off_grace_hours": 36}})
+    cut_off_at = END + timedelta(hours=36)
+    assert named(await sealing.seal_due(cut_off_at - timedelta(seconds=1), [1])) == []
+    assert named(await sealing.seal_due(cut_off_at, [1])) == [(1, "2026-10")]
