@@ -115,11 +115,12 @@ class Live(msgspec.Struct, frozen=True):
     """A partner's statements that are not closed, the oldest first, as of `at`.
 
     The last is of the period that `at` lies in. `unsettled_postings` wait for a drain, of all
-    partners; they are priced in.
+    partners; they are priced in, and make `unsettled_charges` to this one.
     """
 
     at: datetime
     unsettled_postings: int
+    unsettled_charges: int
     statements: tuple[Statement, ...]
 
     @property
@@ -269,6 +270,7 @@ async def _live(connection: Connection, heads: Sequence[Head], at: datetime) -> 
     return Live(
         at,
         sum(one.postings for one in waiting),
+        sum(group.charges for held in queued.values() for group in held),
         tuple(
             Statement(_counted(head, groups.get(head.period.no, ())), one.lines, one.totals)
             for head, one in zip(heads, made, strict=True)

@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from coalition.federation.catalogue import Catalogue
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.database.transactions import TENANT_ROLE
@@ -64,7 +66,7 @@ async def live(
         period=telling.period_of(statement.head.period),
         state=statement.head.state,
         as_of=at,
-        unsettled_postings=found.unsettled_postings,
+        unsettled_charges=found.unsettled_charges,
         lines=telling.lines_of(statement.lines, names, catalogue),
         totals=telling.totals_of(statement.totals),
         prior_period=telling.totals_of(statement.prior_period),
@@ -121,7 +123,8 @@ async def live_statement(partner_no: int, period: str | None, at: datetime) -> L
     names = [one.head.period.name for one in live.statements]
     if period not in names:
         raise UnknownPeriod("No open period of yours has this name; see GET /v1/statements")
-    return Live(live.at, live.unsettled_postings, live.statements[: names.index(period) + 1])
+    shown = live.statements[: names.index(period) + 1]
+    return msgspec.structs.replace(live, statements=shown)
 
 
 async def _unclosed_totals(partner_no: int, at: datetime) -> dict[int, tuple[Total, ...]]:

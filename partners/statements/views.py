@@ -90,14 +90,14 @@ class Credit(msgspec.Struct, frozen=True, kw_only=True):
 class LiveStatement(msgspec.Struct, frozen=True, kw_only=True):
     """The open period as it stands at `as_of`: nothing of it is final.
 
-    What is not settled yet, `unsettled_postings`, is priced as it will be. `prior_period` is what
-    of the totals belongs to earlier periods.
+    What is not settled yet, `unsettled_charges` of it, is priced as it will be. `prior_period` is
+    what of the totals belongs to earlier periods.
     """
 
     period: StatementPeriod
     state: str
     as_of: datetime
-    unsettled_postings: int
+    unsettled_charges: int
     lines: list[StatementLine]
     totals: list[StatementTotal]
     prior_period: list[StatementTotal]

@@ -43,10 +43,10 @@ async def test_the_live_statement_knows_a_posting_before_it_is_drained(
     member = await coalition.grocer.new_member()
     await coalition.grocer.issue(member, 1234)
     waiting = await json_of(coalition.grocer, "/v1/statements/live")
-    assert (waiting["unsettled_postings"], waiting["state"]) == (1, "open")
+    assert (waiting["unsettled_charges"], waiting["state"]) == (1, "open")
     await draining.drain_all(coalition.clock.now())
     drained = await json_of(coalition.grocer, "/v1/statements/live")
-    assert drained == waiting | {"unsettled_postings": 0}
+    assert drained == waiting | {"unsettled_charges": 0}
     assert drained["totals"] == [total(1234)]
     assert drained["period"]["name"] == "2026-11"
     (line,) = drained["lines"]
