@@ -80,9 +80,12 @@ async def test_a_default_is_logged_with_who_bears_it() -> None:
     assert len(await told("clearing.defaulted")) == 1
 
 
-async def test_a_default_names_who_prepared_and_who_approved_it() -> None:
+async def test_a_default_names_who_prepared_and_approved_it_and_makes_other_legs() -> None:
     _, cycle = await a_cycle()
-    [default] = (await defaulted(cycle)).defaults
+    after = await defaulted(cycle)
+    [default] = after.defaults
+    assert after.legs != cycle.legs
+    assert (after.legs, cycle.legs) == (after.versions[1].legs, after.versions[0].legs)
     assert (default.prepared_by, default.approved_by, default.made_at) == (ANNA, BO, DECEMBER)
 
 

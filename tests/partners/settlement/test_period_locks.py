@@ -10,11 +10,11 @@ from coalition.kernel.ids import random_id
 from partners.settlement import adjusting, periods, sealing
 from tests.partners.settlement.world import ANNA, BO, NOVEMBER, OCTOBER, make_world
 
-_HOLD = "SELECT FROM settlement_period WHERE partner_no = 1 AND no = 1 FOR NO KEY UPDATE"
+_HOLD = "SELECT FROM settlement_period WHERE partner_no = 2 AND no = 1 FOR NO KEY UPDATE"
 _BLOCKED = """
 SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))
 """
-_CUT_OFF = "INSERT INTO statement (id, partner_no, period_no, state) VALUES ($1, 1, 1, 'cut_off')"
+_CUT_OFF = "INSERT INTO statement (id, partner_no, period_no, state) VALUES ($1, 2, 1, 'cut_off')"
 
 
 async def waits(holder: asyncpg.Connection, task: asyncio.Task[Any]) -> None:
@@ -28,13 +28,13 @@ async def test_a_seal_waits_for_whoever_adjusts_its_period(
     database: Engine, database_url: str
 ) -> None:
     del database
-    await make_world({"A": {}})
+    await make_world({"A": {}, "B": {}})
     await periods.ensure(NOVEMBER)
     first = await asyncpg.connect(database_url)
     try:
         async with first.transaction():
             await first.execute(_HOLD)
-            seal = asyncio.create_task(sealing.seal(1, 1, NOVEMBER))
+            seal = asyncio.create_task(sealing.seal(2, 1, NOVEMBER))
             await waits(first, seal)
         assert (await seal).name == "2026-10"
     finally:
@@ -45,10 +45,10 @@ async def test_an_adjustment_waits_for_a_cut_off_and_goes_to_the_next_period(
     database: Engine, database_url: str
 ) -> None:
     del database
-    await make_world({"A": {}})
+    await make_world({"A": {}, "B": {}})
     await periods.ensure(NOVEMBER)
     approval = await adjusting.prepare(
-        partner_no=1,
+        partner_no=2,
         amount_minor=500,
         currency="EUR",
         reason="agreed by phone",
