@@ -49,10 +49,11 @@ _BLOCKS = Check(
     """
     WITH moved AS (
         SELECT block.drain, drain.shard, block.no, block.points AS told, block.postings,
-               encode(substring(block.moves FROM step * 20 + 1 FOR 16), 'hex')::uuid AS posting,
-               ('x' || encode(substring(block.moves FROM step * 20 + 17 FOR 4), 'hex'))
+               encode(substring(whole.moves FROM step * 20 + 1 FOR 16), 'hex')::uuid AS posting,
+               ('x' || encode(substring(whole.moves FROM step * 20 + 17 FOR 4), 'hex'))
                    ::bit(32)::int4 AS points
         FROM block JOIN drain ON drain.id = block.drain
+        CROSS JOIN LATERAL (SELECT block.moves || ''::bytea AS moves OFFSET 0) AS whole
         CROSS JOIN LATERAL generate_series(0, block.postings - 1) AS step
     ), of_postings AS (
         SELECT moved.drain, moved.posting, sum(moved.points) AS points,

@@ -50,6 +50,8 @@ CREATE TABLE first_open (
 # price can tell apart lie together in a block: posting ids and points, twenty bytes each, in the
 # order of ids. A tariff is what charges have in common that are priced and settled alike; a block
 # counts for each tariff that `block_tariff` ties it to, with amount = points x unit price, exactly.
+# Ids do not compress, and a page reads a slice of what is stored plain. Who unpacks a block reads
+# it whole once (`|| ''`): asked for by the posting, it would be fetched again for each.
 DRAINS = """
 CREATE TABLE drain (
     id uuid PRIMARY KEY,
@@ -105,6 +107,8 @@ CREATE TABLE block (
     CONSTRAINT a_move_takes_twenty_bytes CHECK (octet_length(moves) = 20 * postings)
 );
 
+ALTER TABLE block ALTER COLUMN moves SET STORAGE EXTERNAL;
+
 CREATE TABLE block_tariff (
     tariff uuid NOT NULL REFERENCES tariff (id),
     drain uuid NOT NULL,
@@ -125,11 +129,12 @@ CREATE TABLE drain_digest (
 
 CREATE VIEW charge AS
 SELECT block_tariff.tariff, block_tariff.drain, block_tariff.no AS block,
-       encode(substring(block.moves FROM step * 20 + 1 FOR 16), 'hex')::uuid AS posting,
-       ('x' || encode(substring(block.moves FROM step * 20 + 17 FOR 4), 'hex'))::bit(32)::int4
+       encode(substring(whole.moves FROM step * 20 + 1 FOR 16), 'hex')::uuid AS posting,
+       ('x' || encode(substring(whole.moves FROM step * 20 + 17 FOR 4), 'hex'))::bit(32)::int4
            AS points
 FROM block_tariff
 JOIN block ON block.drain = block_tariff.drain AND block.no = block_tariff.no
+CROSS JOIN LATERAL (SELECT block.moves || ''::bytea AS moves OFFSET 0) AS whole
 CROSS JOIN LATERAL generate_series(0, block.postings - 1) AS step;
 
 REVOKE UPDATE, DELETE, TRUNCATE ON drain, drained, tariff, block, block_tariff, drain_digest
