@@ -251,26 +251,6 @@ _CYCLES = Check(
     """,
 )
 
-# Of partners that were ever paid gross nothing is said here: such statements are in no leg.
-_LEGS = Check(
-    "I7",
-    "what a partner pays or receives in a clearing cycle is what its statements there come to",
-    """
-    WITH stated AS (
-        SELECT cycle, partner_no, sum(net_minor) AS minor
-        FROM clearing_statement AS cleared
-        JOIN statement_total AS total USING (statement, currency)
-        GROUP BY 1, 2
-    ), paid AS (
-        SELECT cycle, partner_no, amount_minor AS minor FROM clearing_leg WHERE version = 1
-    )
-    SELECT cycle, partner_no, paid.minor AS paid, stated.minor AS stated
-    FROM paid FULL JOIN stated USING (cycle, partner_no)
-    WHERE coalesce(paid.minor, 0) <> coalesce(stated.minor, 0) AND partner_no <> 0
-      AND partner_no NOT IN (SELECT partner_no FROM contract WHERE payment = 'gross')
-    """,
-)
-
 _CLEARED = Check(
     "I7",
     "a statement is approved when a cycle has it in each of its currencies, and not before",
@@ -316,7 +296,6 @@ CHECKS = (
     _STATEMENT_TOTALS,
     _NUMBERS,
     _CYCLES,
-    _LEGS,
     _CLEARED,
     _RIGHTS,
     *audit_decisions.CHECKS,

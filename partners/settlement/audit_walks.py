@@ -11,8 +11,7 @@ from asyncpg import Record
 from coalition.federation import catalogue
 from coalition.kernel.database import Connection
 from coalition.ledger.audit import Walk
-from coalition.ledger.money import MoneyAccount
-from partners.settlement import digests, rules, statements, sums
+from partners.settlement import digests, statements, sums
 from partners.settlement.kinds import ChargeKind
 from partners.settlement.pricing import Charge
 from partners.settlement.statements import Head, Statement
@@ -37,16 +36,6 @@ WHERE tariff.partner_no = $1 AND tariff.period_no = $2 ORDER BY block_tariff.dra
 
 _TOLD = """
 SELECT drain, digest FROM drain_digest WHERE partner_no = $1 AND period_no = $2 ORDER BY drain
-"""
-
-_ADJUSTED = """
-SELECT adjustment.id, adjustment.currency, adjustment.amount_minor,
-       coalesce(-sum(entry.amount), 0) AS booked
-FROM settlement_adjustment AS adjustment
-LEFT JOIN money_posting AS posting ON posting.subject = 'adjustment:' || adjustment.id
-LEFT JOIN money_entry AS entry
-    ON entry.posting = posting.id AND entry.account = $1 AND entry.currency = adjustment.currency
-GROUP BY adjustment.id ORDER BY adjustment.id
 """
 
 _DRAINS_AT_ONCE = 100
@@ -80,15 +69,6 @@ async def chains(connection: Connection) -> list[str]:
         if told != made or digests.sealed(chain, frozen.lines) != head.digest:
             broken.append(f"statement {head.number} of partner {partner_no}, {head.period.name}")
     return broken
-
-
-async def adjustments(connection: Connection) -> list[str]:
-    """Compare every adjustment by hand with the money that was booked for it."""
-    return [
-        f"adjustment {row['id']}: {row['amount_minor']} {row['currency']}, booked {row['booked']}"
-        for row in await connection.fetch(_ADJUSTED, MoneyAccount.ADJUSTMENT)
-        if rules.major(row["amount_minor"], row["currency"]) != row["booked"]
-    ]
 
 
 async def _closed(connection: Connection) -> AsyncIterator[Head]:
@@ -129,6 +109,5 @@ def _charge(row: Record) -> Charge:
 
 WALKS = (
     Walk("I7", "a closed statement is what its charges come to, each line rounded once", lines),
-    Walk("I7", "money by hand is booked as two persons decided it", adjustments),
     Walk("I8", "the chain of digests of a closed period verifies, down to its charges", chains),
 )

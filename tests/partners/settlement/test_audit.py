@@ -248,7 +248,7 @@ DAMAGES = {
         ),
     ),
     "a partner that pays in place of another": (
-        "what a partner pays or receives in a clearing cycle",
+        "the legs of a cycle are what its statements come to",
         (
             "UPDATE clearing_leg SET amount_minor = amount_minor + 100 * (2 * partner_no - 3)"
             " WHERE partner_no IN (1, 2)"
@@ -259,7 +259,7 @@ DAMAGES = {
         "DELETE FROM clearing_statement",
     ),
     "an adjustment that was raised afterwards": (
-        "money by hand is booked",
+        "every adjustment of money was decided",
         "UPDATE settlement_adjustment SET amount_minor = amount_minor + 1",
     ),
     "a decision that says something else": (
