@@ -213,4 +213,45 @@ _BOOKED = Check(
     """,  # noqa: S608 - currencies that we know
 )
 
-CHECKS = (_LOGGED, _CLOSED, _NUMBERED, _CLEARED, _LEGS, _ADJUSTED, _BOOKED)
+# Before prepayments took two persons one recorded them alone: those name nobody who prepared them.
+_PAID_IN = Check(
+    "I7",
+    "money paid in beforehand is booked as two persons decided, once for each reference",
+    f"""
+    WITH unit AS (SELECT * FROM (VALUES {_UNITS}) AS known (currency, one)),
+    decided AS (
+        SELECT format('prepayment:%s:%s', payload ->> 'partner_no', payload ->> 'reference')
+                   AS subject,
+               (payload ->> 'partner_no')::int4 AS partner_no, payload ->> 'currency' AS currency,
+               (payload ->> 'amount_minor')::int8 AS amount_minor, decided_at
+        FROM (
+            SELECT payload::jsonb AS payload, decided_at
+            FROM approval WHERE kind = 'settlement_prepayment' AND state = 'applied'
+        ) AS agreed
+        UNION ALL
+        SELECT format('prepayment:%s:%s', facts ->> 'partner_no', facts ->> 'reference'),
+               (facts ->> 'partner_no')::int4, facts ->> 'currency',
+               (facts ->> 'amount_minor')::int8, at
+        FROM (
+            SELECT facts::jsonb AS facts, at FROM audit_log WHERE action = 'credit.prepaid'
+        ) AS recorded
+        WHERE NOT facts ? 'prepared_by'
+    ), said AS (
+        SELECT subject, 1 AS account, partner_no, currency, decided_at,
+               -amount_minor * one AS amount
+        FROM decided JOIN unit USING (currency)
+        UNION ALL
+        SELECT subject, 10, 0, currency, decided_at, amount_minor * one
+        FROM decided JOIN unit USING (currency)
+    ), booked AS (
+        SELECT subject, account::int4, partner_no, currency, made_at, amount
+        FROM money_entry JOIN money_posting ON money_posting.id = posting
+        WHERE subject LIKE 'prepayment:%'
+    )
+    SELECT subject, account, partner_no, currency, said.amount AS said, booked.amount AS booked
+    FROM said FULL JOIN booked USING (subject, account, partner_no, currency)
+    WHERE (said.amount, decided_at) IS DISTINCT FROM (booked.amount, made_at)
+    """,  # noqa: S608 - currencies that we know
+)
+
+CHECKS = (_LOGGED, _CLOSED, _NUMBERED, _CLEARED, _LEGS, _ADJUSTED, _BOOKED, _PAID_IN)

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
 
 import msgspec
 
@@ -21,15 +20,10 @@ from coalition.federation.refusals import NoContract
 from coalition.federation.terms import Contract, CreditMode
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection, retrying, transaction
-from coalition.kernel.money import AMOUNT_MINOR_MAX, exponent
 from coalition.kernel.outbox import Event
 from coalition.ledger import money
-from coalition.ledger.money import MoneyAccount, MoneyEntry, MoneyKind
-from coalition.oversight import audit_log
 from partners.settlement import limits
-from partners.settlement.kinds import OPERATOR
 from partners.settlement.limits import Limit, Owed
-from partners.settlement.refusals import InvalidPrepayment, PrepaymentDiffers
 
 # One judges at a time. Taken first, before the catalogue's lock and those of rows.
 _LOCK = "LOCK TABLE money_balance IN SHARE ROW EXCLUSIVE MODE"
@@ -87,12 +81,6 @@ SET currency = excluded.currency, blocked = excluded.blocked, is_reached = exclu
     leased_minor = excluded.leased_minor, judged_at = excluded.judged_at
 """
 
-_PREPAYMENT = """
-SELECT money_posting.id, -money_entry.amount AS amount, money_entry.currency
-FROM money_posting JOIN money_entry ON money_entry.posting = money_posting.id
-WHERE subject = $1 AND account = $2
-"""
-
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How a partner stood when it was last judged, in minor units of `currency`."""
@@ -113,16 +101,6 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     judged_at: datetime
 
 
-class Prepayment(msgspec.Struct, frozen=True):
-    """Money that a partner paid in beforehand: the posting in the money book that holds it."""
-
-    posting: UUID
-    partner_no: int
-    amount_minor: int
-    currency: str
-    reference: str
-
-
 class Judge:
     """Judges the credit of all partners, with the catalogue kept in memory between rounds."""
 
@@ -138,11 +116,11 @@ class Judge:
 
         async def attempt() -> int:
             async with transaction() as connection:
-                await connection.execute(_LOCK)
+                await lock(connection)
                 known = self._known
                 if known is None or known.version != await catalogue.version(connection):
                     self._known = known = await catalogue.load(connection)
-                return await _judge(connection, known, at)
+                return await judge_locked(connection, known, at)
 
         return await retrying(attempt)
 
@@ -152,56 +130,9 @@ async def judge(at: datetime) -> int:
     return await Judge().judge(at)
 
 
-async def prepay(
-    *, partner_no: int, amount_minor: int, reference: str, recorded_by: str, at: datetime
-) -> Prepayment:
-    """Book money that a partner has paid in, in the currency of its contract of now; judge anew.
-
-    One person records it: it is on the bank's statement, and nothing is paid out by it. The bank's
-    `reference` makes it happen once: the same again changes nothing and gives the same answer.
-    Refuses other amounts under one reference, and amounts that are not positive.
-    """
-    if not (0 < amount_minor <= AMOUNT_MINOR_MAX and 1 <= len(reference.strip()) <= 64):
-        raise InvalidPrepayment
-    subject = f"prepayment:{partner_no}:{reference.strip()}"
-    async with transaction() as connection:
-        await connection.execute(_LOCK)
-        known = await catalogue.load(connection)
-        known.partner(partner_no)
-        currency = known.contract_at(partner_no, at).currency
-        scale = 10 ** exponent(currency)
-        held = await connection.fetchrow(_PREPAYMENT, subject, MoneyAccount.PARTNER)
-        if held is not None:
-            if (held["currency"], held["amount"] * scale) != (currency, amount_minor):
-                raise PrepaymentDiffers
-            return Prepayment(held["id"], partner_no, amount_minor, currency, reference.strip())
-        # Tills that found nothing left a moment ago ask again.
-        await catalogue.bump(connection)
-        amount = Decimal(amount_minor) / scale
-        posted = await money.post(
-            connection,
-            kind=MoneyKind.PAYMENT,
-            subject=subject,
-            entries=[
-                MoneyEntry(MoneyAccount.CASH, OPERATOR, currency, amount),
-                MoneyEntry(MoneyAccount.PARTNER, partner_no, currency, -amount),
-            ],
-            at=at,
-        )
-        assert posted is not None, "some money was posted"
-        made = Prepayment(posted, partner_no, amount_minor, currency, reference.strip())
-        facts = msgspec.structs.asdict(made)
-        await audit_log.record(
-            connection,
-            actor=recorded_by,
-            action="credit.prepaid",
-            subject=f"partner:{partner_no}",
-            facts=facts,
-            at=at,
-        )
-        await outbox.append(connection, [Event("credit.prepaid", facts)], at)
-        await _judge(connection, known, at, paid_in={partner_no: amount_minor})
-    return made
+async def lock(connection: Connection) -> None:
+    """Let nobody else judge until the transaction ends."""
+    await connection.execute(_LOCK)
 
 
 async def standings(connection: Connection, at: datetime) -> list[Standing]:
@@ -246,10 +177,13 @@ def _standing(limit: Limit, judged_at: datetime, known: Catalogue, at: datetime)
     )
 
 
-async def _judge(
+async def judge_locked(
     connection: Connection, known: Catalogue, at: datetime, paid_in: Mapping[int, int] | None = None
 ) -> int:
-    """Judge under the lock, counting what is `paid_in` just now; return how many changed."""
+    """Judge within the caller's transaction, which holds `lock`; return how many changed.
+
+    `paid_in` is by partner what was booked as paid in within this transaction, in minor units.
+    """
     await money.add_up(connection)
     await connection.execute(_END_LEASES, at)
     await connection.execute(_FORGET_DRAINED)

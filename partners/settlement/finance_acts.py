@@ -1,4 +1,4 @@
-"""What finance does: seals periods, and prepares closes and adjustments for a second person."""
+"""What finance does: seals periods, and prepares for a second person closes and money by hand."""
 
 from typing import Annotated
 from uuid import UUID
@@ -12,10 +12,10 @@ from coalition.federation.refusals import NoContract, UnknownPartner
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.idempotency import KeyReused
 from coalition.kernel.idempotency.claims import RequestInProgress
-from coalition.kernel.web.fields import Body
+from coalition.kernel.web.fields import AmountMinor, Body, CodeText, CurrencyCode
 from coalition.kernel.web.hot import REPLAY_HEADER, Answer, Call, Door, HotEndpoint, hot_route
 from coalition.oversight.refusals import ReasonNeeded
-from partners.settlement import adjusting, closing, period_list, periods, sealing
+from partners.settlement import adjusting, closing, period_list, periods, prepaying, sealing
 from partners.settlement.adjusting import OfLine
 from partners.settlement.finance_words import (
     PREPARE,
@@ -35,9 +35,11 @@ from partners.settlement.period_list import Wanted
 from partners.settlement.refusals import (
     EarlierPeriodOpen,
     InvalidAdjustment,
+    InvalidPrepayment,
     PeriodClosed,
     PeriodNotOver,
     PeriodNotSealed,
+    PrepaymentBooked,
     UnknownLine,
     UnknownPeriod,
 )
@@ -83,12 +85,28 @@ class AdjustmentBody(Body, frozen=True):
     """What it puts right; then it belongs to the period of that statement."""
 
 
+class PaidInMoney(Body, frozen=True):
+    """Money that came in, in the currency of the partner's contract."""
+
+    amount_minor: AmountMinor
+    currency: CurrencyCode
+
+
+class PrepaymentBody(Body, frozen=True):
+    """Money that a partner has paid in beforehand, under the bank's reference."""
+
+    partner: PartnerText
+    amount: PaidInMoney
+    reference: CodeText
+
+
 def act_routes(door: Door) -> list[ASGIRouteHandler]:
     """Return the handlers of what finance does and prepares."""
     return [
         hot_route(door, "/v1/admin/settlement/seal", _SEAL),
         hot_route(door, "/v1/admin/settlement/close", _CLOSE),
         hot_route(door, "/v1/admin/settlement/adjustments", _ADJUST),
+        hot_route(door, "/v1/admin/settlement/prepayments", _PREPAY),
     ]
 
 
@@ -159,6 +177,24 @@ async def _adjust(call: Call) -> Answer:
     return await answer_once(call, "settlement/adjustments", 201, work)
 
 
+async def _prepay(call: Call) -> Answer:
+    body: PrepaymentBody = call.body
+
+    async def work(connection: Connection) -> Prepared:
+        known = await catalogue.load(connection)
+        approval_id = await prepaying.prepare(
+            partner_no=number_of(known, body.partner),
+            amount_minor=body.amount.amount_minor,
+            currency=body.amount.currency,
+            reference=body.reference,
+            prepared_by=call.caller.actor,
+            at=call.at,
+        )
+        return await prepared(connection, known, approval_id)
+
+    return await answer_once(call, "settlement/prepayments", 201, work)
+
+
 _OF_WRITES = (KeyReused, RequestInProgress)
 
 _SEAL = HotEndpoint(
@@ -210,6 +246,23 @@ _ADJUST = HotEndpoint(
         *(*_OF_WRITES, UnknownPartner, NoContract),
         *(UnknownLine, InvalidAdjustment, ReasonNeeded),
     ),
+    tags=TAGS,
+    answer_headers=REPLAY_HEADER,
+)
+
+_PREPAY = HotEndpoint(
+    method="POST",
+    summary="Prepare that a partner has paid in money beforehand; a second person approves it",
+    description=(
+        "It stands against what the partner owes, and a partner that prepays issues no more than "
+        "it covers. The bank's reference makes it happen once."
+    ),
+    handle=_prepay,
+    body=PrepaymentBody,
+    answers={201: Prepared},
+    scope=PREPARE,
+    idempotent=True,
+    refusals=(*_OF_WRITES, UnknownPartner, NoContract, InvalidPrepayment, PrepaymentBooked),
     tags=TAGS,
     answer_headers=REPLAY_HEADER,
 )

@@ -24,7 +24,7 @@ from coalition.oversight.refusals import (
     SecondPersonNeeded,
     UnknownApproval,
 )
-from partners.settlement import adjusting, clearing, closing, defaulting, periods
+from partners.settlement import adjusting, clearing, closing, defaulting, periods, prepaying
 from partners.settlement.clearing import Cycle
 from partners.settlement.closing import Closed
 from partners.settlement.finance_words import (
@@ -41,15 +41,20 @@ from partners.settlement.finance_writes import answer_once
 from partners.settlement.refusals import (
     DefaultDiffers,
     EarlierPeriodOpen,
+    InvalidPrepayment,
     OwesNothing,
     PeriodClosed,
     PeriodNotSealed,
+    PrepaymentBooked,
     StatementChanged,
     StatementCleared,
     UnknownLine,
 )
 
-KINDS = (closing.KIND, adjusting.KIND, clearing.KIND, defaulting.KIND, defaults.KIND)
+KINDS = (
+    *(closing.KIND, adjusting.KIND, clearing.KIND),
+    *(prepaying.KIND, defaulting.KIND, defaults.KIND),
+)
 """The kinds of approvals that finance decides; others are as good as unknown here."""
 
 
@@ -194,6 +199,7 @@ _OF_DECISIONS: tuple[type[Refused], ...] = (UnknownApproval, ApprovalDecided)
 _OF_APPLIERS: tuple[type[Refused], ...] = (
     *(StatementChanged, PeriodClosed, PeriodNotSealed, EarlierPeriodOpen),
     *(UnknownLine, NoContract, StatementCleared, DefaultDiffers, OwesNothing, NotInDefault),
+    *(InvalidPrepayment, PrepaymentBooked),
 )
 
 _LIST = HotEndpoint(

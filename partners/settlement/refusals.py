@@ -39,10 +39,10 @@ class InvalidPrepayment(Invalid):
     code, title = "invalid_prepayment", "Invalid prepayment"
 
 
-class PrepaymentDiffers(Conflict):
-    """Under this reference another amount was paid in; give each payment the bank's reference."""
+class PrepaymentBooked(Conflict):
+    """Under this reference money was paid in already; give each payment the bank's reference."""
 
-    code, title = "prepayment_differs", "Prepayment differs"
+    code, title = "prepayment_booked", "Prepayment booked already"
 
 
 class UnknownCycle(NotFound):

@@ -11,11 +11,12 @@ from coalition.federation import defaults
 from coalition.federation.catalogue import Catalogue
 from coalition.federation.defaults import PreparedEnd
 from coalition.oversight.approvals import Approval
-from partners.settlement import adjusting, clearing, closing, defaulting
+from partners.settlement import adjusting, clearing, closing, defaulting, prepaying
 from partners.settlement.adjusting import PreparedAdjustment
 from partners.settlement.clearing import Cycle, PreparedCycle, PreparedLeg
 from partners.settlement.closing import Position, PreparedClose
 from partners.settlement.defaulting import PreparedDefault
+from partners.settlement.prepaying import PreparedPrepayment
 from server.commands.amounts import in_major
 from server.commands.known import party_name, read_catalogue
 from server.commands.options import table_of
@@ -128,10 +129,31 @@ async def _end_default(approval_id: UUID, by: Signature) -> Row:
     return {"act": "end-default", "partner": partner, "ended_at": ended.begins_at}
 
 
+def _told_prepayment(known: Catalogue, payload: str) -> list[str]:
+    wanted = msgspec.json.decode(payload, type=PreparedPrepayment)
+    amount = in_major(wanted.amount_minor, wanted.currency)
+    partner = party_name(known, wanted.partner_no)
+    return [f"{partner} has paid in {amount} {wanted.currency}: {wanted.reference}"]
+
+
+async def _prepay(approval_id: UUID, by: Signature) -> Row:
+    made = await prepaying.approve(approval_id, approved_by=by.approved_by, at=by.at)
+    return {
+        "act": "prepay",
+        "partner": party_name(await read_catalogue(), made.partner_no),
+        "amount": in_major(made.amount_minor, made.currency),
+        "amount_minor": made.amount_minor,
+        "currency": made.currency,
+        "reference": made.reference,
+        "posting": made.posting,
+    }
+
+
 _ACTS = {
     closing.KIND: _Act("close", _told_close, _close),
     clearing.KIND: _Act("net", _told_cycle, _clear),
     adjusting.KIND: _Act("adjust", _told_adjustment, _adjust),
+    prepaying.KIND: _Act("prepay", _told_prepayment, _prepay),
     defaulting.KIND: _Act("default", _told_default, _default),
     defaults.KIND: _Act("end-default", _told_end, _end_default),
 }
@@ -227,16 +249,21 @@ def _in_cells(row: Row) -> Row:
     return row | {"about": "\n".join(about)}
 
 
+_DONE: dict[object, tuple[str, ...]] = {
+    "adjust": ("partner", "period", "amount", "currency", "vat_code", "vat_rate"),
+    "end-default": ("partner", "ended_at"),
+    "prepay": ("partner", "amount", "currency", "reference"),
+}
+"""The columns of what was done, of acts that one row tells of."""
+
+
 def _done_table(row: Row) -> Table:
     if row["act"] == "close":
         statements = row["statements"]
         assert isinstance(statements, list), "rows of statements"
         return table_of(statements, ("number", "partner", "period", "net"))
-    if row["act"] == "adjust":
-        return table_of([row], ("partner", "period", "amount", "currency", "vat_code", "vat_rate"))
-    if row["act"] == "end-default":
-        return table_of([row], ("partner", "ended_at"))
-    return legs_table(row)
+    columns = _DONE.get(row["act"])
+    return legs_table(row) if columns is None else table_of([row], columns)
 
 
 SECOND = SecondPerson(
@@ -250,4 +277,4 @@ SECOND = SecondPerson(
     done_table=_done_table,
     in_cells=_in_cells,
 )
-"""How closing, clearing, adjustments and defaults are approved, all by the same commands."""
+"""How whatever takes two persons in settlement is approved, all by the same commands."""

@@ -1,6 +1,8 @@
 """`coalition settle credit|prepay`: how much partners may still owe, and money paid in before."""
 
+from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 import rich_click as click
 
@@ -9,6 +11,7 @@ from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from partners.settlement import credit as crediting
+from partners.settlement import prepaying
 from partners.settlement.credit import Standing
 from server.commands.amounts import in_major, in_minor
 from server.commands.known import find_partner, party_name, read_catalogue
@@ -20,13 +23,12 @@ from server.commands.options import (
     place_options,
     table_of,
 )
-from server.commands.second_person import PersonName, Row
+from server.commands.second_person import Row, prepared_by_option
+from server.commands.settle_approvals import SECOND
 from server.commands.settlement_terms import Amount
 from server.databases import do
 
 CREDIT_COLUMNS = ("mode", "limit", "paid_in", "owes", "left", "currency", "blocked", "judged_at")
-
-_PREPAID = ("partner", "amount", "currency", "reference")
 
 
 @click.command()
@@ -54,45 +56,40 @@ def credit(context: click.Context, *, as_json: bool) -> None:
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("partner_name", metavar="PARTNER")
 @click.argument("amount", type=Amount())
-@click.option("--reference", required=True, help="The bank's; the same again changes nothing.")
-@click.option("--by", "recorded_by", type=PersonName(), required=True, help="Who records it.")
+@click.option("--reference", required=True, help="The bank's; what is booked once stays once.")
+@prepared_by_option
 @place_options
 @as_json_option
 @click.pass_context
-@example('coalition settle prepay "Corner Shop" 5000.00 --reference "bank 4711" --by anna')
+@example('coalition settle prepay "Corner Shop" 5000.00 --reference "bank 4711" --prepared-by anna')
 def prepay(
     context: click.Context,
     *,
     partner_name: str,
     amount: Decimal,
     reference: str,
-    recorded_by: str,
+    prepared_by: str,
     as_json: bool,
 ) -> None:
-    """Record money that PARTNER has paid in, to be used up as it issues points."""
+    """Propose that PARTNER has paid in AMOUNT, to be used up as it issues points.
 
-    async def work(_: Settings) -> Row:
-        at = SystemClock().now()
+    It is booked when a second person has seen it at the bank and approves it.
+    """
+
+    async def prepare(at: datetime) -> UUID:
         known = await read_catalogue()
         partner_no = find_partner(known, partner_name).no
-        made = await crediting.prepay(
+        currency = known.contract_at(partner_no, at).currency
+        return await prepaying.prepare(
             partner_no=partner_no,
-            amount_minor=in_minor(amount, known.contract_at(partner_no, at).currency),
+            amount_minor=in_minor(amount, currency),
+            currency=currency,
             reference=reference,
-            recorded_by=recorded_by,
+            prepared_by=prepared_by,
             at=at,
         )
-        return {
-            "partner": party_name(known, partner_no),
-            "amount": in_major(made.amount_minor, made.currency),
-            "amount_minor": made.amount_minor,
-            "currency": made.currency,
-            "reference": made.reference,
-            "posting": made.posting,
-        }
 
-    row = do(place_of(context), work)
-    answer(row, as_json=as_json, table=lambda: table_of([row], _PREPAID))
+    SECOND.propose(context, prepare, as_json=as_json)
 
 
 def credit_row(known: Catalogue, one: Standing) -> Row:

@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from coalition.federation import defaults, money_rates
+from coalition.federation import catalogue, defaults, money_rates
 from coalition.kernel.database import Connection, transaction
 from partners.settlement import (
     clearing,
     closing,
-    credit,
     defaulting,
     draining,
     netting,
     periods,
+    prepaying,
     sealing,
     statements,
 )
@@ -180,13 +180,18 @@ async def _position(world: World, step: Position, n: int) -> Done:
 
 
 async def _prepay(world: World, step: Prepay, n: int) -> Done:
-    paid = await credit.prepay(
-        partner_no=world.partners[step.partner],
-        amount_minor=step.amount_minor,
-        reference=f"step-{n}",
-        recorded_by=ACTOR,
-        at=world.at,
-    )
+    partner_no = world.partners[step.partner]
+    async with transaction() as connection:
+        known = await catalogue.load(connection)
+        approval = await prepaying.prepare(
+            partner_no=partner_no,
+            amount_minor=step.amount_minor,
+            currency=known.contract_at(partner_no, world.at).currency,
+            reference=f"step-{n}",
+            prepared_by=ACTOR,
+            at=world.at,
+        )
+        paid = await prepaying.approve(approval, approved_by=SECOND, at=world.at)
     return Done(f"{step.partner} pays in {paid.amount_minor:,} minor units of {paid.currency}")
 
 

@@ -276,14 +276,20 @@ def test_what_is_no_amount_is_wrong_input(amount: str) -> None:
     assert_stopped(within(*words), 2, "is not a decimal number such as 0.01")
 
 
-def test_prepaid_money_is_recorded_once_per_reference(finance: Finance) -> None:
-    words = ("prepay", "A", "5000.00", "--reference", "bank 4711", "--by", "anna")
-    first = finance.told(*words)
-    assert (first["partner"], first["amount_minor"], first["currency"]) == ("A", 500_000, "EUR")
-    assert finance.told(*words) == first
-    other = ("prepay", "A", "6000.00", "--reference", "bank 4711", "--by", "anna")
-    assert finance.run(*other).status == 1
-    less = ("prepay", "A", "-5", "--reference", "bank 4712", "--by", "anna")
+def test_prepaid_money_is_booked_by_two_persons_once_per_reference(finance: Finance) -> None:
+    words = ("prepay", "A", "5000.00", "--reference", "bank 4711")
+    waiting = finance.told(*words, "--prepared-by", "anna")
+    assert (waiting["act"], waiting["about"]) == (
+        "prepay",
+        ["A has paid in 5,000.00 EUR: bank 4711"],
+    )
+    alone = finance.run("approve", waiting["approval_id"], "--approved-by", "anna")
+    assert_stopped(alone, 1, "[second_person_needed]")
+    made = finance.told("approve", waiting["approval_id"], "--approved-by", "bo")
+    assert (made["partner"], made["amount_minor"], made["currency"]) == ("A", 500_000, "EUR")
+    again = finance.run(*words, "--prepared-by", "anna")
+    assert_stopped(again, 1, "[prepayment_booked]")
+    less = ("prepay", "A", "-5", "--reference", "bank 4712", "--prepared-by", "anna")
     assert_stopped(finance.run(*less), 2, "[invalid_prepayment]")
     (held,) = finance.told("credit")["items"]
     assert (held["partner"], held["paid_in"], held["blocked"]) == ("A", "5,000.00", False)

@@ -11,7 +11,7 @@ from coalition.federation.terms import ContractTerms, CreditMode, Vat
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.points.commands import IssueBody, RedeemBody
-from partners.settlement import credit
+from partners.settlement import credit, prepaying
 from partners.settlement.draining import drain_all
 from tests.points.world import World, make_world, receipt
 
@@ -56,12 +56,20 @@ class CreditWorld:
         assert found is not None, "it was judged"
         return found
 
-    async def prepay(self, amount_minor: int, reference: str) -> credit.Prepayment:
-        return await credit.prepay(
+    async def prepay(
+        self, amount_minor: int, reference: str, currency: str = "SEK"
+    ) -> prepaying.Prepayment:
+        """Let two persons book what the grocer has paid in."""
+        approval = await self.prepared(amount_minor, reference, currency)
+        return await prepaying.approve(approval, approved_by="staff:robin", at=self.at)
+
+    async def prepared(self, amount_minor: int, reference: str, currency: str = "SEK") -> UUID:
+        return await prepaying.prepare(
             partner_no=self.points.grocer,
             amount_minor=amount_minor,
+            currency=currency,
             reference=reference,
-            recorded_by="staff:kim",
+            prepared_by="staff:kim",
             at=self.at,
         )
 

@@ -16,6 +16,7 @@ from partners.settlement import (
     closing,
     defaulting,
     draining,
+    prepaying,
     sealing,
 )
 from server.proof import prove
@@ -64,7 +65,7 @@ async def _write_a_history(world: World) -> None:
 
 
 async def _clear_and_adjust(world: World) -> None:
-    """Clear the closed month, let the grocer default in it, and give it money by hand."""
+    """Clear the closed month, let the grocer default in it, and give and take money by hand."""
     (prepared,) = await clearing.prepare(names=["2026-03"], prepared_by=ANNA, at=world.at)
     cycle = await clearing.approve(prepared, approved_by=BO, at=world.tick())
     default = await defaulting.prepare(
@@ -85,6 +86,15 @@ async def _clear_and_adjust(world: World) -> None:
         at=world.at,
     )
     await adjusting.approve(adjustment, approved_by=BO, at=world.tick())
+    paid_in = await prepaying.prepare(
+        partner_no=2,
+        amount_minor=3000,
+        currency="EUR",
+        reference="bank 4711",
+        prepared_by=ANNA,
+        at=world.at,
+    )
+    await prepaying.approve(paid_in, approved_by=BO, at=world.tick())
 
 
 async def _trade(world: World) -> None:
@@ -322,6 +332,10 @@ DAMAGES = {
     "a close that did not reach the book": (
         "what closes, adjustments and defaults booked",
         "DELETE FROM money_entry WHERE posting IN (SELECT id FROM money_posting WHERE kind = 2)",
+    ),
+    "a payment that nobody decided": (
+        "money paid in beforehand is booked as two persons decided",
+        "UPDATE money_posting SET subject = subject || '1' WHERE kind = 4",
     ),
     "a right to change what was frozen": (
         "no role of the service may change or remove what was drained",

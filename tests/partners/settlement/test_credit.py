@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import date, datetime
-from decimal import Decimal
 
 import msgspec
 import pytest
@@ -14,7 +13,6 @@ from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.ledger import audit
 from partners.settlement import credit, periods
-from partners.settlement.refusals import InvalidPrepayment, PrepaymentDiffers
 from tests.partners.settlement.credit_world import TERMS, code, credit_world, told
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -132,42 +130,6 @@ async def test_judging_at_once_counts_everything_once(at: datetime) -> None:
     assert await told() == ["credit.limit_reached"]
 
 
-async def test_prepaid_money_is_booked_once_per_reference(at: datetime) -> None:
-    world = await credit_world(at, CreditMode.PREPAID)
-    first, again = await world.prepay(50_000, "bank-1"), await world.prepay(50_000, "bank-1")
-    assert first == again
-    assert (first.amount_minor, first.currency) == (50_000, "SEK")
-    with pytest.raises(PrepaymentDiffers):
-        await world.prepay(50_001, "bank-1")
-    await world.prepay(10_000, "bank-2")
-    standing = await world.standing()
-    assert (standing.prepaid_minor, standing.left_minor) == (60_000, 60_000)
-    assert standing.exposure_minor == -60_000
-    async with transaction() as connection:
-        rows = await connection.fetch(
-            "SELECT account, partner_no, sum(amount) FROM money_entry GROUP BY 1, 2 ORDER BY 1"
-        )
-        assert [tuple(row) for row in rows] == [
-            (1, world.points.grocer, Decimal(-600)),
-            (10, 0, Decimal(600)),
-        ]
-        assert len(await credit.standings(connection, world.at)) == 2
-    assert "credit.prepaid" in await told()
-
-
-@pytest.mark.parametrize(
-    ("amount_minor", "reference"),
-    [(0, "r"), (-1, "r"), (10**12 + 1, "r"), (1, " "), (1, "r" * 65)],
-    ids=["nothing", "negative", "too much", "no reference", "long reference"],
-)
-async def test_a_prepayment_is_of_some_money_with_a_reference(
-    at: datetime, amount_minor: int, reference: str
-) -> None:
-    world = await credit_world(at, CreditMode.PREPAID)
-    with pytest.raises(InvalidPrepayment):
-        await world.prepay(amount_minor, reference)
-
-
 async def signed(at: datetime, partner_no: int, terms: ContractTerms) -> None:
     """Sign a version that holds from today."""
     approval = await contracts.prepare(
@@ -203,7 +165,7 @@ async def test_credit_is_counted_in_the_currency_of_the_contract(at: datetime) -
     standing = await world.standing()
     # What was paid in in crowns is still in the books, and no cover for euros.
     assert (standing.currency, standing.prepaid_minor, standing.left_minor) == ("EUR", 0, 0)
-    await world.prepay(100, "bank-2")
+    await world.prepay(100, "bank-2", "EUR")
     assert (await world.standing()).left_minor == 100
     assert code(await world.issue(80)) == "done"
     assert code(await world.issue(1)) == "prepaid_exhausted"

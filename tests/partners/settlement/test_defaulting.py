@@ -10,7 +10,7 @@ from coalition.federation import catalogue
 from coalition.federation.terms import CreditMode, OnDefault
 from coalition.kernel.database import transaction
 from coalition.oversight.refusals import SecondPersonNeeded
-from partners.settlement import clearing, credit, defaulting
+from partners.settlement import clearing, defaulting, prepaying
 from partners.settlement.clearing import Cycle
 from partners.settlement.refusals import DefaultDiffers, OwesNothing, UnknownCycle
 from tests.partners.settlement.world import (
@@ -63,6 +63,19 @@ async def defaulted(cycle: Cycle, defaulter_no: int = 1, **given: Any) -> Cycle:
     return await defaulting.approve(approval, approved_by=BO, at=DECEMBER)
 
 
+async def paid_in(partner_no: int, amount_minor: int) -> None:
+    """Let two persons book what a partner has paid in beforehand."""
+    approval = await prepaying.prepare(
+        partner_no=partner_no,
+        amount_minor=amount_minor,
+        currency="EUR",
+        reference="bank-1",
+        prepared_by=ANNA,
+        at=NOVEMBER,
+    )
+    await prepaying.approve(approval, approved_by=BO, at=NOVEMBER)
+
+
 async def test_a_loss_falls_on_guarantee_reserve_and_creditors() -> None:
     _, cycle = await a_cycle()
     before = await book()
@@ -90,9 +103,7 @@ async def test_a_loss_falls_on_guarantee_reserve_and_creditors() -> None:
 
 async def test_prepaid_money_is_a_guarantee_that_is_used_once() -> None:
     world, cycle = await a_cycle(credit_mode=CreditMode.PREPAID)
-    await credit.prepay(
-        partner_no=1, amount_minor=7_000, reference="bank-1", recorded_by=ANNA, at=NOVEMBER
-    )
+    await paid_in(1, 7_000)
     before = await book()
     after = await defaulted(cycle, reserve_minor=10_000)
     [default] = after.defaults
@@ -115,9 +126,7 @@ async def test_prepaid_money_is_a_guarantee_that_is_used_once() -> None:
 
 async def test_prepaid_money_pays_earlier_cycles_first() -> None:
     world, _ = await a_cycle(credit_mode=CreditMode.PREPAID)
-    await credit.prepay(
-        partner_no=1, amount_minor=10_300, reference="bank-1", recorded_by=ANNA, at=NOVEMBER
-    )
+    await paid_in(1, 10_300)
     await world.issue("A", 500, NOVEMBER)
     await world.redeem("C", 500, NOVEMBER)
     await close("2026-11", DECEMBER)

@@ -31,6 +31,11 @@ ADJUSTMENT: dict[str, Any] = {
     "amount": {"amount_minor": 100, "currency": "SEK"},
     "reason": "agreed",
 }
+PREPAYMENT: dict[str, Any] = {
+    "partner": SOME_ID,
+    "amount": {"amount_minor": 100, "currency": "SEK"},
+    "reference": "bank 1",
+}
 CLEARING: dict[str, Any] = {"periods": ["2025-07"]}
 DEFAULT: dict[str, Any] = {"partner": SOME_ID, "reserve_minor": 0}
 
@@ -82,6 +87,17 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
         ),
         ({"vat_rate": 0}, "/vat_rate"),
     ],
+    f"{ADMIN}/prepayments": [
+        *(({"partner": text}, "/partner") for text in TEXTS),
+        *(({"reference": text}, "/reference") for text in TEXTS),
+        ({"reference": "x" * 65}, "/reference"),
+        *(({"amount": wrong}, "/amount") for wrong in NO_AMOUNTS),
+        *(
+            ({"amount": {"amount_minor": wrong, "currency": "SEK"}}, "/amount/amount_minor")
+            for wrong in (*NO_MINORS, 0, -1)
+        ),
+        ({"prepared_by": "staff:anna"}, "/prepared_by"),
+    ],
     f"{ADMIN}/clearing": [
         *(({"periods": wrong}, "/periods") for wrong in (None, "2025-07", [], ["2025-07"] * 101)),
         *(({"periods": ["2025-07", wrong]}, "/periods/1") for wrong in TEXTS),
@@ -107,6 +123,7 @@ def valid(address: str) -> dict[str, Any]:
         "seal": PERIOD,
         "close": PERIOD,
         "adjustments": ADJUSTMENT,
+        "prepayments": PREPAYMENT,
         "clearing": CLEARING,
         "default": DEFAULT,
     }
