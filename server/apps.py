@@ -3,6 +3,7 @@
 from piccolo.conf.apps import AppConfig
 
 from coalition.access.piccolo_app import APP_CONFIG as ACCESS
+from coalition.families.piccolo_app import APP_CONFIG as FAMILIES
 from coalition.federation.piccolo_app import APP_CONFIG as FEDERATION
 from coalition.kernel.database.piccolo_app import APP_CONFIG as DATABASE
 from coalition.kernel.idempotency.piccolo_app import APP_CONFIG as IDEMPOTENCY
@@ -26,6 +27,7 @@ APPS: tuple[AppConfig, ...] = (
     ACCESS,
     MEMBERS,
     POINTS,
+    FAMILIES,
     BATCHES,
     SETTLEMENT,
 )

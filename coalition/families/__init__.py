@@ -1,0 +1,1 @@
+"""Families: groups that pool points and members that move them, under rule sets that are data."""
