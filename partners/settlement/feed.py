@@ -4,9 +4,12 @@ Everything that changes with time is the same within a span (see `pricing.PriceB
 only needs to know its span, and prices are found once per move and not once per posting.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
+
+import asyncpg
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import BUCKETS, BUCKETS_PER_SHARD
@@ -63,7 +66,7 @@ sourced AS (
     ) AS kept
 ),
 dated AS (
-    SELECT posted.id, posted.partner_no,
+    SELECT posted.id, posted.partner_no,{its_bucket}
            coalesce(original.kind, posted.kind) AS act,
            width_bucket(posted.occurred_at, $5::timestamptz[]) AS span,
            width_bucket(coalesce(original.occurred_at, posted.occurred_at), $5::timestamptz[])
@@ -90,22 +93,36 @@ dated AS (
 moved AS (
     SELECT act, partner_no, span, origin_span, issuer_no, contract_no, funder_no, issue_price,
            prefunded_share, accepter_no, accept_contract_no, accept_price, id,
-           sum(CASE WHEN act IN ({taking}) THEN -points ELSE points END)::int4 AS points
+           sum(CASE WHEN act IN ({taking}) THEN -points ELSE points END)::int4 AS points{one_bucket}
     FROM dated JOIN sourced USING (id)
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 )
 SELECT act, partner_no, span, origin_span, issuer_no, contract_no, funder_no, issue_price,
        prefunded_share, accepter_no, accept_contract_no, accept_price,
-       count(*)::int4, sum(points)::int8,
-       string_agg(uuid_send(id) || int4send(points), ''::bytea ORDER BY id)
+       count(*)::int4, sum(points)::int8, {told}
 FROM moved
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
-ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12{by}
+ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12{by}
 """
 
+_TOLD = {
+    "told": "string_agg(uuid_send(id) || int4send(points), ''::bytea ORDER BY id)",
+    "its_bucket": "",
+    "one_bucket": "",
+    "by": "",
+}
+_OF_SHARDS = {
+    "told": f"''::bytea, bucket / {BUCKETS_PER_SHARD}",
+    "its_bucket": " posted.bucket,",
+    "one_bucket": ", min(bucket) AS bucket",
+    "by": ", 16",
+}
+"""The moves of each shard by itself, without their postings."""
 
-def _query(condition: str) -> str:
+
+def _query(condition: str, told: Mapping[str, str] = _TOLD) -> str:
     return _MOVES.format(
+        **told,
         posted=_POSTED.format(condition=condition, merge=int(Kind.MERGE)),
         bucket=_BUCKET.format("posted.reverses"),
         recovery=int(Kind.RECOVERY),
@@ -113,17 +130,32 @@ def _query(condition: str) -> str:
     )
 
 
-_OF_BATCHES = _query(
+_QUEUED = (
     f"AND (posting.bucket / {BUCKETS_PER_SHARD}, posting.batch)"  # noqa: S608 - our own number
     " IN (SELECT * FROM unnest($6::int4[], $7::uuid[]))"
 )
+_OF_BATCHES = _query(_QUEUED)
+_BY_SHARD = _query(_QUEUED, _OF_SHARDS)
 _OF_A_TIME = _query("AND posting.occurred_at >= $6 AND posting.occurred_at < $7")
 
 _AHEAD_MS = 10 * 60 * 1000
 
+_BATCHES = """
+SELECT shard, sum(postings)::int8, string_agg(uuid_send(batch), ''::bytea ORDER BY batch)
+FROM (
+    SELECT shard, batch, postings FROM settlement_queue ORDER BY shard, batch LIMIT $1
+) AS waiting
+GROUP BY shard
+"""
 _QUEUE = """
 SELECT shard, batch, first_posting, last_posting, postings FROM settlement_queue
 WHERE shard = ANY($1::int2[]) ORDER BY shard, batch
+"""
+_ROWS = """
+SELECT shard, batch, first_posting, last_posting, postings
+FROM settlement_queue
+JOIN unnest($1::int2[], $2::uuid[]) AS wanted (shard, batch) USING (shard, batch)
+ORDER BY shard, batch
 """
 
 
@@ -137,18 +169,51 @@ class Queued(NamedTuple):
     postings: int
 
 
+class Batches(NamedTuple):
+    """What waits in one shard: its batches, 16 bytes each in their order, and their postings."""
+
+    shard: int
+    postings: int
+    batches: bytes
+
+
+async def batches_waiting(connection: Connection, most: int) -> list[Batches]:
+    """Return the `most` first batches that wait, by shard; nothing is taken."""
+    return [Batches._make(row) for row in await connection.fetch(_BATCHES, most)]
+
+
 async def queued(connection: Connection, shards: list[int]) -> list[Queued]:
     """Return what waits in `shards`; nothing is taken."""
     return [Queued._make(row) for row in await connection.fetch(_QUEUE, shards)]
 
 
+async def queued_of(connection: Connection, keys: Sequence[tuple[int, UUID]]) -> list[Queued]:
+    """Return what waits of these shards and batches."""
+    rows = await connection.fetch(_ROWS, [key[0] for key in keys], [key[1] for key in keys])
+    return [Queued._make(row) for row in rows]
+
+
 async def moves_of(connection: Connection, waiting: list[Queued], book: PriceBook) -> list[Move]:
     """Return the moves of what was queued, of any shards, in one fixed order."""
+    return [Move._make(row) for row in await _read(connection, _OF_BATCHES, waiting, book)]
+
+
+async def moves_by_shard(
+    connection: Connection, waiting: list[Queued], book: PriceBook
+) -> list[tuple[int, Move]]:
+    """Return shards and the moves that were queued in each, without their postings."""
+    rows = await _read(connection, _BY_SHARD, waiting, book)
+    return [(row[-1], Move._make(row[:-1])) for row in rows]
+
+
+async def _read(
+    connection: Connection, query: str, waiting: list[Queued], book: PriceBook
+) -> list[asyncpg.Record]:
     if not waiting:
         return []
     shards = [one.shard for one in waiting]
-    rows = await connection.fetch(
-        _OF_BATCHES,
+    rows: list[asyncpg.Record] = await connection.fetch(
+        query,
         min(shards) * BUCKETS_PER_SHARD,
         (max(shards) + 1) * BUCKETS_PER_SHARD - 1,
         min(one.first_posting for one in waiting),
@@ -157,7 +222,7 @@ async def moves_of(connection: Connection, waiting: list[Queued], book: PriceBoo
         shards,
         [one.batch for one in waiting],
     )
-    return [Move._make(row) for row in rows]
+    return rows
 
 
 async def moves_between(

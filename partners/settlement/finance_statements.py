@@ -75,11 +75,14 @@ class LiveWanted(Body, frozen=True):
 class StatedLive(msgspec.Struct, frozen=True, kw_only=True):
     """What of a partner is not closed, the oldest first, with the provisional net position.
 
-    What `unsettled_postings` (of all partners) will come to is priced in.
+    What `unsettled_postings` (of all partners) will come to is priced in, unless drains have stood
+    still for so long that it is not: then `unpriced_since` is when the oldest was posted, and at
+    least so many wait.
     """
 
     as_of: datetime
     unsettled_postings: int
+    unpriced_since: datetime | None
     net: list[Money]
     statements: list[StatedWhole]
 
@@ -181,6 +184,7 @@ async def _live(call: Call) -> Answer:
         StatedLive(
             as_of=live.at,
             unsettled_postings=live.unsettled_postings,
+            unpriced_since=live.unpriced_since,
             net=net,
             statements=wholes,
         ),

@@ -15,13 +15,13 @@ import msgspec
 from coalition.federation.catalogue import Catalogue
 from coalition.federation.terms import Contract
 from coalition.kernel.database import Connection, transaction
-from coalition.kernel.ids import SHARDS
-from partners.settlement import draining, feed, periods, sums
+from partners.settlement import draining, feed, periods, sums, waiting
 from partners.settlement.calendars import Period
 from partners.settlement.kinds import OPERATOR, ChargeKind, StatementState
 from partners.settlement.refusals import UnknownPeriod
 from partners.settlement.rules import Composed, Fee, FeeOf, Group, Line, Total, compose, totals_of
 from partners.settlement.sums import Groups
+from partners.settlement.waiting import MOST, NOTHING, Bound
 
 FROZEN = frozenset({StatementState.CLOSED, StatementState.APPROVED, StatementState.PAID})
 """The states in which a statement never changes."""
@@ -99,11 +99,16 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """A statement with its lines and totals: as frozen, or as it stands now."""
+    """A statement with its lines and totals: as frozen, or as it stands now.
+
+    `unpriced_since` is None where it counts everything. It is when the oldest posting was queued
+    where so much waits for a drain that nothing of it is priced for a look: see `waiting`.
+    """
 
     head: Head
     lines: tuple[Line, ...]
     totals: tuple[Total, ...]
+    unpriced_since: datetime | None = None
 
     @property
     def prior_period(self) -> tuple[Total, ...]:
@@ -115,13 +120,20 @@ class Live(msgspec.Struct, frozen=True):
     """A partner's statements that are not closed, the oldest first, as of `at`.
 
     The last is of the period that `at` lies in. `unsettled_postings` wait for a drain, of all
-    partners; they are priced in, and make `unsettled_charges` to this one.
+    partners; they are priced in, and make `unsettled_charges` to this one. Where too many wait,
+    `unpriced_since` is when the oldest did: there are at least as many, nothing of them is priced
+    in, and what they are to this partner is not known.
     """
 
     at: datetime
     unsettled_postings: int
-    unsettled_charges: int
+    unsettled_charges: int | None
     statements: tuple[Statement, ...]
+
+    @property
+    def unpriced_since(self) -> datetime | None:
+        """Return since when postings wait that are not priced in; None where all are."""
+        return self.statements[-1].unpriced_since
 
     @property
     def net_minor(self) -> dict[str, int]:
@@ -133,23 +145,27 @@ class Live(msgspec.Struct, frozen=True):
         return dict(net)
 
 
-async def live(partner_no: int, at: datetime) -> Live:
+async def live(partner_no: int, at: datetime, most: Bound = MOST) -> Live:
     """Return what of a partner is not closed at `at`, in one snapshot.
 
-    Raises `UnknownPeriod` for a partner that has no contract yet.
+    Of what waits for a drain it prices `most`, or nothing. Raises `UnknownPeriod` for a partner
+    that has no contract yet.
     """
     await periods.ensure(at)
-    async with transaction(_SNAPSHOT) as connection:
+    async with waiting.turn(), transaction(_SNAPSHOT) as connection:
         heads = await _heads(connection, _UNCLOSED, partner_no, at)
         if not heads:
             raise UnknownPeriod(partner_no=partner_no)
-        return await _live(connection, heads, at)
+        return await _live(connection, heads, at, most)
 
 
-async def read(partner_no: int, name: str, at: datetime) -> Statement:
-    """Return the statement of a partner's period by its name. Raises `UnknownPeriod`."""
+async def read(partner_no: int, name: str, at: datetime, most: Bound = MOST) -> Statement:
+    """Return the statement of a partner's period by its name, as `live` makes it.
+
+    Raises `UnknownPeriod`.
+    """
     await periods.ensure(at)
-    async with transaction(_SNAPSHOT) as connection:
+    async with waiting.turn(), transaction(_SNAPSHOT) as connection:
         found = await _heads(connection, _NAMED, partner_no, name)
         if not found:
             raise UnknownPeriod(partner_no=partner_no, period=name[:64])
@@ -157,7 +173,7 @@ async def read(partner_no: int, name: str, at: datetime) -> Statement:
             return await frozen(connection, found[0])
         # Reversals are priced by the fees of the periods before, so those are made too.
         heads = await _heads(connection, _UNCLOSED, partner_no, found[0].period.starts_at)
-        return (await _live(connection, heads, at)).statements[-1]
+        return (await _live(connection, heads, at, most)).statements[-1]
 
 
 async def head_of(connection: Connection, statement: UUID) -> Head | None:
@@ -257,23 +273,35 @@ def standing(known: Catalogue, period: Period) -> Contract | None:
     return known.contract_at(period.partner_no, period.starts_at)
 
 
-async def _live(connection: Connection, heads: Sequence[Head], at: datetime) -> Live:
+async def _live(connection: Connection, heads: Sequence[Head], at: datetime, most: Bound) -> Live:
     """Return `heads`, all of one partner and not closed, with what they come to now."""
     unclosed = [head.period for head in heads]
     partner_no = unclosed[0].partner_no
     booked = await sums.booked(connection, partner_no, [period.no for period in unclosed])
     book = await draining.read_book(connection)
-    waiting = await feed.queued(connection, list(range(SHARDS)))
-    queued = await sums.queued(connection, partner_no, waiting, book) if waiting else {}
-    groups = {no: [*booked.get(no, ()), *queued.get(no, ())] for no in booked.keys() | queued}
+    # What still waits comes into no period that is sealed in every shard.
+    sealed = [head.state is StatementState.PROVISIONAL for head in heads]
+    queued = NOTHING
+    if not all(sealed):
+        queued = await waiting.of_partner(connection, partner_no, book, most)
+    groups = {
+        no: [*booked.get(no, ()), *queued.groups.get(no, ())]
+        for no in booked.keys() | queued.groups
+    }
     made = await composed(connection, unclosed, book.catalogue, groups)
+    charges = sum(group.charges for held in queued.groups.values() for group in held)
     return Live(
         at,
-        sum(one.postings for one in waiting),
-        sum(group.charges for held in queued.values() for group in held),
+        queued.postings,
+        None if queued.unpriced_since else charges,
         tuple(
-            Statement(_counted(head, groups.get(head.period.no, ())), one.lines, one.totals)
-            for head, one in zip(heads, made, strict=True)
+            Statement(
+                _counted(head, groups.get(head.period.no, ())),
+                one.lines,
+                one.totals,
+                None if is_sealed else queued.unpriced_since,
+            )
+            for head, one, is_sealed in zip(heads, made, sealed, strict=True)
         ),
     )
 

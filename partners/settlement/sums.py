@@ -1,7 +1,7 @@
-"""What is booked for a partner's periods, as groups: charges, adjustments by hand, the feed.
+"""What is booked for a partner's periods, as groups: charges and adjustments by hand.
 
-Drained charges come from the totals per tariff and shard, so their number does not matter; what is
-still queued is priced as the drain will price it.
+Drained charges come from the totals per tariff and shard, so their number does not matter. What
+still waits for a drain becomes groups in `waiting`.
 """
 
 from collections import defaultdict
@@ -12,10 +12,8 @@ import asyncpg
 
 from coalition.kernel.database import Connection
 from coalition.ledger.money import EXACT
-from partners.settlement import draining, feed
-from partners.settlement.feed import Queued
 from partners.settlement.kinds import ChargeKind
-from partners.settlement.pricing import Charge, PriceBook, exact, price
+from partners.settlement.pricing import Charge, exact
 from partners.settlement.rules import Fee, FeeOf, Group, major
 
 Groups = Mapping[int, list[Group]]
@@ -39,8 +37,6 @@ FROM settlement_adjustment WHERE partner_no = $1 AND period_no = ANY($2::int4[])
 ORDER BY id
 """
 
-_FIRST_OPEN = "SELECT shard, period_no FROM first_open WHERE partner_no = $1"
-
 # The service fee of a period itself, as it was frozen when that period was closed.
 _FEES = """
 SELECT line.contract_no, line.origin_no, line.currency, line.points, line.exact
@@ -57,25 +53,6 @@ async def booked(connection: Connection, partner_no: int, period_nos: Sequence[i
         groups[row["period_no"]].append(_drained(row))
     for row in await connection.fetch(_BY_HAND, partner_no, period_nos):
         groups[row["period_no"]].append(_by_hand(row))
-    return groups
-
-
-async def queued(
-    connection: Connection, partner_no: int, waiting: Sequence[Queued], book: PriceBook
-) -> Groups:
-    """Return the groups of a partner among what is `waiting` for a drain."""
-    opened = dict(await connection.fetch(_FIRST_OPEN, partner_no))
-    by_first_open: dict[int, list[Queued]] = defaultdict(list)
-    for one in waiting:
-        by_first_open[opened.get(one.shard, 1)].append(one)
-    groups: dict[int, list[Group]] = defaultdict(list)
-    for first_open, some in by_first_open.items():
-        for move in await feed.moves_of(connection, some, book):
-            for charge in price(move, book).charges:
-                if charge.partner_no == partner_no:
-                    held = draining.booked(charge, {partner_no: first_open})
-                    group = priced(held, points=move.points, charges=move.postings)
-                    groups[held.period_no].append(group)
     return groups
 
 

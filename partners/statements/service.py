@@ -11,10 +11,9 @@ from coalition.kernel.database.transactions import TENANT_ROLE
 from partners.settlement import line_sources, periods, statements
 from partners.settlement.kinds import StatementState
 from partners.settlement.refusals import UnknownPeriod, UnknownStatement
-from partners.settlement.rules import Total
 from partners.settlement.statements import FROZEN, Live, Statement
 from partners.statements import queries, telling
-from partners.statements.views import LiveStatement, StatementList, StatementView
+from partners.statements.views import LiveStatement, StatementList, StatementSummary, StatementView
 
 
 async def list_statements(
@@ -40,12 +39,16 @@ async def list_statements(
         )
         closed = [one.statement for one in found if one.state in FROZEN]
         totals = await queries.totals(connection, closed)
-    unclosed = await _unclosed_totals(partner_no, at) if len(closed) < len(found) else {}
+    unclosed = await _unclosed(partner_no, at) if len(closed) < len(found) else {}
+
+    def summary(one: queries.Listed) -> StatementSummary:
+        live = unclosed.get(one.period_no)
+        if one.statement in closed or live is None:
+            return telling.summary_of(one, totals.get(one.statement, ()), None)
+        return telling.summary_of(one, live.totals, live.unpriced_since)
+
     return StatementList(
-        [
-            telling.summary_of(one, totals.get(one.statement) or unclosed.get(one.period_no, ()))
-            for one in found[:limit]
-        ],
+        [summary(one) for one in found[:limit]],
         found[limit - 1].period_no if len(found) > limit else None,
     )
 
@@ -67,6 +70,7 @@ async def live(
         state=statement.head.state,
         as_of=at,
         unsettled_charges=found.unsettled_charges,
+        unpriced_since=statement.unpriced_since,
         lines=telling.lines_of(statement.lines, names, catalogue),
         totals=telling.totals_of(statement.totals),
         prior_period=telling.totals_of(statement.prior_period),
@@ -127,9 +131,9 @@ async def live_statement(partner_no: int, period: str | None, at: datetime) -> L
     return msgspec.structs.replace(live, statements=shown)
 
 
-async def _unclosed_totals(partner_no: int, at: datetime) -> dict[int, tuple[Total, ...]]:
+async def _unclosed(partner_no: int, at: datetime) -> dict[int, Statement]:
     live = await statements.live(partner_no, at)
-    return {one.head.period.no: one.totals for one in live.statements}
+    return {one.head.period.no: one for one in live.statements}
 
 
 async def _names(connection: Connection, statement: Statement) -> dict[int, str]:

@@ -21,14 +21,17 @@ from partners.statements.views import (
 )
 
 
-def summary_of(listed: Listed, totals: Iterable[Total]) -> StatementSummary:
-    """Return a statement as a list shows it."""
+def summary_of(
+    listed: Listed, totals: Iterable[Total], unpriced_since: datetime | None
+) -> StatementSummary:
+    """Return a statement as a list shows it; see `Statement.unpriced_since`."""
     return StatementSummary(
         statement_id=listed.statement,
         number=listed.number,
         period=StatementPeriod(listed.name, listed.starts_at, listed.ends_at, listed.cut_off_at),
         state=listed.state,
         totals=totals_of(totals),
+        unpriced_since=unpriced_since,
     )
 
 

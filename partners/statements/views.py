@@ -27,13 +27,17 @@ class StatementTotal(msgspec.Struct, frozen=True):
 
 
 class StatementSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement in a list: it has an id once its period is over, a number once it is closed."""
+    """A statement in a list: it has an id once its period is over, a number once it is closed.
+
+    What was posted since `unpriced_since`, if that is not null, is not in the totals yet.
+    """
 
     statement_id: UUID | None
     number: int | None
     period: StatementPeriod
     state: str
     totals: list[StatementTotal]
+    unpriced_since: datetime | None
 
 
 class StatementList(msgspec.Struct, frozen=True):
@@ -91,13 +95,16 @@ class LiveStatement(msgspec.Struct, frozen=True, kw_only=True):
     """The open period as it stands at `as_of`: nothing of it is final.
 
     What is not settled yet, `unsettled_charges` of it, is priced as it will be. `prior_period` is
-    what of the totals belongs to earlier periods.
+    what of the totals belongs to earlier periods. When settling has stood still for long, what was
+    posted since `unpriced_since` is not in the figures and `unsettled_charges` is null; else
+    everything is, and `unpriced_since` is null.
     """
 
     period: StatementPeriod
     state: str
     as_of: datetime
-    unsettled_charges: int
+    unsettled_charges: int | None
+    unpriced_since: datetime | None
     lines: list[StatementLine]
     totals: list[StatementTotal]
     prior_period: list[StatementTotal]

@@ -93,10 +93,12 @@ def drain(context: click.Context, *, as_json: bool) -> None:
 
 
 async def _row(known: Catalogue, one: Standing, at: datetime) -> Row:
+    live = await statements.live(one.partner_no, at)
     return {
         "partner": party_name(known, one.partner_no),
         **msgspec.structs.asdict(one),
-        "net_minor": (await statements.live(one.partner_no, at)).net_minor,
+        "net_minor": live.net_minor,
+        "unpriced_since": live.unpriced_since,
     }
 
 
@@ -119,6 +121,8 @@ def _in_words(found: dict[str, Any]) -> str:
     if queue["postings"]:
         age = timedelta(seconds=round(queue["oldest_seconds"]))
         drain = f"{queue['postings']} postings wait for a drain, the oldest for {age}."
+    if any(one["unpriced_since"] for one in found["partners"]):
+        drain += " They are NOT counted in net: there are too many."
     waiting = f"Waiting for a second person: {found['waiting_for_a_second_person']}."
     return "\n".join([f"{drain} {waiting}", *(f"Next: {command}" for command in found["next"])])
 

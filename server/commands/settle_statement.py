@@ -126,6 +126,7 @@ def _show_live(place: Place, partner_name: str, *, as_json: bool) -> None:
         return {
             "at": live.at,
             "unsettled_postings": live.unsettled_postings,
+            "unpriced_since": live.unpriced_since,
             "net_minor": live.net_minor,
             "credit": None if credited is None else credit_row(known, credited),
             "statements": made,
@@ -139,12 +140,17 @@ def _show_live(place: Place, partner_name: str, *, as_json: bool) -> None:
     answer(row, as_json=as_json, table=lambda: table_of(summary, _LIVE))
     if not as_json:
         sums = [f"{in_major(amount, currency)} {currency}" for currency, amount in net.items()]
-        waiting = f"{row['unsettled_postings']} postings wait for a drain, and are counted"
-        words = f"In all {', '.join(sums) or 'nothing'}; {waiting}."
+        words = f"In all {', '.join(sums) or 'nothing'}; {_told_waiting(row)}."
         answer(None, as_json=False, table=lambda: words)
         held = row["credit"]
         if isinstance(held, dict):
             answer(None, as_json=False, table=lambda: table_of([held], CREDIT_COLUMNS))
+
+
+def _told_waiting(row: Row) -> str:
+    if row["unpriced_since"]:
+        return f"NOT counted is what waits for a drain, since {row['unpriced_since']}"
+    return f"{row['unsettled_postings']} postings wait for a drain, and are counted"
 
 
 async def _origins(found: Statement) -> dict[int, str]:
@@ -170,6 +176,7 @@ def _row(known: Catalogue, found: Statement, origins: Mapping[int, str]) -> Row:
         "closed_by": head.closed_by,
         "approved_by": head.approved_by,
         "charges": head.charges,
+        "unpriced_since": found.unpriced_since,
         "digest": head.digest.hex() if head.digest else None,
         "lines": [_line_row(known, line, origins) for line in found.lines],
         "totals": [_total_row(one) for one in found.totals],
@@ -243,4 +250,6 @@ def _in_words(row: Row) -> str:
         f"{one['points_redeemed']} redeemed."
         for one in totals
     ]
+    if row["unpriced_since"]:
+        sentences.append(f"NOT counted is what waits for a drain, since {row['unpriced_since']}.")
     return "\n".join(sentences) or "Nothing was charged."

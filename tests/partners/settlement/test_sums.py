@@ -8,7 +8,7 @@ import pytest
 from coalition.federation.terms import Mode, Vat
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import SHARDS, bucket_of, shard_of
-from partners.settlement import draining, feed, periods, sums
+from partners.settlement import draining, feed, periods, sums, waiting
 from tests.partners.settlement.world import OCTOBER, World, make_world, told
 from tests.support.ledger import open_holder
 
@@ -48,8 +48,7 @@ async def test_points_charges_and_money_are_added_up_over_all_shards() -> None:
     await periods.ensure(OCTOBER)
     async with transaction(feed.PLANS) as connection:
         book = await draining.read_book(connection)
-        waiting = await feed.queued(connection, list(range(SHARDS)))
-        queued = await sums.queued(connection, 1, waiting, book)
+        queued = (await waiting.of_partner(connection, 1, book)).groups
     await draining.drain_all(OCTOBER)
     async with transaction() as connection:
         booked = await sums.booked(connection, 1, [1])
@@ -68,12 +67,12 @@ async def test_points_that_are_paid_in_two_parts_are_counted_once_before_and_aft
     world = await make_world({"A": hybrid, "B": {}})
     await world.issue("A", 100, OCTOBER)
     await world.redeem("B", 40, OCTOBER)
-    waiting = (await world.live("A", OCTOBER)).statements
+    before = (await world.live("A", OCTOBER)).statements
     await draining.drain_all(OCTOBER)
     # 0.30 at issue for all hundred, 0.28 for the forty that were spent.
-    assert told(waiting[0]) == [("issuance", 100, 58, 0)]
-    assert (await world.live("A", OCTOBER)).statements == waiting
-    assert waiting[0].head.charges == 2
+    assert told(before[0]) == [("issuance", 100, 58, 0)]
+    assert (await world.live("A", OCTOBER)).statements == before
+    assert before[0].head.charges == 2
 
 
 async def test_a_tariff_that_does_not_count_has_money_and_charges_but_no_points() -> None:
