@@ -11,10 +11,11 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
-from coalition.ledger import holders, lots, receipts, resolutions, reversals
-from coalition.ledger.accounts import Kind
+from coalition.ledger import holders, lots, resolutions, reversals
 from coalition.ledger.activity import Clockwork, one_after_another
 from coalition.ledger.adjustments import adjust
+from coalition.ledger.batch import Batch
+from coalition.ledger.claiming import claim_receipts, give_back_receipts
 from coalition.ledger.clocks import Clock, lapsed
 from coalition.ledger.drafts import (
     Adjust,
@@ -29,17 +30,15 @@ from coalition.ledger.drafts import (
     Recover,
     Redeem,
     Reverse,
-    Till,
     Void,
 )
 from coalition.ledger.ended import book_ended
 from coalition.ledger.exchanging import convert
-from coalition.ledger.holders import Standing
 from coalition.ledger.issues import issue
 from coalition.ledger.journal import Journal
 from coalition.ledger.recoveries import recover
 from coalition.ledger.redemptions import hold, redeem
-from coalition.ledger.refusals import DuplicateReceipt, UnknownHold, UnknownPosting
+from coalition.ledger.refusals import UnknownHold, UnknownPosting
 
 POSTER_ROLE = "coalition_poster"
 
@@ -79,9 +78,6 @@ _STAGES: dict[type[Draft], tuple[int, _Run]] = {
 """In which stage of a wave drafts of each kind run, and what posts them; issues come before."""
 
 _ISSUES = 0
-_KINDS_OF_RECEIPTS: dict[type[Draft], Kind] = {Issue: Kind.ISSUE, Convert: Kind.CONVERSION}
-"""Under which kind a receipt is used up; all others take points as payment."""
-
 
 Decide = Callable[[list[int]], Awaitable[dict[int, Draft | Refused]]]
 """Decides drafts that depend on what their holders have had so far.
@@ -96,29 +92,6 @@ async def pin(connection: Connection) -> None:
     """Give the open transaction of a caller that posts now and then the settings `PINNED`."""
     settings = (f"SET LOCAL {name} = '{value}'" for name, value in PINNED.items())
     await connection.execute(";".join(settings))
-
-
-class Batch:
-    """Drafts on their way: whose points they move, where they stand, and what became of each."""
-
-    def __init__(self, drafts: Sequence[Draft], journal: Journal) -> None:
-        """Take `drafts`; nothing is decided yet."""
-        self.drafts = list(drafts)
-        self.journal = journal
-        self.outcomes: list[Outcome | None] = [None] * len(drafts)
-        self.holders: dict[int, UUID] = {}
-        self.standings: dict[UUID, Standing] = {}
-        self.owing: dict[UUID, Standing] = {}
-        """The holders, all locked, that have debts: something is taken of what they are issued."""
-        self.survivors: dict[UUID, UUID] = {}
-        """Of postings to be reversed whose holders were merged: who has taken over since."""
-        self.tills: dict[int, Till] = {}
-        self.repeats: dict[int, bytes] = {}
-        """Drafts whose receipt an earlier draft of the batch stands on, with its digest."""
-
-    def open(self) -> list[int]:
-        """Return the positions of the drafts that are not refused so far."""
-        return [i for i, outcome in enumerate(self.outcomes) if outcome is None]
 
 
 async def post(
@@ -146,7 +119,7 @@ async def post(
     if lapsed:
         # Before it becomes active again: what its clock has ended does not live again.
         await book_ended(connection, journal, lapsed & {batch.holders[i] for i in batch.open()})
-    claims = await _claim_receipts(connection, batch)
+    claims = await claim_receipts(connection, batch)
     if decide is not None:
         _settle(batch, await decide(batch.open()))
     clockwork = None
@@ -161,7 +134,7 @@ async def post(
     if clockwork is not None:
         await clockwork.finish(connection)
     await journal.write(connection)
-    await _give_back_receipts(connection, batch, claims)
+    await give_back_receipts(connection, batch, claims)
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
     assert len(outcomes) == len(drafts), "every draft has its outcome"
     return journal.batch, outcomes
@@ -270,92 +243,6 @@ async def _find_survivors(connection: Connection, batch: Batch) -> None:
         assert isinstance(draft, Reverse), "only reversals follow a merge"
         batch.survivors[draft.posting] = survivor
         batch.holders[i] = survivor
-
-
-async def _claim_receipts(connection: Connection, batch: Batch) -> dict[int, bytes]:
-    """Claim the receipt of each draft that stands on one; refuse those that were used before."""
-    digests: dict[int, bytes] = {}
-    first: dict[bytes, int] = {}
-    used: list[int] = []
-    for i in batch.open():
-        digest = receipt_digest(batch.drafts[i], batch.tills.get(i))
-        if digest is None:
-            continue
-        earlier = first.setdefault(digest, i)
-        if earlier == i or _capture_one_hold(batch.drafts[earlier], batch.drafts[i]):
-            digests[i] = digest
-        else:
-            batch.repeats[i] = digest
-            used.append(i)
-    if first:
-        claimed = await receipts.claim(connection, list(first), batch.journal.batch)
-        if len(claimed) < len(first):
-            used += [i for i, digest in digests.items() if digest not in claimed]
-    if used:
-        await _refuse_used(connection, batch, used)
-    return {i: digest for i, digest in digests.items() if batch.outcomes[i] is None}
-
-
-def _capture_one_hold(one: Draft, other: Draft) -> bool:
-    """Tell whether two drafts share a claim: they capture the same hold, so one at most passes."""
-    return isinstance(one, Capture) and isinstance(other, Capture) and one.hold == other.hold
-
-
-async def _refuse_used(connection: Connection, batch: Batch, used: list[int]) -> None:
-    """Refuse drafts whose receipt was used; a capture hears first if its hold was resolved."""
-    captures = {draft.hold: draft for i in used if isinstance(draft := batch.drafts[i], Capture)}
-    kept = await resolutions.read_holds(connection, captures) if captures else {}
-    for i in used:
-        draft = batch.drafts[i]
-        refusal = None
-        if isinstance(draft, Capture):
-            refusal = resolutions.refusal(kept[draft.hold], draft, batch.journal.at)
-        batch.outcomes[i] = refusal or _duplicate(batch.tills[i])
-
-
-async def _give_back_receipts(
-    connection: Connection, batch: Batch, claims: dict[int, bytes]
-) -> None:
-    """Give up the claims of drafts that were refused after all; a refusal leaves nothing.
-
-    Drafts that had to stand back for them hear that the receipt is free again.
-    """
-    used = {digest for i, digest in claims.items() if not isinstance(batch.outcomes[i], Refused)}
-    free = set(claims.values()) - used
-    await receipts.give_back(connection, sorted(free))
-    for i, digest in batch.repeats.items():
-        if digest in free and isinstance(batch.outcomes[i], DuplicateReceipt):
-            batch.outcomes[i] = _came_second(batch.tills[i])
-
-
-def _came_second(till: Till) -> DuplicateReceipt:
-    return DuplicateReceipt(
-        f"receipt {till.receipt!r} of this store stood in another request that came just before "
-        "this one and was refused; the receipt is unused, so send this one again",
-        receipt=till.receipt,
-    )
-
-
-def _duplicate(till: Till) -> DuplicateReceipt:
-    return DuplicateReceipt(
-        f"receipt {till.receipt!r} of this store was used on {till.business_day} already; "
-        "send the first request's idempotency key again to get its answer",
-        receipt=till.receipt,
-    )
-
-
-def receipt_digest(draft: Draft, till: Till | None) -> bytes | None:
-    """Return the digest under which the receipt of `draft` is claimed; None: it stands on none."""
-    if till is None or till.receipt is None or isinstance(draft, Hold | Reverse):
-        return None
-    kind = _KINDS_OF_RECEIPTS.get(type(draft), Kind.REDEEM)
-    return receipts.digest(
-        partner_no=till.partner_no,
-        store_no=till.store_no,
-        receipt=till.receipt,
-        business_day=till.business_day,
-        kind=kind,
-    )
 
 
 def _waves(batch: Batch) -> list[list[int]]:

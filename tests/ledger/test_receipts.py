@@ -12,8 +12,8 @@ from coalition.kernel.database import transaction
 from coalition.kernel.ids import bucket_of, random_id
 from coalition.ledger import audit, receipts
 from coalition.ledger.accounts import Kind
+from coalition.ledger.claiming import receipt_digest
 from coalition.ledger.drafts import Draft, Hold, Issue, Outcome, Posted
-from coalition.ledger.posting import receipt_digest
 from coalition.ledger.refusals import DuplicateReceipt, NotEnoughPoints
 from tests.support.ledger import (
     FUEL,

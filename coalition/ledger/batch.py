@@ -1,0 +1,31 @@
+"""A batch on its way: its drafts, whose points they move, and what became of each."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from coalition.ledger.drafts import Draft, Outcome, Till
+from coalition.ledger.holders import Standing
+from coalition.ledger.journal import Journal
+
+
+class Batch:
+    """Drafts on their way: whose points they move, where they stand, and what became of each."""
+
+    def __init__(self, drafts: Sequence[Draft], journal: Journal) -> None:
+        """Take `drafts`; nothing is decided yet."""
+        self.drafts = list(drafts)
+        self.journal = journal
+        self.outcomes: list[Outcome | None] = [None] * len(drafts)
+        self.holders: dict[int, UUID] = {}
+        self.standings: dict[UUID, Standing] = {}
+        self.owing: dict[UUID, Standing] = {}
+        """The holders, all locked, that have debts: something is taken of what they are issued."""
+        self.survivors: dict[UUID, UUID] = {}
+        """Of postings to be reversed whose holders were merged: who has taken over since."""
+        self.tills: dict[int, Till] = {}
+        self.repeats: dict[int, bytes] = {}
+        """Drafts whose receipt an earlier draft of the batch stands on, with its digest."""
+
+    def open(self) -> list[int]:
+        """Return the positions of the drafts that are not refused so far."""
+        return [i for i, outcome in enumerate(self.outcomes) if outcome is None]

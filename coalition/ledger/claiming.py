@@ -1,0 +1,101 @@
+"""Receipts of a batch: each draft that stands on one claims it first, a refused one gives it back.
+
+A receipt that was used before refuses its draft.
+"""
+
+from coalition.kernel.database import Connection
+from coalition.kernel.errors import Refused
+from coalition.ledger import receipts, resolutions
+from coalition.ledger.accounts import Kind
+from coalition.ledger.batch import Batch
+from coalition.ledger.drafts import Capture, Convert, Draft, Hold, Issue, Reverse, Till
+from coalition.ledger.refusals import DuplicateReceipt
+
+_KINDS_OF_RECEIPTS: dict[type[Draft], Kind] = {Issue: Kind.ISSUE, Convert: Kind.CONVERSION}
+"""Under which kind a receipt is used up; all others take points as payment."""
+
+
+async def claim_receipts(connection: Connection, batch: Batch) -> dict[int, bytes]:
+    """Claim the receipt of each draft that stands on one; refuse those that were used before."""
+    digests: dict[int, bytes] = {}
+    first: dict[bytes, int] = {}
+    used: list[int] = []
+    for i in batch.open():
+        digest = receipt_digest(batch.drafts[i], batch.tills.get(i))
+        if digest is None:
+            continue
+        earlier = first.setdefault(digest, i)
+        if earlier == i or _capture_one_hold(batch.drafts[earlier], batch.drafts[i]):
+            digests[i] = digest
+        else:
+            batch.repeats[i] = digest
+            used.append(i)
+    if first:
+        claimed = await receipts.claim(connection, list(first), batch.journal.batch)
+        if len(claimed) < len(first):
+            used += [i for i, digest in digests.items() if digest not in claimed]
+    if used:
+        await _refuse_used(connection, batch, used)
+    return {i: digest for i, digest in digests.items() if batch.outcomes[i] is None}
+
+
+def _capture_one_hold(one: Draft, other: Draft) -> bool:
+    """Tell whether two drafts share a claim: they capture the same hold, so one at most passes."""
+    return isinstance(one, Capture) and isinstance(other, Capture) and one.hold == other.hold
+
+
+async def _refuse_used(connection: Connection, batch: Batch, used: list[int]) -> None:
+    """Refuse drafts whose receipt was used; a capture hears first if its hold was resolved."""
+    captures = {draft.hold: draft for i in used if isinstance(draft := batch.drafts[i], Capture)}
+    kept = await resolutions.read_holds(connection, captures) if captures else {}
+    for i in used:
+        draft = batch.drafts[i]
+        refusal = None
+        if isinstance(draft, Capture):
+            refusal = resolutions.refusal(kept[draft.hold], draft, batch.journal.at)
+        batch.outcomes[i] = refusal or _duplicate(batch.tills[i])
+
+
+async def give_back_receipts(
+    connection: Connection, batch: Batch, claims: dict[int, bytes]
+) -> None:
+    """Give up the claims of drafts that were refused after all; a refusal leaves nothing.
+
+    Drafts that had to stand back for them hear that the receipt is free again.
+    """
+    used = {digest for i, digest in claims.items() if not isinstance(batch.outcomes[i], Refused)}
+    free = set(claims.values()) - used
+    await receipts.give_back(connection, sorted(free))
+    for i, digest in batch.repeats.items():
+        if digest in free and isinstance(batch.outcomes[i], DuplicateReceipt):
+            batch.outcomes[i] = _came_second(batch.tills[i])
+
+
+def _came_second(till: Till) -> DuplicateReceipt:
+    return DuplicateReceipt(
+        f"receipt {till.receipt!r} of this store stood in another request that came just before "
+        "this one and was refused; the receipt is unused, so send this one again",
+        receipt=till.receipt,
+    )
+
+
+def _duplicate(till: Till) -> DuplicateReceipt:
+    return DuplicateReceipt(
+        f"receipt {till.receipt!r} of this store was used on {till.business_day} already; "
+        "send the first request's idempotency key again to get its answer",
+        receipt=till.receipt,
+    )
+
+
+def receipt_digest(draft: Draft, till: Till | None) -> bytes | None:
+    """Return the digest under which the receipt of `draft` is claimed; None: it stands on none."""
+    if till is None or till.receipt is None or isinstance(draft, Hold | Reverse):
+        return None
+    kind = _KINDS_OF_RECEIPTS.get(type(draft), Kind.REDEEM)
+    return receipts.digest(
+        partner_no=till.partner_no,
+        store_no=till.store_no,
+        receipt=till.receipt,
+        business_day=till.business_day,
+        kind=kind,
+    )
