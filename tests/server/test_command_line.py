@@ -71,7 +71,7 @@ def test_commands_of_partners_answer_in_json_alone(data: Path) -> None:
     assert (partner["name"], partner["stores"], partner["state"]) == ("Handlarn", 1, "active")
     (contract,) = run("partner", "contract", "show", partner["partner_id"]).document["items"]
     assert (contract["currency"], contract["issues"]) == ("SEK", True)
-    (rule,) = run("earning", "list").document["items"]
+    (rule,) = run("earning", "rates").document["items"]
     assert (rule["points"], rule["per_amount"], rule["currency"]) == (1, "1.00", "SEK")
     assert run("earning", "set", "handlarn", "2/1.00").document["points"] == 2
     till = run("client", "create", "handlarn", "--name", "till", "--store", "17").document

@@ -1,6 +1,6 @@
 """What a rule document says: earning rules as data, written in JSON or YAML, unknown keys refused.
 
-The Structs are the format; `coalition rules schema` publishes their JSON Schema. Amounts are whole
+The Structs are the format; `coalition earning schema` publishes their JSON Schema. Amounts are whole
 minor units, decimals are text, and days and hours are those of the coalition's zone.
 """
 
@@ -200,6 +200,6 @@ class RuleDocument(_Part, frozen=True, kw_only=True):
     funding: tuple[FundingPart, ...] = ()
     """Left out: the partner at the till pays."""
     condition: Annotated[str, Meta(min_length=1, max_length=CONDITION_LENGTH_MOST)] | None = None
-    """An expression in CEL that yields a bool; see `coalition rules check`."""
+    """An expression in CEL that yields a bool; see `coalition earning check`."""
     valid_from: When | None = None
     valid_until: When | None = None

@@ -17,7 +17,7 @@ class RuleRetroactive(Invalid):
 
 
 class UnknownRule(NotFound):
-    """There is no rule with this code; `coalition rules list` names those that there are."""
+    """There is no rule with this code; `coalition earning list` names those that there are."""
 
     code, title = "rule_not_found", "Rule not found"
 

@@ -1,4 +1,4 @@
-"""`coalition rules propose|waiting|approve|reject|retire`: rules change by two persons."""
+"""`coalition earning propose|waiting|approve|reject|retire`: rules change by two persons."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +11,9 @@ from coalition.federation.catalogue import Catalogue
 from coalition.oversight.approvals import Approval
 from coalition.points.bonuses import store
 from coalition.points.bonuses.store import PreparedRule
+from server.commands.earning_files import file_argument, right
 from server.commands.known import read_catalogue
 from server.commands.options import as_json_option, example, place_options
-from server.commands.rule_files import file_argument, right
 from server.commands.second_person import Row, SecondPerson, Signature, prepared_by_option
 
 _INSTANTS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
@@ -25,7 +25,7 @@ _INSTANTS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
 @place_options
 @as_json_option
 @click.pass_context
-@example("coalition rules propose weekend-fruit.yaml --prepared-by anna")
+@example("coalition earning propose weekend-fruit.yaml --prepared-by anna")
 def propose(context: click.Context, *, file: Path, prepared_by: str, as_json: bool) -> None:
     """Propose the rule in FILE, or a further version of it, for a second person to approve."""
 
@@ -48,7 +48,7 @@ def propose(context: click.Context, *, file: Path, prepared_by: str, as_json: bo
 @place_options
 @as_json_option
 @click.pass_context
-@example("coalition rules retire weekend-fruit --prepared-by anna")
+@example("coalition earning retire weekend-fruit --prepared-by anna")
 def retire(
     context: click.Context, *, code: str, when: datetime | None, prepared_by: str, as_json: bool
 ) -> None:
@@ -87,7 +87,7 @@ async def _approve(by: Signature) -> Row:
 
 _SECOND = SecondPerson(
     kind=store.KIND,
-    command="rules",
+    command="earning",
     approves="Activate what was proposed under APPROVAL_ID, as another person than who proposed"
     " it.",
     describe=_described,

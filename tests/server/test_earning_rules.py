@@ -45,55 +45,55 @@ def fruit(tmp_path: Path) -> Path:
 
 def test_a_rule_is_proposed_approved_listed_shown_and_retired(data: Path, fruit: Path) -> None:
     at = ("--data", data)
-    proposed = within("rules", "propose", fruit, "--prepared-by", "Anna", *at, "--json")
+    proposed = within("earning", "propose", fruit, "--prepared-by", "Anna", *at, "--json")
     assert proposed.status == 0, proposed.err
     assert proposed.document["act"] == "activate"
     assert proposed.document["document"]["applies_to"]["partners"] == [1]
-    (waiting,) = within("rules", "waiting", *at, "--json").document["items"]
+    (waiting,) = within("earning", "waiting", *at, "--json").document["items"]
     assert waiting == proposed.document
     approval = waiting["approval_id"]
-    alone = within("rules", "approve", approval, "--approved-by", "anna", *at)
+    alone = within("earning", "approve", approval, "--approved-by", "anna", *at)
     assert_stopped(alone, 1, "Who prepares does not approve; ask a second person")
 
-    made = within("rules", "approve", approval, "--approved-by", "Bertil", *at, "--json")
+    made = within("earning", "approve", approval, "--approved-by", "Bertil", *at, "--json")
 
     assert made.status == 0, made.err
-    (row,) = within("rules", "list", *at, "--json").document["items"]
+    (row,) = within("earning", "list", *at, "--json").document["items"]
     assert (row["code"], row["version"], row["state"]) == ("weekend-fruit", 1, "holds")
     assert (row["partners"], row["combine"]) == ("Handlarn", "add")
-    assert within("rules", "show", "weekend-fruit", *at, "--json").document["items"] == [
+    assert within("earning", "show", "weekend-fruit", *at, "--json").document["items"] == [
         made.document
     ]
-    assert "effect.factor" in within("rules", "show", "weekend-fruit", *at).out
+    assert "effect.factor" in within("earning", "show", "weekend-fruit", *at).out
 
-    retire = within("rules", "retire", "weekend-fruit", "--prepared-by", "anna", *at, "--json")
+    retire = within("earning", "retire", "weekend-fruit", "--prepared-by", "anna", *at, "--json")
     assert retire.document["act"] == "retire"
-    ended = within("rules", "approve", retire.document["approval_id"], "--approved-by", "b", *at)
+    ended = within("earning", "approve", retire.document["approval_id"], "--approved-by", "b", *at)
     assert ended.status == 0, ended.err
-    assert within("rules", "list", *at, "--json").document == {"items": []}
+    assert within("earning", "list", *at, "--json").document == {"items": []}
     states = [
-        row["state"] for row in within("rules", "list", "--all", *at, "--json").document["items"]
+        row["state"] for row in within("earning", "list", "--all", *at, "--json").document["items"]
     ]
     assert states == ["ended", "ended"]
-    again = within("rules", "retire", "weekend-fruit", "--prepared-by", "anna", *at)
+    again = within("earning", "retire", "weekend-fruit", "--prepared-by", "anna", *at)
     assert_stopped(again, 1, "[rule_retired]")
-    assert_stopped(within("rules", "show", "fish", *at), 2, "[rule_not_found]")
+    assert_stopped(within("earning", "show", "fish", *at), 2, "[rule_not_found]")
 
 
 def test_a_proposal_that_is_rejected_never_holds(data: Path, fruit: Path) -> None:
     at = ("--data", data)
-    proposed = within("rules", "propose", fruit, "--prepared-by", "anna", *at, "--json").document
+    proposed = within("earning", "propose", fruit, "--prepared-by", "anna", *at, "--json").document
     words = ("--rejected-by", "bertil", "--reason", "too dear")
-    rejected = within("rules", "reject", proposed["approval_id"], *words, *at)
+    rejected = within("earning", "reject", proposed["approval_id"], *words, *at)
     assert (rejected.status, rejected.err) == (0, "The proposal is rejected.\n")
-    assert "weekend-fruit" not in within("rules", "list", "--all", *at).out
+    assert "weekend-fruit" not in within("earning", "list", "--all", *at).out
 
 
 def test_a_file_that_is_right_is_said_to_be(data: Path, fruit: Path) -> None:
     at = ("--data", data)
-    assert within("rules", "check", fruit, *at).out == "The rule is right.\n"
-    assert within("rules", "check", fruit, fruit, *at).out == "All 2 rules are right.\n"
-    assert within("rules", "check", fruit, *at, "--json").document == {"ok": True, "problems": []}
+    assert within("earning", "check", fruit, *at).out == "The rule is right.\n"
+    assert within("earning", "check", fruit, fruit, *at).out == "All 2 rules are right.\n"
+    assert within("earning", "check", fruit, *at, "--json").document == {"ok": True, "problems": []}
 
 
 @pytest.mark.parametrize(
@@ -114,24 +114,24 @@ def test_a_bad_file_is_refused_with_line_key_and_remedy(
     data: Path, fruit: Path, *, was: str, now: str, line: int, key: str, text: str
 ) -> None:
     fruit.write_text(FRUIT.replace(was, now, 1), "utf-8")
-    checked = within("rules", "check", fruit, "--data", data, "--json")
+    checked = within("earning", "check", fruit, "--data", data, "--json")
     assert checked.status == 2
     found = [row for row in checked.document["problems"] if row["key"] == key]
     assert [(row["line"], row["file"]) for row in found] == [(line, str(fruit))]
     assert text in found[0]["text"]
-    refused = within("rules", "propose", fruit, "--prepared-by", "anna", "--data", data)
+    refused = within("earning", "propose", fruit, "--prepared-by", "anna", "--data", data)
     assert_stopped(refused, 2, f"line {line}: {key}: ")
 
 
 def test_a_condition_is_checked_with_its_line(data: Path, fruit: Path) -> None:
     fruit.write_text(f"{FRUIT}condition: basket.amont_minor > 3\n", "utf-8")
-    checked = within("rules", "check", fruit, "--data", data)
+    checked = within("earning", "check", fruit, "--data", data)
     assert checked.status == 2
     assert "undeclared reference to 'basket.amont_minor'" in checked.out
 
 
 def test_the_schema_is_that_of_the_documents(data: Path) -> None:
-    shown = within("rules", "schema").document
+    shown = within("earning", "schema").document
     assert shown["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert shown["$defs"]["Multiplier"]["additionalProperties"] is False
     assert data.is_dir()
@@ -139,7 +139,7 @@ def test_the_schema_is_that_of_the_documents(data: Path) -> None:
 
 def test_a_draft_explains_a_basket(data: Path, fruit: Path) -> None:
     at = ("--data", data)
-    shown = within("rules", "simulate", fruit, "--basket", json.dumps(BASKET), *at, "--json")
+    shown = within("earning", "simulate", fruit, "--basket", json.dumps(BASKET), *at, "--json")
     assert shown.status == 0, shown.err
     assert shown.document["points"] == 80
     assert [reason["points"] for reason in shown.document["reasons"]] == [60, 20]
@@ -148,21 +148,21 @@ def test_a_draft_explains_a_basket(data: Path, fruit: Path) -> None:
         {"rule_no": 1, "funder": "operator", "points": 10},
         {"rule_no": 1, "funder": "Handlarn", "points": 10},
     ]
-    table = within("rules", "simulate", fruit, "--basket", json.dumps(BASKET), *at)
+    table = within("earning", "simulate", fruit, "--basket", json.dumps(BASKET), *at)
     assert "2 times the 20 points of the base rate for fruit, so 20 more" in table.out
-    wrong = within("rules", "simulate", fruit, "--basket", '{"partner": 1}', *at)
+    wrong = within("earning", "simulate", fruit, "--basket", '{"partner": 1}', *at)
     assert_stopped(wrong, 2, "this is no basket")
 
 
 def test_a_draft_is_replayed_over_nothing(data: Path, fruit: Path) -> None:
-    replayed = within("rules", "simulate", fruit, "--data", data, "--json")
+    replayed = within("earning", "simulate", fruit, "--data", data, "--json")
     assert replayed.status == 0, replayed.err
     assert (replayed.document["partners"], replayed.document["rules"]) == ([], {})
-    assert "all" in within("rules", "simulate", fruit, "--data", data).out
+    assert "all" in within("earning", "simulate", fruit, "--data", data).out
 
 
 def test_a_draft_is_not_tried_where_the_calendar_ends(data: Path, fruit: Path) -> None:
     basket = json.dumps(BASKET | {"occurred_at": "9999-12-31T23:59:59Z"})
     for words in (("--until", "9999-12-31"), ("--from", "0001-01-01"), ("--basket", basket)):
-        stopped = within("rules", "simulate", fruit, *words, "--data", data)
+        stopped = within("earning", "simulate", fruit, *words, "--data", data)
         assert_stopped(stopped, 2, "the calendar ends there; name a day nearer to today")

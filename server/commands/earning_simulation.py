@@ -1,4 +1,4 @@
-"""`coalition rules simulate`: what a draft would give for a basket, or would have given before."""
+"""`coalition earning simulate`: what a draft would give for a basket, or would have given."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from coalition.points.bonuses import store
 from coalition.points.bonuses.compiled import OPERATOR
 from coalition.points.bonuses.evaluation import Basket, Evaluation, Line, evaluate
 from coalition.points.terms import Terms
+from server.commands.earning_files import files_argument, right
 from server.commands.known import find_partner
 from server.commands.options import (
     answer,
@@ -26,7 +27,6 @@ from server.commands.options import (
     place_options,
     table_of,
 )
-from server.commands.rule_files import files_argument, right
 from server.databases import do
 from server.exits import WRONG_INPUT, Stopped
 
@@ -70,8 +70,8 @@ class GivenBasket(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 @as_json_option
 @click.pass_context
 @example(
-    "coalition rules simulate weekend-fruit.yaml --from 2026-10-01 --until 2026-10-31",
-    "coalition rules simulate weekend-fruit.yaml"
+    "coalition earning simulate weekend-fruit.yaml --from 2026-10-01 --until 2026-10-31",
+    "coalition earning simulate weekend-fruit.yaml"
     ' --basket \'{"partner": "Corner Shop", "amount_minor": 6000}\'',
 )
 def simulate(
