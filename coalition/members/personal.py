@@ -38,6 +38,17 @@ CardText = Annotated[
 NameText = Annotated[
     str, Meta(max_length=rules.LONGEST_NAME, description="A name", examples=["Åsa"])
 ]
+AddressText = Annotated[
+    str,
+    Meta(
+        max_length=rules.LONGEST_ADDRESS,
+        description="Where somebody lives, in one line",
+        examples=["Storgata 1, 0155 Oslo"],
+    ),
+]
+CountryText = Annotated[
+    str, Meta(pattern="^[A-Z]{2}$", description="ISO 3166 alpha-2", examples=["NO"])
+]
 BirthDate = Annotated[date, Meta(description="A date of birth from 1900 on, not after today")]
 
 
@@ -50,6 +61,8 @@ class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     first_name: NameText | None = None
     last_name: NameText | None = None
     born: BirthDate | None = None
+    address: AddressText | None = None
+    country: CountryText | None = None
     consents: GivenList = ()
 
     def __repr__(self) -> str:
@@ -69,6 +82,10 @@ class PersonalData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     first_name: str | None = None
     last_name: str | None = None
     born: date | None = None
+    address: str | None = None
+    address_registered: bool = False
+    """Whether the address was found in a register of the population."""
+    country: str | None = None
     cards: tuple[str, ...] = ()
     other_emails: tuple[str, ...] = ()
     other_phones: tuple[str, ...] = ()
@@ -118,6 +135,8 @@ def checked(enrolment: Enrolment, *, today: date) -> PersonalData:
         first_name=kept.get("first_name"),
         last_name=kept.get("last_name"),
         born=enrolment.born,
+        address=kept.get("address"),
+        country=enrolment.country,
         cards=(kept["card"],) if "card" in kept else (),
     )
 
@@ -136,12 +155,16 @@ def united(survivor: PersonalData, other: PersonalData) -> PersonalData:
         (survivor.phone, *survivor.other_phones, other.phone, *other.other_phones),
         rules.normal_phone,
     )
+    home = survivor if survivor.address is not None else other
     return PersonalData(
         email=email,
         phone=phone,
         first_name=survivor.first_name or other.first_name,
         last_name=survivor.last_name or other.last_name,
         born=survivor.born or other.born,
+        address=home.address,
+        address_registered=home.address_registered,
+        country=survivor.country or other.country,
         cards=tuple(dict.fromkeys((*survivor.cards, *other.cards))),
         other_emails=other_emails,
         other_phones=other_phones,
@@ -171,6 +194,7 @@ _KEEP: dict[str, Callable[[str], str]] = {
     "phone": rules.normal_phone,
     "first_name": partial(rules.normal_name, field="first_name"),
     "last_name": partial(rules.normal_name, field="last_name"),
+    "address": rules.normal_address,
 }
 
 

@@ -149,6 +149,12 @@ class InvalidName(InvalidField):
     code, title, field = "invalid_name", "Invalid name", "first_name"
 
 
+class InvalidAddress(InvalidField):
+    """An address is one line of 1 to 200 printable characters."""
+
+    code, title, field = "invalid_address", "Invalid address", "address"
+
+
 class PaymentCardInText(InvalidField):
     """Payment card numbers are not taken in free text (PCI DSS requirement 3)."""
 

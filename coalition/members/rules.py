@@ -11,9 +11,11 @@ import idna
 
 from coalition.members.payment_cards import holds_payment_card
 from coalition.members.refusals import (
+    InvalidAddress,
     InvalidBirthDate,
     InvalidCard,
     InvalidEmail,
+    InvalidField,
     InvalidName,
     InvalidPhone,
     PaymentCardInText,
@@ -21,6 +23,7 @@ from coalition.members.refusals import (
 
 LONGEST_EMAIL_BYTES = 254
 LONGEST_NAME = 100
+LONGEST_ADDRESS = 200
 EARLIEST_BIRTH_YEAR = 1900
 
 _CARD_SEPARATORS = str.maketrans("", "", " -")
@@ -85,19 +88,40 @@ def normal_phone(text: str) -> str:
 
 def normal_name(text: str, *, field: str) -> str:
     """Return a name in NFC with single spaces, 1 to 100 printable characters."""
+    return _line_of_text(text, InvalidName, field=field, most=LONGEST_NAME, a_text="A name")
+
+
+def normal_address(text: str) -> str:
+    """Return an address in NFC with single spaces, 1 to 200 printable characters."""
+    return _line_of_text(
+        text, InvalidAddress, field="address", most=LONGEST_ADDRESS, a_text="An address"
+    )
+
+
+def folded(text: str) -> str:
+    """Return how a name or an address is compared: without case, marks of punctuation and spaces.
+
+    So "Storgata 1, Oslo" is "storgata 1 oslo"; whoever writes it otherwise is somebody else.
+    """
+    return " ".join("".join(c if c.isalnum() else " " for c in _folded(text)).split())
+
+
+def _line_of_text(
+    text: str, refusal: type[InvalidField], *, field: str, most: int, a_text: str
+) -> str:
     composed = unicodedata.normalize("NFC", text).replace("\u00a0", " ")
     if not all(mark.isprintable() or mark in _ZERO_WIDTH_JOINERS for mark in composed):
-        raise InvalidName(
-            "A name has printable characters only, no control characters", field=field
+        raise refusal(f"{a_text} has printable characters only, no control characters", field=field)
+    line = " ".join(composed.split())
+    if not 1 <= len(line) <= most:
+        raise refusal(
+            f"{a_text} has 1 to {most} characters; leave it out if there is none", field=field
         )
-    name = " ".join(composed.split())
-    if not 1 <= len(name) <= LONGEST_NAME:
-        raise InvalidName(
-            "A name has 1 to 100 characters; leave it out if there is none", field=field
+    if holds_payment_card(unicodedata.normalize("NFKC", line)):
+        raise PaymentCardInText(
+            f"A payment card number has no place in {a_text.lower()}", field=field
         )
-    if holds_payment_card(unicodedata.normalize("NFKC", name)):
-        raise PaymentCardInText("A payment card number has no place in a name", field=field)
-    return name
+    return line
 
 
 def check_birth_date(born: date, *, today: date) -> None:
