@@ -18,6 +18,10 @@ class Kind(IntEnum):
     """Half of a move of everything from one holder to another who is the same person."""
     RECOVERY = 8
     """Points taken for a debt that a reversed issue left."""
+    TRANSFER = 9
+    """Half of a move of points from one holder to another."""
+    FEE = 10
+    """Points taken for a transfer, beside those that it moved."""
 
 
 class Account(IntEnum):

@@ -6,13 +6,14 @@ refuses it; it does not know contracts or earning rules.
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import NamedTuple
+from enum import StrEnum
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from coalition.kernel.errors import Refused
-from coalition.ledger.provenance import Provenance
+from coalition.ledger.provenance import NO_CLOCK, Provenance
 
 
 class Till(NamedTuple):
@@ -154,7 +155,101 @@ class Convert(msgspec.Struct, frozen=True, gc=False):
     to_points: int
 
 
-Draft = Issue | Redeem | Hold | Capture | Void | Reverse | Adjust | Recover | Convert
+class TakingOrder(StrEnum):
+    """Which of a holder's lots give first."""
+
+    EARLIEST_EXPIRY = "earliest_expiry"
+    """Spending order, as its clocks stand."""
+    OLDEST_EARNED = "oldest_earned"
+    """By the month earned, those of one month in spending order."""
+
+
+class LotFilter(msgspec.Struct, frozen=True):
+    """Which lots may be taken; what is None asks for nothing."""
+
+    issuer_nos: frozenset[int] | None = None
+    class_nos: frozenset[int] | None = None
+    contributor: UUID | None = None
+    """Only what this member brought; the holder itself names what is its own."""
+    earned_since: int | None = None
+    """A month as the number yyyymm."""
+
+
+class NewEnd(NamedTuple):
+    """When points end after they moved: by a day, by the clock of whoever has them, or both."""
+
+    expires_on: date | None
+    clock_no: int = NO_CLOCK
+
+
+class Side(StrEnum):
+    """The holder from whom points go, or to whom."""
+
+    SENDER = "sender"
+    RECEIVER = "receiver"
+
+
+KEEP: Final = UUID(int=0)
+"""As a contributor: whoever brought the points before; of a holder's own it is that holder."""
+
+
+class Transfer(msgspec.Struct, frozen=True, kw_only=True):
+    """Move points of a holder to another, lot by lot, keeping where they came from.
+
+    Points that would arrive past their last day are not taken. The whole is done or nothing.
+    """
+
+    holder: UUID
+    """The sender."""
+    receiver: UUID
+    till: Till
+    """Of the operator, partner 0, without a receipt."""
+    currency_no: int
+    points: int
+    hold: UUID | None = None
+    """Take the points of this hold of the sender, and release what is left of it."""
+    order: TakingOrder = TakingOrder.EARLIEST_EXPIRY
+    lots: LotFilter | None = None
+    endings: Mapping[int, NewEnd] | None = None
+    """By contract. Points of a contract that is not there carry their end over."""
+    contributor: UUID | None = None
+    """Who counts as having brought the points to the receiver; None is the receiver itself."""
+    class_no: int | None = None
+    """The class of the points at the receiver; None keeps what they had."""
+    activity: frozenset[Side] = frozenset()
+    """For whom it sets back clocks, all of that point currency."""
+    fee_points: int = 0
+    """Taken of the sender beside the points, by a posting of its own."""
+    reason: str | None = None
+
+
+class UndoTransfer(msgspec.Struct, frozen=True, kw_only=True):
+    """Give the points of a transfer back, all of them; a fee that was taken for it stays.
+
+    They must lie unspent where they arrived. Of a sender's lot that has ended meanwhile a new one
+    takes the place, which can be spent through `grace_expires_on`.
+    """
+
+    posting: UUID
+    """The half that left the sender."""
+    till: Till
+    grace_expires_on: date
+    reason: str | None = None
+
+
+Draft = (
+    Issue
+    | Redeem
+    | Hold
+    | Capture
+    | Void
+    | Reverse
+    | Adjust
+    | Recover
+    | Convert
+    | Transfer
+    | UndoTransfer
+)
 
 
 class Recovered(NamedTuple):
@@ -217,4 +312,29 @@ class Held(msgspec.Struct):
     currency_no: int = 1
 
 
-Outcome = Posted | Owed | Paid | Converted | Held | Refused
+class Passed(NamedTuple):
+    """Points of a lot of one holder that came into a lot of another."""
+
+    lot: UUID
+    into_lot: UUID
+    points: int
+
+
+class Transferred(msgspec.Struct, frozen=True):
+    """A transfer that was made, or undone: both halves, and which lots gave to which.
+
+    Of what was undone `holder` is who gave back, and `receiver` who had sent.
+    """
+
+    posting: UUID
+    """The half that left."""
+    into_posting: UUID
+    holder: UUID
+    receiver: UUID
+    points: int
+    legs: tuple[Passed, ...] = ()
+    fee_posting: UUID | None = None
+    currency_no: int = 1
+
+
+Outcome = Posted | Owed | Paid | Converted | Held | Transferred | Refused

@@ -30,6 +30,7 @@ from coalition.ledger.drafts import (
     Recover,
     Redeem,
     Reverse,
+    UndoTransfer,
     Void,
 )
 from coalition.ledger.ended import book_ended
@@ -182,6 +183,8 @@ async def _find_holders(connection: Connection, batch: Batch) -> None:
                 continue
             batch.holders[i] = original.holder
             batch.tills[i] = draft.till
+        elif isinstance(draft, UndoTransfer):
+            batch.outcomes[i] = UnknownPosting()
         else:
             batch.holders[i] = draft.holder
             batch.tills[i] = draft.till

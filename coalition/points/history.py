@@ -33,6 +33,8 @@ class PostingKind(StrEnum):
     CONVERSION = "conversion"
     MERGE = "merge"
     RECOVERY = "recovery"
+    TRANSFER = "transfer"
+    FEE = "fee"
 
 
 class Direction(StrEnum):
@@ -60,6 +62,8 @@ _WHY = {
     Kind.CONVERSION: "exchanged for points of another currency",
     Kind.MERGE: "two accounts of one person became one",
     Kind.RECOVERY: "for points that were spent before their purchase was returned",
+    Kind.TRANSFER: "passed from one member to another",
+    Kind.FEE: "the price of passing points on",
 }
 _STANDINGS = {
     HoldState.OPEN: HoldStanding.OPEN,
@@ -108,7 +112,8 @@ class PostingView(msgspec.Struct, frozen=True, kw_only=True):
     purchase: Purchase | None
     reverses: UUID | None
     linked: UUID | None
-    """The issue that a recovery pays for, or the other half of a conversion or a merge."""
+    """The issue that a recovery pays for, the other half of a conversion, a merge or a transfer, or
+    the transfer that a fee was taken for."""
     reversed_points: int
     lines: list[BoughtLine] | None = None
     """The purchase's lines, where the till sent any."""
