@@ -59,7 +59,7 @@ async def find(statement: UUID, *, partner_no: int) -> Statement:
     Raises `UnknownStatement`, and `StatementNotClosed` for one that may still change.
     """
     async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
-        head = await statements.head_of(connection, statement)
+        head = await statements.head_of(connection, statement, names_staff=False)
         if head is None:
             raise UnknownStatement
         if not head.is_frozen:

@@ -18,15 +18,17 @@ WHERE partner_no = $1 AND period_no = $2 AND origin_no = $3 AND kind = $4 AND co
 """
 
 _BY_HAND = """
-SELECT id, currency, amount_minor, reason, prepared_by, approved_by FROM settlement_adjustment
+SELECT id, currency, amount_minor, reason, {persons} FROM settlement_adjustment
 WHERE partner_no = $1 AND period_no = $2 AND origin_no = $3 AND contract_no = $4
   AND currency = $5 AND vat_code = $6 AND vat_rate = $7
 ORDER BY id
 """
+_BY_HAND_TOLD = _BY_HAND.format(persons="'', ''")
+_BY_WHOM = _BY_HAND.format(persons="prepared_by, approved_by")
 
 
 class ByHand(NamedTuple):
-    """Money that two persons charged or gave, in whole minor units."""
+    """Money that two persons charged or gave, in whole minor units; partners are not told who."""
 
     id: UUID
     currency: str
@@ -55,11 +57,16 @@ async def tariffs_of(
 
 
 async def by_hand(
-    connection: Connection, partner_no: int, period_no: int, line: Line
+    connection: Connection, partner_no: int, period_no: int, line: Line, *, names_staff: bool = True
 ) -> list[ByHand]:
-    """Return the money by hand in a line; only lines of adjustments have any."""
+    """Return the money by hand in a line; only lines of adjustments have any.
+
+    Under the role of tenants it can be read without the names of staff only.
+    """
     if line.kind != ChargeKind.ADJUSTMENT:
         return []
     group = line.origin_no, line.contract_no, line.currency, line.vat_code, line.vat_rate
-    rows = await connection.fetch(_BY_HAND, partner_no, period_no, *group)
+    rows = await connection.fetch(
+        _BY_WHOM if names_staff else _BY_HAND_TOLD, partner_no, period_no, *group
+    )
     return [ByHand._make(row) for row in rows]

@@ -31,15 +31,19 @@ _SNAPSHOT = feed.PLANS | {
     "transaction_read_only": "on",
 }
 
-_HEAD = """
+_HEAD_OF = """
 SELECT period.*, statement.id, coalesce(statement.state, 'open') AS state, statement.number,
-       statement.sealed_at, statement.closed_at, statement.approved_at, statement.closed_by,
-       statement.approved_by, coalesce(statement.charges, 0) AS charges, statement.digest
+       statement.sealed_at, statement.closed_at, statement.approved_at, {persons},
+       coalesce(statement.charges, 0) AS charges, statement.digest
 FROM settlement_period AS period
 LEFT JOIN statement ON statement.partner_no = period.partner_no AND statement.period_no = period.no
 """
+_HEAD = _HEAD_OF.format(persons="statement.closed_by, statement.approved_by")
+# Who of the staff decided is nobody's business outside: the tenant role may not read it.
+_HEAD_TOLD = _HEAD_OF.format(persons="NULL::text AS closed_by, NULL::text AS approved_by")
 _NAMED = _HEAD + "WHERE period.partner_no = $1 AND period.name = $2"
 _OF_ID = _HEAD + "WHERE statement.id = $1"
+_OF_ID_TOLD = _HEAD_TOLD + "WHERE statement.id = $1"
 _OF_IDS = _HEAD + "WHERE statement.id = ANY ($1::uuid[])"
 # Periods are closed in order, so these are all after the last closed one.
 _UNCLOSED = (
@@ -176,9 +180,14 @@ async def read(partner_no: int, name: str, at: datetime, most: Bound = MOST) -> 
         return (await _live(connection, heads, at, most)).statements[-1]
 
 
-async def head_of(connection: Connection, statement: UUID) -> Head | None:
-    """Return the head of a statement by its id; None when there is none to be seen."""
-    found = await _heads(connection, _OF_ID, statement)
+async def head_of(
+    connection: Connection, statement: UUID, *, names_staff: bool = True
+) -> Head | None:
+    """Return the head of a statement by its id; None when there is none to be seen.
+
+    Under the role of tenants it can be read without the names of staff only.
+    """
+    found = await _heads(connection, _OF_ID if names_staff else _OF_ID_TOLD, statement)
     return found[0] if found else None
 
 

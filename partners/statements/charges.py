@@ -62,7 +62,9 @@ async def behind(
         if cursor is not None and first.tariff not in tariffs:
             raise CursorOfAnotherLine
         found, following = await drilldown.charges(connection, tariffs, first=first, limit=limit)
-        by_hand = await line_sources.by_hand(connection, partner_no, period_no, line)
+        by_hand = await line_sources.by_hand(
+            connection, partner_no, period_no, line, names_staff=False
+        )
     # A partner reads its own postings only; when the others took place it is told all the same,
     # since prices depend on it.
     async with transaction() as connection:

@@ -108,7 +108,7 @@ async def show(
 async def statement_of(statement_id: UUID, partner_no: int, at: datetime) -> Statement:
     """Return a statement of the partner by its id, closed or not. Raises `UnknownStatement`."""
     async with transaction(role=TENANT_ROLE, partner_no=partner_no) as connection:
-        head = await statements.head_of(connection, statement_id)
+        head = await statements.head_of(connection, statement_id, names_staff=False)
         if head is None:
             raise UnknownStatement
         if head.is_frozen:
