@@ -39,6 +39,7 @@ BY_BUCKET = {
     "group_member": MEMBERS,
     "group_of_member": MEMBERS,
     "invitation": MEMBERS,
+    "separation": MEMBERS,
     "guardianship": MEMBERS,
     "relationship": MEMBERS,
     "transfer": MEMBERS,

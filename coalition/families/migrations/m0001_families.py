@@ -52,6 +52,8 @@ GRANT UPDATE (no) ON rule_set TO CURRENT_USER;
 
 # A group lives in the bucket of its own random id. What its members need to be found by, and locked
 # with, lies in theirs (`group_of_member`). `pool` is the ledger's holder of a pool's account.
+# `turns_adult_on` is the eighteenth birthday of who joined younger than some rule asks: birth dates
+# are sealed, and a job has to find who has grown up.
 GROUPS = """
 CREATE TABLE family_group (
     bucket int2 NOT NULL,
@@ -84,6 +86,7 @@ CREATE TABLE group_member (
     future_percent int2 NOT NULL,
     may_spend bool NOT NULL,
     joined_at timestamptz NOT NULL,
+    turns_adult_on date,
     left_at timestamptz,
     leaving text,
     PRIMARY KEY (bucket, group_id, no),
@@ -98,6 +101,8 @@ CREATE TABLE group_member (
 );
 CREATE UNIQUE INDEX a_member_belongs_to_a_group_once
     ON group_member (bucket, group_id, member_id) WHERE left_at IS NULL;
+CREATE INDEX places_of_the_young
+    ON group_member (turns_adult_on) WHERE left_at IS NULL AND turns_adult_on IS NOT NULL;
 
 CREATE TABLE group_of_member (
     bucket int2 NOT NULL,
@@ -138,6 +143,28 @@ CREATE UNIQUE INDEX a_member_is_invited_once
     ON invitation (bucket, group_id, member_id) WHERE state = 'open';
 CREATE INDEX invitations_of_a_member ON invitation (member_id) WHERE state = 'open';
 
+CREATE TABLE separation (
+    bucket int2 NOT NULL,
+    group_id uuid NOT NULL,
+    no int4 NOT NULL,
+    member_id uuid NOT NULL,
+    begun_at timestamptz NOT NULL,
+    begun_by text NOT NULL,
+    head_wants text,
+    member_wants text,
+    outcome text,
+    settled_at timestamptz,
+    settled_by text,
+    PRIMARY KEY (bucket, group_id, no),
+    CONSTRAINT a_separation_is_of_a_group
+        FOREIGN KEY (bucket, group_id) REFERENCES family_group (bucket, id),
+    CONSTRAINT a_separation_has_a_known_outcome CHECK (outcome IN ('leave', 'close', 'stay')),
+    CONSTRAINT a_separation_is_settled_by_somebody
+        CHECK ((outcome IS NULL) = (settled_at IS NULL) AND (outcome IS NULL) = (settled_by IS NULL))
+);
+CREATE UNIQUE INDEX a_group_is_separated_once
+    ON separation (bucket, group_id) WHERE outcome IS NULL;
+
 CREATE TABLE guardianship (
     bucket int2 NOT NULL,
     minor uuid NOT NULL,
@@ -145,6 +172,7 @@ CREATE TABLE guardianship (
     since timestamptz NOT NULL,
     until timestamptz,
     source text NOT NULL,
+    frozen_at timestamptz,
     PRIMARY KEY (bucket, minor, guardian, since),
     CONSTRAINT a_minor_has_a_holder FOREIGN KEY (bucket, minor) REFERENCES holder (bucket, id),
     CONSTRAINT nobody_guards_itself CHECK (minor <> guardian),
