@@ -160,7 +160,7 @@ CREATE TABLE separation (
         FOREIGN KEY (bucket, group_id) REFERENCES family_group (bucket, id),
     CONSTRAINT a_separation_has_a_known_outcome CHECK (outcome IN ('leave', 'close', 'stay')),
     CONSTRAINT a_separation_is_settled_by_somebody
-        CHECK ((outcome IS NULL) = (settled_at IS NULL) AND (outcome IS NULL) = (settled_by IS NULL))
+        CHECK (num_nulls(outcome, settled_at, settled_by) IN (0, 3))
 );
 CREATE UNIQUE INDEX a_group_is_separated_once
     ON separation (bucket, group_id) WHERE outcome IS NULL;
