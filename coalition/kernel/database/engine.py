@@ -12,6 +12,7 @@ from piccolo.conf.apps import AppConfig
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 from coalition.kernel.database import piccolo_conf
+from coalition.kernel.database.arrays import use_fast_arrays
 
 OLDEST_SERVER_VERSION = 150000
 
@@ -157,6 +158,10 @@ class Engine(PostgresEngine):
             piccolo_conf.DB = None
 
 
+async def _prepare(connection: asyncpg.Connection) -> None:
+    use_fast_arrays(connection)
+
+
 class UnsupportedServerError(Exception):
     """The PostgreSQL server is older than what the product's SQL needs."""
 
@@ -183,7 +188,9 @@ async def open_database(
         "command_timeout": statement_timeout_s,
     }
     engine = Engine(config)
-    await engine.start_connection_pool(min_size=1, max_size=pool_size, connection_class=Connection)
+    await engine.start_connection_pool(
+        min_size=1, max_size=pool_size, connection_class=Connection, init=_prepare
+    )
     assert engine.pool is not None
     version = int(await engine.pool.fetchval("SHOW server_version_num"))
     if version < OLDEST_SERVER_VERSION:

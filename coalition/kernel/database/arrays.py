@@ -1,0 +1,176 @@
+"""Arrays as parameters, written by the column: batches hand thousands of values over as arrays.
+
+asyncpg asks of each element whether it is an array in turn, which costs more than the value itself.
+Arrays here have one dimension, so theirs are written in a few steps, whatever their length.
+"""
+
+import struct
+import sys
+from array import array
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pgproto import pgproto
+
+_HEAD = struct.Struct(">iiI")
+"""How many dimensions, whether there are NULLs, and the type of the elements."""
+_DIMENSION = struct.Struct(">ii")
+"""The length, and the number of the first element."""
+_LENGTH = struct.Struct(">i")
+_NULL = _LENGTH.pack(-1)
+_LENGTHS = [_LENGTH.pack(length) for length in range(256)]
+_NOT_AN_ARRAY = "an array of one dimension is expected"
+
+Values = Sequence[Any]  # Any: the elements, of the type that the codec is for
+
+
+class _Element(NamedTuple):
+    """How values of one type are written and read; lengths stand before them, big-endian."""
+
+    array_name: str
+    array_oid: int
+    oid: int
+    head: bytes
+    """What an array without NULLs begins with."""
+    write_all: Callable[[Values], bytes]
+    """Writes values of which none is NULL, each with its length before it."""
+    write: Callable[[Any], bytes]
+    read: Callable[[bytes], Any]
+
+
+def use_fast_arrays(connection: asyncpg.Connection) -> None:
+    """Let `connection` write and read arrays of numbers, ids, texts and bytes by these codecs.
+
+    Nested arrays are refused as wrong input, which asyncpg's own codecs would take.
+    """
+    # asyncpg's public `set_type_codec` does the same and takes no arrays.
+    settings = connection._protocol.get_settings()  # noqa: SLF001 - see above
+    for element in _ELEMENTS:
+        settings.add_python_codec(
+            element.array_oid,
+            element.array_name,
+            "pg_catalog",
+            [],
+            "scalar",
+            partial(_encode, element),
+            partial(_decode, element),
+            "binary",
+        )
+
+
+def _encode(element: _Element, values: Values) -> bytes:
+    if not isinstance(values, list | tuple):
+        if isinstance(values, str | bytes):
+            raise TypeError(_NOT_AN_ARRAY)
+        values = list(values)
+    count = len(values)
+    if not count:
+        return _HEAD.pack(0, 0, element.oid)
+    try:
+        return element.head + _DIMENSION.pack(count, 1) + element.write_all(values)
+    except (TypeError, AttributeError):
+        return _encode_one_by_one(element, values)
+
+
+def _encode_one_by_one(element: _Element, values: Values) -> bytes:
+    """Encode what has a NULL, or an id as a text; what is of a wrong type fails here."""
+    count, nulls = len(values), values.count(None)
+    head = _HEAD.pack(1, int(nulls > 0), element.oid) + _DIMENSION.pack(count, 1)
+    if nulls == count:
+        return head + _NULL * count
+    write = element.write
+    pieces = [_NULL if value is None else _with_length(write(value)) for value in values]
+    return head + b"".join(pieces)
+
+
+def _decode(element: _Element, data: bytes) -> list[Any]:  # Any: of the element's type
+    dimensions, _, _ = _HEAD.unpack_from(data)
+    if not dimensions:
+        return []
+    if dimensions > 1:
+        raise ValueError(_NOT_AN_ARRAY)
+    count, _ = _DIMENSION.unpack_from(data, _HEAD.size)
+    at = _HEAD.size + _DIMENSION.size
+    values: list[Any] = []
+    for _ in range(count):
+        (length,) = _LENGTH.unpack_from(data, at)
+        at += _LENGTH.size
+        if length < 0:
+            values.append(None)
+        else:
+            values.append(element.read(data[at : at + length]))
+            at += length
+    return values
+
+
+def _with_length(written: bytes) -> bytes:
+    length = len(written)
+    return (_LENGTHS[length] if length < len(_LENGTHS) else _LENGTH.pack(length)) + written
+
+
+def _big_endian(values: "array[int]") -> "array[int]":
+    if sys.byteorder == "little":
+        values.byteswap()
+    return values
+
+
+def _int2s(values: Values) -> bytes:
+    written = _big_endian(array("h", [0, 2, 0])) * len(values)
+    written[2::3] = _big_endian(array("h", values))
+    return written.tobytes()
+
+
+def _int4s(values: Values) -> bytes:
+    written = _big_endian(array("i", [4, 0])) * len(values)
+    written[1::2] = _big_endian(array("i", values))
+    return written.tobytes()
+
+
+def _int8s(values: Values) -> bytes:
+    halves = array("i")
+    halves.frombytes(_big_endian(array("q", values)).tobytes())
+    written = _big_endian(array("i", [8, 0, 0])) * len(values)
+    written[1::3] = halves[0::2]
+    written[2::3] = halves[1::2]
+    return written.tobytes()
+
+
+def _uuids(values: Values) -> bytes:
+    return _LENGTHS[16].join([b"", *[value.bytes for value in values]])
+
+
+def _uuid(value: UUID | str) -> bytes:
+    return UUID(value).bytes if isinstance(value, str) else value.bytes
+
+
+def _texts(values: Values) -> bytes:
+    return b"".join([_with_length(str.encode(value)) for value in values])
+
+
+def _byteas(values: Values) -> bytes:
+    return b"".join([_with_length(_bytes(value)) for value in values])
+
+
+def _bytes(value: bytes | bytearray | memoryview) -> bytes:
+    return value if isinstance(value, bytes) else bytes(memoryview(value))
+
+
+def _integer(data: bytes) -> int:
+    return int.from_bytes(data, "big", signed=True)
+
+
+def _head(oid: int) -> bytes:
+    return _HEAD.pack(1, 0, oid)
+
+
+_ELEMENTS = (
+    _Element("_int2", 1005, 21, _head(21), _int2s, struct.Struct(">h").pack, _integer),
+    _Element("_int4", 1007, 23, _head(23), _int4s, struct.Struct(">i").pack, _integer),
+    _Element("_int8", 1016, 20, _head(20), _int8s, struct.Struct(">q").pack, _integer),
+    _Element("_uuid", 2951, 2950, _head(2950), _uuids, _uuid, pgproto.UUID),
+    _Element("_text", 1009, 25, _head(25), _texts, str.encode, bytes.decode),
+    _Element("_bytea", 1001, 17, _head(17), _byteas, _bytes, bytes),
+)
