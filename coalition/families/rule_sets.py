@@ -41,6 +41,13 @@ Word = Annotated[str, Meta(min_length=1, max_length=60)]
 Relationship = Annotated[str, Meta(pattern=rf"^[a-z]+(_[a-z]+)*{_END}", max_length=40)]
 """How two members are related: `spouse`, `grandchild`, `in_law`, any word that is declared."""
 Country = Annotated[str, Meta(pattern=rf"^[A-Z]{{2}}{_END}", description="ISO 3166 alpha-2")]
+CountryOrList = Annotated[
+    str,
+    Meta(
+        pattern=rf"^([A-Z]{{2}}|[a-z][a-z_]{{2,39}}){_END}",
+        description="ISO 3166 alpha-2, or a name from country_lists",
+    ),
+]
 CurrencyCode = Annotated[str, Meta(pattern=rf"^[A-Z]{{3}}{_END}", description="ISO 4217")]
 DecimalText = Annotated[
     str,
@@ -86,6 +93,8 @@ class SpendRule(_Part, frozen=True, kw_only=True):
     """Whether what is bought must be for whoever spends."""
     revocable: bool = False
     """Whether the head may take the right from one member."""
+    by_grant: bool = False
+    """Whether a member has the right only once the head has given it."""
 
 
 class Group(_Part, frozen=True, kw_only=True):
@@ -127,15 +136,17 @@ class Conditions(_Part, frozen=True, kw_only=True):
     address: Annotated[str, Meta(pattern=rf"^(none|same|registered_same){_END}")] = "none"
     """The other party's, or the head's; registered: verified against a register."""
     address_checked: Annotated[str, Meta(pattern=rf"^(join|always){_END}")] = "join"
-    countries: tuple[Country, ...] = ()
+    countries: tuple[CountryOrList, ...] = ()
     min_age: Years | None = None
+    min_age_with_guardian: Years | None = None
+    """In the place of `min_age` for a minor whose guardian belongs to the group."""
     max_age: Years | None = None
     tiers: tuple[Word, ...] = ()
     plans: tuple[Word, ...] = ()
     segments: tuple[Word, ...] = ()
     identity_verified: bool = False
     name_match: bool = False
-    """Whether the name that the sender gives must be the receiver's."""
+    """Of the receiver: whether the name that the sender gives must be its name."""
     good_standing: bool = False
     """Neither frozen nor under an open case."""
     min_account_days: AccountDays | None = None
@@ -204,7 +215,8 @@ class Transfer(_Part, frozen=True, kw_only=True):
     may_move_on: bool = True
     """Whether received points may be sent again."""
     spend_on: tuple[Word, ...] = ()
-    """Partners at which received points can be spent; empty is all."""
+    """Partners at which received or pooled points can be spent, `issuer` for the one that gave
+    them; empty is all."""
     lots: Lots | None = None
 
 
@@ -289,6 +301,10 @@ class Expiry(_Part, frozen=True, kw_only=True):
     treatment: ExpiryTreatment = ExpiryTreatment.CARRIED
     months: Annotated[int, Meta(ge=1, le=600)] | None = None
     """Of `reset`."""
+    earned_later: ExpiryTreatment | None = None
+    """The treatment of what is earned in the group; None: that of what was there before."""
+    suspended_by_own_tier: bool = False
+    """Whether a tier that suspends expiry does so for what its member brought, wherever it is."""
     suspended_by_head_tier: bool = False
     """Whether a tier of the head that suspends expiry does so for the whole group."""
     counts_as_activity: CountsAsActivity = CountsAsActivity.NONE
@@ -363,6 +379,8 @@ class RuleSet(_Part, frozen=True, kw_only=True):
     direction: Direction = Direction.ANY
     timezone: Annotated[str, Meta(max_length=60)] | None = None
     """In which days, months and years run; the coalition's unless given."""
+    country_lists: dict[Relationship, tuple[Country, ...]] = {}
+    """Countries under a name that `countries` may say instead."""
     group: Group = Group()
     eligibility: Eligibility = Eligibility()
     join: Join = Join()
