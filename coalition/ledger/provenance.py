@@ -22,6 +22,8 @@ LAST_EXPIRY = date.fromordinal(_FIRST_DAY + _NEVER - 1)
 """The latest expiry that a lot id can carry (2179-06-05); later means never."""
 
 ORDINARY_CLASS = 0
+RECEIVED_CLASS = 1
+"""Of points that another member has sent: a rule may keep them from moving on."""
 NO_CLOCK = 0
 
 
