@@ -1,0 +1,65 @@
+"""Why a transfer is refused, or what was done to one cannot be done now."""
+
+from collections.abc import Sequence
+
+from coalition.families.acts import Failure
+from coalition.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+
+
+class TransferRefused(Conflict):
+    """The rules do not let these points move now; every failure says what would be right."""
+
+    code, title = "transfer_refused", "Transfer refused"
+
+    @classmethod
+    def of(cls, failures: Sequence[Failure], detail: str) -> "TransferRefused":
+        """Return the refusal for all `failures`, in the rule set's order."""
+        return cls(detail, failures=[as_fact(failure) for failure in failures])
+
+
+class NoRules(Conflict):
+    """No rule set allows such an act; the operator binds one by `coalition rules bind`."""
+
+    code, title = "no_rules", "No rules"
+
+
+class UnknownTransfer(NotFound):
+    """There is no such transfer among those of this member."""
+
+    code, title = "unknown_transfer", "Unknown transfer"
+
+
+class TransferNotOpen(Conflict):
+    """The transfer is in a state in which this cannot be done to it."""
+
+    code, title = "transfer_not_open", "Transfer not open"
+
+
+class NotYoursToDecide(Forbidden):
+    """The transfer does not wait for the word of whoever gave it."""
+
+    code, title = "not_yours_to_decide", "Not yours to decide"
+
+
+class TransferToItself(Invalid):
+    """A member cannot send points to itself; name another receiver."""
+
+    code, title = "transfer_to_itself", "Transfer to itself"
+
+
+class FeeNotDue(Conflict):
+    """The transfer waits for no fee, or for another amount."""
+
+    code, title = "fee_not_due", "Fee not due"
+
+
+def as_fact(failure: Failure) -> dict[str, object]:
+    """Return a failure as problem details carry it."""
+    at = failure.next_possible_at
+    return {
+        "rule": failure.rule,
+        "limit": failure.limit,
+        "used": failure.used,
+        "remaining": failure.remaining,
+        "next_possible_at": None if at is None else at.isoformat(),
+    }

@@ -1,0 +1,123 @@
+"""What was used of limits: rows per subject, side, event, local day and the other member.
+
+A window sums a few of them; the whole time has rows of its own, under the day `LIFETIME`. Rows are
+read in a statement of their own after everybody concerned was locked: locking only these rows was
+tried, and two transfers at once both passed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+from uuid import UUID
+
+from coalition.families.acts import LIFETIME, DayUse, Usage, UsageKey, UsageMade, UsageWanted
+from coalition.families.vocabulary import Event
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import bucket_of
+
+# OFFSET 0 keeps the planner from turning the look-up round while the table is small.
+_READ = """
+SELECT wanted.subject, wanted.side, wanted.event, kept.day, kept.other, kept.amount, kept.times
+FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::date[])
+     AS wanted (bucket, subject, side, event, first, last), LATERAL (
+    SELECT day, other, amount, times FROM family_usage
+    WHERE family_usage.bucket = wanted.bucket AND family_usage.subject = wanted.subject
+      AND family_usage.side = wanted.side AND family_usage.event = wanted.event
+      AND family_usage.day BETWEEN wanted.first AND wanted.last
+    OFFSET 0) AS kept
+"""
+
+_ADD = """
+INSERT INTO family_usage AS kept (bucket, subject, side, event, day, other, amount, times)
+SELECT * FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::uuid[],
+                     $7::int8[], $8::int4[])
+ON CONFLICT (bucket, subject, side, event, day, other) DO UPDATE
+SET amount = kept.amount + excluded.amount, times = kept.times + excluded.times
+"""
+
+_GIVE_BACK = """
+UPDATE family_usage SET amount = family_usage.amount - back.amount,
+                        times = family_usage.times - back.times
+FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::uuid[], $7::int8[],
+            $8::int4[])
+     AS back (bucket, subject, side, event, day, other, amount, times)
+WHERE family_usage.bucket = back.bucket AND family_usage.subject = back.subject
+  AND family_usage.side = back.side AND family_usage.event = back.event
+  AND family_usage.day = back.day AND family_usage.other = back.other
+"""
+
+
+async def read(connection: Connection, wanted: Iterable[UsageWanted]) -> Usage:
+    """Return what was used of each key in its days; keys without any are left out."""
+    spans = _spans(wanted)
+    if not spans:
+        return Usage()
+    columns = zip(
+        *((bucket_of(key.subject), *key, first, last) for key, first, last in spans), strict=True
+    )
+    days: dict[UsageKey, list[DayUse]] = defaultdict(list)
+    for row in await connection.fetch(_READ, *columns):
+        days[UsageKey(row[0], row[1], Event(row[2]))].append(DayUse(*row[3:]))
+    return Usage({key: tuple(rows) for key, rows in days.items()})
+
+
+async def add(connection: Connection, made: Sequence[UsageMade]) -> None:
+    """Count what was done; subjects are locked by the caller."""
+    if made:
+        await connection.execute(_ADD, *_columns(made))
+
+
+async def give_back(connection: Connection, made: Sequence[UsageMade]) -> None:
+    """Count no longer what was counted by `add` under the same days."""
+    if made:
+        rows = _columns(made)
+        done = await connection.execute(_GIVE_BACK, *rows)
+        assert done == f"UPDATE {len(rows[0])}", "what is given back was counted"
+
+
+def counted(usage: Usage, made: Sequence[UsageMade]) -> Usage:
+    """Return `usage` as it is after acts of the same batch that are not written yet."""
+    days = dict(usage.days)
+    for key, other, day, amount, times in made:
+        for counted_on in (day, LIFETIME):
+            use = DayUse(counted_on, other, amount, times)
+            days[key] = (*days.get(key, ()), use)
+    return Usage(days)
+
+
+def _spans(wanted: Iterable[UsageWanted]) -> list[tuple[UsageKey, date, date]]:
+    """Return the days to read of each key: one span, and the whole time by itself."""
+    spans: dict[tuple[UsageKey, bool], tuple[date, date]] = {}
+    for key, first, last in wanted:
+        is_whole = last == LIFETIME
+        known = spans.get((key, is_whole))
+        if known is not None:
+            first, last = min(first, known[0]), max(last, known[1])  # noqa: PLW2901 - one span
+        spans[key, is_whole] = first, last
+    return [(key, *span) for (key, _), span in spans.items()]
+
+
+def _columns(made: Sequence[UsageMade]) -> Sequence[Sequence[object]]:
+    """Return rows per day and for the whole time, summed, in the order of the primary key."""
+    rows: dict[tuple[int, bytes, str, str, date, bytes], list[object]] = {}
+    for key, other, day, amount, times in made:
+        for counted_on in (day, LIFETIME):
+            place = (
+                bucket_of(key.subject),
+                key.subject.bytes,
+                key.side,
+                key.event.value,
+                counted_on,
+                other.bytes,
+            )
+            row = rows.get(place)
+            if row is None:
+                rows[place] = [*place[:1], key.subject, *place[2:5], other, amount, times]
+            else:
+                row[6] += amount  # type: ignore[operator]  # the columns of this row
+                row[7] += times  # type: ignore[operator]
+    return list(zip(*(rows[place] for place in sorted(rows)), strict=True))
+
+
+NOBODY = UUID(int=0)
+"""The other member of an act that concerns one alone."""
