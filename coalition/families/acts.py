@@ -51,10 +51,10 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     """What of that the rule set lets move; None is all of it."""
     earned: int = 0
     """Points earned over the whole membership, less what was reversed."""
-    activity_days: int = 0
-    """Days with points earned or spent in the last twelve months."""
+    active_months: int = 0
+    """Months of the last twelve in which points were earned."""
     was_active: bool = False
-    """Whether points were ever earned or spent."""
+    """Whether points were ever earned."""
     groups: int = 0
     """Groups of the rule set's kind that it belongs to now."""
     left_at: datetime | None = None

@@ -121,7 +121,7 @@ class AccountDays(_Part, frozen=True, kw_only=True):
     """How many days an account must be old."""
 
     active: Days = 0
-    """With points earned or spent at least once."""
+    """With points earned at least once."""
     idle: Days = 0
     """Without."""
 
@@ -150,8 +150,8 @@ class Conditions(_Part, frozen=True, kw_only=True):
     good_standing: bool = False
     """Neither frozen nor under an open case."""
     min_account_days: AccountDays | None = None
-    min_activity: Annotated[int, Meta(ge=0, le=10_000)] | None = None
-    """Days with points earned or spent, in the last twelve months."""
+    min_active_months: Annotated[int, Meta(ge=0, le=12)] | None = None
+    """Months of the last twelve in which points were earned."""
     min_earned: Most | None = None
     """Points earned over the whole membership."""
     min_balance: Most | None = None
