@@ -1,4 +1,4 @@
-"""Clearing for finance: cycles over closed statements, prepared for a second person, and read."""
+"""Clearing for finance: cycles over closed statements and defaults in them, prepared and read."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -8,9 +8,9 @@ import msgspec
 from litestar.handlers import ASGIRouteHandler
 from msgspec import Meta
 
-from coalition.federation import catalogue
+from coalition.federation import catalogue, defaults
 from coalition.federation.catalogue import Catalogue
-from coalition.federation.refusals import UnknownPartner
+from coalition.federation.refusals import NotInDefault, UnknownPartner
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.idempotency import KeyReused
 from coalition.kernel.idempotency.claims import RequestInProgress
@@ -70,6 +70,12 @@ class DefaultBody(Body, frozen=True):
         Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX, description="A guarantee that was given")]
         | None
     ) = None
+
+
+class DefaultEndBody(Body, frozen=True):
+    """Who is to be in default no more."""
+
+    partner: PartnerText
 
 
 class CyclesWanted(Body, frozen=True):
@@ -154,6 +160,7 @@ def clearing_routes(door: Door) -> list[ASGIRouteHandler]:
         hot_route(door, "/v1/admin/settlement/clearing", _PREPARE, _LIST),
         hot_route(door, one, _SHOW),
         hot_route(door, f"{one}/default", _DEFAULT),
+        hot_route(door, "/v1/admin/settlement/defaults/end", _END_DEFAULT),
     ]
 
 
@@ -192,6 +199,19 @@ async def _prepare_default(call: Call) -> Answer:
         return await prepared(connection, known, approval_id)
 
     return await answer_once(call, f"{_ADDRESS}/{cycle}/default", 201, work)
+
+
+async def _prepare_end(call: Call) -> Answer:
+    body: DefaultEndBody = call.body
+
+    async def work(connection: Connection) -> Prepared:
+        known = await catalogue.load(connection)
+        approval_id = await defaults.prepare_end(
+            partner_no=number_of(known, body.partner), prepared_by=call.caller.actor, at=call.at
+        )
+        return await prepared(connection, known, approval_id)
+
+    return await answer_once(call, "settlement/defaults/end", 201, work)
 
 
 async def _list(call: Call) -> Answer:
@@ -305,6 +325,23 @@ _DEFAULT = HotEndpoint(
     scope=PREPARE,
     idempotent=True,
     refusals=(KeyReused, RequestInProgress, UnknownPartner, UnknownCycle, OwesNothing),
+    tags=TAGS,
+    answer_headers=REPLAY_HEADER,
+)
+
+_END_DEFAULT = HotEndpoint(
+    method="POST",
+    summary="Prepare that a partner is in default no more; a second person approves it",
+    description=(
+        "From the approval on it may issue points again, and those it funded are as they were "
+        "before. What creditors claim from it stays."
+    ),
+    handle=_prepare_end,
+    body=DefaultEndBody,
+    answers={201: Prepared},
+    scope=PREPARE,
+    idempotent=True,
+    refusals=(KeyReused, RequestInProgress, UnknownPartner, NotInDefault),
     tags=TAGS,
     answer_headers=REPLAY_HEADER,
 )

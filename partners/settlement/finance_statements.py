@@ -15,7 +15,7 @@ from coalition.kernel.database import Connection, transaction
 from coalition.kernel.money import Money
 from coalition.kernel.web.fields import Body
 from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
-from partners.settlement import drilldown, line_sources, period_list, statements
+from partners.settlement import drilldown, exporting, line_sources, period_list, statements
 from partners.settlement.drilldown import BEGINNING, Charge, Occurrence, Place
 from partners.settlement.finance_views import (
     StatedSummary,
@@ -40,10 +40,13 @@ from partners.settlement.line_sources import ByHand
 from partners.settlement.period_list import Wanted
 from partners.settlement.refusals import (
     CursorOfAnotherLine,
+    StatementNotClosed,
     UnknownLine,
     UnknownPeriod,
     UnknownStatement,
 )
+from partners.settlement.statement_file import NDJSON
+from partners.settlement.statement_file import Head as FileHead
 from partners.settlement.statements import Statement
 
 _NO_MOST = 2**31 - 1
@@ -138,6 +141,7 @@ def statement_routes(door: Door) -> list[ASGIRouteHandler]:
         hot_route(door, "/v1/admin/settlement/live", _LIVE),
         hot_route(door, one, _SHOW),
         hot_route(door, f"{one}/lines", _LINES),
+        hot_route(door, f"{one}/download", _DOWNLOAD),
     ]
 
 
@@ -225,6 +229,17 @@ async def _open(call: Call) -> Answer:
     )
 
 
+async def _download(call: Call) -> Answer:
+    async with transaction() as connection:
+        known = await catalogue.load(connection)
+        head = await statements.head_of(connection, call.path["statement_id"])
+    if head is None:
+        raise UnknownStatement
+    assert head.id is not None, "it was found by its id"
+    closed = await exporting.find(head.id, partner_no=head.period.partner_no)
+    return Answer(200, exporting.lines(closed, known), media_type=NDJSON)
+
+
 async def _read(call: Call) -> Statement:
     """Return the statement that the address names. Raises `UnknownStatement`."""
     async with transaction() as connection:
@@ -308,5 +323,17 @@ _LINES = HotEndpoint(
     answers={200: OpenedLine},
     scope=READ,
     refusals=(UnknownStatement, UnknownLine, CursorOfAnotherLine),
+    tags=TAGS,
+)
+
+_DOWNLOAD = HotEndpoint(
+    method="GET",
+    summary="A closed statement with all its charges, as its partner downloads it",
+    description="NDJSON, byte for byte what the partner gets; `coalition verify FILE` proves it.",
+    handle=_download,
+    answers={200: FileHead},
+    answer_media={200: (NDJSON,)},
+    scope=READ,
+    refusals=(UnknownStatement, StatementNotClosed),
     tags=TAGS,
 )

@@ -25,6 +25,10 @@ _Points = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 _Moves = list[tuple[UUID, _Points]]
 
 
+NDJSON = "application/x-ndjson"
+"""The media type of the file."""
+
+
 class FrozenLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A line as it was frozen; positive is what the partner pays."""
 

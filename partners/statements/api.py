@@ -19,7 +19,7 @@ from partners.settlement.refusals import (
     UnknownPeriod,
     UnknownStatement,
 )
-from partners.settlement.statement_file import Head
+from partners.settlement.statement_file import NDJSON, Head
 from partners.statements import charges, service
 from partners.statements.views import (
     ChargeList,
@@ -30,7 +30,6 @@ from partners.statements.views import (
 )
 
 SCOPE = "statements:read"
-NDJSON = "application/x-ndjson"
 
 _TAGS = ("statements",)
 _NO_MOST = 2**31 - 1

@@ -114,6 +114,10 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"guarantee_minor": "1"}, "/guarantee_minor"),
         ({"loss_minor": 1}, "/loss_minor"),
     ],
+    f"{ADMIN}/defaults/end": [
+        *(({"partner": text}, "/partner") for text in TEXTS),
+        ({"ended_at": "2026-12-01T00:00:00Z"}, "/ended_at"),
+    ],
 }
 
 
@@ -126,6 +130,7 @@ def valid(address: str) -> dict[str, Any]:
         "prepayments": PREPAYMENT,
         "clearing": CLEARING,
         "default": DEFAULT,
+        "end": {"partner": SOME_ID},
     }
     return bodies[address.rpartition("/")[2]]
 
@@ -291,6 +296,7 @@ READS = (
     f"{ADMIN}/statements",
     f"{ADMIN}/statements/{SOME_ID}",
     f"{ADMIN}/statements/{SOME_ID}/lines?line=1",
+    f"{ADMIN}/statements/{SOME_ID}/download",
     f"{ADMIN}/live?partner=operator",
     f"{ADMIN}/trial-balance",
     f"{ADMIN}/clearing",

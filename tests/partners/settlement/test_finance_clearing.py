@@ -71,7 +71,7 @@ async def test_a_default_makes_a_further_version_and_leaves_claims(office: Offic
     assert (again.status_code, again.json()["code"]) == (409, "owes_nothing")
 
 
-async def test_an_end_of_a_default_waits_for_its_second_person_over_http(office: Office) -> None:
+async def test_a_default_is_ended_by_two_persons_over_http(office: Office) -> None:
     async with transaction() as connection:
         await defaults.declare(
             connection,
@@ -81,8 +81,10 @@ async def test_an_end_of_a_default_waits_for_its_second_person_over_http(office:
             approved_by="staff:bertil",
             at=office.at,
         )
-    for _ in range(2):
-        await defaults.prepare_end(partner_no=1, prepared_by="staff:anna", at=office.at)
+    address, asked = f"{ADMIN}/defaults/end", {"partner": str(office.coalition.grocer.partner.id)}
+    first = await done(office.preparer.post(address, asked, key="once"), 201)
+    assert await done(office.preparer.post(address, asked, key="once"), 201) == first
+    await done(office.preparer.post(address, asked), 201)
     waiting = (await done(office.reader.get("/v1/admin/approvals")))["items"]
     assert [(one["kind"], one["proposal"]["partner"]) for one in waiting] == [
         ("default_end", "Handlarn")
@@ -93,6 +95,8 @@ async def test_an_end_of_a_default_waits_for_its_second_person_over_http(office:
     ]
     assert [one.status_code for one in answers] == [200, 409]
     assert answers[1].json()["code"] == "not_in_default"
+    again = await office.preparer.post(address, asked)
+    assert (again.status_code, again.json()["code"]) == (409, "not_in_default")
 
 
 async def test_a_cycle_prepared_twice_is_cleared_once(office: Office) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import random_id
+from partners.settlement.verifying import verify
 from tests.partners.settlement.office import Office
 from tests.support.http import Desk
 
@@ -118,6 +119,32 @@ async def test_what_is_not_closed_is_seen_live_and_as_it_stands(office: Office) 
     )
     assert (provisional["state"], provisional["number"]) == ("provisional", None)
     assert provisional["totals"][0]["net"]["amount_minor"] == -600
+
+
+async def test_finance_downloads_the_very_file_that_the_partner_gets(office: Office) -> None:
+    await closed_november(office)
+    for desk, partner in ((office.coalition.fuel, "Macken"), (office.coalition.grocer, "Handlarn")):
+        statement = await statement_of(office, partner)
+        own = await desk.get(f"/v1/statements/{statement}/download")
+        found = await office.reader.get(f"{ADMIN}/statements/{statement}/download")
+        assert found.headers["content-type"] == "application/x-ndjson"
+        assert (found.status_code, found.content) == (200, own.content)
+        assert verify(found.content.splitlines(keepends=True)).ok
+    operators = await statement_of(office, "operator")
+    found = await office.reader.get(f"{ADMIN}/statements/{operators}/download")
+    assert verify(found.content.splitlines(keepends=True)).ok
+
+
+async def test_what_is_not_closed_is_not_downloaded(office: Office) -> None:
+    await sold(office)
+    await office.move_on(DECEMBER)
+    await office.close_before("2026-11")
+    await seal(office, "2026-11")
+    address = f"{ADMIN}/statements/{await statement_of(office, 'Macken')}/download"
+    answer = await office.reader.get(address)
+    assert (answer.status_code, answer.json()["code"]) == (409, "statement_not_closed")
+    answer = await office.reader.get(f"{ADMIN}/statements/{random_id()}/download")
+    assert (answer.status_code, answer.json()["code"]) == (404, "statement_not_found")
 
 
 async def test_statements_are_listed_by_partner_state_and_page(office: Office) -> None:
