@@ -8,6 +8,8 @@ import hashlib
 import itertools
 import os
 import secrets
+import struct
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NewType
 from uuid import UUID
@@ -30,6 +32,9 @@ _VARIANT = 0b10 << 62
 # of other processes, whose sequences start elsewhere.
 _SEQUENCE_BITS = 20
 _sequence = itertools.count(secrets.randbits(_SEQUENCE_BITS))
+
+
+_NUMBERS = struct.Struct(">32Q")
 
 
 class _Noise:
@@ -77,6 +82,22 @@ def uuid7(at: datetime, bucket: int | None = None) -> UUID:
     return uuid_from_bytes(value.to_bytes(16, "big"))
 
 
+def ids_of(at: datetime) -> Callable[[int], UUID]:
+    """Return what makes ids as `uuid7` does, given their buckets; for many of one instant."""
+    high = int(at.timestamp() * 1000) << 80 | _VERSION_7 | _VARIANT
+    numbers: list[int] = []
+
+    def make(bucket: int) -> UUID:
+        if not numbers:
+            numbers.extend(_NUMBERS.unpack(_noise.take(_NUMBERS.size)))
+        noise = (numbers.pop() >> 2) & ~_BUCKET_MASK
+        value = high | (next(_sequence) & 0xFFF) << 64 | noise | bucket
+        made: UUID = _DatabaseUUID(value.to_bytes(16, "big"))
+        return made
+
+    return make
+
+
 def time_of(identifier: UUID) -> datetime:
     """Return the instant, to the millisecond, that a UUIDv7 was made for."""
     assert identifier.version == 7, "only a UUIDv7 tells its time"
@@ -93,7 +114,7 @@ def random_id() -> UUID:
 
 def bucket_of(identifier: UUID) -> int:
     """Return the bucket (0..1023) in which the row of `identifier` lives."""
-    return int.from_bytes(identifier.bytes[14:], "big") & _BUCKET_MASK
+    return identifier.int & _BUCKET_MASK
 
 
 def shard_of(bucket: int) -> int:
@@ -103,11 +124,18 @@ def shard_of(bucket: int) -> int:
 
 def digest16(*parts: str | bytes | int) -> bytes:
     """Return a 16-byte BLAKE2b digest of `parts`, length-prefixed so that no two lists meet."""
-    framed = []
-    for part in parts:
-        data = part if isinstance(part, bytes) else str(part).encode()
-        framed.append(b"%d:%b" % (len(data), data))
-    return hashlib.blake2b(b"".join(framed), digest_size=16).digest()
+    return digest_of_framed(framed(*parts))
+
+
+def framed(*parts: str | bytes | int) -> bytes:
+    """Return `parts` in one, each with its length before it; what `digest16` is the digest of."""
+    texts = (part if isinstance(part, bytes) else str(part).encode() for part in parts)
+    return b"".join([b"%d:%b" % (len(text), text) for text in texts])
+
+
+def digest_of_framed(data: bytes) -> bytes:
+    """Return the 16-byte BLAKE2b digest of what `framed` made, in one piece or in several."""
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 def uuid_from_bytes(data: bytes) -> UUID:

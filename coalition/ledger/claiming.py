@@ -31,9 +31,9 @@ async def claim_receipts(connection: Connection, batch: Batch) -> dict[int, byte
             batch.repeats[i] = digest
             used.append(i)
     if first:
-        claimed = await receipts.claim(connection, list(first), batch.journal.batch)
-        if len(claimed) < len(first):
-            used += [i for i, digest in digests.items() if digest not in claimed]
+        taken = await receipts.claim(connection, first, batch.journal.batch)
+        if taken:
+            used += [i for i, digest in digests.items() if digest in taken]
     if used:
         await _refuse_used(connection, batch, used)
     return {i: digest for i, digest in digests.items() if batch.outcomes[i] is None}

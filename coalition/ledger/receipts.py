@@ -1,18 +1,28 @@
 """Claims of receipts: each earns once and pays once per store and business day, across members."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
+from functools import lru_cache
 from uuid import UUID
 
 from coalition.kernel.database import Connection
-from coalition.kernel.ids import bucket_of, digest16, uuid_from_bytes
+from coalition.kernel.ids import bucket_of, digest_of_framed, framed, uuid_from_bytes
 from coalition.ledger.accounts import Kind
 
 _CLAIM = """
 INSERT INTO receipt_claim (bucket, digest, batch)
 SELECT bucket, digest, $3 FROM unnest($1::int2[], $2::uuid[]) AS claimed (bucket, digest)
 ON CONFLICT DO NOTHING
-RETURNING digest
+"""
+
+# Only where some were used. Whoever used one has committed, or the claim would have waited for it.
+_USED = """
+SELECT kept.digest
+FROM unnest($1::int2[], $2::uuid[]) AS claimed (bucket, digest), LATERAL (
+    SELECT digest, batch FROM receipt_claim
+    WHERE receipt_claim.bucket = claimed.bucket AND receipt_claim.digest = claimed.digest
+    OFFSET 0) AS kept
+WHERE kept.batch <> $3
 """
 
 _GIVE_BACK = """
@@ -30,22 +40,35 @@ def digest(
 
     The business day leads, so that the claims of one day lie together in the index.
     """
+    day, before, after = _around(partner_no, store_no, business_day, kind)
+    text = receipt.encode()
+    return day + digest_of_framed(b"%b%d:%b%b" % (before, len(text), text, after))[3:]
+
+
+@lru_cache(maxsize=4096)
+def _around(
+    partner_no: int, store_no: int | None, business_day: date, kind: Kind
+) -> tuple[bytes, bytes, bytes]:
+    """Return how the digests of a store and a day begin, and what is around the receipt in them."""
     day = (business_day.toordinal() & 0xFFFFFF).to_bytes(3, "big")
-    return day + digest16(partner_no, store_no or 0, receipt, kind)[3:]
+    return day, framed(partner_no, store_no or 0), framed(kind)
 
 
-def _arrays(digests: Sequence[bytes]) -> tuple[list[int], list[UUID]]:
-    ids = [uuid_from_bytes(digest) for digest in sorted(digests, key=_lock_order)]
-    return [bucket_of(digest) for digest in ids], ids
+def _arrays(digests: Collection[bytes]) -> tuple[list[int], list[UUID]]:
+    """Return buckets and digests in (bucket, digest) order, in which all sessions lock them."""
+    rows = sorted([((digest[14] & 3) << 8 | digest[15], digest) for digest in digests])
+    return [bucket for bucket, _ in rows], [uuid_from_bytes(digest) for _, digest in rows]
 
 
-def _lock_order(digest: bytes) -> tuple[int, bytes]:
-    return int.from_bytes(digest[14:], "big") & 1023, digest
-
-
-async def claim(connection: Connection, digests: Sequence[bytes], batch: UUID) -> set[bytes]:
-    """Claim `digests` (distinct) for `batch`; return those that were free."""
-    rows = await connection.fetch(_CLAIM, *_arrays(digests), batch)
+async def claim(connection: Connection, digests: Collection[bytes], batch: UUID) -> set[bytes]:
+    """Claim `digests` (distinct) for `batch`, a new one; return those that were used before."""
+    buckets, ids = _arrays(digests)
+    done = await connection.execute(_CLAIM, buckets, ids, batch)
+    used = len(ids) - int(done.removeprefix("INSERT 0 "))
+    if not used:
+        return set()
+    rows = await connection.fetch(_USED, buckets, ids, batch)
+    assert len(rows) == used, "claims are given up only by the transaction that made them"
     return {row[0].bytes for row in rows}
 
 
