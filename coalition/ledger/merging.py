@@ -16,8 +16,8 @@ from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.ids import bucket_of, uuid7
 from coalition.kernel.money import POINTS_MAX
 from coalition.ledger import clocks, ended, holders, lots
-from coalition.ledger.accounts import INTO_LOT, OUT_OF_LOT, Account, HolderState, Kind
-from coalition.ledger.drafts import Till
+from coalition.ledger.accounts import HolderState, Kind
+from coalition.ledger.halves import add_pair
 from coalition.ledger.journal import Journal, Leg, in_parts
 from coalition.ledger.lots import LotChanges
 from coalition.ledger.partitions import ensure_partition
@@ -26,9 +26,6 @@ from coalition.ledger.refusals import HolderHasHolds, MergeWithItself
 
 LEGS_AT_MOST = 1000
 """How many lots one half moves; a holder of more has several pairs."""
-
-OPERATOR = 0
-"""The partner number of what no partner does."""
 
 _LOTS = """
 SELECT id, points_in - points_out - held AS points, held FROM lot
@@ -198,7 +195,7 @@ async def _move_lots(
     await out.write(connection)
     await into.write(connection)
     pairs = tuple(
-        add_pair(journal, from_holder, into_holder, currency_no, chunk)
+        add_pair(journal, Kind.MERGE, (from_holder, into_holder), currency_no, chunk)
         for currency_no, all_legs in sorted(legs.items())
         for chunk in _chunks(all_legs)
     )
@@ -220,37 +217,6 @@ def _chunks(legs: Iterable[tuple[Leg, Leg]]) -> Iterator[list[tuple[Leg, Leg]]]:
             chunk, points = [], pair[0][1]
         chunk.append(pair)
     yield chunk
-
-
-def add_pair(
-    journal: Journal,
-    from_holder: UUID,
-    into_holder: UUID,
-    currency_no: int,
-    legs: list[tuple[Leg, Leg]],
-) -> tuple[UUID, UUID]:
-    """Add both halves of what goes over, as legs that leave beside legs that arrive."""
-    left, arrived = (
-        uuid7(journal.at, bucket_of(from_holder)),
-        uuid7(journal.at, bucket_of(into_holder)),
-    )
-    till = Till(OPERATOR, None, None, None, journal.today, journal.at)
-    for posting, linked, holder, direction, half in (
-        (left, arrived, from_holder, OUT_OF_LOT, [leg for leg, _ in legs]),
-        (arrived, left, into_holder, INTO_LOT, [leg for _, leg in legs]),
-    ):
-        journal.add(
-            kind=Kind.MERGE,
-            holder=holder,
-            till=till,
-            currency_no=currency_no,
-            direction=direction,
-            legs=half,
-            account=Account.TRANSIT,
-            linked=linked,
-            posting=posting,
-        )
-    return left, arrived
 
 
 async def move_debts(

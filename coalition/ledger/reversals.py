@@ -16,6 +16,7 @@ from coalition.ledger import holders, lots, merging
 from coalition.ledger.accounts import INTO_LOT, OUT_OF_LOT, Account, Kind
 from coalition.ledger.debts import DebtChanges
 from coalition.ledger.drafts import Outcome, Owed, Posted, Reverse
+from coalition.ledger.halves import add_pair
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import KeptLot, LotChanges
 from coalition.ledger.provenance import NO_CLOCK, Provenance, counterpart, lot_id
@@ -250,7 +251,8 @@ class _Stage:
             self.changes.take_out(there, self.survivor, points=part)
             self.changes.put_in(original.holder, self.kept_lots[lot].provenance, part)
             legs.append(((there, part, None), (lot, part, None)))
-        merging.add_pair(self.journal, self.survivor, original.holder, original.currency_no, legs)
+        back = self.survivor, original.holder
+        add_pair(self.journal, Kind.MERGE, back, original.currency_no, legs)
 
     def pass_on(self, original: KeptPosting, parts: Iterable[tuple[Provenance, int]]) -> None:
         """Let the survivor have what has come back to the merged holder of `original`."""
@@ -262,7 +264,8 @@ class _Stage:
             self.changes.take_out(lot, original.holder, points=part)
             there = self.changes.put_in(self.survivor, provenance, part)
             legs.append(((lot, part, None), (there, part, None)))
-        merging.add_pair(self.journal, original.holder, self.survivor, original.currency_no, legs)
+        on = original.holder, self.survivor
+        add_pair(self.journal, Kind.MERGE, on, original.currency_no, legs)
 
     async def write(self, connection: Connection) -> None:
         """Write what has changed; what a merged holder would owe is owed by its survivor."""
