@@ -1,5 +1,6 @@
 """Cases: what a guard noticed of one subject, gathered until a person decides."""
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -40,6 +41,10 @@ _OPEN = "SELECT count(*) FROM guard_case WHERE state = 'open'"
 _ERASE = """
 UPDATE guard_case SET subject = 'card:erased/' || id
 WHERE member_id = $1 AND subject LIKE '%card:%'
+"""
+
+_OPEN_OF = """
+SELECT DISTINCT member_id FROM guard_case WHERE member_id = ANY ($1::uuid[]) AND state = 'open'
 """
 
 
@@ -113,6 +118,12 @@ async def show(connection: Connection, case_id: UUID) -> tuple[Case, list[HitVie
 async def count_open(connection: Connection) -> int:
     """Return how many cases wait for a person."""
     return int(await connection.fetchval(_OPEN))
+
+
+async def open_of(connection: Connection, members: Collection[UUID]) -> frozenset[UUID]:
+    """Return which of `members` an open case is about."""
+    rows = await connection.fetch(_OPEN_OF, list(members))
+    return frozenset(row[0] for row in rows)
 
 
 async def decide(case_id: UUID, state: CaseState, *, actor: str, note: str, at: datetime) -> None:
