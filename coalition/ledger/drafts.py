@@ -44,6 +44,88 @@ class Purchase(NamedTuple):
     currency: str
 
 
+class TakingOrder(StrEnum):
+    """Which of a holder's lots give first."""
+
+    EARLIEST_EXPIRY = "earliest_expiry"
+    """Spending order, as its clocks stand."""
+    OLDEST_EARNED = "oldest_earned"
+    """By the month earned, those of one month in spending order."""
+
+
+class LotFilter(msgspec.Struct, frozen=True):
+    """Which lots may be taken; what is None asks for nothing."""
+
+    issuer_nos: frozenset[int] | None = None
+    class_nos: frozenset[int] | None = None
+    contributor: UUID | None = None
+    """Only what this member brought; the holder itself names what is its own."""
+    earned_since: int | None = None
+    """A month as the number yyyymm."""
+
+
+class NewEnd(NamedTuple):
+    """When points end after they moved: by a day, by the clock of whoever has them, or both."""
+
+    expires_on: date | None
+    clock_no: int = NO_CLOCK
+
+
+class Side(StrEnum):
+    """The holder from whom points go, or to whom."""
+
+    SENDER = "sender"
+    RECEIVER = "receiver"
+
+
+KEEP: Final = UUID(int=0)
+"""As a contributor: whoever brought the points before; of a holder's own it is that holder."""
+
+
+class SpendOrder(StrEnum):
+    """Of whom points are taken that several may spend together."""
+
+    OWN_FIRST = "own_first"
+    """Of whoever spends; what is lacking in proportion of the others."""
+    PROPORTIONAL = "proportional"
+    """In proportion to what each can spend; ties by the holder's id."""
+    EARLIEST_EXPIRY = "earliest_expiry"
+    """Whatever ends first, whoever has it."""
+    OLDEST_EARNED = "oldest_earned"
+    """Whatever was earned first, whoever has it; those of one month in spending order."""
+
+
+class Sources(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose points a redemption or a hold may take; those of others pass through its own holder.
+
+    Holders that are frozen or closed are left out.
+    """
+
+    order: SpendOrder = SpendOrder.OWN_FIRST
+    holders: tuple[UUID, ...] = ()
+    """The others."""
+    own: bool = True
+    """Whether the holder's own points count as well."""
+    protected: frozenset[int] = frozenset()
+    """Classes of points that are taken last: of each owner, or of all by date."""
+    lots: LotFilter | None = None
+    """Which lots of the others count."""
+
+
+class Onward(msgspec.Struct, frozen=True, kw_only=True):
+    """A share of an issue that goes on to another holder, who has it of the one that earned it."""
+
+    receiver: UUID
+    percent: int
+    """Of the whole points of the issue, rounded down."""
+    lots: LotFilter | None = None
+    """Which of the points count."""
+    endings: Mapping[int, NewEnd] | None = None
+    """By contract, as for `Transfer`."""
+    class_no: int | None = None
+    """The class of the points at the receiver; None keeps what they had."""
+
+
 class Issue(msgspec.Struct, frozen=True, gc=False):
     """Give points to a holder; each grant names its provenance. All grants share one currency."""
 
@@ -54,6 +136,8 @@ class Issue(msgspec.Struct, frozen=True, gc=False):
     rule_no: int | None = None
     is_open: bool = False
     """The grants depend on what the holder got before: see `posting.Decide`."""
+    onward: tuple[Onward, ...] | None = None
+    """To whom shares of it go on; None: nobody has asked yet."""
 
 
 class Redeem(msgspec.Struct, frozen=True, gc=False):
@@ -63,6 +147,8 @@ class Redeem(msgspec.Struct, frozen=True, gc=False):
     till: Till
     currency_no: int
     points: int
+    sources: Sources | None = None
+    """Whose points it may take; None: nobody has asked yet, and only the holder's own."""
 
 
 class Hold(msgspec.Struct, frozen=True, gc=False):
@@ -73,6 +159,8 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     currency_no: int
     points: int
     expires_at: datetime
+    sources: Sources | None = None
+    """As of a redemption."""
 
 
 class Capture(msgspec.Struct, frozen=True, gc=False):
@@ -155,44 +243,6 @@ class Convert(msgspec.Struct, frozen=True, gc=False):
     to_points: int
 
 
-class TakingOrder(StrEnum):
-    """Which of a holder's lots give first."""
-
-    EARLIEST_EXPIRY = "earliest_expiry"
-    """Spending order, as its clocks stand."""
-    OLDEST_EARNED = "oldest_earned"
-    """By the month earned, those of one month in spending order."""
-
-
-class LotFilter(msgspec.Struct, frozen=True):
-    """Which lots may be taken; what is None asks for nothing."""
-
-    issuer_nos: frozenset[int] | None = None
-    class_nos: frozenset[int] | None = None
-    contributor: UUID | None = None
-    """Only what this member brought; the holder itself names what is its own."""
-    earned_since: int | None = None
-    """A month as the number yyyymm."""
-
-
-class NewEnd(NamedTuple):
-    """When points end after they moved: by a day, by the clock of whoever has them, or both."""
-
-    expires_on: date | None
-    clock_no: int = NO_CLOCK
-
-
-class Side(StrEnum):
-    """The holder from whom points go, or to whom."""
-
-    SENDER = "sender"
-    RECEIVER = "receiver"
-
-
-KEEP: Final = UUID(int=0)
-"""As a contributor: whoever brought the points before; of a holder's own it is that holder."""
-
-
 class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     """Move points of a holder to another, lot by lot, keeping where they came from.
 
@@ -262,6 +312,13 @@ class Recovered(NamedTuple):
     points: int
 
 
+class Share(NamedTuple):
+    """Points of an act that came from another holder, or went on to it or back."""
+
+    holder: UUID
+    points: int
+
+
 class Posted(msgspec.Struct):
     """A posting that was made."""
 
@@ -274,6 +331,8 @@ class Posted(msgspec.Struct):
     """What of issued points paid for debts at once; it is among `points`."""
     currency_no: int = 1
     """The point currency; the coalition's own unless said."""
+    shares: tuple[Share, ...] = ()
+    """What of it other holders gave or got."""
 
 
 class Owed(msgspec.Struct):
@@ -310,6 +369,7 @@ class Held(msgspec.Struct):
     points: int
     expires_at: datetime | None = None
     currency_no: int = 1
+    shares: tuple[Share, ...] = ()
 
 
 class Passed(NamedTuple):
