@@ -44,7 +44,7 @@ Country = Annotated[str, Meta(pattern=rf"^[A-Z]{{2}}{_END}", description="ISO 31
 CountryOrList = Annotated[
     str,
     Meta(
-        pattern=rf"^([A-Z]{{2}}|[a-z][a-z_]{{2,39}}){_END}",
+        pattern=rf"^([A-Z]{{2}}|[a-z][a-z_]{{1,39}}){_END}",
         description="ISO 3166 alpha-2, or a name from country_lists",
     ),
 ]
