@@ -7,7 +7,7 @@ position from 0 (`fees.0.money.amount_minor`).
 
 import functools
 import typing
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -64,8 +64,7 @@ def _put(part: Any, keys: Sequence[str], path: str, number: int | None) -> Any:
         if key not in part or not rest:
             raise NoSuchNumberError(_none(path, part))
         return part | {key: _put(part[key], rest, path, number)}
-    kind: Hashable = type(part)
-    fields = _fields(kind)
+    fields = _fields(part.__class__)
     if key not in fields:
         raise NoSuchNumberError(_none(path, fields))
     if not rest:
