@@ -178,7 +178,7 @@ CREATE TABLE guardianship (
     CONSTRAINT nobody_guards_itself CHECK (minor <> guardian),
     CONSTRAINT a_guardianship_ends_after_it_began CHECK (until >= since)
 );
-CREATE INDEX minors_of_a_guardian ON guardianship (guardian) WHERE until IS NULL;
+CREATE INDEX minors_of_a_guardian ON guardianship (guardian, minor);
 
 CREATE TABLE relationship (
     bucket int2 NOT NULL,
@@ -219,7 +219,9 @@ CREATE TABLE transfer (
     requested_at timestamptz NOT NULL,
     day date NOT NULL,
     expires_at timestamptz,
+    hold_hours int4 NOT NULL,
     held_until timestamptz,
+    undo_hours int4 NOT NULL,
     undo_until timestamptz,
     hold uuid,
     posting uuid,
