@@ -51,7 +51,8 @@ GRANT UPDATE (no) ON rule_set TO CURRENT_USER;
 """
 
 # A group lives in the bucket of its own random id. What its members need to be found by, and locked
-# with, lies in theirs (`group_of_member`). `pool` is the ledger's holder of a pool's account.
+# with, lies in theirs (`group_of_member`), with whether its members spend or earn for each other at
+# the till (`shares`). `pool` is the ledger's holder of a pool's account.
 # `turns_adult_on` is the eighteenth birthday of who joined younger than some rule asks: birth dates
 # are sealed, and a job has to find who has grown up.
 GROUPS = """
@@ -110,6 +111,7 @@ CREATE TABLE group_of_member (
     group_id uuid NOT NULL,
     no int4 NOT NULL,
     kind text NOT NULL,
+    shares bool NOT NULL,
     joined_at timestamptz NOT NULL,
     left_at timestamptz,
     PRIMARY KEY (bucket, member_id, group_id, no),
@@ -172,13 +174,15 @@ CREATE TABLE guardianship (
     since timestamptz NOT NULL,
     until timestamptz,
     source text NOT NULL,
+    turns_adult_on date,
     frozen_at timestamptz,
     PRIMARY KEY (bucket, minor, guardian, since),
     CONSTRAINT a_minor_has_a_holder FOREIGN KEY (bucket, minor) REFERENCES holder (bucket, id),
     CONSTRAINT nobody_guards_itself CHECK (minor <> guardian),
     CONSTRAINT a_guardianship_ends_after_it_began CHECK (until >= since)
 );
-CREATE INDEX minors_of_a_guardian ON guardianship (guardian, minor);
+CREATE INDEX minors_of_a_guardian ON guardianship (guardian) WHERE until IS NULL;
+CREATE INDEX guardianships_that_end ON guardianship (turns_adult_on) WHERE until IS NULL;
 
 CREATE TABLE relationship (
     bucket int2 NOT NULL,
