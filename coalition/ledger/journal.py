@@ -2,32 +2,48 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from coalition.kernel.database import Connection
-from coalition.kernel.ids import bucket_of, shard_of, uuid7
+from coalition.kernel.ids import bucket_of, ids_of, shard_of, uuid7
 from coalition.kernel.money import POINTS_MAX
 from coalition.ledger.accounts import Account, Kind
 from coalition.ledger.clocks import Clock
 from coalition.ledger.drafts import Purchase, Till
 
+# What postings of a batch have alike comes once and is looked up by its number: for the server that
+# is cheaper than one more array beside the others.
+_POSTINGS_ALIKE = """
+INSERT INTO posting (bucket, id, holder, receipt, occurred_at, points, lot, purchase_minor, batch,
+                     committed_at, kind, partner_no, store_no, client_no, currency_no, direction,
+                     account, account_partner_no, reverses, purchase_currency, rule_no, reason,
+                     cashier, linked)
+SELECT bucket, id, holder, receipt, occurred_at, points, lot, purchase_minor, $1, $2,
+       ($12::int2[])[source], ($13::int4[])[source], ($14::int4[])[source], ($15::int4[])[source],
+       ($16::int2[])[source], ($17::int2[])[source], ($18::int2[])[source], ($19::int4[])[source],
+       ($20::uuid[])[source], ($21::text[])[source], ($22::int4[])[source], ($23::text[])[source],
+       ($24::text[])[source], ($25::uuid[])[source]
+FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::int4[],
+            $9::uuid[], $10::int8[], $11::int4[])
+     AS made (bucket, id, holder, receipt, occurred_at, points, lot, purchase_minor, source)
+"""
+
 _POSTINGS = """
-INSERT INTO posting (bucket, id, batch, committed_at, kind, holder, partner_no, store_no, client_no,
-                     receipt, occurred_at, currency_no, points, direction, lot, account,
-                     account_partner_no, reverses, purchase_minor, purchase_currency, rule_no,
-                     reason, cashier, linked)
-SELECT bucket, id, $1, $2, kind, holder, partner_no, store_no, client_no,
-       receipt, occurred_at, currency_no, points, direction, lot, account,
-       account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason, cashier,
-       linked
-FROM unnest($3::int2[], $4::uuid[], $5::int2[], $6::uuid[], $7::int4[], $8::int4[], $9::int4[],
-            $10::text[], $11::timestamptz[], $12::int2[], $13::int4[], $14::int2[], $15::uuid[],
-            $16::int2[], $17::int4[], $18::uuid[], $19::int8[], $20::text[], $21::int4[],
-            $22::text[], $23::text[], $24::uuid[])
-     AS made (bucket, id, kind, holder, partner_no, store_no, client_no,
-              receipt, occurred_at, currency_no, points, direction, lot, account,
-              account_partner_no, reverses, purchase_minor, purchase_currency, rule_no, reason,
-              cashier, linked)
+INSERT INTO posting (bucket, id, holder, receipt, occurred_at, points, lot, purchase_minor, batch,
+                     committed_at, kind, partner_no, store_no, client_no, currency_no, direction,
+                     account, account_partner_no, reverses, purchase_currency, rule_no, reason,
+                     cashier, linked)
+SELECT bucket, id, holder, receipt, occurred_at, points, lot, purchase_minor, $1, $2, kind,
+       partner_no, store_no, client_no, currency_no, direction, account, account_partner_no,
+       reverses, purchase_currency, rule_no, reason, cashier, linked
+FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::int4[],
+            $9::uuid[], $10::int8[], $11::int2[], $12::int4[], $13::int4[], $14::int4[],
+            $15::int2[], $16::int2[], $17::int2[], $18::int4[], $19::uuid[], $20::text[],
+            $21::int4[], $22::text[], $23::text[], $24::uuid[])
+     AS made (bucket, id, holder, receipt, occurred_at, points, lot, purchase_minor, kind,
+              partner_no, store_no, client_no, currency_no, direction, account, account_partner_no,
+              reverses, purchase_currency, rule_no, reason, cashier, linked)
 """
 
 _LEGS = """
@@ -48,8 +64,20 @@ FROM unnest($8::int2[], $9::uuid[], $10::uuid[], $11::int4[])
      AS queued (shard, first_posting, last_posting, postings)
 """
 
+_OWN = 8
+"""The first columns of a row are the posting's own; the others it has in common with many."""
+_ALIKE_MOST = 32
+"""With more combinations of the others, looking up costs more than arrays would."""
+
 Leg = tuple[UUID, int, UUID | None]
 """A lot, the points that move, and the lot of the original leg where a return replaced it."""
+
+_Row = tuple[
+    int, UUID, UUID, str | None, datetime, int, UUID | None, int | None,
+    Kind, int, int | None, int | None, int, int, Account,
+    int, UUID | None, str | None, int | None, str | None, str | None, UUID | None,
+]  # fmt: skip
+"""The columns of `_POSTINGS`."""
 
 _NO_PURCHASE = (None, None)
 _NOBODYS = (Account.EXPIRED, Account.EXCHANGED, Account.TRANSIT)
@@ -83,10 +111,9 @@ class Journal:
         self.clocks = clocks
         self.suspended = suspended
         self.batch = uuid7(at)
-        self._rows: list[tuple[object, ...]] = []
+        self._new_id = ids_of(at)
+        self._rows: list[_Row] = []
         self._legs: list[tuple[object, ...]] = []
-        self._deltas: dict[tuple[int, int, int, int], list[int]] = {}
-        self._shards: dict[int, list[UUID]] = {}
 
     def add(
         self,
@@ -111,7 +138,7 @@ class Journal:
         for. `posting` is given where the id had to be known before.
         """
         bucket = bucket_of(holder)
-        posting = posting or uuid7(self.at, bucket)
+        posting = posting or self._new_id(bucket)
         lot, points, origin_lot = legs[0]
         if len(legs) > 1 or origin_lot is not None:
             lot, points = None, 0  # type: ignore[assignment]  # the lots are in the legs
@@ -121,34 +148,27 @@ class Journal:
                 points += leg_points
         partner_no, store_no, client_no, receipt, _, occurred_at, cashier = till
         account_partner_no = 0 if account in _NOBODYS else partner_no
+        purchase_minor, purchase_currency = purchase or _NO_PURCHASE
         self._rows.append(
             (
-                bucket, posting, kind, holder, partner_no, store_no, client_no, receipt,
-                occurred_at, currency_no, points, direction, lot, account, account_partner_no,
-                reverses, *(purchase or _NO_PURCHASE), rule_no, reason,
-                cashier, linked,
+                bucket, posting, holder, receipt, occurred_at, points, lot, purchase_minor,
+                kind, partner_no, store_no, client_no, currency_no, direction, account,
+                account_partner_no, reverses, purchase_currency, rule_no, reason, cashier, linked,
             )
         )  # fmt: skip
-        key = (partner_no, kind, direction, currency_no)
-        delta = self._deltas.get(key)
-        if delta is None:
-            self._deltas[key] = [points, 1]
-        else:
-            delta[0] += points
-            delta[1] += 1
-        self._shards.setdefault(shard_of(bucket), []).append(posting)
         return posting
 
     def moves(self) -> Iterator[tuple[int, UUID, int]]:
         """Yield the kind, the holder and the point currency of each posting collected."""
         for row in self._rows:
-            yield row[2], row[3], row[9]  # type: ignore[misc]  # the columns of `add`
+            yield row[8], row[2], row[12]
 
     def expired_lots(self) -> Iterator[UUID]:
         """Yield the lot of each posting collected that books points as expired."""
         for row in self._rows:
-            if row[2] == Kind.EXPIRE:
-                yield row[12]  # type: ignore[misc]  # the columns of `add`
+            if row[8] == Kind.EXPIRE:
+                assert row[6] is not None, "each lot expires by a posting of its own"
+                yield row[6]
 
     def __len__(self) -> int:
         """Return how many postings have been collected."""
@@ -158,16 +178,54 @@ class Journal:
         """Write everything collected; nothing is written for an empty batch."""
         if not self._rows:
             return
-        await connection.execute(_POSTINGS, self.batch, self.at, *_columns(self._rows))
+        columns = _columns(self._rows)
+        alike = _alike(columns[_OWN:])
+        if alike is None:
+            await connection.execute(_POSTINGS, self.batch, self.at, *columns)
+        else:
+            sources, kinds = alike
+            given = (*columns[:_OWN], sources, *_columns(kinds))
+            await connection.execute(_POSTINGS_ALIKE, self.batch, self.at, *given)
         if self._legs:
             await connection.execute(_LEGS, *_columns(self._legs))
-        deltas = _columns([(*key, *delta) for key, delta in self._deltas.items()])
+        await connection.execute(_FEED, self.batch, *self._deltas(), *self._queued())
+
+    def _deltas(self) -> list[tuple[Any, ...]]:
+        """Return the columns of what the partners' totals grow by."""
+        deltas: dict[tuple[int, int, int, int], list[int]] = {}
+        for row in self._rows:
+            key = (row[9], row[8], row[13], row[12])
+            delta = deltas.get(key)
+            if delta is None:
+                deltas[key] = [row[5], 1]
+            else:
+                delta[0] += row[5]
+                delta[1] += 1
+        return _columns([(*key, *delta) for key, delta in deltas.items()])
+
+    def _queued(self) -> list[tuple[Any, ...]]:
+        """Return the columns of what is told to settlement."""
+        shards: dict[int, list[UUID]] = {}
+        for row in self._rows:
+            shards.setdefault(shard_of(row[0]), []).append(row[1])
         # Ids of one millisecond come in no order, so the first made need not be the least.
-        shards = _columns(
-            [(shard, min(ids), max(ids), len(ids)) for shard, ids in self._shards.items()]
-        )
-        await connection.execute(_FEED, self.batch, *deltas, *shards)
+        return _columns([(shard, min(ids), max(ids), len(ids)) for shard, ids in shards.items()])
 
 
-def _columns(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return list(zip(*rows, strict=True))
+
+
+def _alike(
+    columns: Sequence[tuple[Any, ...]],
+) -> tuple[Sequence[int], list[tuple[Any, ...]]] | None:
+    """Return the number (from 1) of each row's combination, and the combinations in that order.
+
+    None where they are too many.
+    """
+    rows = len(columns[0])
+    if all(column.count(column[0]) == rows for column in columns):
+        return [1] * rows, [tuple(column[0] for column in columns)]
+    numbers: dict[tuple[Any, ...], int] = {}
+    sources = [numbers.setdefault(row, len(numbers) + 1) for row in zip(*columns, strict=True)]
+    return None if len(numbers) > _ALIKE_MOST else (sources, list(numbers))
