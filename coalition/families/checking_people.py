@@ -1,4 +1,4 @@
-"""Finds what is wrong with who belongs to a group: how many, who spends, who may, what they bring."""
+"""Finds what is wrong with who belongs to a group: how many, who spends and who may join."""
 
 from collections.abc import Iterator
 
