@@ -1,11 +1,13 @@
 """What a line of a batch says: one single request, with its kind beside it.
 
-Each line is decoded alone: that costs half a microsecond more than a whole chunk at once would, and
-a bad line spoils nothing.
+Lines are decoded some hundreds at a time, which takes two thirds of the time. Where one of them is
+not as it should be, each is decoded alone and gets its own refusal: a bad line spoils nothing.
 """
 
 import csv
+import struct
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Literal
 from uuid import UUID
 
@@ -50,6 +52,17 @@ _TYPES: Mapping[str, type[Line]] = {
 _KIND = BodyDecoder(_Kind)
 _BODIES = {kind: BodyDecoder(line) for kind, line in _TYPES.items()}
 
+_TOGETHER = 250
+"""How many lines are decoded at once, so that one bad line does not cost a whole chunk."""
+_JSON_LINES = msgspec.json.Decoder(Line)
+_JSON_ISSUES = msgspec.json.Decoder(IssueLine)
+"""Also of lines that do not say their kind: only issues may leave it out."""
+_MSGPACK_LINES = msgspec.msgpack.Decoder(list[Line])
+_MSGPACK_ISSUES = msgspec.msgpack.Decoder(list[IssueLine])
+_ARRAY_HEAD = struct.Struct(">BI")
+_ARRAY_OF_MANY = 0xDD
+_NOT_AS_IT_SHOULD_BE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 Row = list[str]
 
 
@@ -63,11 +76,23 @@ class LineDecoder:
             CSV: self._csv_line,
         }
         self._read = readers[media_type]
+        self._read_all = _TOGETHER_BY_MEDIA_TYPE.get(media_type)
         self._columns = columns
 
     def decode(self, records: Records) -> Decoded:
         """Return what each line says, or why it cannot be understood."""
-        return [self._one(record) for record in records]
+        decoded: Decoded = []
+        for start in range(0, len(records), _TOGETHER):
+            decoded += self._some(records[start : start + _TOGETHER])
+        return decoded
+
+    def _some(self, records: Records) -> Sequence[Line | Refused]:
+        lines: list[Line] | None = None
+        present = [record for record in records if record is not None]
+        if self._read_all is not None and len(present) == len(records):
+            with suppress(*_NOT_AS_IT_SHOULD_BE):
+                lines = self._read_all(present)
+        return lines if lines is not None else [self._one(record) for record in records]
 
     def _one(self, record: bytes | None) -> Line | Refused:
         if record is None:
@@ -181,3 +206,31 @@ def _json_line(record: bytes) -> Line:
 def _msgpack_line(record: bytes) -> Line:
     kind = _KIND.decode(record, Media.MSGPACK).kind
     return _BODIES[kind].decode(record, Media.MSGPACK)
+
+
+def _json_lines(records: list[bytes]) -> list[Line] | None:
+    """Return what `records` say, or None where one might be more or less than a value.
+
+    Each begins with a brace and ends with one, so no value goes on in the next line: within a value
+    something stands between a closing and an opening brace. So as many values as lines are one
+    value in each line.
+    """
+    text = b"\n".join(records)
+    if text.count(b"}\n{") != len(records) - 1 or text[:1] != b"{" or text[-1:] != b"}":
+        return None
+    says_kind = b'"kind"' in records[0]
+    lines = [*(_JSON_LINES if says_kind else _JSON_ISSUES).decode_lines(text)]
+    return lines if len(lines) == len(records) else None
+
+
+def _msgpack_lines(records: list[bytes]) -> list[Line]:
+    """Return what `records` say; each is one value, of which it is known where it ends."""
+    says_kind = b"\xa4kind" in records[0]
+    array = _ARRAY_HEAD.pack(_ARRAY_OF_MANY, len(records)) + b"".join(records)
+    return [*(_MSGPACK_LINES if says_kind else _MSGPACK_ISSUES).decode(array)]
+
+
+_TOGETHER_BY_MEDIA_TYPE: Mapping[str, Callable[[list[bytes]], list[Line] | None]] = {
+    NDJSON: _json_lines,
+    MSGPACK: _msgpack_lines,
+}
