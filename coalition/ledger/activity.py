@@ -7,7 +7,15 @@ from coalition.kernel.database import Connection
 from coalition.ledger import clocks
 from coalition.ledger.accounts import Kind
 from coalition.ledger.clocks import Activity, Started
-from coalition.ledger.drafts import Adjust, Convert, Draft, Issue, Outcome, Posted
+from coalition.ledger.drafts import (
+    Adjust,
+    Convert,
+    Draft,
+    Issue,
+    Outcome,
+    Posted,
+    Transfer,
+)
 from coalition.ledger.journal import Journal
 from coalition.ledger.provenance import NO_CLOCK, Provenance
 
@@ -18,7 +26,7 @@ class Clockwork:
     What was issued and redeemed sets clocks back when the batch is done, in one statement. That is
     `at_once` after each stage where what follows in the batch depends on it: for holders whose
     clock had lapsed, for those who act more than once, since clocks have a say in what is spent
-    first, and for conversions, which hand clocks on.
+    first, and for conversions and transfers, which hand clocks on.
     """
 
     def __init__(self, journal: Journal, *, at_once: bool) -> None:
@@ -61,10 +69,12 @@ class Clockwork:
 def one_after_another(acting: Sequence[tuple[UUID, Draft]]) -> bool:
     """Tell whether one of some drafts, each with its holder, may depend on an earlier one's clock.
 
-    A conversion hands clocks on within its own stage.
+    A conversion and a transfer hand clocks on within their own stage.
     """
     holders = {holder for holder, _ in acting}
-    return len(holders) < len(acting) or any(isinstance(draft, Convert) for _, draft in acting)
+    return len(holders) < len(acting) or any(
+        isinstance(draft, Convert | Transfer) for _, draft in acting
+    )
 
 
 def _given(draft: Draft) -> list[Provenance]:

@@ -96,7 +96,8 @@ _ISSUERS = Check(
     JOIN every_lot ON every_lot.bucket = lot_leg.bucket AND every_lot.id = lot_leg.lot
     WHERE (posting.kind, posting.account, posting.direction) NOT IN (
               (1, 1, 1), (2, 2, -1), (3, 1, -1), (3, 2, 1), (4, 3, -1), (5, 4, 1), (5, 4, -1),
-              (6, 5, 1), (6, 5, -1), (7, 6, 1), (7, 6, -1), (8, 7, -1))
+              (6, 5, 1), (6, 5, -1), (7, 6, 1), (7, 6, -1), (8, 7, -1), (9, 6, 1), (9, 6, -1),
+              (3, 6, 1), (3, 6, -1), (10, 4, -1))
        OR posting.account_partner_no
           <> CASE WHEN posting.account IN (3, 5, 6) THEN 0 ELSE posting.partner_no END
        OR (posting.holder, posting.currency_no) <> (every_lot.holder, every_lot.currency_no)
@@ -107,14 +108,15 @@ _ISSUERS = Check(
 
 _HOLDS = Check(
     "I4",
-    "a hold reserves what its legs do and resolves once: a captured one has one redemption of at "
-    "most its points, others none",
+    "a hold reserves what its legs do and resolves once: a captured one has one redemption or "
+    "transfer of at most its points, others none",
     """
     SELECT hold.id AS hold, hold.state, hold.points, posting.points AS redeemed
     FROM hold
     LEFT JOIN posting ON posting.bucket = hold.bucket AND posting.id = hold.posting
     WHERE (hold.state = 2) <> (posting.id IS NOT NULL)
-       OR posting.kind <> 2 OR posting.holder <> hold.holder OR posting.points > hold.points
+       OR posting.kind NOT IN (2, 9) OR posting.direction <> -1
+       OR posting.holder <> hold.holder OR posting.points > hold.points
     UNION ALL
     SELECT min(id::text)::uuid, 2, count(*), NULL FROM hold WHERE posting IS NOT NULL
     GROUP BY bucket, posting HAVING count(*) > 1

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from coalition.ledger.drafts import Draft, Outcome, Till
+from coalition.ledger.drafts import Draft, Outcome, Side, Till
 from coalition.ledger.holders import Standing
 from coalition.ledger.journal import Journal
 
@@ -17,6 +17,11 @@ class Batch:
         self.journal = journal
         self.outcomes: list[Outcome | None] = [None] * len(drafts)
         self.holders: dict[int, UUID] = {}
+        """Of each draft from whom points are taken, or who is given some."""
+        self.others: dict[int, tuple[UUID, ...]] = {}
+        """Of some drafts whose points move as well; they are locked with all takers."""
+        self.sides: dict[int, dict[UUID, Side]] = {}
+        """Of transfers, and of those undone: which side each of both holders is."""
         self.standings: dict[UUID, Standing] = {}
         self.owing: dict[UUID, Standing] = {}
         """The holders, all locked, that have debts: something is taken of what they are issued."""
@@ -25,6 +30,15 @@ class Batch:
         self.tills: dict[int, Till] = {}
         self.repeats: dict[int, bytes] = {}
         """Drafts whose receipt an earlier draft of the batch stands on, with its digest."""
+
+    def concerned(self) -> set[UUID]:
+        """Return all whose points the drafts move that are not refused so far."""
+        concerned = {self.holders[i] for i in self.open()}
+        return concerned.union(*(others for i, others in self.others.items() if self.is_open(i)))
+
+    def is_open(self, i: int) -> bool:
+        """Tell whether the draft at a position is not refused so far."""
+        return self.outcomes[i] is None
 
     def open(self) -> list[int]:
         """Return the positions of the drafts that are not refused so far."""

@@ -54,6 +54,26 @@ SET last_activity = excluded.last_activity, live_until = excluded.live_until
 WHERE kept.live_until < excluded.last_activity
 """
 
+# Of several that give to one holder the latest counts. A clock that runs already goes on as it is.
+_HAND_ON = """
+INSERT INTO holder_clock AS kept
+    (bucket, holder, currency_no, clock_no, last_activity, live_until)
+SELECT given.bucket, given.holder, given.currency_no, given.clock_no,
+       max(sent.last_activity), max(sent.live_until)
+FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::uuid[], $5::int2[], $6::int2[])
+     AS given (bucket, holder, senders_bucket, sender, currency_no, clock_no), LATERAL (
+    SELECT last_activity, live_until FROM holder_clock
+    WHERE holder_clock.bucket = given.senders_bucket AND holder_clock.holder = given.sender
+      AND holder_clock.currency_no = given.currency_no
+      AND holder_clock.clock_no = given.clock_no
+    OFFSET 0) AS sent
+GROUP BY given.bucket, given.holder, given.currency_no, given.clock_no
+ORDER BY given.bucket, given.holder, given.currency_no, given.clock_no
+ON CONFLICT (bucket, holder, currency_no, clock_no) DO UPDATE
+SET last_activity = excluded.last_activity, live_until = excluded.live_until
+WHERE kept.live_until < $7
+"""
+
 _LATER_WINS = """
 INSERT INTO holder_clock AS kept
     (bucket, holder, currency_no, clock_no, last_activity, live_until)
@@ -69,6 +89,15 @@ _OF_HOLDER = """
 SELECT currency_no, clock_no, last_activity, live_until FROM holder_clock
 WHERE bucket = $1 AND holder = $2 ORDER BY currency_no, clock_no
 """
+
+
+class HandedOn(NamedTuple):
+    """That points which a clock rules have gone to another holder."""
+
+    sender: UUID
+    holder: UUID
+    currency_no: int
+    clock_no: int
 
 
 class Clock(NamedTuple):
@@ -171,6 +200,34 @@ async def set_back(
     }
     if moved:
         await connection.execute(_SET_BACK, *_columns(moved, clocks, today), today)
+
+
+async def renew(
+    connection: Connection,
+    clocks: Sequence[Clock],
+    active: Collection[tuple[UUID, int]],
+    today: date,
+) -> None:
+    """Let all `clocks` run anew from `today` for holders, each with a currency, that were active.
+
+    Whatever the clocks themselves count: somebody else has decided that it was activity.
+    """
+    moved = {Started(*one, clock.no) for one in active for clock in clocks}
+    if moved:
+        await connection.execute(_SET_BACK, *_columns(moved, clocks, today), today)
+
+
+async def hand_on(connection: Connection, handed_on: Collection[HandedOn], today: date) -> None:
+    """Start clocks of who received points as they stand for who sent them; both are locked.
+
+    A clock that runs already goes on as it stands: nobody's points live longer for getting others.
+    """
+    if handed_on:
+        rows = [
+            (bucket_of(one.holder), one.holder, bucket_of(one.sender), *one[:1], *one[2:])
+            for one in sorted(handed_on)
+        ]
+        await connection.execute(_HAND_ON, *zip(*rows, strict=True), today)
 
 
 def _columns(

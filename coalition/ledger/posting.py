@@ -30,6 +30,8 @@ from coalition.ledger.drafts import (
     Recover,
     Redeem,
     Reverse,
+    Side,
+    Transfer,
     UndoTransfer,
     Void,
 )
@@ -39,7 +41,10 @@ from coalition.ledger.issues import issue
 from coalition.ledger.journal import Journal
 from coalition.ledger.recoveries import recover
 from coalition.ledger.redemptions import hold, redeem
-from coalition.ledger.refusals import UnknownHold, UnknownPosting
+from coalition.ledger.refusals import TransferToItself, UnknownHold, UnknownPosting
+from coalition.ledger.resolutions import KeptHold
+from coalition.ledger.transferring import transfer
+from coalition.ledger.undoing import KeptTransfer, read_transfers, undo
 
 POSTER_ROLE = "coalition_poster"
 
@@ -75,8 +80,12 @@ _STAGES: dict[type[Draft], tuple[int, _Run]] = {
     Adjust: (5, adjust),
     Recover: (6, recover),
     Convert: (7, convert),
+    Transfer: (8, transfer),
+    UndoTransfer: (10, undo),
 }
-"""In which stage of a wave drafts of each kind run, and what posts them; issues come before."""
+"""In which stage of a wave drafts of each kind run, and what posts them; issues come before.
+
+For who receives a transfer the stage counts as the one after it."""
 
 _ISSUES = 0
 
@@ -119,7 +128,7 @@ async def post(
     await _check_holders(connection, batch, lapsed)
     if lapsed:
         # Before it becomes active again: what its clock has ended does not live again.
-        await book_ended(connection, journal, lapsed & {batch.holders[i] for i in batch.open()})
+        await book_ended(connection, journal, lapsed & batch.concerned())
     claims = await claim_receipts(connection, batch)
     if decide is not None:
         _settle(batch, await decide(batch.open()))
@@ -167,15 +176,11 @@ async def _find_holders(connection: Connection, batch: Batch) -> None:
     kept_holds = await resolutions.read_holds(connection, holds) if holds else {}
     wanted = {draft.posting for draft in batch.drafts if isinstance(draft, Reverse)}
     originals = await reversals.read_postings(connection, wanted) if wanted else {}
+    undone = {draft.posting for draft in batch.drafts if isinstance(draft, UndoTransfer)}
+    transfers = await read_transfers(connection, undone) if undone else {}
     for i, draft in enumerate(batch.drafts):
         if isinstance(draft, Capture | Void):
-            kept = kept_holds.get(draft.hold)
-            if kept is None or kept.partner_no != draft.partner_no:
-                batch.outcomes[i] = UnknownHold()
-                continue
-            batch.holders[i] = kept.holder
-            if isinstance(draft, Capture):
-                batch.tills[i] = resolutions.till_of(kept, draft.client_no)
+            _find_hold(batch, i, draft, kept_holds.get(draft.hold))
         elif isinstance(draft, Reverse):
             original = originals.get(draft.posting)
             if original is None or original.partner_no != draft.till.partner_no:
@@ -184,15 +189,42 @@ async def _find_holders(connection: Connection, batch: Batch) -> None:
             batch.holders[i] = original.holder
             batch.tills[i] = draft.till
         elif isinstance(draft, UndoTransfer):
-            batch.outcomes[i] = UnknownPosting()
+            _find_sides(batch, i, transfers.get(draft.posting))
         else:
             batch.holders[i] = draft.holder
             batch.tills[i] = draft.till
+            if isinstance(draft, Transfer):
+                _set_sides(batch, i, draft.holder, draft.receiver)
+
+
+def _find_hold(batch: Batch, i: int, draft: Capture | Void, kept: KeptHold | None) -> None:
+    if kept is None or kept.partner_no != draft.partner_no:
+        batch.outcomes[i] = UnknownHold()
+        return
+    batch.holders[i] = kept.holder
+    if isinstance(draft, Capture):
+        batch.tills[i] = resolutions.till_of(kept, draft.client_no)
+
+
+def _find_sides(batch: Batch, i: int, kept: KeptTransfer | None) -> None:
+    """Let who received a transfer that is undone be from whom points are taken."""
+    if kept is None:
+        batch.outcomes[i] = UnknownPosting()
+        return
+    batch.holders[i] = kept.arrived.holder
+    _set_sides(batch, i, kept.left.holder, kept.arrived.holder)
+
+
+def _set_sides(batch: Batch, i: int, sender: UUID, receiver: UUID) -> None:
+    if sender == receiver:
+        batch.outcomes[i] = TransferToItself()
+    batch.sides[i] = {sender: Side.SENDER, receiver: Side.RECEIVER}
+    batch.others[i] = tuple(batch.sides[i].keys() - {batch.holders[i]})
 
 
 async def _lapsed(connection: Connection, batch: Batch) -> set[UUID]:
     """Return the holders of the batch who have been inactive for too long."""
-    return await lapsed(connection, {batch.holders[i] for i in batch.open()}, batch.journal.today)
+    return await lapsed(connection, batch.concerned(), batch.journal.today)
 
 
 async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]) -> None:
@@ -209,6 +241,7 @@ async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]
             isinstance(draft, Issue) and not draft.is_open and batch.holders[i] not in lapsed
         )
         (receivers if is_receiver else takers).add(batch.holders[i])
+    takers.update(*(others for i, others in batch.others.items() if batch.is_open(i)))
     receivers -= takers
     if receivers:
         batch.standings |= await holders.read_states(connection, receivers)
@@ -217,12 +250,26 @@ async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]
         batch.standings |= await holders.lock(connection, takers)
         await _find_survivors(connection, batch)
     for i in batch.open():
-        batch.outcomes[i] = holders.refusal_by_state(batch.standings, batch.holders[i])
+        batch.outcomes[i] = (
+            _refusal_of_sides(batch, i)
+            if i in batch.sides
+            else holders.refusal_by_state(batch.standings, batch.holders[i])
+        )
     batch.owing = {
         holder: standing
         for holder, standing in batch.standings.items()
         if standing.owes and holder in takers
     }
+
+
+def _refusal_of_sides(batch: Batch, i: int) -> Refused | None:
+    """Return why points do not go from one to the other, and because of whom; the sender first."""
+    for holder, side in batch.sides[i].items():
+        refusal = holders.refusal_by_state(batch.standings, holder)
+        if refusal is not None:
+            refusal.facts["party"] = side.value
+            return refusal
+    return None
 
 
 async def _find_survivors(connection: Connection, batch: Batch) -> None:
@@ -252,7 +299,8 @@ def _waves(batch: Batch) -> list[list[int]]:
     """Order the drafts into sets that may run together and keep each holder's own order.
 
     Within a wave the kinds run in a fixed order; a holder whose later draft is of an earlier kind
-    goes on in the next wave. Nearly always there is one wave.
+    goes on in the next wave. Nearly always there is one wave. Whoever receives a transfer has its
+    points when the stage is done: it sends them in the next wave.
     """
     last: dict[UUID, tuple[int, int]] = {}
     sets: dict[tuple[int, int], list[int]] = {}
@@ -263,6 +311,11 @@ def _waves(batch: Batch) -> list[list[int]]:
         wave, before = last.get(holder, (0, 0))
         if stage < before:
             wave += 1
+        later = stage + (kind is Transfer)
+        for other in batch.others.get(i, ()):
+            others_wave, others_before = last.get(other, (0, 0))
+            wave = max(wave, others_wave + (later < others_before))
+        last |= dict.fromkeys(batch.others.get(i, ()), (wave, later))
         last[holder] = (wave, stage)
         sets.setdefault((wave, stage), []).append(i)
     return [sets[key] for key in sorted(sets)]

@@ -34,6 +34,12 @@ class MergeWithItself(Conflict):
     code, title = "merge_with_itself", "Merge with itself"
 
 
+class TransferToItself(Conflict):
+    """Points are sent to somebody else; name two members."""
+
+    code, title = "transfer_to_itself", "Transfer to itself"
+
+
 class NotEnoughPoints(Conflict):
     """The member's spendable points do not cover this."""
 

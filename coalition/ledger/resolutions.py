@@ -87,20 +87,23 @@ def till_of(kept: KeptHold, client_no: int | None) -> Till:
     )
 
 
-class _Resolutions:
+class Resolutions:
     """The holds that a batch resolves."""
 
     def __init__(self, at: datetime) -> None:
+        """Resolve at `at`."""
         self._at = at
         self.changes = LotChanges()
         self._rows: list[tuple[int, UUID, int, UUID | None]] = []
 
     def resolve(self, kept: KeptHold, state: HoldState, posting: UUID | None = None) -> None:
+        """Release all of an open hold, which comes to `state` by `posting`."""
         for lot, points, _ in kept.legs:
             self.changes.take_out(lot, kept.holder, held=-points)
         self._rows.append((bucket_of(kept.id), kept.id, state, posting))
 
     async def write(self, connection: Connection) -> None:
+        """Write the changes of lots, and the holds."""
         await self.changes.write(connection)
         if self._rows:
             rows = sorted(self._rows, key=lambda row: (row[0], row[1].bytes))
@@ -114,7 +117,7 @@ async def resolve_holds(
 ) -> list[Outcome]:
     """Capture and void the holds of `drafts`, which are there and whose holders are locked."""
     found = await read_holds(connection, {draft.hold for draft in drafts})
-    resolutions = _Resolutions(journal.at)
+    resolutions = Resolutions(journal.at)
     outcomes: list[Outcome] = []
     for draft in drafts:
         kept = found[draft.hold]
@@ -146,7 +149,7 @@ def refusal(
     return None
 
 
-def _capture(resolutions: _Resolutions, journal: Journal, kept: KeptHold, draft: Capture) -> Posted:
+def _capture(resolutions: Resolutions, journal: Journal, kept: KeptHold, draft: Capture) -> Posted:
     points = draft.points or kept.points
     taken = take_in_order(points, list(kept.legs))
     assert taken is not None, "the legs of a hold add up to its points"
@@ -171,7 +174,7 @@ async def expire_holds(connection: Connection, at: datetime, limit: int = 1000) 
     await holders.lock(connection, {row[1] for row in due})
     # Read again under the locks: a hold may have been captured between the two statements.
     found = await read_holds(connection, [row[0] for row in due])
-    resolutions = _Resolutions(at)
+    resolutions = Resolutions(at)
     expired = [kept for kept in found.values() if kept.state == HoldState.OPEN]
     for kept in expired:
         resolutions.resolve(kept, HoldState.EXPIRED)

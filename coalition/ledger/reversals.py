@@ -58,7 +58,7 @@ FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::uuid[])
     LIMIT 1) AS expired
 """
 
-_REVERSED = """
+REVERSED = """
 INSERT INTO reversed_leg AS kept (bucket, posting, lot, moved, reversed)
 SELECT * FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int4[], $5::int4[])
 ON CONFLICT (bucket, posting, lot) DO UPDATE SET reversed = kept.reversed + excluded.reversed
@@ -272,7 +272,7 @@ class _Stage:
         await self.changes.write(connection)
         if self._reversed:
             rows = [(key[0], *row) for key, row in sorted(self._reversed.items())]
-            await connection.execute(_REVERSED, *zip(*rows, strict=True))
+            await connection.execute(REVERSED, *zip(*rows, strict=True))
         await self.debts.write(connection)
         if self.survivor is not None:
             for holder in self.debts.holders():
