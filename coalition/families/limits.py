@@ -1,0 +1,259 @@
+"""Caps: which usage a limit counts, how much of it is left, and from when there is room again.
+
+Usage is kept by subject, its side in the act, event, other member and local day. A transfer counts
+at its sender and its receiver, everything else at whoever acts, and all of it at the group. What
+joins, leaves or changes a group is a change as well; of several changes in one session only the
+first counts at the group.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from coalition.families import windows
+from coalition.families.acts import (
+    LIFETIME,
+    Act,
+    DayUse,
+    Failure,
+    GroupFacts,
+    Parties,
+    UsageKey,
+    UsageMade,
+    UsageWanted,
+)
+from coalition.families.predicates import NOBODY, Case, Check, Predicate
+from coalition.families.rule_sets import Limit, RuleSet
+from coalition.families.vocabulary import Event, Kind, Measure, Subject, WindowKind
+
+_COUNTED_AS = {
+    Event.JOIN: (Event.JOIN, Event.CHANGE),
+    Event.LEAVE: (Event.LEAVE, Event.CHANGE),
+    Event.CHANGE: (Event.CHANGE,),
+}
+_SIDES_OF_A_TRANSFER = {
+    Subject.SENDER: ("sender", "actor"),
+    Subject.PAIR: ("sender", "actor"),
+    Subject.MEMBER: ("sender", "actor"),
+    Subject.RECEIVER: ("receiver", "receiver"),
+}
+
+
+class Cap(NamedTuple):
+    """A limit made ready for one event."""
+
+    rule: str
+    limit: Limit
+    window: windows.Window
+    side: str
+    who: str
+    """Which of the parties is the subject: actor, receiver or group."""
+
+
+class _Subject(NamedTuple):
+    """Whose usage a cap counts in one act, the only other that counts, and since when it is."""
+
+    key: UsageKey
+    only: UUID | None
+    joined: datetime
+
+
+def caps(rule_set: RuleSet, event: Event) -> tuple[Cap, ...]:
+    """Return the limits that an event counts for, in their order."""
+    return tuple(
+        Cap(f"limits.{limit.name}", limit, windows.parsed(limit.window), *_side(limit, event))
+        for limit in rule_set.limits
+        if limit.on is event or (limit.on is Event.CHANGE and event in _COUNTED_AS)
+    )
+
+
+def predicates(rule_set: RuleSet, event: Event) -> Iterator[Predicate]:
+    """Yield the limits of an event as predicates, in their order."""
+    for cap in caps(rule_set, event):
+        yield Predicate(_check(cap), _facts(cap))
+
+
+def change_session_hours(rule_set: RuleSet) -> int:
+    """Return for how long after the first all changes of a group count as one."""
+    own = (limit.within_hours for limit in rule_set.limits if limit.on is Event.CHANGE)
+    return max(rule_set.join.change_window_hours, *own, 0)
+
+
+def starts_change_session(act: Act, group: GroupFacts | None, session_hours: int) -> bool:
+    """Tell whether an act is a change of a group and none that counts as one with an earlier."""
+    if group is None or act.event not in _COUNTED_AS:
+        return False
+    began = group.change_session_at
+    return began is None or act.at >= began + timedelta(hours=session_hours)
+
+
+def wanted(
+    ready: Iterable[Cap], parties: Parties, act: Act, today: date, zone: ZoneInfo
+) -> list[UsageWanted]:
+    """Return which days of whose usage have to be known; whole lives are kept under one day."""
+    days: dict[UsageKey, date] = {}
+    lives: dict[UsageKey, None] = {}
+    for cap in ready:
+        subject = _subject(cap, parties, act)
+        if subject is None:
+            continue
+        if cap.window.kind is WindowKind.LIFETIME:
+            lives[subject.key] = None
+        else:
+            first = windows.first_day(cap.window, today, _anchor(subject, zone))
+            days[subject.key] = min(first, days.get(subject.key, first))
+    return [
+        *(UsageWanted(key, first, today) for key, first in days.items()),
+        *(UsageWanted(key, LIFETIME, LIFETIME) for key in lives),
+    ]
+
+
+def made(act: Act, parties: Parties, today: date, *, starts_session: bool) -> tuple[UsageMade, ...]:
+    """Return what an act adds to usage."""
+    return tuple(
+        UsageMade(UsageKey(subject, side, event), other, today, amount, 1)
+        for subject, side, event, other, amount in _rows(
+            act, parties, starts_session=starts_session
+        )
+    )
+
+
+def _side(limit: Limit, event: Event) -> tuple[str, str]:
+    if limit.subject is Subject.GROUP:
+        return "group", "group"
+    if event is Event.TRANSFER:
+        return _SIDES_OF_A_TRANSFER[limit.subject]
+    return "member", "actor"
+
+
+def _facts(cap: Cap) -> tuple[str, ...]:
+    if cap.who == "group":
+        return ("group.formed_at", "group.change_session_at")
+    return (f"{cap.who}.joined",)
+
+
+def _subject(cap: Cap, parties: Parties, act: Act) -> _Subject | None:
+    """Return whose usage counts, or None where nobody is concerned: outside of a group."""
+    event = cap.limit.on
+    if cap.who == "group":
+        group = parties.group
+        if group is None:
+            return None
+        return _Subject(UsageKey(group.group, cap.side, event), None, group.formed_at)
+    party = parties.receiver if cap.who == "receiver" else parties.actor
+    if party is None or act.kind is Kind.NOMINEE:
+        return None
+    is_pair = cap.limit.subject is Subject.PAIR and parties.receiver is not None
+    only = parties.receiver.member if is_pair and parties.receiver else None
+    return _Subject(UsageKey(party.member, cap.side, event), only, party.joined)
+
+
+def _anchor(subject: _Subject, zone: ZoneInfo) -> date:
+    return windows.local_day(subject.joined, zone)
+
+
+def _check(cap: Cap) -> Check:
+    if cap.limit.measure is Measure.COUNTERPARTIES:
+        return lambda case: _counterparties(cap, case)
+    if cap.limit.measure is Measure.AMOUNT:
+        return lambda case: _capped(cap, case, case.act.points)
+    if cap.who == "group" and cap.limit.on is Event.CHANGE:
+        return lambda case: _capped(cap, case, 1) if case.starts_session else None
+    return lambda case: _capped(cap, case, 1)
+
+
+def _capped(cap: Cap, case: Case, adds: int) -> Failure | None:
+    """Judge a limit whose uses add up."""
+    subject = _subject(cap, case.parties, case.act)
+    if subject is None:
+        return None
+    anchor = _anchor(subject, case.zone)
+    most, is_amount = cap.limit.max, cap.limit.measure is Measure.AMOUNT
+    uses = [
+        (use.day, use.amount if is_amount else use.times)
+        for use in _counted(cap, case, subject, anchor)
+    ]
+    used = sum(size for _, size in uses)
+    if used + adds <= most:
+        return None
+    then = _room_from(cap, uses, used + adds - most, anchor) if adds <= most else None
+    return _failure(cap, case, used, then)
+
+
+def _counterparties(cap: Cap, case: Case) -> Failure | None:
+    """Judge how many others there are: one that is known passes, one more counts."""
+    subject = _subject(cap, case.parties, case.act)
+    if subject is None:
+        return None
+    anchor = _anchor(subject, case.zone)
+    last: dict[UUID, date] = {}
+    for use in _counted(cap, case, subject, anchor):
+        if use.times > 0:
+            last[use.other] = max(use.day, last.get(use.other, use.day))
+    most, used = cap.limit.max, len(last)
+    if used < most or _other(cap, case.act, case.parties) in last:
+        return None
+    uses = [(day, 1) for day in last.values()]
+    then = _room_from(cap, uses, used + 1 - most, anchor) if most else None
+    return _failure(cap, case, used, then)
+
+
+def _counted(cap: Cap, case: Case, subject: _Subject, anchor: date) -> Iterator[DayUse]:
+    """Yield the uses in the window of a limit that ends today."""
+    first = windows.first_day(cap.window, case.today, anchor)
+    of_life = first == LIFETIME
+    for use in case.usage.days.get(subject.key, ()):
+        is_in = use.day == LIFETIME if of_life else use.day >= first
+        if is_in and (subject.only is None or use.other == subject.only):
+            yield use
+
+
+def _room_from(cap: Cap, uses: list[tuple[date, int]], too_many: int, anchor: date) -> date | None:
+    """Return the first day on which so many of the uses, oldest first, have fallen out."""
+    for day, size in sorted(uses):
+        too_many -= size
+        if too_many <= 0:
+            return windows.falls_out(cap.window, day, anchor)
+    return None
+
+
+def _failure(cap: Cap, case: Case, used: int, then: date | None) -> Failure:
+    most = cap.limit.max
+    return Failure(
+        rule=cap.rule,
+        limit=most,
+        used=used,
+        remaining=most - used,
+        next_possible_at=None if then is None else windows.start_of(then, case.zone),
+    )
+
+
+def _other(cap: Cap, act: Act, parties: Parties) -> UUID:
+    """Return under whom an act is counted as the other side of its subject."""
+    if act.event is Event.TRANSFER and cap.side == "sender":
+        return parties.receiver.member if parties.receiver else NOBODY
+    if cap.side == "member":
+        return parties.group.group if parties.group else NOBODY
+    return NOBODY if act.kind is Kind.NOMINEE else parties.actor.member
+
+
+_Row = tuple[UUID, str, Event, UUID, int]
+
+
+def _rows(act: Act, parties: Parties, *, starts_session: bool) -> Iterator[_Row]:
+    actor, receiver, group = parties.actor.member, parties.receiver, parties.group
+    if act.event is Event.TRANSFER:
+        assert receiver is not None, "a transfer has a receiver"
+        yield actor, "sender", act.event, receiver.member, act.points
+        yield receiver.member, "receiver", act.event, actor, act.points
+        if group is not None:
+            yield group.group, "group", act.event, actor, act.points
+        return
+    is_nominee = act.kind is Kind.NOMINEE
+    for event in _COUNTED_AS.get(act.event, (act.event,)):
+        if not is_nominee:
+            yield actor, "member", event, group.group if group else NOBODY, act.points
+        if group is not None and (event is not Event.CHANGE or starts_session):
+            yield group.group, "group", event, NOBODY if is_nominee else actor, act.points
