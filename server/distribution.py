@@ -108,6 +108,7 @@ LOCAL: tuple[str, ...] = (
     "clearing_leg",
     "clearing_default",
     "clearing_claim",
+    "clearing_set_off",
     "partner_delta",
     "partner_total",
     "expiry_notice",

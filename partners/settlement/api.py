@@ -7,6 +7,7 @@ from partners.settlement.finance_acts import act_routes
 from partners.settlement.finance_approvals import approval_routes
 from partners.settlement.finance_book import book_routes
 from partners.settlement.finance_clearing import clearing_routes
+from partners.settlement.finance_defaults import default_routes
 from partners.settlement.finance_passport import passport_routes
 from partners.settlement.finance_statements import statement_routes
 
@@ -19,5 +20,6 @@ def routes(door: Door) -> list[ASGIRouteHandler]:
         *passport_routes(door),
         *act_routes(door),
         *clearing_routes(door),
+        *default_routes(door),
         *approval_routes(door),
     ]

@@ -108,16 +108,27 @@ _CLEARED = Check(
 
 _LEGS = Check(
     "I7",
-    "the legs of a cycle are what its statements come to, changed by defaults as two decided",
+    "the legs of a cycle are what its statements and set-offs come to, changed by defaults as two"
+    " decided",
     """
     WITH decided AS (
-        SELECT cycle.id AS cycle, (said ->> 'partner_no')::int4 AS partner_no,
-               sum((said ->> 'net_minor')::int8) AS amount_minor
+        SELECT cycle.id AS cycle, said.partner_no::int4 AS partner_no,
+               sum(said.net_minor::int8) AS amount_minor
         FROM clearing_cycle AS cycle
         JOIN approval ON approval.kind = 'settlement_clearing' AND approval.state = 'applied'
             AND approval.subject = 'cycle:' || cycle.id
-        CROSS JOIN LATERAL jsonb_array_elements(payload::jsonb -> 'statements') AS said
-        WHERE (said ->> 'is_netted')::bool
+        CROSS JOIN LATERAL (
+            SELECT said ->> 'partner_no' AS partner_no, said ->> 'net_minor' AS net_minor
+            FROM jsonb_array_elements(payload::jsonb -> 'statements') AS said
+            WHERE (said ->> 'is_netted')::bool
+            UNION ALL
+            SELECT paid ->> 'defaulter_no', paid ->> 'amount_minor'
+            FROM jsonb_array_elements(payload::jsonb -> 'set_offs') AS paid
+            UNION ALL
+            SELECT paid ->> 'creditor_no', '-' || (paid ->> 'amount_minor')
+            FROM jsonb_array_elements(payload::jsonb -> 'set_offs') AS paid
+            WHERE paid ->> 'creditor_no' <> '0'
+        ) AS said
         GROUP BY 1, 2
     ), first AS (
         SELECT cycle, partner_no, amount_minor FROM clearing_leg
@@ -149,6 +160,37 @@ _LEGS = Check(
     """,
 )
 
+_SET_OFF = Check(
+    "I7",
+    "a cycle pays of claims what two persons decided, and no claim is paid beyond its amount",
+    """
+    WITH decided AS (
+        SELECT cycle.id AS cycle, (paid ->> 'cycle')::uuid AS claim_cycle,
+               (paid ->> 'version')::int4 AS claim_version,
+               (paid ->> 'creditor_no')::int4 AS creditor_no,
+               (paid ->> 'defaulter_no')::int4 AS defaulter_no,
+               (paid ->> 'amount_minor')::int8 AS amount_minor
+        FROM clearing_cycle AS cycle
+        JOIN approval ON approval.kind = 'settlement_clearing' AND approval.state = 'applied'
+            AND approval.subject = 'cycle:' || cycle.id
+        CROSS JOIN LATERAL jsonb_array_elements(payload::jsonb -> 'set_offs') AS paid
+    ), held AS (
+        SELECT made.*, claim.amount_minor AS claimed,
+               sum(made.amount_minor) OVER (PARTITION BY claim_cycle, claim_version,
+                   made.creditor_no)
+                   AS paid
+        FROM clearing_set_off AS made
+        LEFT JOIN clearing_claim AS claim
+            ON (claim.cycle, claim.version, claim.creditor_no, claim.defaulter_no)
+             = (claim_cycle, claim_version, made.creditor_no, made.defaulter_no)
+    )
+    SELECT cycle, claim_cycle, creditor_no, held.amount_minor, decided.amount_minor AS decided
+    FROM held FULL JOIN decided USING (cycle, claim_cycle, claim_version, creditor_no, defaulter_no)
+    WHERE held.amount_minor IS DISTINCT FROM decided.amount_minor
+       OR held.claimed IS NULL OR held.paid > held.claimed
+    """,
+)
+
 _ADJUSTED = Check(
     "I13",
     "every adjustment of money was decided by the two persons whom it names",
@@ -166,11 +208,12 @@ _ADJUSTED = Check(
     """,
 )
 
-# Kinds of money postings: 2 closes, 3 adjustments, 6 defaults. Accounts: 1 the partners', 3 fees,
-# 5 VAT, 7 roundings, 9 what the operator pays as a funder, 11 its reserve, 12 adjustments.
+# Kinds of money postings: 2 closes, 3 adjustments, 5 set-offs of claims, 6 defaults. Accounts:
+# 1 the partners', 3 fees, 5 VAT, 7 roundings, 9 what the operator pays as a funder, 11 its reserve,
+# 12 adjustments.
 _BOOKED = Check(
     "I7",
-    "what closes, adjustments and defaults booked is what they say, to the last place",
+    "what closes, adjustments, set-offs and defaults booked is what they say, to the last place",
     f"""
     WITH unit AS (SELECT * FROM (VALUES {_UNITS}) AS known (currency, one)),
     closed AS (
@@ -186,6 +229,9 @@ _BOOKED = Check(
         FROM clearing_default
         UNION ALL SELECT cycle, 0, reserve_minor FROM clearing_default
         UNION ALL SELECT cycle, creditor_no, amount_minor FROM clearing_claim
+    ), paid AS (
+        SELECT cycle, defaulter_no AS partner_no, amount_minor FROM clearing_set_off
+        UNION ALL SELECT cycle, creditor_no, -amount_minor FROM clearing_set_off
     ), said AS (
         SELECT 2 AS kind, 'statement:' || statement AS subject,
                CASE partner_no WHEN 0 THEN 9 ELSE 1 END AS account, partner_no, currency,
@@ -202,10 +248,15 @@ _BOOKED = Check(
                currency, sum(amount_minor) * one
         FROM borne JOIN clearing_cycle ON clearing_cycle.id = cycle JOIN unit USING (currency)
         GROUP BY cycle, partner_no, currency, one
+        UNION ALL
+        SELECT 5, 'cycle:' || cycle, CASE partner_no WHEN 0 THEN 11 ELSE 1 END, partner_no,
+               currency, sum(amount_minor) * one
+        FROM paid JOIN clearing_cycle ON clearing_cycle.id = cycle JOIN unit USING (currency)
+        GROUP BY cycle, partner_no, currency, one
     ), booked AS (
         SELECT kind::int4, subject, account::int4, partner_no, currency, sum(amount) AS amount
         FROM money_entry JOIN money_posting ON money_posting.id = posting
-        WHERE kind IN (2, 3, 6) GROUP BY 1, 2, 3, 4, 5
+        WHERE kind IN (2, 3, 5, 6) GROUP BY 1, 2, 3, 4, 5
     )
     SELECT subject, account, partner_no, currency, said.amount AS said, booked.amount AS booked
     FROM said FULL JOIN booked USING (kind, subject, account, partner_no, currency)
@@ -254,4 +305,4 @@ _PAID_IN = Check(
     """,  # noqa: S608 - currencies that we know
 )
 
-CHECKS = (_LOGGED, _CLOSED, _NUMBERED, _CLEARED, _LEGS, _ADJUSTED, _BOOKED, _PAID_IN)
+CHECKS = (_LOGGED, _CLOSED, _NUMBERED, _CLEARED, _LEGS, _SET_OFF, _ADJUSTED, _BOOKED, _PAID_IN)

@@ -3,7 +3,8 @@
 One person prepares a cycle, a second approves it. What the approval says is then written whole:
 which statements are in it, and a leg for each partner and the operator, which sum to zero. The
 statements become `approved`: they are cleared for payment. Nothing is booked by it, since legs are
-claims that stand in the money book already; payments book cash. See docs/adr/0033.
+claims that stand in the money book already; payments book cash. See docs/adr/0033. Only what a
+partner in default would receive and others claim from it is moved: see `setting_off`.
 
 In no leg is what is not paid through a cycle: statements of partners whose contract says `gross`,
 whose invoices are paid one by one, and the operator's own, whose side is the operator's leg.
@@ -12,7 +13,6 @@ whose invoices are paid one by one, and the operator's own, whose side is the op
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -27,16 +27,18 @@ from coalition.kernel.ids import random_id
 from coalition.kernel.outbox import Event
 from coalition.oversight import approvals, audit_log
 from coalition.oversight.approvals import Approval
-from partners.settlement import periods
+from partners.settlement import cycles, periods, setting_off
+from partners.settlement.cycles import Cycle, PreparedLeg
 from partners.settlement.kinds import OPERATOR, StatementState
-from partners.settlement.netting import Leg, net
+from partners.settlement.netting import Leg
 from partners.settlement.refusals import (
+    ClaimsDiffer,
     NothingToClear,
     StatementCleared,
     StatementNotClosed,
-    UnknownCycle,
 )
 from partners.settlement.sealing import state_event
+from partners.settlement.setting_off import SetOff
 
 KIND = "settlement_clearing"
 """The kind of approval by which a cycle is cleared."""
@@ -83,28 +85,6 @@ WHERE id = ANY ($1::uuid[]) AND state = 'closed' AND NOT EXISTS (
         WHERE cleared.statement = statement.id AND cleared.currency = total.currency))
 RETURNING partner_no, period_no
 """
-_CYCLES = """
-SELECT id, currency, periods, prepared_at, prepared_by, approved_at, approved_by
-FROM clearing_cycle ORDER BY approved_at DESC, id LIMIT $1
-"""
-_ONE = """
-SELECT id, currency, periods, prepared_at, prepared_by, approved_at, approved_by
-FROM clearing_cycle WHERE id = $1
-"""
-_LEGS_OF = """
-SELECT version, partner_no, amount_minor FROM clearing_leg WHERE cycle = $1
-ORDER BY version, partner_no
-"""
-_STATEMENTS_OF = "SELECT statement FROM clearing_statement WHERE cycle = $1 ORDER BY statement"
-_DEFAULTS_OF = """
-SELECT version, defaulter_no, loss_minor, guarantee_minor, is_prepaid, reserve_minor,
-       haircut_minor, made_at, prepared_by, approved_by
-FROM clearing_default WHERE cycle = $1 ORDER BY version
-"""
-_CLAIMS_OF = """
-SELECT version, creditor_no, defaulter_no, amount_minor FROM clearing_claim
-WHERE cycle = $1 ORDER BY version, creditor_no
-"""
 
 
 class PreparedStatement(msgspec.Struct, frozen=True):
@@ -118,13 +98,6 @@ class PreparedStatement(msgspec.Struct, frozen=True):
     is_netted: bool
 
 
-class PreparedLeg(msgspec.Struct, frozen=True):
-    """What a partner, or the operator (0), pays (positive) or receives."""
-
-    partner_no: int
-    amount_minor: int
-
-
 class PreparedCycle(msgspec.Struct, frozen=True):
     """What the second person sees and signs: the payload of the approval."""
 
@@ -133,64 +106,8 @@ class PreparedCycle(msgspec.Struct, frozen=True):
     periods: tuple[str, ...]
     statements: tuple[PreparedStatement, ...]
     legs: tuple[PreparedLeg, ...]
-
-
-class Version(msgspec.Struct, frozen=True):
-    """The legs of a cycle as they stood: 1 as approved, each later one after a default."""
-
-    version: int
-    legs: tuple[PreparedLeg, ...]
-
-
-class Default(msgspec.Struct, frozen=True):
-    """What a default came to; `version` is that of the legs that it made."""
-
-    version: int
-    defaulter_no: int
-    loss_minor: int
-    guarantee_minor: int
-    is_prepaid: bool
-    """Whether the guarantee is money that the partner itself had paid in."""
-    reserve_minor: int
-    haircut_minor: int
-    made_at: datetime
-    prepared_by: str
-    approved_by: str
-
-
-class HeldClaim(msgspec.Struct, frozen=True):
-    """What a creditor did not receive and has to claim from whoever defaulted."""
-
-    version: int
-    creditor_no: int
-    defaulter_no: int
-    amount_minor: int
-
-
-class CycleHead(msgspec.Struct, frozen=True):
-    """A cycle that was cleared, and by whom."""
-
-    id: UUID
-    currency: str
-    periods: tuple[str, ...]
-    prepared_at: datetime
-    prepared_by: str
-    approved_at: datetime
-    approved_by: str
-
-
-class Cycle(CycleHead, frozen=True):
-    """A cycle with its statements, every version of its legs, defaults and claims."""
-
-    statements: tuple[UUID, ...] = ()
-    versions: tuple[Version, ...] = ()
-    defaults: tuple[Default, ...] = ()
-    claims: tuple[HeldClaim, ...] = ()
-
-    @property
-    def legs(self) -> tuple[PreparedLeg, ...]:
-        """Return the legs as they stand now."""
-        return self.versions[-1].legs
+    set_offs: tuple[SetOff, ...] = ()
+    """What the legs of partners in default pay to those who claim from them."""
 
 
 async def prepare(
@@ -220,50 +137,22 @@ async def prepare(
         if not by_currency:
             raise NothingToClear
         return [
-            await _prepare_one(connection, one, statements, prepared_by, at)
-            for one, statements in sorted(by_currency.items())
+            await _propose(
+                connection, await _wanted(connection, known, one, held, at), prepared_by, at
+            )
+            for one, held in sorted(by_currency.items())
         ]
 
 
 async def approve(approval_id: UUID, *, approved_by: str, at: datetime) -> Cycle:
     """Clear what was prepared, as the second person; return the cycle.
 
-    Raises `StatementCleared` when another cycle has one of its statements by now.
+    Raises `StatementCleared` when another cycle has one of its statements by now, and
+    `ClaimsDiffer` when other claims would be paid than when it was prepared.
     """
     cleared = await approvals.approve(approval_id, approved_by=approved_by, at=at, kind=KIND)
     assert isinstance(cleared, Cycle), "the applier of this kind returns the cycle"
     return cleared
-
-
-async def cycles(connection: Connection, *, limit: int = 100) -> list[CycleHead]:
-    """Return the cycles that were cleared, the latest first."""
-    rows = await connection.fetch(_CYCLES, limit)
-    return [msgspec.convert(dict(row), CycleHead) for row in rows]
-
-
-async def read(connection: Connection, cycle: UUID) -> Cycle:
-    """Return a cycle with everything that became of it. Raises `UnknownCycle`."""
-    head = await connection.fetchrow(_ONE, cycle)
-    if head is None:
-        raise UnknownCycle
-    legs: dict[int, list[PreparedLeg]] = defaultdict(list)
-    for version, partner_no, amount_minor in await connection.fetch(_LEGS_OF, cycle):
-        legs[version].append(PreparedLeg(partner_no, amount_minor))
-    statements = await connection.fetch(_STATEMENTS_OF, cycle)
-    return Cycle(
-        **msgspec.structs.asdict(msgspec.convert(dict(head), CycleHead)),
-        statements=tuple(row[0] for row in statements),
-        versions=tuple(Version(version, tuple(held)) for version, held in sorted(legs.items())),
-        defaults=_all(await connection.fetch(_DEFAULTS_OF, cycle), Default),
-        claims=_all(await connection.fetch(_CLAIMS_OF, cycle), HeldClaim),
-    )
-
-
-AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
-
-
-def _all(rows: Iterable[asyncpg.Record], kind: type[AnyStruct]) -> tuple[AnyStruct, ...]:
-    return tuple(msgspec.convert(dict(row), kind) for row in rows)
 
 
 async def write_legs(
@@ -306,25 +195,39 @@ def _statement(row: asyncpg.Record, known: Catalogue) -> PreparedStatement:
     return PreparedStatement(*of_it, is_netted)
 
 
-async def _prepare_one(
-    connection: Connection,
-    currency: str,
-    statements: list[PreparedStatement],
-    prepared_by: str,
-    at: datetime,
-) -> UUID:
+def _positions(statements: Iterable[PreparedStatement]) -> dict[int, int]:
+    """Return what each partner pays or receives for those statements that are netted."""
     positions: dict[int, int] = defaultdict(int)
     for one in statements:
         if one.is_netted:
             positions[one.partner_no] += one.net_minor
-    wanted = PreparedCycle(
+    return positions
+
+
+async def _wanted(
+    connection: Connection,
+    known: Catalogue,
+    currency: str,
+    statements: Sequence[PreparedStatement],
+    at: datetime,
+) -> PreparedCycle:
+    """Return the cycle of these statements in one currency, as it is proposed."""
+    positions = _positions(statements)
+    set_offs = await setting_off.due(connection, known, currency, positions, at)
+    return PreparedCycle(
         random_id(),
         currency,
         tuple(sorted({one.period for one in statements})),
         tuple(statements),
-        tuple(PreparedLeg(*leg) for leg in net(positions)),
+        tuple(PreparedLeg(*leg) for leg in setting_off.legs(positions, set_offs)),
+        set_offs,
     )
-    facts = {"cycle": wanted.cycle, "currency": currency, "periods": wanted.periods}
+
+
+async def _propose(
+    connection: Connection, wanted: PreparedCycle, prepared_by: str, at: datetime
+) -> UUID:
+    facts = {"cycle": wanted.cycle, "currency": wanted.currency, "periods": wanted.periods}
     await outbox.append(connection, [Event("clearing.proposed", facts)], at)
     return await approvals.prepare(
         kind=KIND,
@@ -346,11 +249,17 @@ async def _apply(connection: Connection, approval: Approval) -> Cycle:
     await connection.fetch(_LOCK, identifiers)
     if await connection.fetchval(_TAKEN, identifiers, wanted.currency):
         raise StatementCleared
+    known = await catalogue.load(connection)
+    await setting_off.lock(connection, known, at)
+    positions = _positions(wanted.statements)
+    if await setting_off.due(connection, known, wanted.currency, positions, at) != wanted.set_offs:
+        raise ClaimsDiffer
     by = approval.prepared_at, approval.prepared_by, at, approval.decided_by
     head = wanted.cycle, wanted.currency, list(wanted.periods)
     await connection.execute(_CYCLE, *head, *by)
     await connection.execute(_CLEARED, identifiers, wanted.currency, wanted.cycle)
     await write_legs(connection, wanted.cycle, 1, wanted.legs)
+    await setting_off.book(connection, wanted.cycle, wanted.currency, wanted.set_offs, at)
     events = [
         state_event(await periods.find(connection, *row), StatementState.APPROVED)
         for row in await connection.fetch(_APPROVE, identifiers, at)
@@ -362,7 +271,11 @@ async def _apply(connection: Connection, approval: Approval) -> Cycle:
         actor=approval.decided_by,
         action="clearing.approved",
         subject=approval.subject,
-        facts=facts | {"legs": [msgspec.structs.asdict(leg) for leg in wanted.legs]},
+        facts=facts
+        | {
+            "legs": [msgspec.structs.asdict(leg) for leg in wanted.legs],
+            "set_offs": [msgspec.structs.asdict(one) for one in wanted.set_offs],
+        },
         at=at,
     )
-    return await read(connection, wanted.cycle)
+    return await cycles.read(connection, wanted.cycle)

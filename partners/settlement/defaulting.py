@@ -28,8 +28,8 @@ from coalition.ledger import money
 from coalition.ledger.money import MoneyAccount, MoneyEntry, MoneyKind
 from coalition.oversight import approvals, audit_log
 from coalition.oversight.approvals import Approval
-from partners.settlement import clearing
-from partners.settlement.clearing import Cycle
+from partners.settlement import clearing, cycles
+from partners.settlement.cycles import Cycle
 from partners.settlement.kinds import OPERATOR
 from partners.settlement.netting import Covered, Leg, waterfall
 from partners.settlement.refusals import DefaultDiffers, OwesNothing
@@ -108,7 +108,7 @@ async def prepare(
     `UnknownCycle`, and `OwesNothing` where the partner has nothing to pay or defaulted before.
     """
     async with transaction() as connection:
-        held = await clearing.read(connection, cycle)
+        held = await cycles.read(connection, cycle)
         wanted = await _borne(connection, held, defaulter_no, guarantee_minor, reserve_minor)
         return await approvals.prepare(
             kind=KIND,
@@ -209,7 +209,7 @@ async def _apply(connection: Connection, approval: Approval) -> Cycle:
     at = approval.decided_at
     wanted = msgspec.json.decode(approval.payload, type=PreparedDefault)
     await connection.fetchval(_LOCK, wanted.cycle)
-    held = await clearing.read(connection, wanted.cycle)
+    held = await cycles.read(connection, wanted.cycle)
     now = await _borne(
         connection, held, wanted.defaulter_no, wanted.given_minor, wanted.limit_minor
     )
@@ -247,7 +247,7 @@ async def _apply(connection: Connection, approval: Approval) -> Cycle:
         facts=facts,
         at=at,
     )
-    return await clearing.read(connection, wanted.cycle)
+    return await cycles.read(connection, wanted.cycle)
 
 
 async def _write(

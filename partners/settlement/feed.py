@@ -13,7 +13,7 @@ import asyncpg
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import BUCKETS, BUCKETS_PER_SHARD
-from coalition.ledger.accounts import Kind
+from coalition.ledger.accounts import Account, Kind
 from partners.settlement.pricing import Move, PriceBook
 
 PLANS = {
@@ -36,10 +36,11 @@ CROSS JOIN LATERAL (
     SELECT * FROM posting
     WHERE posting.bucket = range.bucket AND posting.id BETWEEN $3 AND $4 {condition}
 ) AS posting
-WHERE posting.kind <> {merge}
+WHERE posting.account <> {transit}
 """
 
-# A merge moves whole lots with their provenance: nothing is paid for it.
+# What goes over from one member to another keeps its provenance: nothing is paid for a merge or a
+# transfer. A fee in points is taken as staff would take it.
 _MOVES = """
 WITH posted AS MATERIALIZED ({posted}),
 legs AS (
@@ -67,7 +68,8 @@ sourced AS (
 ),
 dated AS (
     SELECT posted.id, posted.partner_no,{its_bucket}
-           coalesce(original.kind, posted.kind) AS act,
+           CASE posted.kind WHEN {fee} THEN {adjustment}
+               ELSE coalesce(original.kind, posted.kind) END AS act,
            width_bucket(posted.occurred_at, $5::timestamptz[]) AS span,
            width_bucket(coalesce(original.occurred_at, posted.occurred_at), $5::timestamptz[])
                AS origin_span,
@@ -123,7 +125,9 @@ _OF_SHARDS = {
 def _query(condition: str, told: Mapping[str, str] = _TOLD) -> str:
     return _MOVES.format(
         **told,
-        posted=_POSTED.format(condition=condition, merge=int(Kind.MERGE)),
+        posted=_POSTED.format(condition=condition, transit=int(Account.TRANSIT)),
+        fee=int(Kind.FEE),
+        adjustment=int(Kind.ADJUSTMENT),
         bucket=_BUCKET.format("posted.reverses"),
         recovery=int(Kind.RECOVERY),
         taking=", ".join(str(int(kind)) for kind in (Kind.REDEEM, Kind.EXPIRE, Kind.RECOVERY)),

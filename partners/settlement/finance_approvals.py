@@ -25,8 +25,8 @@ from coalition.oversight.refusals import (
     UnknownApproval,
 )
 from partners.settlement import adjusting, clearing, closing, defaulting, periods, prepaying
-from partners.settlement.clearing import Cycle
 from partners.settlement.closing import Closed
+from partners.settlement.cycles import Cycle
 from partners.settlement.finance_words import (
     APPROVE,
     PREPARE,
@@ -39,6 +39,7 @@ from partners.settlement.finance_words import (
 )
 from partners.settlement.finance_writes import answer_once
 from partners.settlement.refusals import (
+    ClaimsDiffer,
     DefaultDiffers,
     EarlierPeriodOpen,
     InvalidPrepayment,
@@ -199,7 +200,7 @@ _OF_DECISIONS: tuple[type[Refused], ...] = (UnknownApproval, ApprovalDecided)
 _OF_APPLIERS: tuple[type[Refused], ...] = (
     *(StatementChanged, PeriodClosed, PeriodNotSealed, EarlierPeriodOpen),
     *(UnknownLine, NoContract, StatementCleared, DefaultDiffers, OwesNothing, NotInDefault),
-    *(InvalidPrepayment, PrepaymentBooked),
+    *(InvalidPrepayment, PrepaymentBooked, ClaimsDiffer),
 )
 
 _LIST = HotEndpoint(

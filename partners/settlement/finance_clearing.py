@@ -1,4 +1,4 @@
-"""Clearing for finance: cycles over closed statements and defaults in them, prepared and read."""
+"""Clearing for finance: cycles over closed statements, prepared for a second person, and read."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -8,17 +8,17 @@ import msgspec
 from litestar.handlers import ASGIRouteHandler
 from msgspec import Meta
 
-from coalition.federation import catalogue, defaults
+from coalition.federation import catalogue
 from coalition.federation.catalogue import Catalogue
-from coalition.federation.refusals import NotInDefault, UnknownPartner
+from coalition.federation.refusals import UnknownPartner
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.idempotency import KeyReused
 from coalition.kernel.idempotency.claims import RequestInProgress
-from coalition.kernel.money import AMOUNT_MINOR_MAX, Money
+from coalition.kernel.money import Money
 from coalition.kernel.web.fields import Body, CurrencyCode
 from coalition.kernel.web.hot import REPLAY_HEADER, Answer, Call, Door, HotEndpoint, hot_route
-from partners.settlement import clearing, defaulting
-from partners.settlement.clearing import Cycle, CycleHead, Default, HeldClaim, PreparedLeg
+from partners.settlement import clearing, cycles
+from partners.settlement.cycles import Cycle, CycleHead, Default, HeldClaim, PreparedLeg
 from partners.settlement.finance_words import (
     PREPARE,
     READ,
@@ -32,11 +32,11 @@ from partners.settlement.finance_words import (
 from partners.settlement.finance_writes import answer_once, prepared
 from partners.settlement.refusals import (
     NothingToClear,
-    OwesNothing,
     StatementNotClosed,
     UnknownCycle,
     UnknownPeriod,
 )
+from partners.settlement.setting_off import SetOff
 
 _ADDRESS = "settlement/clearing"
 
@@ -53,29 +53,6 @@ class PreparedCycles(msgspec.Struct, frozen=True):
     """A prepared cycle for each currency."""
 
     items: list[Prepared]
-
-
-class DefaultBody(Body, frozen=True):
-    """Who does not pay, and what bears the loss before the creditors do; in the cycle's currency.
-
-    Without a guarantee it is what the partner has paid in itself.
-    """
-
-    partner: PartnerText
-    reserve_minor: Annotated[
-        int,
-        Meta(ge=0, le=AMOUNT_MINOR_MAX, description="What the reserve bears at most"),
-    ]
-    guarantee_minor: (
-        Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX, description="A guarantee that was given")]
-        | None
-    ) = None
-
-
-class DefaultEndBody(Body, frozen=True):
-    """Who is to be in default no more."""
-
-    partner: PartnerText
 
 
 class CyclesWanted(Body, frozen=True):
@@ -141,6 +118,23 @@ class ClearedClaim(msgspec.Struct, frozen=True, kw_only=True):
     defaulter_id: UUID | None
     defaulter: str
     amount: Money
+    open: Money
+    """What later cycles have not paid of it."""
+
+
+class ClearedSetOff(msgspec.Struct, frozen=True, kw_only=True):
+    """What a partner in default would have received, and went to who claims from it instead.
+
+    `claim_cycle_id` and `claim_version` name the default that made the claim.
+    """
+
+    claim_cycle_id: UUID
+    claim_version: int
+    creditor_id: UUID | None
+    creditor: str
+    defaulter_id: UUID | None
+    defaulter: str
+    amount: Money
 
 
 class ClearedCycle(ClearedHead, frozen=True, kw_only=True):
@@ -151,6 +145,7 @@ class ClearedCycle(ClearedHead, frozen=True, kw_only=True):
     versions: list[ClearedVersion]
     defaults: list[ClearedDefault]
     claims: list[ClearedClaim]
+    set_offs: list[ClearedSetOff]
 
 
 def clearing_routes(door: Door) -> list[ASGIRouteHandler]:
@@ -159,8 +154,6 @@ def clearing_routes(door: Door) -> list[ASGIRouteHandler]:
     return [
         hot_route(door, "/v1/admin/settlement/clearing", _PREPARE, _LIST),
         hot_route(door, one, _SHOW),
-        hot_route(door, f"{one}/default", _DEFAULT),
-        hot_route(door, "/v1/admin/settlement/defaults/end", _END_DEFAULT),
     ]
 
 
@@ -182,49 +175,17 @@ async def _prepare(call: Call) -> Answer:
     return await answer_once(call, _ADDRESS, 201, work)
 
 
-async def _prepare_default(call: Call) -> Answer:
-    body: DefaultBody = call.body
-    cycle: UUID = call.path["cycle_id"]
-
-    async def work(connection: Connection) -> Prepared:
-        known = await catalogue.load(connection)
-        approval_id = await defaulting.prepare(
-            cycle=cycle,
-            defaulter_no=number_of(known, body.partner),
-            reserve_minor=body.reserve_minor,
-            guarantee_minor=body.guarantee_minor,
-            prepared_by=call.caller.actor,
-            at=call.at,
-        )
-        return await prepared(connection, known, approval_id)
-
-    return await answer_once(call, f"{_ADDRESS}/{cycle}/default", 201, work)
-
-
-async def _prepare_end(call: Call) -> Answer:
-    body: DefaultEndBody = call.body
-
-    async def work(connection: Connection) -> Prepared:
-        known = await catalogue.load(connection)
-        approval_id = await defaults.prepare_end(
-            partner_no=number_of(known, body.partner), prepared_by=call.caller.actor, at=call.at
-        )
-        return await prepared(connection, known, approval_id)
-
-    return await answer_once(call, "settlement/defaults/end", 201, work)
-
-
 async def _list(call: Call) -> Answer:
     asked: CyclesWanted = call.query
     async with transaction() as connection:
-        found = await clearing.cycles(connection, limit=asked.limit)
+        found = await cycles.latest(connection, limit=asked.limit)
     return Answer(200, ClearedList([ClearedHead(**_head(one)) for one in found]))
 
 
 async def _show(call: Call) -> Answer:
     async with transaction() as connection:
         known = await catalogue.load(connection)
-        cycle = await clearing.read(connection, call.path["cycle_id"])
+        cycle = await cycles.read(connection, call.path["cycle_id"])
     return Answer(200, _cycle(known, cycle))
 
 
@@ -254,6 +215,7 @@ def _cycle(known: Catalogue, cycle: Cycle) -> ClearedCycle:
         ],
         defaults=[_default(known, one, currency) for one in cycle.defaults],
         claims=[_claim(known, one, currency) for one in cycle.claims],
+        set_offs=[_set_off(known, one, currency) for one in cycle.set_offs],
     )
 
 
@@ -289,6 +251,20 @@ def _claim(known: Catalogue, one: HeldClaim, currency: str) -> ClearedClaim:
         defaulter_id=defaulter.partner_id,
         defaulter=defaulter.partner,
         amount=Money(one.amount_minor, currency),
+        open=Money(one.open_minor, currency),
+    )
+
+
+def _set_off(known: Catalogue, one: SetOff, currency: str) -> ClearedSetOff:
+    creditor, defaulter = named(known, one.creditor_no), named(known, one.defaulter_no)
+    return ClearedSetOff(
+        claim_cycle_id=one.cycle,
+        claim_version=one.version,
+        creditor_id=creditor.partner_id,
+        creditor=creditor.partner,
+        defaulter_id=defaulter.partner_id,
+        defaulter=defaulter.partner,
+        amount=Money(one.amount_minor, currency),
     )
 
 
@@ -308,40 +284,6 @@ _PREPARE = HotEndpoint(
         *(KeyReused, RequestInProgress, UnknownPartner, UnknownPeriod),
         *(NothingToClear, StatementNotClosed),
     ),
-    tags=TAGS,
-    answer_headers=REPLAY_HEADER,
-)
-
-_DEFAULT = HotEndpoint(
-    method="POST",
-    summary="Prepare what becomes of a cycle when a partner does not pay",
-    description=(
-        "The loss falls on the partner's guarantee, then on the operator's reserve, then on those "
-        "who would have received, who keep a claim. A second person approves it."
-    ),
-    handle=_prepare_default,
-    body=DefaultBody,
-    answers={201: Prepared},
-    scope=PREPARE,
-    idempotent=True,
-    refusals=(KeyReused, RequestInProgress, UnknownPartner, UnknownCycle, OwesNothing),
-    tags=TAGS,
-    answer_headers=REPLAY_HEADER,
-)
-
-_END_DEFAULT = HotEndpoint(
-    method="POST",
-    summary="Prepare that a partner is in default no more; a second person approves it",
-    description=(
-        "From the approval on it may issue points again, and those it funded are as they were "
-        "before. What creditors claim from it stays."
-    ),
-    handle=_prepare_end,
-    body=DefaultEndBody,
-    answers={201: Prepared},
-    scope=PREPARE,
-    idempotent=True,
-    refusals=(KeyReused, RequestInProgress, UnknownPartner, NotInDefault),
     tags=TAGS,
     answer_headers=REPLAY_HEADER,
 )

@@ -5,8 +5,10 @@ operator, through whom every payment goes. See docs/adr/0033.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple
+from uuid import UUID
 
 from coalition.kernel.money import split
 from partners.settlement.kinds import OPERATOR
@@ -55,6 +57,16 @@ class Covered(NamedTuple):
         return sum(self.haircuts.values())
 
 
+class OpenClaim(NamedTuple):
+    """What of a creditor's claim on a partner in default is open; `cycle` and `version` made it."""
+
+    cycle: UUID
+    version: int
+    creditor_no: int
+    defaulter_no: int
+    amount_minor: int
+
+
 def net(positions: Mapping[int, int]) -> tuple[Leg, ...]:
     """Return a leg for each partner and the operator's first, which makes the sum zero.
 
@@ -98,3 +110,55 @@ def waterfall(
         shares = split(borne, [credit for _, credit in ordered])
         haircuts = {no: share for (no, _), share in zip(ordered, shares, strict=True) if share}
     return Covered(guarantee, reserve, haircuts, left - borne)
+
+
+def set_off(positions: Mapping[int, int], claims: Sequence[OpenClaim]) -> tuple[OpenClaim, ...]:
+    """Return what of `claims`, the oldest default first, is paid by what defaulters would receive.
+
+    What a partner receives goes to those who claim from it, within one default by the largest
+    remainder, never more than is claimed or received. Who is paid so may owe claims itself, and
+    pays them in turn.
+    """
+    held = dict(positions)
+    left = {claim: claim.amount_minor for claim in claims}
+    while _pay_some(held, left):
+        pass
+    return tuple(
+        claim._replace(amount_minor=claim.amount_minor - left[claim])
+        for claim in claims
+        if claim.amount_minor > left[claim]
+    )
+
+
+def _pay_some(held: dict[int, int], left: dict[OpenClaim, int]) -> bool:
+    """Pay claims once from what `held` has, by default; tell whether anything was paid."""
+    paid = 0
+    for (_, _, defaulter_no), of_default in groupby(left, key=_default_of):
+        claims = list(of_default)
+        open_minor = sum(left[claim] for claim in claims)
+        some = min(max(0, -held.get(defaulter_no, 0)), open_minor)
+        if some:
+            shares = split(some, [left[one] for one in claims])
+            for claim, share in zip(claims, shares, strict=True):
+                left[claim] -= share
+                _pay(held, claim, share)
+            paid += some
+    return paid > 0
+
+
+def _default_of(claim: OpenClaim) -> tuple[UUID, int, int]:
+    return claim.cycle, claim.version, claim.defaulter_no
+
+
+def _pay(held: dict[int, int], claim: OpenClaim, amount_minor: int) -> None:
+    held[claim.defaulter_no] = held.get(claim.defaulter_no, 0) + amount_minor
+    if claim.creditor_no != OPERATOR:
+        held[claim.creditor_no] = held.get(claim.creditor_no, 0) - amount_minor
+
+
+def positions_after(positions: Mapping[int, int], paid: Iterable[OpenClaim]) -> dict[int, int]:
+    """Return what partners pay and receive once claims are paid: the operator's part follows."""
+    held = dict(positions)
+    for claim in paid:
+        _pay(held, claim, claim.amount_minor)
+    return held

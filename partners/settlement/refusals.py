@@ -70,6 +70,12 @@ class StatementCleared(Conflict):
     constraint = "a_statement_is_cleared_once_per_currency"
 
 
+class ClaimsDiffer(Conflict):
+    """Other claims on partners in default are open by now than when prepared; prepare it anew."""
+
+    code, title = "claims_differ", "Claims differ"
+
+
 class OwesNothing(Conflict):
     """Who defaults owes something in the cycle; this partner has nothing to pay, or defaulted."""
 

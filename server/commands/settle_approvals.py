@@ -13,8 +13,9 @@ from coalition.federation.defaults import PreparedEnd
 from coalition.oversight.approvals import Approval
 from partners.settlement import adjusting, clearing, closing, defaulting, prepaying
 from partners.settlement.adjusting import PreparedAdjustment
-from partners.settlement.clearing import Cycle, PreparedCycle, PreparedLeg
+from partners.settlement.clearing import PreparedCycle
 from partners.settlement.closing import Position, PreparedClose
+from partners.settlement.cycles import Cycle, PreparedLeg
 from partners.settlement.defaulting import PreparedDefault
 from partners.settlement.prepaying import PreparedPrepayment
 from server.commands.amounts import in_major
@@ -88,7 +89,13 @@ def _told_cycle(known: Catalogue, payload: str) -> list[str]:
         f"{party_name(known, leg.partner_no)} {_pays(leg.amount_minor, wanted.currency)}"
         for leg in wanted.legs
     ]
-    return [", ".join(wanted.periods), *legs]
+    set_offs = [
+        f"of that {party_name(known, one.creditor_no)} gets "
+        f"{in_major(one.amount_minor, wanted.currency)} {wanted.currency} "
+        f"that it claims from {party_name(known, one.defaulter_no)}"
+        for one in wanted.set_offs
+    ]
+    return [", ".join(wanted.periods), *legs, *set_offs]
 
 
 async def _clear(approval_id: UUID, by: Signature) -> Row:
@@ -194,8 +201,18 @@ def shown_cycle(known: Catalogue, cycle: Cycle) -> Row:
                 "against": party_name(known, one.defaulter_no),
                 **msgspec.structs.asdict(one),
                 "amount": in_major(one.amount_minor, cycle.currency),
+                "open": in_major(one.open_minor, cycle.currency),
             }
             for one in cycle.claims
+        ],
+        "set_offs": [
+            {
+                "creditor": party_name(known, one.creditor_no),
+                "against": party_name(known, one.defaulter_no),
+                **msgspec.structs.asdict(one),
+                "amount": in_major(one.amount_minor, cycle.currency),
+            }
+            for one in cycle.set_offs
         ],
     }
 

@@ -10,7 +10,7 @@ import rich_click as click
 from coalition.federation import defaults
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
-from partners.settlement import clearing, defaulting
+from partners.settlement import clearing, cycles, defaulting
 from server.commands.amounts import in_minor
 from server.commands.known import find_partner, find_party, read_catalogue
 from server.commands.options import (
@@ -28,7 +28,8 @@ from server.databases import do
 
 _CYCLE = ("cycle_id", "currency", "periods", "approved_at", "prepared_by", "approved_by")
 _DEFAULT = ("defaulter", "loss", "guarantee", "reserve", "creditors", "version")
-_CLAIM = ("creditor", "against", "amount")
+_CLAIM = ("creditor", "against", "amount", "open")
+_SET_OFF = ("creditor", "against", "amount", "cycle")
 _EXAMPLE_ID = "0c6b1c2e-6f0b-4b57-9a3a-1f3f6e0d2c11"
 
 
@@ -90,7 +91,7 @@ def list_cycles(context: click.Context, *, limit: int, as_json: bool) -> None:
 
     async def work(_: Settings) -> list[Row]:
         async with transaction() as connection:
-            heads = await clearing.cycles(connection, limit=limit)
+            heads = await cycles.latest(connection, limit=limit)
         return [
             {
                 "cycle_id": one.id,
@@ -118,12 +119,12 @@ def show_cycle(context: click.Context, *, cycle_id: UUID, as_json: bool) -> None
 
     async def work(_: Settings) -> Row:
         async with transaction() as connection:
-            cycle = await clearing.read(connection, cycle_id)
+            cycle = await cycles.read(connection, cycle_id)
         return shown_cycle(await read_catalogue(), cycle)
 
     row = do(place_of(context), work)
     answer(row, as_json=as_json, table=lambda: legs_table(row))
-    for name, columns in (("defaults", _DEFAULT), ("claims", _CLAIM)):
+    for name, columns in (("defaults", _DEFAULT), ("claims", _CLAIM), ("set_offs", _SET_OFF)):
         rows = row[name]
         assert isinstance(rows, list), "rows"
         if rows and not as_json:
@@ -162,7 +163,7 @@ def default(
     async def prepare(at: datetime) -> UUID:
         known = await read_catalogue()
         async with transaction() as connection:
-            currency = (await clearing.read(connection, cycle_id)).currency
+            currency = (await cycles.read(connection, cycle_id)).currency
         return await defaulting.prepare(
             cycle=cycle_id,
             defaulter_no=find_partner(known, partner_name).no,

@@ -11,6 +11,7 @@ from coalition.kernel.database import Connection, transaction
 from partners.settlement import (
     clearing,
     closing,
+    cycles,
     defaulting,
     draining,
     netting,
@@ -20,7 +21,7 @@ from partners.settlement import (
     statements,
 )
 from partners.settlement.calendars import Period
-from partners.settlement.clearing import PreparedLeg
+from partners.settlement.cycles import PreparedLeg
 from partners.settlement.kinds import OPERATOR
 from partners.settlement.netting import Claim, Leg
 from partners.settlement.refusals import (
@@ -228,8 +229,8 @@ async def _default(world: World, step: Default, n: int) -> Done:
 
 async def _last_owed(connection: Connection, partner_no: int) -> UUID:
     """Return the last cycle in which the partner has something to pay."""
-    for head in await clearing.cycles(connection):
-        cycle = await clearing.read(connection, head.id)
+    for head in await cycles.latest(connection):
+        cycle = await cycles.read(connection, head.id)
         if any(leg.partner_no == partner_no and leg.amount_minor > 0 for leg in cycle.legs):
             return cycle.id
     raise OwesNothing(partner_no=partner_no)

@@ -258,7 +258,7 @@ DAMAGES = {
         ),
     ),
     "a partner that pays in place of another": (
-        "the legs of a cycle are what its statements come to",
+        "the legs of a cycle are what its statements and set-offs come to",
         (
             "UPDATE clearing_leg SET amount_minor = amount_minor + 100 * (2 * partner_no - 3)"
             " WHERE partner_no IN (1, 2)"
@@ -304,11 +304,11 @@ DAMAGES = {
         "UPDATE clearing_cycle SET approved_by = 'mallory'",
     ),
     "legs that are twice as high": (
-        "the legs of a cycle are what its statements come to",
+        "the legs of a cycle are what its statements and set-offs come to",
         "UPDATE clearing_leg SET amount_minor = 2 * amount_minor WHERE version = 1",
     ),
     "a default that spares the operator": (
-        "the legs of a cycle are what its statements come to",
+        "the legs of a cycle are what its statements and set-offs come to",
         (
             "UPDATE clearing_leg SET amount_minor = amount_minor + 50 * (2 * partner_no - 1)"
             " WHERE version = 2 AND partner_no < 2"
@@ -323,15 +323,22 @@ DAMAGES = {
         ),
     ),
     "an adjustment that is booked for another": (
-        "what closes, adjustments and defaults booked",
+        "what closes, adjustments, set-offs and defaults booked",
         (
             "UPDATE money_entry SET partner_no = 2 WHERE account = 1"
             " AND posting IN (SELECT id FROM money_posting WHERE kind = 3)"
         ),
     ),
     "a close that did not reach the book": (
-        "what closes, adjustments and defaults booked",
+        "what closes, adjustments, set-offs and defaults booked",
         "DELETE FROM money_entry WHERE posting IN (SELECT id FROM money_posting WHERE kind = 2)",
+    ),
+    "a claim that is paid though nobody decided it": (
+        "a cycle pays of claims what two persons decided",
+        (
+            "INSERT INTO clearing_set_off SELECT cycle, cycle, version, creditor_no, defaulter_no,"
+            " 1 FROM clearing_claim LIMIT 1"
+        ),
     ),
     "a payment that nobody decided": (
         "money paid in beforehand is booked as two persons decided",

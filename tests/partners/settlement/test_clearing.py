@@ -14,8 +14,8 @@ from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.oversight import approvals
 from coalition.oversight.refusals import ApprovalDecided, SecondPersonNeeded
-from partners.settlement import clearing
-from partners.settlement.clearing import Cycle
+from partners.settlement import clearing, cycles
+from partners.settlement.cycles import Cycle
 from partners.settlement.refusals import (
     NothingToClear,
     StatementCleared,
@@ -102,7 +102,7 @@ async def test_what_is_proposed_changes_no_statement() -> None:
     await prepared("2026-10")
     assert set((await states()).values()) == {"closed"}
     async with transaction() as connection:
-        assert await clearing.cycles(connection) == []
+        assert await cycles.latest(connection) == []
 
 
 async def test_who_prepared_a_cycle_does_not_approve_it() -> None:
@@ -124,8 +124,8 @@ async def test_a_statement_is_cleared_once() -> None:
     with pytest.raises(NothingToClear):
         await prepared("2026-10")
     async with transaction() as connection:
-        [head] = await clearing.cycles(connection)
-        assert (await clearing.read(connection, head.id)).versions[0].version == 1
+        [head] = await cycles.latest(connection)
+        assert (await cycles.read(connection, head.id)).versions[0].version == 1
     again = first if isinstance(outcomes[1], Refused) else second
     with pytest.raises(ApprovalDecided):
         await clearing.approve(again, approved_by=BO, at=NOVEMBER)
@@ -172,7 +172,7 @@ async def test_an_unknown_period_or_currency_has_nothing_to_clear() -> None:
         await prepared("2026-10", currency="SEK")
     async with transaction() as connection:
         with pytest.raises(UnknownCycle):
-            await clearing.read(connection, UUID(int=1))
+            await cycles.read(connection, UUID(int=1))
 
 
 async def test_several_periods_are_one_cycle() -> None:

@@ -11,7 +11,7 @@ from coalition.federation.terms import CreditMode, OnDefault
 from coalition.kernel.database import transaction
 from coalition.oversight.refusals import SecondPersonNeeded
 from partners.settlement import clearing, defaulting, prepaying
-from partners.settlement.clearing import Cycle
+from partners.settlement.cycles import Cycle
 from partners.settlement.refusals import DefaultDiffers, OwesNothing, UnknownCycle
 from tests.partners.settlement.world import (
     ANNA,
