@@ -1,18 +1,17 @@
 """Redeeming and holding: lots are taken in spending order, those that end first before others."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of, uuid7
+from coalition.ledger import passages
 from coalition.ledger.accounts import OUT_OF_LOT, Account, HoldState, Kind
 from coalition.ledger.drafts import Held, Hold, Outcome, Posted, Redeem
+from coalition.ledger.funds import Funds
 from coalition.ledger.journal import Journal
 from coalition.ledger.lots import LotChanges
+from coalition.ledger.passages import Passage
 from coalition.ledger.refusals import NotEnoughPoints
-from coalition.ledger.rules import Available, take_in_order
-from coalition.ledger.spending import after_redeeming, spendable
 
 _HOLDS = """
 INSERT INTO hold (bucket, id, holder, partner_no, store_no, client_no, receipt, currency_no, points,
@@ -31,20 +30,24 @@ INSERT INTO hold_leg (bucket, hold, lot, points)
 SELECT * FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int4[])
 """
 
-Taken = list[tuple[UUID, int]]
-
 
 async def redeem(
     connection: Connection, journal: Journal, drafts: Sequence[Redeem]
 ) -> list[Outcome]:
-    """Post `drafts` whose holders are locked; refuse one that its holder's points do not cover."""
+    """Post `drafts` whose holders are locked; refuse one that its holder's points do not cover.
+
+    Points of others that its sources let it take count as well; these holders are locked too.
+    """
     changes = LotChanges()
     outcomes: list[Outcome] = []
-    for draft, taken in zip(drafts, await _cover(connection, journal, drafts), strict=True):
+    passed: list[Passage] = []
+    funds = await Funds.of(connection, journal, drafts)
+    for draft in drafts:
+        taken = funds.take(draft, changes)
         if isinstance(taken, NotEnoughPoints):
             outcomes.append(taken)
             continue
-        for lot, points in taken:
+        for lot, points in taken.legs:
             changes.take_out(lot, draft.holder, points=points)
         posting = journal.add(
             kind=Kind.REDEEM,
@@ -52,12 +55,16 @@ async def redeem(
             till=draft.till,
             currency_no=draft.currency_no,
             direction=OUT_OF_LOT,
-            legs=[(lot, points, None) for lot, points in taken],
+            legs=[(lot, points, None) for lot, points in taken.legs],
             account=Account.REDEEMED,
         )
         posted = Posted(posting, draft.holder, draft.points, currency_no=draft.currency_no)
+        if taken.passed:
+            posted.shares = taken.shares
+            passed += taken.of(posting)
         outcomes.append(posted)
     await changes.write(connection)
+    await passages.write(connection, passed)
     return outcomes
 
 
@@ -67,7 +74,10 @@ async def hold(connection: Connection, journal: Journal, drafts: Sequence[Hold])
     outcomes: list[Outcome] = []
     holds: list[tuple[object, ...]] = []
     legs: list[tuple[object, ...]] = []
-    for draft, taken in zip(drafts, await _cover(connection, journal, drafts), strict=True):
+    passed: list[Passage] = []
+    funds = await Funds.of(connection, journal, drafts)
+    for draft in drafts:
+        taken = funds.take(draft, changes)
         if isinstance(taken, NotEnoughPoints):
             outcomes.append(taken)
             continue
@@ -81,44 +91,17 @@ async def hold(connection: Connection, journal: Journal, drafts: Sequence[Hold])
                 cashier,
             )
         )  # fmt: skip
-        for lot, points in taken:
+        for lot, points in taken.legs:
             changes.take_out(lot, draft.holder, held=points)
             legs.append((bucket, made, lot, points))
         held = Held(made, draft.holder, draft.points, draft.expires_at, draft.currency_no)
+        if taken.passed:
+            held.shares = taken.shares
+            passed += taken.of(made)
         outcomes.append(held)
     await changes.write(connection)
     if holds:
         await connection.execute(_HOLDS, HoldState.OPEN, journal.at, *zip(*holds, strict=True))
         await connection.execute(_HOLD_LEGS, *zip(*legs, strict=True))
+    await passages.write(connection, passed)
     return outcomes
-
-
-async def _cover(
-    connection: Connection, journal: Journal, drafts: Sequence[Redeem | Hold]
-) -> list[Taken | NotEnoughPoints]:
-    """Return, per draft in its order, the lots it takes, or why it cannot be covered."""
-    wanted: dict[int, dict[UUID, int]] = defaultdict(dict)
-    for draft in drafts:
-        of_currency = wanted[draft.currency_no]
-        of_currency[draft.holder] = of_currency.get(draft.holder, 0) + draft.points
-    available: dict[tuple[int, UUID], list[Available]] = {}
-    for currency_no, by_holder in wanted.items():
-        found = await spendable(connection, journal, by_holder, currency_no)
-        available |= {(currency_no, holder): kept for holder, kept in found.items()}
-    covered: list[Taken | NotEnoughPoints] = []
-    for draft in drafts:
-        left = available[draft.currency_no, draft.holder]
-        taken = take_in_order(draft.points, left)
-        covered.append(
-            taken
-            if taken is not None
-            else NotEnoughPoints(
-                f"{draft.points} points are wanted and fewer can be spent; "
-                "ask for at most the balance",
-                points=draft.points,
-                balance=sum(one.points for one in left),
-            )
-        )
-        if journal.clocks and taken is not None and isinstance(draft, Redeem):
-            available[draft.currency_no, draft.holder] = after_redeeming(journal, left)
-    return covered

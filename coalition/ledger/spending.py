@@ -5,7 +5,7 @@ needs. A clock is set back by each activity, and no id can follow it: so where t
 that a holder can spend is read, and put in order as its clocks stand.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -30,11 +30,13 @@ async def spendable(
     if not journal.clocks:
         return await lots.walk(connection, wanted, currency_no, today, suspended)
     found = await lots.live(connection, wanted, currency_no, today, suspended)
+    return {holder: in_order(journal, kept) for holder, kept in found.items()}
+
+
+def in_order(journal: Journal, live: Iterable[Available]) -> list[Available]:
+    """Return lots that can be spent, each told with its end, in the order in which they are."""
     fresh = {clock.no: months_later(journal.today, clock.months) for clock in journal.clocks}
-    return {
-        holder: in_spending_order(_started(one, fresh) for one in kept)
-        for holder, kept in found.items()
-    }
+    return in_spending_order(_started(one, fresh) for one in live)
 
 
 def after_redeeming(journal: Journal, available: Sequence[Available]) -> list[Available]:
@@ -54,4 +56,4 @@ def _started(one: Available, fresh: Mapping[int, date]) -> Available:
     end = one.end
     if end is None or end.clock_no == NO_CLOCK or end.live_until is not None:
         return one
-    return one._replace(end=end._replace(live_until=fresh[end.clock_no]))
+    return one._replace(end=end._replace(live_until=fresh.get(end.clock_no)))

@@ -1,0 +1,117 @@
+"""Which lots of which holders an act takes that several may pay for.
+
+Pure.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+from uuid import UUID
+
+from coalition.kernel.money import split
+from coalition.ledger.drafts import Sources, SpendOrder
+from coalition.ledger.provenance import Provenance
+from coalition.ledger.rules import Available, in_spending_order, take_in_order
+from coalition.ledger.transferable import passes
+
+
+class Drawn(NamedTuple):
+    """Points that a lot of a holder gives."""
+
+    holder: UUID
+    lot: UUID
+    points: int
+
+
+Countable = dict[UUID, list[Available]]
+"""By holder the lots that count for an act, in the order in which the holder's own are taken."""
+
+
+def owners(spender: UUID, sources: Sources | None) -> list[UUID]:
+    """Return whose points an act of `spender` may take: its own first, then of others by id."""
+    if sources is None:
+        return [spender]
+    others = sorted(set(sources.holders) - {spender}, key=lambda holder: holder.bytes)
+    return [spender, *others] if sources.own or spender in sources.holders else others
+
+
+def countable(
+    spender: UUID,
+    sources: Sources,
+    available: Mapping[UUID, list[Available]],
+    kept: Mapping[UUID, Provenance],
+) -> Countable:
+    """Return the lots that count, out of what is `available` in spending order to each holder."""
+    return {
+        holder: _protected_last(
+            (
+                one
+                for one in available[holder]
+                if holder == spender or passes(sources.lots, kept[one.lot], holder)
+            ),
+            sources,
+            kept,
+        )
+        for holder in owners(spender, sources)
+    }
+
+
+def draw(
+    points: int,
+    spender: UUID,
+    sources: Sources,
+    lots: Countable,
+    kept: Mapping[UUID, Provenance],
+) -> list[Drawn]:
+    """Return what each of `lots` gives of `points`, which they cover: own ones first, then by id.
+
+    Ordered by date, it is all in that order.
+    """
+    if sources.order in {SpendOrder.EARLIEST_EXPIRY, SpendOrder.OLDEST_EARNED}:
+        return _by_date(points, sources, lots, kept)
+    shares = _shares(points, spender, sources.order, {h: _sum(of) for h, of in lots.items()})
+    return [
+        Drawn(holder, lot, part)
+        for holder, of in lots.items()
+        for lot, part in take_in_order(shares[holder], list(of)) or ()
+    ]
+
+
+def _shares(
+    points: int, spender: UUID, order: SpendOrder, balances: Mapping[UUID, int]
+) -> dict[UUID, int]:
+    """Return what each gives; in proportion by largest remainder, ties by the holder's id."""
+    own = min(points, balances.get(spender, 0)) if order is SpendOrder.OWN_FIRST else 0
+    proportionally = sorted(
+        (holder for holder in balances if not own or holder != spender), key=lambda one: one.bytes
+    )
+    shares = dict.fromkeys(balances, 0)
+    if own:
+        shares[spender] = own
+    if points > own:
+        parts = split(points - own, [balances[holder] for holder in proportionally])
+        shares |= dict(zip(proportionally, parts, strict=True))
+    return shares
+
+
+def _by_date(
+    points: int, sources: Sources, lots: Countable, kept: Mapping[UUID, Provenance]
+) -> list[Drawn]:
+    holder_of = {one.lot: holder for holder, of in lots.items() for one in of}
+    ordered = in_spending_order(one for of in lots.values() for one in of)
+    if sources.order is SpendOrder.OLDEST_EARNED:
+        ordered.sort(key=lambda one: kept[one.lot].earned_month)
+    taken = take_in_order(points, _protected_last(ordered, sources, kept))
+    assert taken is not None, "an act is drawn only where its lots cover it"
+    return [Drawn(holder_of[lot], lot, part) for lot, part in taken]
+
+
+def _protected_last(
+    lots: Iterable[Available], sources: Sources, kept: Mapping[UUID, Provenance]
+) -> list[Available]:
+    if not sources.protected:
+        return list(lots)
+    return sorted(lots, key=lambda one: kept[one.lot].class_no in sources.protected)
+
+
+def _sum(lots: Iterable[Available]) -> int:
+    return sum(one.points for one in lots)

@@ -1,0 +1,113 @@
+"""What the holders of one stage can spend, and what each of its drafts takes of it, in turn."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+from coalition.kernel.database import Connection
+from coalition.ledger import passages, pool_lots
+from coalition.ledger.drafts import Hold, Redeem, Sources
+from coalition.ledger.drawing import countable, draw, owners
+from coalition.ledger.journal import Journal
+from coalition.ledger.lots import LotChanges
+from coalition.ledger.passages import Through
+from coalition.ledger.provenance import Provenance
+from coalition.ledger.refusals import NotEnoughPoints
+from coalition.ledger.rules import Available, take_in_order
+from coalition.ledger.spending import after_redeeming, spendable
+from coalition.ledger.transferable import without
+
+
+class Funds:
+    """The lots of holders that drafts take from; what one has taken the next does not find."""
+
+    def __init__(self, journal: Journal) -> None:
+        """Begin with nothing known."""
+        self._journal = journal
+        self._available: dict[tuple[int, UUID], list[Available]] = {}
+        self._kept: dict[UUID, Provenance] = {}
+
+    @classmethod
+    async def of(
+        cls, connection: Connection, journal: Journal, drafts: Sequence[Redeem | Hold]
+    ) -> "Funds":
+        """Read what the holders of `drafts` can spend, and who pay with them; all are locked.
+
+        Where several pay all that they have is read, else no more than is wanted.
+        """
+        funds = cls(journal)
+        together: dict[int, set[UUID]] = defaultdict(set)
+        alone: dict[int, dict[UUID, int]] = defaultdict(dict)
+        for draft in drafts:
+            if (sources := _others(draft)) is not None:
+                together[draft.currency_no].update((draft.holder, *owners(draft.holder, sources)))
+            else:
+                wanted = alone[draft.currency_no]
+                wanted[draft.holder] = wanted.get(draft.holder, 0) + draft.points
+        for currency_no, holders in together.items():
+            found = await pool_lots.read(connection, journal, holders, currency_no)
+            funds._add(currency_no, found.available)
+            funds._kept |= found.kept
+            for holder in holders & alone[currency_no].keys():
+                del alone[currency_no][holder]
+        for currency_no, wanted in alone.items():
+            if wanted:
+                found_alone = await spendable(connection, journal, wanted, currency_no)
+                funds._add(currency_no, found_alone)
+        return funds
+
+    def take(self, draft: Redeem | Hold, changes: LotChanges) -> Through | NotEnoughPoints:
+        """Return the lots of its own holder that a draft takes, or why it cannot be covered.
+
+        What others give has passed into them in `changes`, and is posted.
+        """
+        if (sources := _others(draft)) is not None:
+            return self._take_together(draft, sources, changes)
+        key = draft.currency_no, draft.holder
+        left = self._available[key]
+        taken = take_in_order(draft.points, left)
+        if taken is None:
+            return _not_enough(draft.points, left)
+        self._note(draft)
+        return Through(taken, {})
+
+    def _take_together(
+        self, draft: Redeem | Hold, sources: Sources, changes: LotChanges
+    ) -> Through | NotEnoughPoints:
+        currency_no = draft.currency_no
+        available = {
+            holder: self._available[currency_no, holder] for holder in owners(draft.holder, sources)
+        }
+        lots = countable(draft.holder, sources, available, self._kept)
+        left = [one for of in lots.values() for one in of]
+        if sum(one.points for one in left) < draft.points:
+            return _not_enough(draft.points, left)
+        drawn = draw(draft.points, draft.holder, sources, lots, self._kept)
+        gone = [(lot, points) for _, lot, points in drawn]
+        self._add(currency_no, {holder: without(of, gone) for holder, of in available.items()})
+        self._note(draft)
+        return passages.take(self._journal, changes, draft.holder, drawn, self._kept)
+
+    def _note(self, draft: Redeem | Hold) -> None:
+        """Let a redemption count as activity, as its holder's clocks stand then."""
+        if self._journal.clocks and isinstance(draft, Redeem):
+            key = draft.currency_no, draft.holder
+            self._available[key] = after_redeeming(self._journal, self._available[key])
+
+    def _add(self, currency_no: int, found: dict[UUID, list[Available]]) -> None:
+        for holder, of in found.items():
+            self._available[currency_no, holder] = of
+
+
+def _others(draft: Redeem | Hold) -> Sources | None:
+    """Return the sources of a draft for which others than its own holder pay."""
+    sources = draft.sources
+    return sources if sources is not None and (sources.holders or not sources.own) else None
+
+
+def _not_enough(points: int, left: Sequence[Available]) -> NotEnoughPoints:
+    return NotEnoughPoints(
+        f"{points} points are wanted and fewer can be spent; ask for at most the balance",
+        points=points,
+        balance=sum(one.points for one in left),
+    )
