@@ -1,0 +1,295 @@
+"""Judges transfers by their rule sets: one way for previews and for acts, many at once.
+
+For an act everybody concerned is locked first, the members in the ledger's order and then the
+groups, and only then is read what was used; a preview reads the same without locks. So a preview
+cannot disagree with the act but by what happens in between.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from coalition.families import facts, guardians, places, rules, ties, transfers
+from coalition.families import usage as usage_rows
+from coalition.families.acts import (
+    LIFETIME,
+    Act,
+    GroupFacts,
+    Parties,
+    Party,
+    Place,
+    Usage,
+    UsageKey,
+    UsageWanted,
+    Verdict,
+)
+from coalition.families.books import Bound, RuleBook
+from coalition.families.places import GroupState, PlaceRow
+from coalition.families.ties import Pair, Shared, Tie
+from coalition.families.transfer_refusals import NoRules, TransferToItself
+from coalition.families.vocabulary import Event, Mechanism
+from coalition.families.wishes import Wish
+from coalition.kernel.database import Connection
+from coalition.kernel.errors import Refused
+from coalition.kernel.ids import MemberId, bucket_of
+from coalition.ledger import holders, posting
+from coalition.ledger.holders import Standing
+from coalition.members.sealing import MemberKeys
+from coalition.points.terms import Terms
+
+P2P = "p2p"
+"""The kind under which the rule set of plain transfers is bound."""
+
+_BETWEEN_MEMBERS = (Mechanism.P2P, Mechanism.HEAD_PULL)
+
+
+class Book(NamedTuple):
+    """What is agreed on at an instant: catalogue and rule sets, and the keys to open people by."""
+
+    terms: Terms
+    rules: RuleBook
+    keys: MemberKeys
+    at: datetime
+
+    @property
+    def today(self) -> date:
+        """Return the day in the coalition's zone, on which points can be spent or not."""
+        return self.terms.day(self.at)
+
+
+class Judged(NamedTuple):
+    """A wish beside the rules that it was judged by, and what they say."""
+
+    wish: Wish
+    bound: Bound
+    verdict: Verdict
+    currency_no: int
+    balance: int
+    """What the sender can spend before the act."""
+    group: UUID | None
+    head: MemberId | None
+    """Of that group."""
+
+
+class _Case(msgspec.Struct, kw_only=True):
+    """A wish on its way to its verdict."""
+
+    wish: Wish
+    bound: Bound
+    currency_no: int
+    tie: Tie
+    shared: Shared | None
+
+
+class _Known(NamedTuple):
+    """What was read of everybody concerned: parties and what they have been sent by currency."""
+
+    parties: Mapping[tuple[int, MemberId], Party]
+    received: Mapping[tuple[int, MemberId], int]
+    stopped: frozenset[UUID]
+    """Whose sending a guardian has stopped."""
+    devices: set[tuple[MemberId, bytes]]
+
+
+async def judge(
+    connection: Connection, wishes: Sequence[Wish], book: Book, *, is_act: bool
+) -> list[Judged | Refused]:
+    """Return what the rules say of each wish, in order, each counting those before it that pass.
+
+    For an act (`is_act`) members and groups are locked until the transaction ends. A wish that no
+    rules are for, or whose members are not there, is refused.
+    """
+    members = {member for wish in wishes for member in (wish.sender, wish.receiver)}
+    states = await (holders.lock if is_act else holders.read_states)(connection, members)
+    pairs: dict[Pair, None] = {(wish.sender, wish.receiver): None for wish in wishes}
+    tied = await ties.read(connection, list(pairs))
+    found = [_case(wish, tied[wish.sender, wish.receiver], states, book) for wish in wishes]
+    cases = [one for one in found if isinstance(one, _Case)]
+    if is_act:
+        groups = {one.shared.group.id for one in cases if one.shared is not None}
+        for group in sorted(groups, key=lambda group: (bucket_of(group), group.bytes)):
+            await places.read_group(connection, group, is_to_be_locked=True)
+    judged = iter(await _judge_in_turn(connection, cases, book))
+    return [one if isinstance(one, Refused) else next(judged) for one in found]
+
+
+def _case(wish: Wish, tie: Tie, states: Mapping[UUID, Standing], book: Book) -> "_Case | Refused":
+    if wish.sender == wish.receiver:
+        return TransferToItself()
+    for party in (wish.sender, wish.receiver):
+        refusal = holders.refusal_by_state(states, party)
+        if refusal is not None:
+            return refusal
+    try:
+        currency_no = book.terms.catalogue.currency_no(wish.point_currency)
+    except Refused as refusal:
+        return refusal
+    for shared in tie.groups:
+        bound = book.rules.rule_set(shared.group.rule_set_no, book.at)
+        if bound is not None and bound.rule_set.mechanism in _BETWEEN_MEMBERS:
+            return _Case(wish=wish, bound=bound, currency_no=currency_no, tie=tie, shared=shared)
+    bound = book.rules.bound(P2P, book.at)
+    if bound is None:
+        return NoRules()
+    return _Case(wish=wish, bound=bound, currency_no=currency_no, tie=tie, shared=None)
+
+
+async def _judge_in_turn(
+    connection: Connection, cases: Sequence[_Case], book: Book
+) -> list[Judged]:
+    """Judge `cases` one after the other; what one that passes uses and sends counts for the next.
+
+    What it sends is there for its receiver only when it has arrived, so not in this round.
+    """
+    if not cases:
+        return []
+    known = await _read_known(connection, cases, book)
+    wanted = [want for one in cases for want in _usage_wanted(one, known, book)]
+    usage = await usage_rows.read(connection, wanted)
+    spent: dict[tuple[int, MemberId], int] = defaultdict(int)
+    judged = []
+    for one in cases:
+        sender = one.currency_no, one.wish.sender
+        parties = _parties(one, known, spent[sender])
+        act = _act(one, known, usage, book.at)
+        verdict = rules.evaluate(one.bound.rule_set, act, parties, usage, one.bound.zone)
+        if verdict.passes:
+            usage = usage_rows.counted(usage, verdict.usage)
+            spent[sender] += one.wish.points + sum(fee.points or 0 for fee in verdict.fees)
+        group = None if one.shared is None else one.shared.group
+        judged.append(
+            Judged(
+                one.wish,
+                one.bound,
+                verdict,
+                one.currency_no,
+                parties.actor.balance,
+                None if group is None else group.id,
+                None if group is None else MemberId(group.head),
+            )
+        )
+    return judged
+
+
+def _usage_wanted(one: _Case, known: _Known, book: Book) -> Iterable[UsageWanted]:
+    parties = _parties(one, known, 0)
+    act = _act(one, known, Usage(), book.at)
+    yield from rules.wanted_usage(one.bound.rule_set, act, parties, one.bound.zone)
+    if one.bound.rule_set.control.hold.new_receiver_hours:
+        yield UsageWanted(_sent_by(one.wish), LIFETIME, LIFETIME)
+
+
+def _sent_by(wish: Wish) -> UsageKey:
+    return UsageKey(wish.sender, "sender", Event.TRANSFER)
+
+
+async def _read_known(connection: Connection, cases: Sequence[_Case], book: Book) -> _Known:
+    parties: dict[tuple[int, MemberId], Party] = {}
+    received: dict[tuple[int, MemberId], int] = {}
+    by_currency: dict[int, list[_Case]] = defaultdict(list)
+    for one in cases:
+        by_currency[one.currency_no].append(one)
+    for currency_no, some in by_currency.items():
+        found = await _parties_of(connection, some, currency_no, book)
+        parties |= {(currency_no, member): party for member, party in found.items()}
+        stuck = {one.wish.sender for one in some if not one.bound.rule_set.transfer.may_move_on}
+        if stuck:
+            sent = await facts.received(
+                connection, stuck, currency_no=currency_no, today=book.today
+            )
+            received |= {(currency_no, member): points for member, points in sent.items()}
+    devices = [(one.wish.sender, one.wish.device) for one in cases if one.wish.device is not None]
+    return _Known(
+        parties,
+        received,
+        await guardians.stopped(connection, {one.wish.sender for one in cases}),
+        await transfers.known_devices(connection, devices),
+    )
+
+
+async def _parties_of(
+    connection: Connection, cases: Sequence[_Case], currency_no: int, book: Book
+) -> dict[MemberId, Party]:
+    """Return everybody whom the rules of `cases` may ask about: both sides, and the heads."""
+    members = {
+        member
+        for one in cases
+        for member in (
+            one.wish.sender,
+            one.wish.receiver,
+            *([] if one.shared is None else [MemberId(one.shared.group.head)]),
+        )
+    }
+    balances = await posting.balances(
+        connection,
+        members,
+        currency_no=currency_no,
+        today=book.today,
+        suspended=book.terms.catalogue.suspended_at(book.at),
+    )
+    needs = [rules.needs(one.bound.rule_set, Event.TRANSFER) for one in cases]
+    return await facts.parties(
+        connection,
+        members,
+        facts.Asked(needs=needs, currency_no=currency_no, at=book.at, today=book.today),
+        balances={MemberId(member): points for member, points in balances.items()},
+        keys=book.keys,
+    )
+
+
+def _parties(one: _Case, known: _Known, spent: int) -> Parties:
+    sender = known.parties[one.currency_no, one.wish.sender]
+    left = sender.balance - spent
+    stuck = known.received.get((one.currency_no, one.wish.sender))
+    sender = msgspec.structs.replace(
+        sender,
+        balance=left,
+        transferable=None if stuck is None else max(left - stuck, 0),
+        is_active=sender.is_active and one.wish.sender not in known.stopped,
+    )
+    receiver = known.parties[one.currency_no, one.wish.receiver]
+    if one.shared is None:
+        return Parties(actor=sender, receiver=receiver)
+    group = one.shared.group
+    return Parties(
+        actor=sender,
+        receiver=receiver,
+        head=known.parties[one.currency_no, MemberId(group.head)],
+        group=GroupFacts(
+            group=group.id,
+            formed_at=group.formed_at,
+            is_frozen=group.state is GroupState.SEPARATING,
+        ),
+        actor_place=_place(one.shared.sender),
+        receiver_place=_place(one.shared.receiver),
+    )
+
+
+def _place(row: PlaceRow) -> Place:
+    return Place(role=row.role, kind=row.kind, joined_at=row.joined_at, may_spend=row.may_spend)
+
+
+def _act(one: _Case, known: _Known, usage: Usage, at: datetime) -> Act:
+    wish = one.wish
+    before = usage.days.get(_sent_by(wish), ())
+    device = wish.device
+    return Act(
+        event=Event.TRANSFER,
+        at=at,
+        points=wish.points,
+        channel=wish.channel,
+        purpose=wish.purpose,
+        relationship=one.tie.relationship or wish.relationship,
+        evidence=one.tie.is_proved,
+        evidence_asked=one.tie.is_proof_asked,
+        given_name=wish.given_name,
+        new_receiver=all(use.other != wish.receiver or not use.times for use in before),
+        new_device=device is not None and (wish.sender, device) not in known.devices,
+        stepped_up_at=wish.stepped_up_at,
+        pays_in_points=wish.pays_in_points,
+        received=known.received.get((one.currency_no, wish.sender), 0),
+    )
