@@ -1,6 +1,6 @@
 """What people write to propose a rule set: the rules themselves, or a preset with other numbers."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -56,6 +56,41 @@ def judged(written: RuleSet | PresetUse, known: Known) -> tuple[RuleSet | None, 
         rule_set = written
         found = complaints(rule_set, frozenset(known.numbers))
     return (None, found) if found else (_settled(rule_set, known), [])
+
+
+def whole(part: object) -> Any:  # Any: JSON
+    """Return a rule set, or a part of it, as JSON with every key.
+
+    What is kept so means the same under later versions of the program.
+    """
+    if isinstance(part, msgspec.Struct):
+        return {key: whole(value) for key, value in msgspec.structs.asdict(part).items()}
+    if isinstance(part, tuple):
+        return [whole(one) for one in part]
+    if isinstance(part, dict):
+        return {str(key): whole(value) for key, value in part.items()}
+    return part
+
+
+def brief(part: object) -> Any:  # Any: JSON
+    """Return a rule set, or a part of it, as JSON without the keys that say nothing more."""
+    if isinstance(part, msgspec.Struct):
+        return {
+            field.encode_name: brief(value)
+            for field in msgspec.structs.fields(part)
+            if (value := getattr(part, field.name)) != _default(field)
+        }
+    if isinstance(part, tuple):
+        return [brief(one) for one in part]
+    if isinstance(part, dict):
+        return {str(key): brief(value) for key, value in part.items()}
+    return part
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
 
 
 def _placed(complaint: Complaint) -> str:

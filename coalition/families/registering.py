@@ -5,6 +5,7 @@ A version holds from its `valid_from`, at the earliest the moment of its approva
 
 import re
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -71,6 +72,14 @@ class PreparedRuleSet(msgspec.Struct, frozen=True, kw_only=True):
     valid_from: datetime | None = None
 
 
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """How it is kept while it waits: with every key."""
+
+    name: str
+    document: dict[str, Any]  # Any: JSON
+    valid_from: datetime | None
+
+
 class PreparedBinding(msgspec.Struct, frozen=True, kw_only=True):
     """That a kind runs under a rule set; under none: such acts are refused."""
 
@@ -98,7 +107,7 @@ async def prepare(
     document, found = documents.judged(written, Known.of(agreed))
     if document is None:
         raise InvalidRuleSet.of(found)
-    wanted = PreparedRuleSet(name=name, document=document, valid_from=valid_from)
+    wanted = _Kept(name=name, document=documents.whole(document), valid_from=valid_from)
     return await approvals.prepare(
         kind=RULE_SET,
         subject=f"rule_set:{name}",
@@ -164,7 +173,7 @@ async def _apply(connection: Connection, approval: approvals.Approval) -> KeptVe
     _check_time(wanted.valid_from, at, RuleSetRetroactive)
     await _check_stays_p2p(connection, wanted)
     begins = wanted.valid_from or at
-    text = audit_log.canonical_json(wanted.document)
+    text = audit_log.canonical_json(documents.whole(wanted.document))
     persons = approval.prepared_by, approval.decided_by
     await connection.execute(_NAMED, wanted.name)
     added = await connection.fetchrow(_ADD_VERSION, wanted.name, text, begins, *persons, at)
@@ -185,7 +194,7 @@ async def _apply(connection: Connection, approval: approvals.Approval) -> KeptVe
         actor=kept.approved_by,
         action="rule_set.activated",
         subject=approval.subject,
-        facts=msgspec.to_builtins(kept),
+        facts=msgspec.to_builtins(kept) | {"document": documents.whole(kept.document)},
         at=at,
     )
     return kept

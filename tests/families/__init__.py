@@ -1,0 +1,1 @@
+"""Tests of families: rule sets, groups that pool points, and points sent between members."""
