@@ -86,6 +86,7 @@ class GroupFacts(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[Kind, int] = {}
     """How many of each kind belong to it now; the head is among the adults."""
     open_invitations: dict[Kind, int] = {}
+    """Of others than the one who joins by the act."""
     left: tuple[Slot, ...] = ()
     """Who left lately."""
     change_session_at: datetime | None = None
@@ -118,6 +119,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     """As what a member joins."""
     has_guardian_in_group: bool = False
     """Whether a minor's guardian belongs to the group."""
+    by_head: bool = False
+    """Whether the head has a member leave, not the member itself."""
     future_percent: int | None = None
     new_receiver: bool = False
     new_device: bool = False

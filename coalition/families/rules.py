@@ -11,8 +11,18 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from coalition.families import changing, eligibility, fees, limits, moving, windows
-from coalition.families.acts import Act, FeeDue, Parties, Usage, UsageWanted, Verdict
+from coalition.families import (
+    belonging,
+    changing,
+    control,
+    eligibility,
+    fees,
+    limits,
+    moving,
+    spending,
+    windows,
+)
+from coalition.families.acts import Act, FeeDue, Parties, Usage, UsageMade, UsageWanted, Verdict
 from coalition.families.predicates import Case, Check, Predicate
 from coalition.families.relations import relationship_between
 from coalition.families.rule_sets import RuleSet
@@ -62,7 +72,8 @@ class _Plan:
         self.rule_set = rule_set
         asked = tuple(_predicates(rule_set, event))
         self.checks: tuple[Check, ...] = tuple(one.check for one in asked)
-        self.facts = frozenset(fact for one in asked for fact in one.facts)
+        asked_beside = frozenset(control.facts(rule_set, event))
+        self.facts = asked_beside.union(*(one.facts for one in asked))
         self.caps = limits.caps(rule_set, event)
         self.session_hours = limits.change_session_hours(rule_set)
         self.fees = tuple(fee for fee in rule_set.fees if fee.on is event)
@@ -164,28 +175,41 @@ def evaluate(
     today = windows.local_day(act.at, zone)
     starts_session = limits.starts_change_session(act, parties.group, plan.session_hours)
     due = fees.due(plan.fees, act, parties, starts_session=starts_session) if plan.fees else ()
-    case = Case(act, parties, usage, zone, today, _own_points(due), starts_session)
+    own_points = _own_points(due, parties) if due else 0
+    case = Case(act, parties, usage, zone, today, own_points, starts_session)
     failures = tuple(failure for check in plan.checks if (failure := check(case)) is not None)
     rules = plan.rule_set
     return Verdict(
         failures=failures,
         fees=due,
+        approvals=control.approvals(rules, case),
+        needs_step_up=any(failure.rule == "control.step_up_above" for failure in failures),
+        hold_hours=control.hold_hours(rules.control, case),
+        undo_hours=rules.control.undo_hours,
         expiry=rules.expiry.treatment,
         expiry_months=rules.expiry.months,
         activity=rules.expiry.counts_as_activity,
-        usage=() if failures else limits.made(act, parties, today, starts_session=starts_session),
+        usage=() if failures else _usage(plan, case),
         starts_change_session=starts_session,
     )
 
 
 def _predicates(rule_set: RuleSet, event: Event) -> Iterator[Predicate]:
     """Yield all that an event is asked, in the order of the notation; what it takes last."""
+    yield from moving.between(rule_set, event)
+    yield from belonging.of_group(rule_set, event)
+    if event is Event.REDEEM:
+        yield from spending.of_redeeming(rule_set)
     yield from eligibility.predicates(rule_set, event)
+    yield from belonging.of_join(rule_set, event)
+    yield from moving.of_contribution(rule_set, event)
     if event is Event.TRANSFER:
         yield from moving.of_transfer(rule_set)
     yield from limits.predicates(rule_set, event)
     yield from fees.predicates(rule_set, event)
-    yield from moving.balance(event)
+    yield from belonging.of_exits(rule_set, event)
+    yield from control.predicates(rule_set, event)
+    yield spending.balance(rule_set) if event is Event.REDEEM else moving.balance(event)
 
 
 def _facts(rule_set: RuleSet, event: Event) -> Iterator[frozenset[str]]:
@@ -195,6 +219,15 @@ def _facts(rule_set: RuleSet, event: Event) -> Iterator[frozenset[str]]:
         yield _Plan(changing.changed(rule_set, (position,)), event).facts
 
 
-def _own_points(due: Iterable[FeeDue]) -> int:
+def _usage(plan: _Plan, case: Case) -> tuple[UsageMade, ...]:
+    """Return what an act adds to usage; a redemption, which is at a till, only where it is capped."""
+    if case.act.event is Event.REDEEM and not plan.caps:
+        return ()
+    return limits.made(case.act, case.parties, case.today, starts_session=case.starts_session)
+
+
+def _own_points(due: Iterable[FeeDue], parties: Parties) -> int:
     """Return what whoever acts pays in points."""
-    return sum(fee.points or 0 for fee in due if fee.payer in {"sender", "member"})
+    payers = ((fee.points or 0, fees.meant(parties, fee.payer)) for fee in due)
+    actor = parties.actor.member
+    return sum(points for points, payer in payers if payer is not None and payer.member == actor)
