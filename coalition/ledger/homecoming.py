@@ -22,6 +22,7 @@ from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import KeptLot, LotChanges
 from coalition.ledger.passages import GIVEN_BACK, Passage, shares_of
 from coalition.ledger.provenance import NO_CLOCK, Provenance, counterpart
+from coalition.ledger.rules import ReturnableLeg
 
 _RETURNED = """
 UPDATE passage SET returned = passage.returned + back.points
@@ -136,6 +137,19 @@ class Homecoming:
             self._go(way, part, (holder, way.home), ((lot, part, None), (place, part, None)))
             sent.append((place, part))
         return sent
+
+    def part_of_others(self, act: UUID, leg: ReturnableLeg, points: int, *, unspent: int) -> int:
+        """Return how many of `points` that an issue takes back of a leg others have to give.
+
+        They keep of what went on to them as much as what is left of the leg would have given them.
+        They give more where the earner has fewer `unspent` than the rest, and no more than they
+        have.
+        """
+        ways = self._of(act, leg.lot)
+        passed = sum(way.passage.points for way in ways)
+        kept = passed * (leg.points - leg.reversed - points) // leg.points
+        wanted = max(self.left(act, leg.lot) - kept, points - unspent, 0)
+        return min(wanted, points, self.bringable(act, leg.lot))
 
     def bring_back(
         self, act: UUID, holder: UUID, lot: UUID, provenance: Provenance, points: int

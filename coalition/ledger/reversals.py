@@ -5,91 +5,29 @@ reversal and what was counted stay in one bucket. The points come from the survi
 by the two halves of a merge.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import bucket_of
-from coalition.ledger import holders, lots, merging
+from coalition.ledger import lots, merging
 from coalition.ledger.accounts import INTO_LOT, OUT_OF_LOT, Account, Kind
-from coalition.ledger.debts import DebtChanges
-from coalition.ledger.drafts import Outcome, Owed, Posted, Reverse
-from coalition.ledger.halves import add_pair
+from coalition.ledger.drafts import Outcome, Owed, Posted, Reverse, Share
 from coalition.ledger.journal import Journal, Leg
-from coalition.ledger.lots import KeptLot, LotChanges
-from coalition.ledger.provenance import NO_CLOCK, Provenance, counterpart, lot_id
+from coalition.ledger.lots import KeptLot
+from coalition.ledger.originals import KeptPosting, read_postings
+from coalition.ledger.provenance import NO_CLOCK, Provenance, lot_id
 from coalition.ledger.refusals import (
     NotReversible,
     PointsAlreadySpent,
     ReversalExceedsOriginal,
 )
+from coalition.ledger.reversal_stage import Stage
 from coalition.ledger.rules import IssuedLeg, ReturnableLeg, choose_legs, take_back
-
-# OFFSET 0 keeps the planner from turning the look-ups round while the tables are small.
-_READ = """
-SELECT kept.id, kept.holder, kept.partner_no, kept.kind, kept.currency_no,
-       coalesce(leg.lot, kept.lot), coalesce(leg.points, kept.points),
-       coalesce(returned.reversed, 0)
-FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
-CROSS JOIN LATERAL (
-    SELECT * FROM posting WHERE posting.bucket = wanted.bucket AND posting.id = wanted.id
-    OFFSET 0) AS kept
-LEFT JOIN LATERAL (
-    SELECT * FROM leg WHERE leg.bucket = wanted.bucket AND leg.posting = wanted.id
-    OFFSET 0) AS leg ON true
-LEFT JOIN LATERAL (
-    SELECT reversed FROM reversed_leg
-    WHERE bucket = wanted.bucket AND posting = wanted.id AND lot = coalesce(leg.lot, kept.lot)
-    OFFSET 0) AS returned ON true
-ORDER BY kept.id, leg.no
-"""
-
-# A clock that runs again, or a suspension, lets a lot live whose points have ended before: what of
-# it was booked as expired is gone all the same. An index holds such postings by their lot.
-_ENDED_BEFORE = """
-SELECT wanted.issue, wanted.own
-FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::uuid[])
-     AS wanted (bucket, lot, issue, own), LATERAL (
-    SELECT FROM posting
-    WHERE posting.bucket = wanted.bucket AND posting.id > wanted.issue
-      AND posting.lot = wanted.lot AND posting.kind = 4
-    LIMIT 1) AS expired
-"""
-
-REVERSED = """
-INSERT INTO reversed_leg AS kept (bucket, posting, lot, moved, reversed)
-SELECT * FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int4[], $5::int4[])
-ON CONFLICT (bucket, posting, lot) DO UPDATE SET reversed = kept.reversed + excluded.reversed
-"""
 
 NOBODY_MERGED: Mapping[UUID, UUID] = {}
 _REVERSIBLE = {Kind.ISSUE: Account.ISSUED, Kind.REDEEM: Account.REDEEMED}
-
-
-class KeptPosting(NamedTuple):
-    """A posting as it was made, with its legs in order and what of each was reversed since."""
-
-    id: UUID
-    holder: UUID
-    partner_no: int
-    kind: int
-    currency_no: int
-    legs: list[ReturnableLeg]
-
-
-async def read_postings(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, KeptPosting]:
-    """Return each of the postings `ids` that exists."""
-    wanted = list(ids)
-    buckets = [bucket_of(posting) for posting in wanted]
-    found: dict[UUID, KeptPosting] = {}
-    for row in await connection.fetch(_READ, buckets, wanted):
-        kept = found.get(row[0])
-        if kept is None:
-            kept = found[row[0]] = KeptPosting._make([*row[:5], []])
-        kept.legs.append(ReturnableLeg(row[5], row[6], row[7]))
-    return found
 
 
 async def reverse(
@@ -142,8 +80,9 @@ async def _reverse_distinct(
 ) -> list[Outcome]:
     originals = await read_postings(connection, [draft.posting for draft in drafts])
     kept_lots = await _read_lots(connection, journal, originals, survivor)
-    stage = _Stage(journal, kept_lots, survivor)
+    stage = Stage(journal, kept_lots, survivor)
     await stage.read_ended(connection, drafts, originals)
+    await stage.read_passages(connection, originals.values())
     outcomes: list[Outcome] = []
     for draft in drafts:
         original = originals[draft.posting]
@@ -174,111 +113,6 @@ async def _read_lots(
     return await lots.read_of_merged(connection, wanted_lots, owners[0], survivor, journal.today)
 
 
-class _Stage:
-    """Reversals of one stage: what is left of the lots, and what changes."""
-
-    def __init__(
-        self, journal: Journal, kept_lots: dict[UUID, KeptLot], survivor: UUID | None
-    ) -> None:
-        self.journal = journal
-        self.kept_lots = kept_lots
-        self.survivor = survivor
-        self.unspent = {lot: kept.available if kept.live else 0 for lot, kept in kept_lots.items()}
-        self.changes = LotChanges()
-        self.debts = DebtChanges(journal.at)
-        self._ended: set[tuple[UUID, UUID]] = set()
-        self._ended_now: set[UUID] = set()
-        self._reversed: dict[tuple[int, bytes, bytes], tuple[UUID, UUID, int, int]] = {}
-
-    async def read_ended(
-        self,
-        connection: Connection,
-        drafts: Iterable[Reverse],
-        originals: Mapping[UUID, KeptPosting],
-    ) -> None:
-        """Find lots that live again, of issues whose spent points may be owed; nearly always none.
-
-        Most have neither a clock nor a last day that has passed, or enough is left in them. Of who
-        was merged, what expired with anyone who has become the same survivor counts.
-        """
-        wanted = {
-            (original.holder, leg.lot, original.id)
-            for draft in drafts
-            if draft.debts and (original := originals[draft.posting]).kind == Kind.ISSUE
-            for leg in original.legs
-            if self._may_live_again(leg)
-        }
-        self._ended_now = set(self.journal.expired_lots())
-        if not wanted:
-            return
-        others: list[UUID] = []
-        if self.survivor is not None:
-            others = [self.survivor, *await holders.merged_into(connection, self.survivor)]
-        asked = {
-            (bucket_of(holder), counterpart(lot, holder), issue, lot)
-            for owner, lot, issue in wanted
-            for holder in (owner, *others)
-        }
-        rows = await connection.fetch(_ENDED_BEFORE, *zip(*asked, strict=True))
-        self._ended = {(row[0], row[1]) for row in rows}
-
-    def has_ended(self, original: KeptPosting, lot: UUID) -> bool:
-        """Tell whether points of the lot were booked as expired after `original` was posted."""
-        there = lot if self.survivor is None else counterpart(lot, self.survivor)
-        return there in self._ended_now or (original.id, lot) in self._ended
-
-    def _may_live_again(self, leg: ReturnableLeg) -> bool:
-        kept = self.kept_lots[leg.lot]
-        of = kept.provenance
-        has_ended = of.expires_on is not None and of.expires_on < self.journal.today
-        is_short = kept.available < leg.points - leg.reversed
-        return kept.live and is_short and (has_ended or of.clock_no != NO_CLOCK)
-
-    def count(self, original: KeptPosting, lot: UUID, points: int) -> None:
-        """Count `points` of the leg of `original` that moved `lot` as reversed."""
-        key = (bucket_of(original.holder), original.id.bytes, lot.bytes)
-        moved = next(leg.points for leg in original.legs if leg.lot == lot)
-        *_, before = self._reversed.get(key, (None, 0))
-        self._reversed[key] = (original.id, lot, moved, before + points)
-
-    def bring_back(self, original: KeptPosting, parts: Iterable[tuple[UUID, int]]) -> None:
-        """Let the survivor give `parts` of lots back to the merged holder of `original`."""
-        if self.survivor is None:
-            return
-        legs: list[tuple[Leg, Leg]] = []
-        for lot, part in parts:
-            there = counterpart(lot, self.survivor)
-            self.changes.take_out(there, self.survivor, points=part)
-            self.changes.put_in(original.holder, self.kept_lots[lot].provenance, part)
-            legs.append(((there, part, None), (lot, part, None)))
-        back = self.survivor, original.holder
-        add_pair(self.journal, Kind.MERGE, back, original.currency_no, legs)
-
-    def pass_on(self, original: KeptPosting, parts: Iterable[tuple[Provenance, int]]) -> None:
-        """Let the survivor have what has come back to the merged holder of `original`."""
-        if self.survivor is None:
-            return
-        legs: list[tuple[Leg, Leg]] = []
-        for provenance, part in parts:
-            lot = lot_id(original.holder, provenance)
-            self.changes.take_out(lot, original.holder, points=part)
-            there = self.changes.put_in(self.survivor, provenance, part)
-            legs.append(((lot, part, None), (there, part, None)))
-        on = original.holder, self.survivor
-        add_pair(self.journal, Kind.MERGE, on, original.currency_no, legs)
-
-    async def write(self, connection: Connection) -> None:
-        """Write what has changed; what a merged holder would owe is owed by its survivor."""
-        await self.changes.write(connection)
-        if self._reversed:
-            rows = [(key[0], *row) for key, row in sorted(self._reversed.items())]
-            await connection.execute(REVERSED, *zip(*rows, strict=True))
-        await self.debts.write(connection)
-        if self.survivor is not None:
-            for holder in self.debts.holders():
-                await merging.move_debts(connection, holder, self.survivor, self.journal.at)
-
-
 def _points_to_reverse(draft: Reverse, original: KeptPosting) -> int | Refused:
     if original.kind not in _REVERSIBLE:
         return NotReversible("only an issue and a redemption can be reversed")
@@ -293,7 +127,7 @@ def _points_to_reverse(draft: Reverse, original: KeptPosting) -> int | Refused:
     return points
 
 
-def _take_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int) -> Outcome:
+def _take_back(stage: Stage, draft: Reverse, original: KeptPosting, points: int) -> Outcome:
     """Take issued points back out of their lots, last leg first; what is spent is owed or refused.
 
     Points that have expired are gone for the member: nobody takes them and nobody owes them, also
@@ -306,13 +140,16 @@ def _take_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int
     if not back.points or (back.points < points and not may_owe):
         return _already_spent(points, back.points)
     posting = None
+    shares: tuple[Share, ...] = ()
     if back.taken:
         legs: list[Leg] = [(lot, part, None) for lot, part in back.taken]
-        stage.bring_back(original, back.taken)
+        own, shares = _bring_home(stage, original, back.taken)
+        stage.bring_back(original, own)
         posting = _add(stage.journal, draft, original, legs)
+        for lot, part in own:
+            stage.unspent[lot] -= part
     for lot, part in back.taken:
         stage.changes.take_out(lot, original.holder, points=part)
-        stage.unspent[lot] -= part
         stage.count(original, lot, part)
     for lot, part in back.owed:
         stage.debts.book(
@@ -329,10 +166,33 @@ def _take_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int
     holder = stage.survivor or original.holder
     if posting is None:
         return Owed(holder, owed)
-    return Posted(posting, holder, taken, debt=owed, currency_no=original.currency_no)
+    return Posted(
+        posting, holder, taken, debt=owed, currency_no=original.currency_no, shares=shares
+    )
 
 
-def _wished(stage: _Stage, draft: Reverse, original: KeptPosting) -> dict[UUID, int]:
+def _bring_home(
+    stage: Stage, original: KeptPosting, taken: Sequence[tuple[UUID, int]]
+) -> tuple[list[tuple[UUID, int]], tuple[Share, ...]]:
+    """Let what went on of an issue come back as far as it is taken; return what is taken besides.
+
+    Others bear as much of it as their share was, and more where the earner has spent its own.
+    """
+    if not original.has_passages:
+        return list(taken), ()
+    own = []
+    legs = {leg.lot: leg for leg in original.legs}
+    for lot, part in taken:
+        back = stage.passed.part_of_others(original.id, legs[lot], part, unspent=stage.unspent[lot])
+        if back:
+            provenance = stage.kept_lots[lot].provenance
+            stage.passed.bring_back(original.id, original.holder, lot, provenance, back)
+        if part > back:
+            own.append((lot, part - back))
+    return own, stage.passed.finish_act()
+
+
+def _wished(stage: Stage, draft: Reverse, original: KeptPosting) -> dict[UUID, int]:
     """Return how many points of each lot go back first; lots of one funder from the last one."""
     left = dict(draft.by_funder)
     wished: dict[UUID, int] = {}
@@ -344,33 +204,54 @@ def _wished(stage: _Stage, draft: Reverse, original: KeptPosting) -> dict[UUID, 
 
 
 def _issued_leg(
-    stage: _Stage, original: KeptPosting, leg: ReturnableLeg, *, may_owe: bool
+    stage: Stage, original: KeptPosting, leg: ReturnableLeg, *, may_owe: bool
 ) -> IssuedLeg:
     left = leg.points - leg.reversed
     lives = stage.kept_lots[leg.lot].live and not stage.has_ended(original, leg.lot)
-    return IssuedLeg(leg.lot, min(left, stage.unspent[leg.lot]), left if may_owe and lives else 0)
+    there = stage.unspent[leg.lot] + stage.passed.bringable(original.id, leg.lot)
+    return IssuedLeg(leg.lot, min(left, there), left if may_owe and lives else 0)
 
 
-def _give_back(stage: _Stage, draft: Reverse, original: KeptPosting, points: int) -> Outcome:
+def _give_back(stage: Stage, draft: Reverse, original: KeptPosting, points: int) -> Outcome:
     """Put redeemed points back into the lots of their legs; replace a lot that has expired."""
     legs: list[Leg] = []
     given: list[tuple[Provenance, int]] = []
-    for lot, part in choose_legs(points, original.legs, draft.order):
+    for lot, whole in choose_legs(points, original.legs, draft.order):
+        stage.count(original, lot, whole)
         kept = stage.kept_lots[lot]
         provenance = kept.provenance
-        if not kept.live:
+        sent = _send_home(stage, draft, original, lot, whole)
+        own = whole - sent
+        # What goes back to others only passes, whether or not the lot has ended.
+        through = whole if kept.live else sent
+        if through:
+            stage.changes.put_in(original.holder, provenance, through)
+            legs.append((lot, through, None))
+        if own and not kept.live:
             # Without its clock: that has run out, or would end the grace before its day.
             provenance = provenance._replace(expires_on=draft.grace_expires_on, clock_no=NO_CLOCK)
-        back = stage.changes.put_in(original.holder, provenance, part)
-        legs.append((back, part, None if kept.live else lot))
-        given.append((provenance, part))
-        # A later draft of this batch may take back what has just returned.
-        stage.unspent[back] = stage.unspent.get(back, 0) + part
-        stage.count(original, lot, part)
+            legs.append((stage.changes.put_in(original.holder, provenance, own), own, lot))
+        if own:
+            given.append((provenance, own))
+            stage.returned(lot_id(original.holder, provenance), own)
     posting = _add(stage.journal, draft, original, legs)
+    shares = stage.passed.finish_act()
     stage.pass_on(original, given)
     holder = stage.survivor or original.holder
-    return Posted(posting, holder, points, currency_no=original.currency_no)
+    return Posted(posting, holder, points, currency_no=original.currency_no, shares=shares)
+
+
+def _send_home(stage: Stage, draft: Reverse, original: KeptPosting, lot: UUID, points: int) -> int:
+    """Let what others had given go back to them; return how much of `points` that is."""
+    if not original.has_passages:
+        return 0
+    leg = next(leg for leg in original.legs if leg.lot == lot)
+    own = max(leg.points - leg.reversed - stage.passed.left(original.id, lot), 0)
+    shares = stage.passed.share(original.id, lot, points, own, draft.order)
+    grace = draft.grace_expires_on
+    for place, part in stage.passed.send_back(original.holder, shares, grace=grace):
+        stage.returned(place, part)
+    return sum(part for _, part in shares)
 
 
 def _already_spent(points: int, remaining: int) -> PointsAlreadySpent:

@@ -12,9 +12,9 @@ from coalition.ledger.accounts import INTO_LOT, OUT_OF_LOT, Account, Kind
 from coalition.ledger.drafts import Outcome, Transferred, UndoTransfer
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import KeptLot, LotChanges
+from coalition.ledger.originals import REVERSED, KeptPosting, read_postings
 from coalition.ledger.provenance import NO_CLOCK
 from coalition.ledger.refusals import PointsAlreadySpent, ReversalExceedsOriginal
-from coalition.ledger.reversals import REVERSED, KeptPosting, read_postings
 from coalition.ledger.rules import ReturnableLeg
 
 # OFFSET 0 keeps the planner from turning the look-up round while the table is small.

@@ -14,9 +14,9 @@ from coalition.federation.terms import Contract
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
-from coalition.ledger import holders, reversals
+from coalition.ledger import holders
 from coalition.ledger.drafts import Draft, Issue, Outcome, Owed, Posted, Reverse
-from coalition.ledger.reversals import KeptPosting
+from coalition.ledger.originals import KeptPosting, read_postings
 from coalition.points import purchases, returns, usage
 from coalition.points.bonuses import personal
 from coalition.points.bonuses.compiled import Rule
@@ -153,7 +153,7 @@ class Deciding:
     ) -> dict[int, Draft | Refused]:
         wanted = {_reversal(self.drafted[i]).posting for i in positions}
         baskets = await purchases.read(connection, wanted)
-        originals = await reversals.read_postings(connection, baskets)
+        originals = await read_postings(connection, baskets)
         own = await _bonuses_of(connection, baskets.values())
         books = {
             posting: self._book(kept, originals[posting], own.get(MemberId(kept.holder), ()))
@@ -209,7 +209,7 @@ class Deciding:
                 else:
                     plain.add(one.draft.posting)
         shares = await usage.shares_of(connection, plain) if plain else {}
-        originals = await reversals.read_postings(connection, shares) if shares else {}
+        originals = await read_postings(connection, shares) if shares else {}
         for posting, used in shares.items():
             granted, left = _left_of(originals[posting])
             # Rounded up: a cap is never exceeded for the sake of a fraction.
