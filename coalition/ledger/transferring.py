@@ -70,8 +70,9 @@ class _Stage:
         self._available = available
         self._holds = holds
         self._kept = kept
-        self._out, self._into = LotChanges(), LotChanges()
         self._resolutions = Resolutions(journal.at)
+        # What a hold reserved is released and taken in one step.
+        self._out, self._into = self._resolutions.changes, LotChanges()
         self._handed_on: set[HandedOn] = set()
         self._started: set[Started] = set()
         self._active: set[tuple[UUID, int]] = set()
@@ -144,9 +145,8 @@ class _Stage:
 
     async def write(self, connection: Connection) -> None:
         """Write what has changed; clocks run on where the points have gone."""
-        await self._out.write(connection)
-        await self._into.write(connection)
         await self._resolutions.write(connection)
+        await self._into.write(connection)
         journal = self._journal
         await clocks.hand_on(connection, self._handed_on, journal.today)
         await clocks.start(connection, journal.clocks, self._started, journal.today)

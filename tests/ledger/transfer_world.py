@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from coalition.kernel.database import transaction
+from coalition.ledger import merging
 from coalition.ledger.accounts import Kind
 from coalition.ledger.drafts import (
     Hold,
@@ -18,6 +19,7 @@ from coalition.ledger.drafts import (
     UndoTransfer,
 )
 from coalition.ledger.halves import OPERATOR
+from coalition.ledger.partitions import ensure_partition
 from tests.support.ledger import post, till
 
 BOTH = frozenset(Side)
@@ -120,3 +122,10 @@ async def postings_of(holder: UUID) -> list[tuple[Kind, int]]:
             ((Kind(row[0]), row[1]) for row in await connection.fetch(query, holder)),
             key=lambda row: row[0],
         )
+
+
+async def merge(gone: UUID, kept: UUID, at: datetime) -> None:
+    """Let one holder become another."""
+    await ensure_partition(at)
+    async with transaction() as connection:
+        await merging.merge(connection, from_holder=gone, into_holder=kept, at=at, today=at.date())
