@@ -1,9 +1,11 @@
 """Issuing: lots of the receivers grow, all of a batch in one upsert; who owes pays at once."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.meanwhile import meanwhile
 from coalition.ledger.accounts import INTO_LOT, Account, Kind
 from coalition.ledger.drafts import Issue, Outcome, Posted, Recovered
 from coalition.ledger.holders import Standing
@@ -26,11 +28,27 @@ async def issue(
     points that they give.
     """
     changes = LotChanges()
-    outcomes: list[Outcome] = []
     in_debt = {draft.holder for draft in drafts if draft.holder in owing} if owing else set()
     recoveries = await Recoveries.of(connection, journal, in_debt)
-    for draft in drafts:
-        legs = _legs(draft, changes)
+    all_legs = [_legs(draft, changes) for draft in drafts]
+    if not in_debt:
+        _, outcomes = await meanwhile(
+            changes.write(connection), partial(_note, journal, drafts, all_legs)
+        )
+        return [*outcomes]
+    outcomes = _note(journal, drafts, all_legs)
+    for draft, legs, outcome in zip(drafts, all_legs, outcomes, strict=True):
+        if draft.holder in in_debt:
+            available = _spendable(draft, legs, owing[draft.holder], journal)
+            outcome.recovered = _pay_debts(recoveries, draft, outcome.points, available, changes)
+    await changes.write(connection)
+    await recoveries.write(connection)
+    return [*outcomes]
+
+
+def _note(journal: Journal, drafts: Sequence[Issue], all_legs: Sequence[list[Leg]]) -> list[Posted]:
+    outcomes = []
+    for draft, legs in zip(drafts, all_legs, strict=True):
         currency_no = draft.grants[0].provenance.currency_no
         posting = journal.add(
             kind=Kind.ISSUE,
@@ -43,19 +61,16 @@ async def issue(
             purchase=draft.purchase,
             rule_no=draft.rule_no,
         )
-        points = sum(leg[1] for leg in legs)
-        outcome = Posted(posting, draft.holder, points, currency_no=currency_no)
-        if draft.holder in in_debt:
-            available = _spendable(draft, legs, owing[draft.holder], journal)
-            outcome.recovered = _pay_debts(recoveries, draft, points, available, changes)
-        outcomes.append(outcome)
-    await changes.write(connection)
-    await recoveries.write(connection)
+        points = legs[0][1] if len(legs) == 1 else sum(leg[1] for leg in legs)
+        outcomes.append(Posted(posting, draft.holder, points, currency_no=currency_no))
     return outcomes
 
 
 def _legs(draft: Issue, changes: LotChanges) -> list[Leg]:
     """Put the grants into their lots; grants alike in everything make one leg."""
+    if len(draft.grants) == 1:
+        [(provenance, points)] = draft.grants
+        return [(changes.put_in(draft.holder, provenance, points), points, None)]
     points_of: dict[UUID, int] = {}
     for provenance, points in draft.grants:
         lot = changes.put_in(draft.holder, provenance, points)
