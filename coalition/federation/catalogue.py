@@ -329,9 +329,13 @@ def _contract(row: asyncpg.Record) -> Contract:
     return msgspec.convert(dict(row) | decoded, Contract)
 
 
+VERSION = "SELECT version FROM catalogue_version WHERE no = 1"
+"""The question that `version` asks, for whoever asks it beside another."""
+
+
 async def version(connection: Connection) -> int:
     """Return the counter of changes to reference data; cheap enough to ask before every batch."""
-    found = await connection.fetchval("SELECT version FROM catalogue_version WHERE no = 1")
+    found = await connection.fetchval(VERSION)
     assert found is not None, "the catalogue has lost its counter"
     return int(found)
 

@@ -24,6 +24,14 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
     OFFSET 0) AS kept
 """
 
+# The same, with a question that the caller has beside it, and a row for each that is wanted.
+_READ_BESIDE = """
+SELECT ({question}), kept.id, kept.state, kept.owes, kept.expiry_suspended_until, kept.merged_into
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id) LEFT JOIN LATERAL (
+    SELECT * FROM holder WHERE bucket = wanted.bucket AND id = wanted.id
+    OFFSET 0) AS kept ON true
+"""
+
 # The rows are locked in (bucket, id) order because the arrays are sorted and walked, so two takers
 # never wait for each other's holders in a circle. Over lots, which are locked later, batches that
 # mix issues and redemptions may: the database ends one of them, and it is tried again.
@@ -124,6 +132,19 @@ async def read_states(connection: Connection, holders: Iterable[UUID]) -> dict[U
     """Return how each of `holders` that exists stands."""
     rows = await connection.fetch(_READ, *_arrays(holders))
     return {row[0]: Standing._make(row[1:]) for row in rows}
+
+
+async def read_states_beside(
+    connection: Connection, holders: Iterable[UUID], question: str
+) -> tuple[int, dict[UUID, Standing]]:
+    """Return the answer to `question`, and how each of `holders` (at least one) stands.
+
+    The question is a statement of ours that has one number for an answer, such as the version of
+    what the caller knows: asked beside, it costs no round trip.
+    """
+    rows = await connection.fetch(_READ_BESIDE.format(question=question), *_arrays(holders))
+    states = {row[1]: Standing._make(row[2:]) for row in rows if row[1] is not None}
+    return rows[0][0], states
 
 
 async def lock(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, Standing]:

@@ -1,12 +1,13 @@
 """Lots: points going in, coming out and being held; and what of them can be spent."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
+from coalition.ledger.holders import Standing, read_states
 from coalition.ledger.provenance import (
     Provenance,
     counterpart,
@@ -114,14 +115,15 @@ FROM unnest($1::int2[], $2::uuid[], $3::int8[], $4::int8[]) AS taken (bucket, id
 WHERE lot.bucket = taken.bucket AND lot.id = taken.id
 """
 
+# How the holders stand is known: a look-up of each would cost a quarter of the whole.
 _BALANCES = f"""
 SELECT given.holder, (
     SELECT coalesce(sum(points_in - points_out - held), 0)::int8 FROM lot
-    WHERE lot.bucket = given.bucket AND lot.id >= {_FIRST} AND lot.id <= given.last
-      AND lot.holder = given.holder AND lot.currency_no = $2 AND {_LIVE})
-FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[])
-     AS given (bucket, holder, lowest, spendable, last)
-{_ASKED}
+    WHERE lot.bucket = given.bucket AND lot.id >= given.first AND lot.id <= given.last
+      AND lot.holder = given.holder AND lot.currency_no = $2
+      AND (lot.clock_no = 0 OR given.is_kept OR {_CLOCK} < $1 IS NOT TRUE))
+FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bool[])
+     AS given (bucket, holder, first, last, is_kept)
 """  # noqa: S608 - our own conditions
 
 # While points of some funders are suspended, what can be spent is read by further statements, the
@@ -182,12 +184,23 @@ class KeptLot(NamedTuple):
     """Whether the lot can be spent: its last day and its clock have not passed."""
 
 
+class _Given:
+    """Points on their way into a lot."""
+
+    __slots__ = ("holder", "points", "provenance")
+
+    def __init__(self, holder: UUID, provenance: Provenance, points: int) -> None:
+        self.holder = holder
+        self.provenance = provenance
+        self.points = points
+
+
 class LotChanges:
     """Changes to lots of one stage, added up so that each row is updated once."""
 
     def __init__(self) -> None:
         """Start without changes."""
-        self._given: dict[UUID, tuple[UUID, Provenance, int]] = {}
+        self._given: dict[UUID, _Given] = {}
         self._taken: dict[UUID, list[int]] = {}
 
     def put_in(self, holder: UUID, provenance: Provenance, points: int) -> UUID:
@@ -195,9 +208,9 @@ class LotChanges:
         lot = lot_id(holder, provenance)
         given = self._given.get(lot)
         if given is None:
-            self._given[lot] = (holder, provenance, points)
-        elif given[1] is provenance or given[1] == provenance:
-            self._given[lot] = (holder, provenance, given[2] + points)
+            self._given[lot] = _Given(holder, provenance, points)
+        elif given.provenance is provenance or given.provenance == provenance:
+            given.points += points
         else:
             raise LotCollisionError(_COLLISION)
         return lot
@@ -229,17 +242,19 @@ class LotChanges:
 
     async def _write_given(self, connection: Connection) -> None:
         sources: dict[Provenance, int] = {}
-        latest, source = None, 0
         rows = []
-        for lot, (holder, provenance, points) in self._given.items():
-            if provenance is not latest:  # of lines in a row it nearly always is
-                latest, source = provenance, sources.setdefault(provenance, len(sources) + 1)
-            rows.append((bucket_of(holder), lot.bytes, lot, holder, source, points))
-        rows.sort()
-        buckets, _, *columns = zip(*rows, strict=True)
-        done = await connection.execute(_PUT_IN, buckets, *columns, *zip(*sources, strict=True))
+        for lot, given in sorted(self._given.items(), key=_in_lock_order):
+            source = sources.setdefault(given.provenance, len(sources) + 1)
+            rows.append((bucket_of(given.holder), lot, given.holder, source, given.points))
+        done = await connection.execute(
+            _PUT_IN, *zip(*rows, strict=True), *zip(*sources, strict=True)
+        )
         if done != f"INSERT 0 {len(rows)}":
             raise LotCollisionError(_COLLISION)
+
+
+def _in_lock_order(given: "tuple[UUID, _Given]") -> tuple[int, bytes]:
+    return bucket_of(given[1].holder), given[0].bytes
 
 
 def _ranges(
@@ -304,14 +319,35 @@ async def balances(
     currency_no: int,
     today: date,
     suspended: Collection[int] = (),
+    *,
+    standings: Mapping[UUID, Standing] | None = None,
 ) -> dict[UUID, int]:
     """Return what each holder can spend on `today`: in − out − held over lots that live.
 
-    Without what `suspended` funders have promised.
+    Without what `suspended` funders have promised. `standings` tells how holders stand, as far as
+    the caller has just read it.
     """
     statement, further = _read_by(_BALANCES, _OTHERS_BALANCES, suspended)
-    ranges = _ranges(set(holders), today)
-    rows = await connection.fetch(statement, today, currency_no, *ranges, *further)
+    wanted = set(holders)
+    known = dict(standings or ())
+    if unread := wanted - known.keys():
+        known |= await read_states(connection, unread)
+    kept = {
+        holder
+        for holder in wanted
+        if holder in known
+        and (until := known[holder].suspended_until) is not None
+        and until >= today
+    }
+    buckets, ordered, lowest, spendable, last = _ranges(wanted, today)
+    are_kept = [holder in kept for holder in ordered]
+    first = [
+        low if is_kept else live
+        for low, live, is_kept in zip(lowest, spendable, are_kept, strict=True)
+    ]
+    rows = await connection.fetch(
+        statement, today, currency_no, buckets, ordered, first, last, are_kept, *further
+    )
     return {row[0]: row[1] for row in rows}
 
 

@@ -4,7 +4,7 @@ A batch locks its takers first, claims its receipts, then runs wave by wave and 
 draft that cannot be done gets its refusal and does not spoil the others.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -37,9 +37,9 @@ from coalition.ledger.drafts import (
 )
 from coalition.ledger.ended import book_ended
 from coalition.ledger.exchanging import convert
+from coalition.ledger.holders import Standing
 from coalition.ledger.issues import issue
 from coalition.ledger.journal import Journal
-from coalition.ledger.originals import read_postings
 from coalition.ledger.recoveries import recover
 from coalition.ledger.redemptions import hold, redeem
 from coalition.ledger.refusals import TransferToItself, UnknownHold, UnknownPosting
@@ -114,16 +114,20 @@ async def post(
     decide: Decide | None = None,
     clocks: Sequence[Clock] = (),
     suspended: Collection[int] = (),
+    standings: dict[UUID, Standing] | None = None,
 ) -> tuple[UUID, list[Outcome]]:
     """Post `drafts`; return the batch's id and an outcome for each draft, in their order.
 
     The caller holds the transaction, opened with `PINNED` or, for many lines, `PINNED_FOR_LINES`;
     `today` is the day of `at` in the coalition's zone and decides what has expired. `clocks` are
-    all that are registered; points of `suspended` funders are not spent. Database errors pass:
-    nothing is then done.
+    all that are registered; points of `suspended` funders are not spent. `standings` tells how
+    holders stand, as far as the caller has read it in this transaction; what is read here comes to
+    it. Database errors pass: nothing is then done.
     """
     journal = Journal(at, today, clocks, suspended)
     batch = Batch(drafts, journal)
+    if standings is not None:
+        batch.standings = standings
     await _find_holders(connection, batch)
     lapsed = await _lapsed(connection, batch) if clocks else set()
     await _check_holders(connection, batch, lapsed)
@@ -166,9 +170,15 @@ async def balances(
     currency_no: int,
     today: date,
     suspended: Collection[int] = (),
+    standings: Mapping[UUID, Standing] | None = None,
 ) -> dict[UUID, int]:
-    """Return what each holder can spend on `today`, in whole points, nothing of `suspended`."""
-    return await lots.balances(connection, wanted, currency_no, today, suspended)
+    """Return what each holder can spend on `today`, in whole points, nothing of `suspended`.
+
+    `standings` tells how they stand, as far as the caller has read it in this transaction.
+    """
+    return await lots.balances(
+        connection, wanted, currency_no, today, suspended, standings=standings
+    )
 
 
 async def _find_holders(connection: Connection, batch: Batch) -> None:
@@ -176,7 +186,7 @@ async def _find_holders(connection: Connection, batch: Batch) -> None:
     holds = {draft.hold for draft in batch.drafts if isinstance(draft, Capture | Void)}
     kept_holds = await resolutions.read_holds(connection, holds) if holds else {}
     wanted = {draft.posting for draft in batch.drafts if isinstance(draft, Reverse)}
-    originals = await read_postings(connection, wanted) if wanted else {}
+    originals = await reversals.read_postings(connection, wanted) if wanted else {}
     undone = {draft.posting for draft in batch.drafts if isinstance(draft, UndoTransfer)}
     transfers = await read_transfers(connection, undone) if undone else {}
     for i, draft in enumerate(batch.drafts):
@@ -244,9 +254,10 @@ async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]
         (receivers if is_receiver else takers).add(batch.holders[i])
     takers.update(*(others for i, others in batch.others.items() if batch.is_open(i)))
     receivers -= takers
-    if receivers:
-        batch.standings |= await holders.read_states(connection, receivers)
-        takers |= {holder for holder, standing in batch.standings.items() if standing.owes}
+    if unread := receivers - batch.standings.keys():
+        batch.standings |= await holders.read_states(connection, unread)
+    standing_of = batch.standings
+    takers |= {one for one in receivers if one in standing_of and standing_of[one].owes}
     if takers:
         batch.standings |= await holders.lock(connection, takers)
         await _find_survivors(connection, batch)

@@ -6,6 +6,7 @@ from typing import assert_never
 from uuid import UUID
 
 from coalition.kernel.errors import Refused
+from coalition.kernel.ids import database_id
 from coalition.ledger.drafts import (
     Capture,
     Draft,
@@ -71,7 +72,7 @@ def member_of(command: IssueBody | RedeemBody | QuoteBody, members: Mapping[str,
     if (command.member_id is None) == (command.card is None):
         raise OneMemberNeeded
     if command.member_id is not None:
-        return command.member_id
+        return database_id(command.member_id)
     member = members.get(command.card or "")
     if member is None:
         raise UnknownCard

@@ -13,6 +13,7 @@ from coalition.kernel.errors import Invalid, Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import holders, posting
 from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Owed, Posted, Reverse
+from coalition.ledger.holders import Standing
 from coalition.ledger.lots import LotCollisionError
 from coalition.members import queries, relations
 from coalition.members.blind_index import card_digest
@@ -68,12 +69,14 @@ async def post(
     card_key: bytes,
     at: datetime,
     explains: bool = True,
+    standings: dict[UUID, Standing] | None = None,
 ) -> list[LineAnswer]:
     """Post what is `asked`; return an answer to each, in order.
 
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
     transaction with `posting.PINNED` settings under `leases.covered`. A line that cannot be done
-    gets its refusal and leaves nothing; the others are not spoiled.
+    gets its refusal and leaves nothing; the others are not spoiled. `standings` is as in
+    `posting.post`.
     """
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
@@ -95,7 +98,14 @@ async def post(
             guarding = Guarding(terms, [asked[line.position] for line in lines], cards)
             places = [line.position for line in lines]
             batch, outcomes = await _post_decided(
-                connection, deciding, guarding, covering, places=places, terms=terms, at=at
+                connection,
+                deciding,
+                guarding,
+                covering,
+                places=places,
+                terms=terms,
+                at=at,
+                standings=standings,
             )
             related = set()
             postings = 0
@@ -123,6 +133,7 @@ async def _post_decided(
     places: Sequence[int],
     terms: Terms,
     at: datetime,
+    standings: dict[UUID, Standing] | None,
 ) -> tuple[UUID, list[Outcome]]:
     """Post the drafts, those that are open decided and the guards asked under the batch's locks.
 
@@ -146,6 +157,7 @@ async def _post_decided(
         clocks=terms.catalogue.clocks,
         suspended=terms.catalogue.suspended_at(at),
         decide=decide if guarding.judges or deciding.is_needed else None,
+        standings=standings,
     )
     await guarding.count(connection, outcomes)
     await deciding.write(connection, outcomes)

@@ -1,8 +1,9 @@
 """The terms of business in memory: catalogue and earning rules of one version."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import msgspec
 
@@ -11,6 +12,8 @@ from coalition.federation.catalogue import Catalogue
 from coalition.federation.expiry import earned_month, last_spendable_day
 from coalition.federation.terms import Contract, CreditMode, ExpiryRule, Store
 from coalition.kernel.database import Connection
+from coalition.ledger import holders
+from coalition.ledger.holders import Standing
 from coalition.ledger.provenance import Provenance
 from coalition.points.bonuses import personal
 from coalition.points.bonuses.active import ActiveRules
@@ -149,6 +152,21 @@ async def refresh(connection: Connection, held: Terms | None) -> Terms:
     if held is not None and await catalogue.version(connection) == held.catalogue.version:
         return held
     return await load(connection)
+
+
+async def refresh_beside(
+    connection: Connection, held: Terms | None, members: Collection[UUID]
+) -> tuple[Terms, dict[UUID, Standing]]:
+    """Do as `refresh`, and return how `members` stand too, in one round trip.
+
+    Where everything has to be read anew, they are not read.
+    """
+    if held is None or not members:
+        return await refresh(connection, held), {}
+    version, standings = await holders.read_states_beside(connection, members, catalogue.VERSION)
+    if version != held.catalogue.version:
+        return await load(connection), {}
+    return held, standings
 
 
 def is_counted(document: RuleDocument) -> bool:

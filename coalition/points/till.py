@@ -1,7 +1,7 @@
 """The till's side of points: single requests, coalesced, each answered after its own commit."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -9,7 +9,6 @@ from uuid import UUID
 import asyncpg
 from msgspec import UNSET, structs
 
-from coalition.federation.refusals import UnknownPointCurrency
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.errors import Refused
@@ -22,14 +21,24 @@ from coalition.kernel.idempotency import (
     replay,
     store,
 )
+from coalition.kernel.ids import database_id
 from coalition.kernel.web.decoding import Media, encode
 from coalition.ledger import holders, posting
 from coalition.ledger.coalescing import Coalescer
+from coalition.ledger.holders import Standing
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.refusals import UnknownHolder
 from coalition.members import queries
 from coalition.points import terms as business
-from coalition.points.commands import Asked, BalanceAnswer, HoldAnswer, QuoteAnswer, QuoteBody
+from coalition.points.balances import Wanted, read_balances, survivors, unknown_currencies
+from coalition.points.commands import (
+    Asked,
+    BalanceAnswer,
+    HoldAnswer,
+    IssueBody,
+    QuoteAnswer,
+    QuoteBody,
+)
 from coalition.points.drafting import member_of
 from coalition.points.expiring import ExpiringAnswer, of_member
 from coalition.points.judging import quote
@@ -40,11 +49,11 @@ from coalition.points.service import LineAnswer, digest_or_none, post, post_isol
 from coalition.points.terms import Terms, check_time
 
 Result = TypeVar("Result")
-_Wanted = tuple[UUID, str | None]
-"""A member, and the code of a point currency; None is the coalition's own."""
-
 _ATTEMPT_TIMEOUT_S = 10.0
 """How long an attempt may take as a whole; then its connection is taken for dead."""
+
+_LOOK_FOR = 50
+"""For how many batches keys are looked for first, after one was sent again: others may follow."""
 
 _PATIENCE_TOGETHER = posting.PINNED | {"lock_timeout": "1s"}
 _PATIENCE_ALONE = posting.PINNED | {"lock_timeout": "2s"}
@@ -69,8 +78,9 @@ class Tills:
         self._clock = clock
         self._terms: Terms | None = None
         self._leases = Leases(clock)
+        self._look = 0
         self._posts: Coalescer[Request, Answer | Refused] = Coalescer(self._post_together)
-        self._balances: Coalescer[_Wanted, BalanceAnswer | Refused] = Coalescer(self._read_together)
+        self._balances: Coalescer[Wanted, BalanceAnswer | Refused] = Coalescer(self._read_together)
 
     async def post(self, request: Request) -> Answer:
         """Post one request with others that are waiting; raises its refusal."""
@@ -154,6 +164,24 @@ class Tills:
         self._terms = await business.refresh(connection, self._terms)
         return self._terms
 
+    async def _terms_and_standings(
+        self, connection: Connection, requests: Sequence[Request]
+    ) -> tuple[Terms, dict[UUID, Standing]]:
+        """Return the terms of now, and how members stand who are given points and named by id.
+
+        Whoever is locked later is read then: all where rules are capped, and whoever pays.
+        """
+        named: set[UUID] = set()
+        if self._terms is not None and not self._terms.has_caps:
+            named = {
+                database_id(member)
+                for request in requests
+                if isinstance(request.asked.command, IssueBody)
+                and (member := request.asked.command.member_id) is not None
+            }
+        self._terms, standings = await business.refresh_beside(connection, self._terms, named)
+        return self._terms, standings
+
     async def finish(self) -> None:
         """Wait until every request so far is answered; for a service that is told to stop."""
         await self._posts.finish()
@@ -172,26 +200,46 @@ class Tills:
             members = {body.card: found[digest]}
         member = member_of(body, members)
         known = await holders.read_states(connection, {member})
-        [(survivor, _)] = await _survivors(connection, [(member, None)], known)
+        [(survivor, _)] = await survivors(connection, [(member, None)], known)
         return survivor
 
     async def _post_together(self, requests: list[Request]) -> list[Answer | Refused]:
         """Post `requests` in one transaction, equal keys joined; again when a race is lost."""
+        self._look = max(self._look - 1, 0)
+        looks_first = len(requests) == 1 or self._look > 0
         while True:
             try:
-                return await retrying(
-                    lambda: self.covered(lambda: _in_time(self._attempt(requests))),
-                    unless=(asyncpg.LockNotAvailableError,),
-                )
+                return await self._post_retrying(requests, looks_first=looks_first)
             except ClaimTakenError:
-                continue  # another process has just answered one of the keys: find its answer
+                self._look, looks_first = _LOOK_FOR, True
 
-    async def _attempt(self, requests: list[Request]) -> list[Answer | Refused]:
+    async def _post_retrying(
+        self, requests: list[Request], *, looks_first: bool
+    ) -> list[Answer | Refused]:
+        return await retrying(
+            lambda: self.covered(
+                lambda: _in_time(self._attempt(requests, looks_first=looks_first))
+            ),
+            unless=(asyncpg.LockNotAvailableError,),
+        )
+
+    async def _attempt(
+        self, requests: list[Request], *, looks_first: bool
+    ) -> list[Answer | Refused]:
+        """Post `requests` in one transaction; `looks_first` for answers given before.
+
+        Nearly every key is new, so in a crowd none is looked for at first: that an answer was given
+        before shows where its request is refused, or where its answer cannot be kept. Raises
+        `ClaimTakenError` then, or where another process gives one meanwhile; nothing is posted.
+        """
         at = self._clock.now()
         await ensure_partition(at)
         patience = _PATIENCE_TOGETHER if len(requests) > 1 else _PATIENCE_ALONE
         async with transaction(patience, role=posting.POSTER_ROLE) as connection:
-            found = await find(connection, [request.claim for request in requests])
+            terms, standings = await self._terms_and_standings(connection, requests)
+            found: dict[UUID, tuple[UUID, Answer]] = {}
+            if looks_first:
+                found = await find(connection, [request.claim for request in requests])
             answers: list[Answer | Refused | None] = []
             first: dict[UUID, int] = {}
             for position, request in enumerate(requests):
@@ -200,8 +248,12 @@ class Tills:
                 if known is None:
                     first.setdefault(request.claim.digest, position)
             fresh = list(first.values())
-            await self._answer_fresh(connection, requests, fresh, answers, at)
-            await _replay_instead_of_refusing(connection, requests, fresh, answers)
+            await self._answer_fresh(
+                connection, requests, fresh, answers, terms=terms, standings=standings, at=at
+            )
+            is_known = await _replay_instead_of_refusing(connection, requests, fresh, answers)
+            if is_known and not looks_first:
+                raise ClaimTakenError  # its refusal is not to be counted by the guards
             kept = [
                 (requests[position].claim, answer)
                 for position in fresh
@@ -219,21 +271,28 @@ class Tills:
         requests: list[Request],
         fresh: list[int],
         answers: list[Answer | Refused | None],
+        *,
+        terms: Terms,
+        standings: dict[UUID, Standing],
         at: datetime,
     ) -> None:
         if not fresh:
             return
-        terms = await self.refresh_terms(connection)
-        asked = [requests[position].asked for position in fresh]
         lines = await post(
-            connection, asked, terms=terms, leases=self._leases, card_key=self._card_key, at=at
+            connection,
+            [requests[position].asked for position in fresh],
+            terms=terms,
+            leases=self._leases,
+            card_key=self._card_key,
+            at=at,
+            standings=standings,
         )
         wanted = {
             (line.member_id, line.point_currency or None)
             for line in lines
             if not isinstance(line, Refused)
         }
-        balances = await _read_balances(connection, wanted, terms, at)
+        balances = await read_balances(connection, wanted, terms, standings, at)
         for position, line in zip(fresh, lines, strict=True):
             if isinstance(line, Refused):
                 answers[position] = line
@@ -244,16 +303,16 @@ class Tills:
             status = request.created_status if made else 200
             answers[position] = Answer(status, request.media.value, encode(line, request.media))
 
-    async def _read_together(self, wanted: list[_Wanted]) -> list[BalanceAnswer | Refused]:
+    async def _read_together(self, wanted: list[Wanted]) -> list[BalanceAnswer | Refused]:
         async def attempt() -> list[BalanceAnswer | Refused]:
             at = self._clock.now()
             async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
                 terms = await self.refresh_terms(connection)
-                refusals = _unknown_currencies(wanted, terms)
+                refusals = unknown_currencies(wanted, terms)
                 known = await holders.read_states(connection, {member for member, _ in wanted})
-                sought = await _survivors(connection, wanted, known)
+                sought = await survivors(connection, wanted, known)
                 asked = {one for one in sought if one[0] in known and one[1] not in refusals}
-                balances = await _read_balances(connection, asked, terms, at)
+                balances = await read_balances(connection, asked, terms, known, at)
             return [
                 BalanceAnswer(one[0], balances[one], one[1] or UNSET, known[one[0]].owes or UNSET)
                 if one in balances
@@ -274,12 +333,13 @@ async def _replay_instead_of_refusing(
     requests: list[Request],
     fresh: list[int],
     answers: list[Answer | Refused | None],
-) -> None:
-    """Look again for the keys of refused requests.
+) -> bool:
+    """Look for the keys of refused requests; return whether one was answered before.
 
-    Another process may have answered one since the first look, and its effect is then what this one
+    Another process may have answered it since the first look, and its effect is then what this one
     was refused for. It committed with its answer, so whoever saw the one finds the other.
     """
+    is_known = False
     refused = [position for position in fresh if isinstance(answers[position], Refused)]
     if refused:
         found = await find(connection, [requests[position].claim for position in refused])
@@ -287,46 +347,8 @@ async def _replay_instead_of_refusing(
             known = replay(requests[position].claim, found)
             if known is not None:
                 answers[position] = known
-
-
-async def _survivors(
-    connection: Connection, wanted: list[_Wanted], known: dict[UUID, holders.Standing]
-) -> list[_Wanted]:
-    """Return `wanted` with the survivor in place of each member who was merged, now `known` too."""
-    into = {one: kept.merged_into for one, kept in known.items() if kept.merged_into is not None}
-    if into:
-        known |= await holders.read_states(connection, set(into.values()))
-    return [(into.get(member, member), code) for member, code in wanted]
-
-
-def _unknown_currencies(
-    wanted: Iterable[_Wanted], terms: Terms
-) -> dict[str | None, UnknownPointCurrency]:
-    """Return the refusal of each point currency that there is not."""
-    refusals: dict[str | None, UnknownPointCurrency] = {}
-    for code in {code for _, code in wanted if code is not None}:
-        try:
-            terms.catalogue.currency(code)
-        except UnknownPointCurrency as refusal:
-            refusals[code] = refusal
-    return refusals
-
-
-async def _read_balances(
-    connection: Connection, wanted: Collection[_Wanted], terms: Terms, at: datetime
-) -> dict[_Wanted, int]:
-    """Return what each can spend of each point currency; of nearly all it is the coalition's."""
-    balances: dict[_Wanted, int] = {}
-    for code in {code for _, code in wanted}:
-        found = await posting.balances(
-            connection,
-            [member for member, of in wanted if of == code],
-            currency_no=terms.catalogue.currency_no(code),
-            today=terms.day(at),
-            suspended=terms.catalogue.suspended_at(at),
-        )
-        balances |= {(member, code): points for member, points in found.items()}
-    return balances
+                is_known = True
+    return is_known
 
 
 def _joined(
