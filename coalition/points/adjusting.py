@@ -26,7 +26,7 @@ from coalition.oversight.approvals import Approval
 from coalition.oversight.reasons import valid_reason
 from coalition.points import terms as business
 from coalition.points.guards.signals import POSTED
-from coalition.points.refusals import InvalidAdjustment, NotInContract
+from coalition.points.refusals import InvalidAdjustment, NotInContract, PartnerInDefault
 from coalition.points.terms import Terms
 
 KIND = "adjustment"
@@ -74,8 +74,8 @@ async def prepare(
 
     A partner gives what its contract in force says, in its point currency and with its expiry.
     Raises `InvalidAdjustment`, `UnknownHolder`, `HolderNotActive`, `UnknownPartner`,
-    `PartnerSuspended`, `NoContract`, `NotInContract` or `ReasonNeeded`; all is judged again when
-    the second person approves.
+    `PartnerSuspended`, `PartnerInDefault`, `NoContract`, `NotInContract` or `ReasonNeeded`; all is
+    judged again when the second person approves.
     """
     wanted = PreparedAdjustment(
         member, points, valid_reason(reason), currency_no, partner_no, expires_on
@@ -204,6 +204,8 @@ def _of_partner(wanted: PreparedAdjustment, terms: Terms, at: datetime) -> Prove
     contract = terms.catalogue.contract_at(wanted.partner_no, at)
     if not contract.issues:
         raise NotInContract("The partner's contract does not let it issue points")
+    if terms.catalogue.default_at(wanted.partner_no, at) is not None:
+        raise PartnerInDefault("The partner is in default; let the operator give the points")
     return terms.base_provenance(contract, at)
 
 

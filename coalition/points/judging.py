@@ -22,6 +22,7 @@ from coalition.points.commands import Agreed, IssueBody, Purchase, QuoteBody
 from coalition.points.refusals import (
     LinesExceedPurchase,
     NoEarningRule,
+    PartnerInDefault,
     PurchaseOrPoints,
     TooManyPoints,
 )
@@ -30,6 +31,10 @@ from coalition.points.terms import Terms
 from coalition.points.usage import Counter
 
 NOBODY = Standings()
+
+NOT_FUNDED = (
+    "Who is to pay for these points is in default; let another partner pay, or the operator"
+)
 
 
 class Known(NamedTuple):
@@ -181,8 +186,14 @@ def grants_of(
 def _grants_as_agreed(
     points: int, agreed: Agreed, contract: Contract, terms: Terms, at: datetime
 ) -> tuple[Grant, ...]:
-    """Share `points` over the funders by largest remainder; a share of nothing is no grant."""
+    """Share `points` over the funders by largest remainder; a share of nothing is no grant.
+
+    Raises `PartnerInDefault` where a funder does not pay.
+    """
     funding = agreed.funding or ((contract.partner_no, 1),)
+    for funder_no, _ in funding:
+        if funder_no != contract.partner_no and terms.catalogue.default_at(funder_no, at):
+            raise PartnerInDefault(NOT_FUNDED)
     shares = split(points, [weight for _, weight in funding])
     grants = []
     for (funder_no, _), share in zip(funding, shares, strict=True):

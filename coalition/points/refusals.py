@@ -34,7 +34,7 @@ class CreditLimitReached(Conflict):
 
 
 class PartnerInDefault(Conflict):
-    """The partner has not paid what it owed; it issues again when the operator says so."""
+    """The partner has not paid what it owed; it pays for points again when the operator says so."""
 
     code, title = "partner_in_default", "Partner in default"
 

@@ -73,7 +73,7 @@ def drafted(
         )
         for no, document in enumerate(documents, start=last + 1)
     ]
-    return ActiveRules([*others, *drafts], terms.rules)
+    return ActiveRules([*others, *drafts], terms.rules, terms.catalogue.defaults)
 
 
 async def replay(

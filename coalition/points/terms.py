@@ -48,7 +48,7 @@ class Terms:
         """Hold catalogue, base rates, versions of earning rules and guards of one version."""
         self.catalogue = kept
         self.rules = rules
-        self.active = ActiveRules(versions, rules)
+        self.active = ActiveRules(versions, rules, kept.defaults)
         self.has_bonuses = has_bonuses
         """Whether any member was ever given a bonus of its own."""
         self.has_rules = bool(versions) or has_bonuses

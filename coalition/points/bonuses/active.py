@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import msgspec
 import structlog
 
+from coalition.federation.terms import PartnerDefault
 from coalition.points.bonuses import conditions
 from coalition.points.bonuses.baskets import Basket
-from coalition.points.bonuses.compiled import Rule, RuleVersion, ready
+from coalition.points.bonuses.compiled import ISSUER, OPERATOR, Rule, RuleVersion, ready
 from coalition.points.bonuses.conditions import BadConditionError
 from coalition.points.rules import EarningRules
 
@@ -66,9 +67,16 @@ _Timeline = tuple[list[datetime], list[_Span]]
 class ActiveRules:
     """All versions of all rules, and the base rates, as of one version of the catalogue."""
 
-    def __init__(self, versions: Iterable[RuleVersion], base: EarningRules) -> None:
+    def __init__(
+        self,
+        versions: Iterable[RuleVersion],
+        base: EarningRules,
+        defaults: Iterable[PartnerDefault] = (),
+    ) -> None:
         """Compile `versions` and find out when each of them holds."""
         self.base = base
+        self.defaults = tuple(sorted(defaults, key=lambda one: (one.begins_at, one.no)))
+        """Since when and until when partners pay for nothing; nearly always none."""
         self._spans = [
             (rule, begins, ends)
             for version, begins, ends in in_force(versions)
@@ -107,6 +115,15 @@ class ActiveRules:
             if rule.reaches(basket)
             for cap in rule.caps
         )
+
+    def is_paid_for(self, rule: Rule, basket: Basket) -> bool:
+        """Tell whether all who pay for the rule beside the partner at the till do pay."""
+        payers = {funder for funder, _ in rule.funding} - {ISSUER, OPERATOR, basket.partner_no}
+        failing: dict[int, bool] = {}
+        for one in self.defaults:
+            if one.partner_no in payers and one.begins_at <= basket.occurred_at:
+                failing[one.partner_no] = one.on_default is not None
+        return not any(failing.values())
 
     def note_failure(self, rule: Rule, why: str) -> None:
         """Log that a condition could not be judged, once per rule and version of the catalogue."""

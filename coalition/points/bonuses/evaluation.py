@@ -81,6 +81,7 @@ class Evaluation(msgspec.Struct, frozen=True, gc=False):
 
 
 _NO_SHARES: tuple[Share, ...] = ()
+_UNPAID = "who pays for it pays for no points at present"
 
 
 def evaluate(rules: ActiveRules, basket: Basket, used: Used) -> Evaluation:
@@ -108,7 +109,10 @@ def evaluate(rules: ActiveRules, basket: Basket, used: Used) -> Evaluation:
 
 
 def _applying(rules: ActiveRules, basket: Basket) -> tuple[list[Rule], list[Gain]]:
-    """Return the rules that apply, up to the first that stops, and those that cannot be judged."""
+    """Return the rules that apply, up to the first that stops, and those that cannot give anything.
+
+    That is because they cannot be judged, or because who is to pay for them is in default.
+    """
     applying: list[Rule] = []
     failed: list[Gain] = []
     known: cel.Activation | None = None
@@ -124,6 +128,9 @@ def _applying(rules: ActiveRules, basket: Basket) -> tuple[list[Rule], list[Gain
                 failed.append(Gain(rule, 0, 0, 0, note=note))
             if verdict is not True:
                 continue
+        if rules.defaults and not rules.is_paid_for(rule, basket):
+            failed.append(Gain(rule, 0, 0, 0, note=_UNPAID))
+            continue
         applying.append(rule)
         if rule.combine is Combine.STOP:
             break

@@ -192,7 +192,7 @@ async def _prepare(wanted: PreparedRule, *, prepared_by: str, at: datetime) -> U
 
 
 def _check_funders(document: RuleDocument, agreed: Catalogue, begins: datetime) -> None:
-    """Refuse a partner that pays while it has no contract, by which its points would settle."""
+    """Refuse who cannot pay: a partner without a contract, by which to settle, or in default."""
     for position, part in enumerate(document.funding):
         if isinstance(part.funder, int):
             try:
@@ -200,6 +200,9 @@ def _check_funders(document: RuleDocument, agreed: Catalogue, begins: datetime) 
             except NoContract:
                 text = "it has no contract when the rule begins; let the rule begin later"
                 raise invalid([Complaint(("funding", position, "funder"), text)]) from None
+            if agreed.default_at(part.funder, begins) is not None:
+                text = "it is in default; let another pay, or end its default first"
+                raise invalid([Complaint(("funding", position, "funder"), text)])
 
 
 def _check_times(wanted: PreparedRule, at: datetime) -> None:
