@@ -184,23 +184,12 @@ class KeptLot(NamedTuple):
     """Whether the lot can be spent: its last day and its clock have not passed."""
 
 
-class _Given:
-    """Points on their way into a lot."""
-
-    __slots__ = ("holder", "points", "provenance")
-
-    def __init__(self, holder: UUID, provenance: Provenance, points: int) -> None:
-        self.holder = holder
-        self.provenance = provenance
-        self.points = points
-
-
 class LotChanges:
     """Changes to lots of one stage, added up so that each row is updated once."""
 
     def __init__(self) -> None:
         """Start without changes."""
-        self._given: dict[UUID, _Given] = {}
+        self._given: dict[UUID, tuple[UUID, Provenance, int]] = {}
         self._taken: dict[UUID, list[int]] = {}
 
     def put_in(self, holder: UUID, provenance: Provenance, points: int) -> UUID:
@@ -208,9 +197,9 @@ class LotChanges:
         lot = lot_id(holder, provenance)
         given = self._given.get(lot)
         if given is None:
-            self._given[lot] = _Given(holder, provenance, points)
-        elif given.provenance is provenance or given.provenance == provenance:
-            given.points += points
+            self._given[lot] = (holder, provenance, points)
+        elif given[1] is provenance or given[1] == provenance:
+            self._given[lot] = (holder, provenance, given[2] + points)
         else:
             raise LotCollisionError(_COLLISION)
         return lot
@@ -242,19 +231,17 @@ class LotChanges:
 
     async def _write_given(self, connection: Connection) -> None:
         sources: dict[Provenance, int] = {}
+        latest, source = None, 0
         rows = []
-        for lot, given in sorted(self._given.items(), key=_in_lock_order):
-            source = sources.setdefault(given.provenance, len(sources) + 1)
-            rows.append((bucket_of(given.holder), lot, given.holder, source, given.points))
-        done = await connection.execute(
-            _PUT_IN, *zip(*rows, strict=True), *zip(*sources, strict=True)
-        )
+        for lot, (holder, provenance, points) in self._given.items():
+            if provenance is not latest:  # of lines in a row it nearly always is
+                latest, source = provenance, sources.setdefault(provenance, len(sources) + 1)
+            rows.append((bucket_of(holder), lot.bytes, lot, holder, source, points))
+        rows.sort()
+        buckets, _, *columns = zip(*rows, strict=True)
+        done = await connection.execute(_PUT_IN, buckets, *columns, *zip(*sources, strict=True))
         if done != f"INSERT 0 {len(rows)}":
             raise LotCollisionError(_COLLISION)
-
-
-def _in_lock_order(given: "tuple[UUID, _Given]") -> tuple[int, bytes]:
-    return bucket_of(given[1].holder), given[0].bytes
 
 
 def _ranges(

@@ -40,6 +40,7 @@ from coalition.ledger.exchanging import convert
 from coalition.ledger.holders import Standing
 from coalition.ledger.issues import issue
 from coalition.ledger.journal import Journal
+from coalition.ledger.originals import read_postings
 from coalition.ledger.recoveries import recover
 from coalition.ledger.redemptions import hold, redeem
 from coalition.ledger.refusals import TransferToItself, UnknownHold, UnknownPosting
@@ -186,7 +187,7 @@ async def _find_holders(connection: Connection, batch: Batch) -> None:
     holds = {draft.hold for draft in batch.drafts if isinstance(draft, Capture | Void)}
     kept_holds = await resolutions.read_holds(connection, holds) if holds else {}
     wanted = {draft.posting for draft in batch.drafts if isinstance(draft, Reverse)}
-    originals = await reversals.read_postings(connection, wanted) if wanted else {}
+    originals = await read_postings(connection, wanted) if wanted else {}
     undone = {draft.posting for draft in batch.drafts if isinstance(draft, UndoTransfer)}
     transfers = await read_transfers(connection, undone) if undone else {}
     for i, draft in enumerate(batch.drafts):
