@@ -4,18 +4,10 @@ from datetime import date
 
 from coalition.families.rule_sets import Group
 from coalition.families.vocabulary import Kind
+from coalition.families.windows import birthday
 
 OF_AGE = 18
 """The age whose birthday is kept of the young; those of other ages are counted from it."""
-
-
-def birthday(born: date, years: int) -> date:
-    """Return the day on which somebody is `years` old: of 29 February, at times, 1 March."""
-    year = born.year + years
-    try:
-        return born.replace(year=year)
-    except ValueError:
-        return date(year, 3, 1)
 
 
 def kind_on(group: Group, turns_adult_on: date | None, today: date) -> Kind:

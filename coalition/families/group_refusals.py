@@ -60,6 +60,12 @@ class GroupIsSeparating(Conflict):
     code, title = "group_separating", "Group separating"
 
 
+class NoPot(Conflict):
+    """Nothing is brought into this group: its points lie with who has them, or with its head."""
+
+    code, title = "no_pot", "No pot"
+
+
 class NotSeparating(Conflict):
     """Nobody is separating in this group; begin that first."""
 
@@ -76,6 +82,12 @@ class NotYourself(Forbidden):
     """Only the member itself, or a guardian of a minor, may do this."""
 
     code, title = "not_yourself", "Not yourself"
+
+
+class SecondPersonOnly(Forbidden):
+    """Staff settle a separation by two persons; prepare it for the second one."""
+
+    code, title = "second_person_only", "Second person only"
 
 
 class GuardianOnly(Forbidden):

@@ -81,5 +81,20 @@ def unseal(sealed: Sealed, *, member_id: MemberId, key: bytes) -> bytes:
         raise SealBrokenError("the personal data of a member do not open") from error
 
 
+def seal_note(plaintext: bytes, *, member_id: MemberId, key: bytes, purpose: bytes) -> bytes:
+    """Return something else that this member keeps, sealed for one `purpose`."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, plaintext, _bound(b"note " + purpose, member_id))
+
+
+def unseal_note(sealed: bytes, *, member_id: MemberId, key: bytes, purpose: bytes) -> bytes:
+    """Return what `seal_note` sealed. Raises `SealBrokenError`."""
+    nonce, ciphertext = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    try:
+        return AESGCM(key).decrypt(nonce, ciphertext, _bound(b"note " + purpose, member_id))
+    except InvalidTag as error:
+        raise SealBrokenError("a note of a member does not open") from error
+
+
 def _bound(purpose: bytes, member_id: MemberId) -> bytes:
     return b"%b\0%d\0%b" % (purpose, bucket_of(member_id), member_id.bytes)

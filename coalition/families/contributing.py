@@ -1,0 +1,61 @@
+"""What a member brings into the pot of its group by an act of its own."""
+
+from uuid import UUID
+
+import msgspec
+
+from coalition.families import gathering, guardians, stakes
+from coalition.families.acts import Act
+from coalition.families.group_facts import judged
+from coalition.families.group_refusals import FrozenByGuardian, NoPot
+from coalition.families.judging import Book
+from coalition.families.moving_out import bring
+from coalition.families.speaking import By, check_speaks_for
+from coalition.families.telling import tell
+from coalition.families.vocabulary import Channel, Event
+from coalition.kernel.database import Connection
+
+
+class Brought(msgspec.Struct, frozen=True, kw_only=True):
+    """That points went into a pot, and what of it this member has brought by now."""
+
+    group_id: UUID
+    member_id: UUID
+    points: int
+    brought: int
+
+
+async def contribute(
+    connection: Connection,
+    group: UUID,
+    member: UUID,
+    points: int,
+    book: Book,
+    *,
+    by: By,
+    channel: Channel = Channel.ONLINE,
+) -> Brought:
+    """Bring points of a member into the pot, as it says itself, or a guardian for it.
+
+    Each call brings more: whoever may ask twice does so under a claim of its own. Raises
+    `UnknownGroup`, `NotInGroup`, `NotYourself`, `FrozenByGuardian`, `NoPot`,
+    `GroupIsSeparating`, `GroupRefused` and what the ledger refuses.
+    """
+    found = await gathering.lock(connection, group, book)
+    found.check_visible(by)
+    found.place_of(member)
+    await check_speaks_for(connection, member, by)
+    found.check_active()
+    if found.pot in (None, member):
+        raise NoPot
+    if await guardians.stopped(connection, [member]):
+        raise FrozenByGuardian
+    act = Act(event=Event.CONTRIBUTE, at=found.at, points=points, channel=channel)
+    await judged(connection, found, act, member)
+    await bring(connection, found, member, points)
+    pot = await stakes.pot_of(connection, found)
+    (who,) = await stakes.leavers(connection, [member])
+    await tell(connection, "contributed", found, member_id=member, points=points)
+    return Brought(
+        group_id=group, member_id=member, points=points, brought=stakes.brought(pot, who.ids)
+    )
