@@ -80,9 +80,10 @@ def _of_measure(limit: Limit, at: Path) -> Said:
             "groups are joined by joining; write on: join",
         ),
         (
-            limit.within_hours > 0 and measure not in {Measure.COUNT, Measure.CHANGES},
+            limit.within_hours > 0
+            and (event is not Event.CHANGE or limit.subject is not Subject.GROUP),
             (*at, "within_hours"),
-            f"several count as one where acts are counted, not with {measure}; leave it out",
+            "several count as one only of changes of a group; write on: change and subject: group",
         ),
         (
             limit.undone_counts and event is not Event.TRANSFER,
@@ -211,7 +212,17 @@ def _of_payer(fee: Fee, rule_set: RuleSet, at: Path) -> Said:
             (*at, "payer"),
             "of a transfer write sender or receiver",
         ),
+        (
+            fee.payer in {"head", "receiver"} and _takes_points(fee),
+            (*at, "payer"),
+            "points are taken of who acts; write sender (of a transfer) or member",
+        ),
     )
+
+
+def _takes_points(fee: Fee) -> bool:
+    by_bracket = any(bracket.points for bracket in fee.brackets)
+    return bool(fee.points) or fee.kind == "percent" or by_bracket
 
 
 def _of_brackets(fee: Fee, at: Path) -> Iterator[Complaint]:

@@ -245,7 +245,7 @@ FACTS: dict[str, dict[str, object]] = {
         "fees": [
             {
                 "kind": "flat", "on": "change", "money": price(3000, "USD"), "points": 3000,
-                "payer": "head", "waived": GOLD,
+                "payer": "member", "waived": GOLD,
             }
         ],
         "expiry.treatment": "carried",
