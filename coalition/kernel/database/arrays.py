@@ -8,6 +8,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -22,6 +23,8 @@ _DIMENSION = struct.Struct(">ii")
 _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)
 _LENGTHS = [_LENGTH.pack(length) for length in range(256)]
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""Instants are microseconds since then."""
 _NOT_AN_ARRAY = "an array of one dimension is expected"
 
 Values = Sequence[Any]  # Any: the elements, of the type that the codec is for
@@ -42,7 +45,7 @@ class _Element(NamedTuple):
 
 
 def use_fast_arrays(connection: asyncpg.Connection) -> None:
-    """Let `connection` write and read arrays of numbers, ids, texts and bytes by these codecs.
+    """Let `connection` write and read arrays of the usual types by these codecs.
 
     Nested arrays are refused as wrong input, which asyncpg's own codecs would take.
     """
@@ -138,6 +141,23 @@ def _int8s(values: Values) -> bytes:
     return written.tobytes()
 
 
+def _instants(values: Values) -> bytes:
+    return _int8s([_microseconds(value) for value in values])
+
+
+def _instant(value: datetime) -> bytes:
+    return _microseconds(value).to_bytes(8, "big", signed=True)
+
+
+def _microseconds(value: datetime) -> int:
+    passed = value - _EPOCH
+    return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
+
+
+def _read_instant(data: bytes) -> datetime:
+    return _EPOCH + timedelta(microseconds=_integer(data))
+
+
 def _uuids(values: Values) -> bytes:
     return _LENGTHS[16].join([b"", *[value.bytes for value in values]])
 
@@ -170,6 +190,7 @@ _ELEMENTS = (
     _Element("_int2", 1005, 21, _head(21), _int2s, struct.Struct(">h").pack, _integer),
     _Element("_int4", 1007, 23, _head(23), _int4s, struct.Struct(">i").pack, _integer),
     _Element("_int8", 1016, 20, _head(20), _int8s, struct.Struct(">q").pack, _integer),
+    _Element("_timestamptz", 1185, 1184, _head(1184), _instants, _instant, _read_instant),
     _Element("_uuid", 2951, 2950, _head(2950), _uuids, _uuid, pgproto.UUID),
     _Element("_text", 1009, 25, _head(25), _texts, str.encode, bytes.decode),
     _Element("_bytea", 1001, 17, _head(17), _byteas, _bytes, bytes),

@@ -1,5 +1,6 @@
 """Arrays of parameters arrive as they were given, by the codecs that write them by the column."""
 
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import asyncpg
@@ -38,6 +39,22 @@ async def test_an_array_is_written_and_read_as_it_is(
     assert written == text
     given = [bytes(one) if isinstance(one, bytearray) else one for one in values]
     assert [str(one) for one in read] == [str(one) for one in given]
+
+
+async def test_instants_are_written_and_read_in_whatever_zone() -> None:
+    summer = timezone(timedelta(hours=2))
+    given = [
+        datetime(2026, 7, 1, 12, 30, 0, 123456, tzinfo=summer),
+        None,
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    ]
+    async with transaction() as connection:
+        read = await connection.fetchval("SELECT $1::timestamptz[]", given)
+        each = await connection.fetch("SELECT * FROM unnest($1::timestamptz[])", given)
+        with pytest.raises(asyncpg.DataError):
+            await connection.execute("SELECT $1::timestamptz[]", ["2026-07-01"])
+    assert read == given == [row[0] for row in each]
 
 
 @pytest.mark.parametrize(
