@@ -40,6 +40,7 @@ from coalition.ledger.exchanging import convert
 from coalition.ledger.holders import Standing
 from coalition.ledger.issues import issue
 from coalition.ledger.journal import Journal
+from coalition.ledger.lacking import tell_suspended
 from coalition.ledger.originals import read_postings
 from coalition.ledger.recoveries import recover
 from coalition.ledger.redemptions import hold, redeem
@@ -151,6 +152,7 @@ async def post(
         await clockwork.finish(connection)
     await journal.write(connection)
     await give_back_receipts(connection, batch, claims)
+    await tell_suspended(connection, batch)
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
     assert len(outcomes) == len(drafts), "every draft has its outcome"
     return journal.batch, outcomes

@@ -13,7 +13,7 @@ from coalition.ledger import audit, posting
 from coalition.ledger.refusals import NotEnoughPoints
 from coalition.points import adjusting, terms
 from coalition.points.adjusting import Adjusted
-from coalition.points.commands import CaptureBody, HoldBody, ReverseBody
+from coalition.points.commands import CaptureBody, HoldBody, RedeemBody, ReverseBody
 from tests.partners.settlement.credit_world import CreditWorld, code, credit_world
 from tests.partners.settlement.test_in_default import ANNA, BO, in_default, no_more
 from tests.points.world import receipt
@@ -51,15 +51,29 @@ async def test_suspended_points_are_in_no_balance_and_cannot_be_spent(
     await in_default(world.points.grocer, at, OnDefault.SUSPEND)
     refused = await world.redeem(501)
     assert isinstance(refused, Refused)
-    assert (refused.code, refused.facts["balance"]) == ("not_enough_points", 500)
+    assert refused.code == "not_enough_points"
+    assert refused.facts == {"points": 501, "balance": 500, "suspended": 1_000}
+    assert "1000 more are suspended" in refused.detail
     taken = await world.redeem(400, partner_no=world.points.fuel)
     assert taken["balance"] == 100
     # The partner itself takes the points of others, and its own are no better there.
     assert (await world.redeem(100))["balance"] == 0
+    held = await world.points.ask(HoldBody(receipt(), world.at, 1, member_id=world.anna))
+    assert (held.code, held.facts["suspended"]) == ("not_enough_points", 1_000)
     assert code(await world.redeem(1)) == "not_enough_points"
     await no_more(world.points.grocer, at)
     assert (await world.redeem(1))["balance"] == 999
     assert (await audit.run()).breaches == []
+
+
+async def test_who_has_no_suspended_points_is_told_of_none(at: datetime) -> None:
+    world = await a_world(at)
+    await in_default(world.points.fuel, at, OnDefault.SUSPEND)
+    other = await world.points.member()
+    refused = await world.points.ask(RedeemBody(receipt(), world.at, 1, member_id=other))
+    assert refused.facts == {"points": 1, "balance": 0}
+    await no_more(world.points.fuel, at)
+    assert "suspended" not in (await world.redeem(1_501)).facts
 
 
 async def test_honoured_points_are_spent_as_ever(at: datetime) -> None:
@@ -104,6 +118,7 @@ async def taken_by_staff(world: CreditWorld, points: int) -> Adjusted:
 async def test_staff_take_no_suspended_points_either(at: datetime) -> None:
     world = await a_world(at)
     await in_default(world.points.grocer, at, OnDefault.SUSPEND)
-    with pytest.raises(NotEnoughPoints):
+    with pytest.raises(NotEnoughPoints) as refused:
         await taken_by_staff(world, 501)
+    assert refused.value.facts["suspended"] == 1_000
     assert (await taken_by_staff(world, 500)).balance == 0
