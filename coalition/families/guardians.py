@@ -41,6 +41,11 @@ UPDATE guardianship SET until = greatest($2, since), frozen_at = NULL
 WHERE until IS NULL AND turns_adult_on <= $1 RETURNING minor
 """
 
+_END_OF_GUARDIAN = """
+UPDATE guardianship SET until = greatest($2, since), frozen_at = NULL
+WHERE guardian = $1 AND until IS NULL RETURNING minor
+"""
+
 _OF = """
 SELECT kept.minor, kept.guardian
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, minor), LATERAL (
@@ -134,6 +139,13 @@ async def end_grown_up(at: datetime) -> int:
         await holders.lock(connection, minors)
         await sharing.mark(connection, minors)
     return len(rows)
+
+
+async def end_of(connection: Connection, guardian: UUID, at: datetime) -> None:
+    """End all guardianships of who can guard nobody any more, and what it stopped."""
+    minors = {row[0] for row in await connection.fetch(_END_OF_GUARDIAN, guardian, at)}
+    await holders.lock(connection, minors)
+    await sharing.mark(connection, minors)
 
 
 async def guardians_of(connection: Connection, members: Collection[UUID]) -> dict[UUID, list[UUID]]:

@@ -102,6 +102,10 @@ _END_OF_GROUP = """
 UPDATE invitation SET state = 'withdrawn' WHERE bucket = $1 AND group_id = $2 AND state = 'open'
 """
 
+_END_OF_MEMBER = """
+UPDATE invitation SET state = 'withdrawn' WHERE member_id = $1 AND state = 'open'
+"""
+
 # In the order of the key, as every act that locks several.
 _EXPIRE = """
 UPDATE invitation SET state = 'expired'
@@ -232,6 +236,11 @@ async def open_of(connection: Connection, members: list[UUID], at: datetime) -> 
 async def end_of_group(connection: Connection, group: UUID) -> None:
     """Withdraw all invitations into a group that closes."""
     await connection.execute(_END_OF_GROUP, bucket_of(group), group)
+
+
+async def end_of_member(connection: Connection, member: UUID) -> None:
+    """Withdraw all invitations of somebody who can join nothing any more."""
+    await connection.execute(_END_OF_MEMBER, member)
 
 
 async def expire(connection: Connection, at: datetime) -> int:
