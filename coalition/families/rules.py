@@ -220,7 +220,7 @@ def _facts(rule_set: RuleSet, event: Event) -> Iterator[frozenset[str]]:
 
 
 def _usage(plan: _Plan, case: Case) -> tuple[UsageMade, ...]:
-    """Return what an act adds to usage; a redemption, which is at a till, only where it is capped."""
+    """Return what an act adds to usage; a redemption, made at a till, only where it is capped."""
     if case.act.event is Event.REDEEM and not plan.caps:
         return ()
     return limits.made(case.act, case.parties, case.today, starts_session=case.starts_session)

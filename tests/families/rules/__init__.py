@@ -1,0 +1,1 @@
+"""Tests of the evaluator: every predicate by example and at its edges, and against a slow one."""
