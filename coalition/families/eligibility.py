@@ -12,11 +12,12 @@ from coalition.families import windows
 from coalition.families.acts import Failure, Party
 from coalition.families.predicates import Case, Check, Predicate, is_minor
 from coalition.families.rule_sets import Conditions, RuleSet
-from coalition.families.vocabulary import Event
+from coalition.families.vocabulary import Event, Mechanism
 
 _DAY = timedelta(days=1)
 _OF_TWO = frozenset({"relationships", "evidence", "address", "name_match"})
 """What is asked of two parties together."""
+_BETWEEN_MEMBERS = frozenset({Mechanism.P2P, Mechanism.HEAD_PULL})
 _ASKS_NOTHING: tuple[object, ...] = ((), False, "none")  # 0 is False here, and asks nothing either
 
 
@@ -42,12 +43,15 @@ _Judge = Callable[[_Asked, Case, Party], Failure | None]
 def predicates(rule_set: RuleSet, event: Event) -> Iterator[Predicate]:
     """Yield what is asked at an event: of who acts, then of the receiver, then of the head.
 
-    Joins and transfers ask everything. A contribution asks what concerns its member alone: what two
-    parties are to each other was asked when it joined. Redeeming, leaving and changing ask nothing
-    but an address that is always checked: who may spend is a matter of the group.
+    Joins and transfers ask everything; but in a group whose members only send points to each other
+    it is the sender who is asked, when it sends, and who joins is not. A contribution asks what
+    concerns its member alone: what two parties are to each other was asked when it joined.
+    Redeeming, leaving and changing ask nothing but an address that is always checked: who may spend
+    is a matter of the group.
     """
     own = rule_set.eligibility
-    yield from _of("actor", "eligibility.", own, rule_set, event)
+    if event is not Event.JOIN or rule_set.mechanism not in _BETWEEN_MEMBERS:
+        yield from _of("actor", "eligibility.", own, rule_set, event)
     if own.receiver is not None and event is Event.TRANSFER:
         yield from _of("receiver", "eligibility.receiver.", own.receiver, rule_set, event)
     if own.head is not None and event in {Event.JOIN, Event.TRANSFER}:
