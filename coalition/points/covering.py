@@ -15,6 +15,7 @@ from coalition.ledger.money import PLACES
 from coalition.points.deciding import Drafted
 from coalition.points.leases import Cost, Leases
 from coalition.points.refusals import CreditLimitReached, PartnerInDefault, PrepaidExhausted
+from coalition.points.rules import Reason, withheld_reason
 from coalition.points.terms import Terms
 
 
@@ -36,6 +37,15 @@ def check_credit(terms: Terms, partner_no: int, at: datetime) -> None:
         exposure_minor=exposure.exposure_minor,
         currency=exposure.currency,
     )
+
+
+def why_withheld(terms: Terms, partner_no: int, at: datetime) -> list[Reason]:
+    """Return why a partner would give no points at present; empty where it gives them."""
+    try:
+        check_credit(terms, partner_no, at)
+    except Refused as refusal:
+        return [withheld_reason(refusal.title)]
+    return []
 
 
 class Covering:

@@ -96,6 +96,11 @@ def why_earned(points: int, rule: EarningRule | None, purchase: Bought | None) -
     return explain(purchase.amount_minor, rule, points)
 
 
+def withheld_reason(title: str) -> Reason:
+    """Return why a partner gives no points at present; `title` says what stands in the way."""
+    return Reason("withheld", 0, f"no points are given here at present: {title.lower()}")
+
+
 def spent_reason(points: int) -> Reason:
     """Return why points were taken from these lots and not from others."""
     return Reason("earliest_expiry", points, "points that expire first are spent first")

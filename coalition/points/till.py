@@ -39,6 +39,7 @@ from coalition.points.commands import (
     QuoteAnswer,
     QuoteBody,
 )
+from coalition.points.covering import why_withheld
 from coalition.points.drafting import member_of
 from coalition.points.expiring import ExpiringAnswer, of_member
 from coalition.points.judging import quote
@@ -129,7 +130,6 @@ class Tills:
         at = self._clock.now()
         occurred_at = body.occurred_at or at
         body = structs.replace(body, occurred_at=occurred_at)
-        answer = QuoteAnswer(0, [])
         async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
             terms = await self.refresh_terms(connection)
             member = await self._quoted_member(connection, body)
@@ -137,7 +137,9 @@ class Tills:
             store = terms.store(partner_no, body.store, store_no)
             check_time(occurred_at, at)
             contract = terms.catalogue.contract_at(partner_no, occurred_at)
-            if contract.issues:
+            withheld = why_withheld(terms, partner_no, at) if contract.issues else []
+            answer = QuoteAnswer(0, withheld)
+            if contract.issues and not withheld:
                 earned = await quote(
                     connection, body, terms, contract=contract, store_no=store, member=member
                 )

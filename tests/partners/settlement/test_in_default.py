@@ -10,6 +10,7 @@ from coalition.federation.terms import CreditMode, Mode, OnDefault
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.ledger import audit
+from coalition.points.commands import Purchase, QuoteBody
 from server.proof import prove
 from tests.partners.settlement.credit_world import code, credit_world
 from tests.partners.settlement.world import DECEMBER, NOVEMBER, OCTOBER, close, make_world, told
@@ -92,3 +93,22 @@ async def test_what_was_paid_in_at_issue_is_the_funds_whoever_is_in_default() ->
     statements = [told(await world.statement(name, "2026-10")) for name in ("A", "operator")]
     assert statements == [[("issuance", 1_000, 3_00, 0)], [("promotion", 0, 7_00, 0)]]
     assert (await prove()).breaches == []
+
+
+async def test_a_quote_promises_no_points_where_none_are_given(at: datetime) -> None:
+    world = await credit_world(at, CreditMode.BLOCK, limit_minor=1_000)
+    bought = QuoteBody(purchase=Purchase(5_000, "SEK"), member_id=world.anna)
+
+    async def quoted() -> tuple[int, list[str], int | None]:
+        found = await world.points.tills.quote(world.points.grocer, None, bought)
+        return found.points, [reason.text for reason in found.reasons], found.balance
+
+    points, _, _ = await quoted()
+    assert points == 50
+    await world.issue(1_000)
+    await world.judged()
+    why = "no points are given here at present: credit limit reached"
+    # What points could pay is told as ever.
+    assert await quoted() == (0, [why], 1_000)
+    await in_default(world.points.grocer, at, OnDefault.HONOUR)
+    assert (await quoted())[1] == ["no points are given here at present: partner in default"]
