@@ -27,6 +27,8 @@ class Batch:
         """The holders, all locked, that have debts: something is taken of what they are issued."""
         self.survivors: dict[UUID, UUID] = {}
         """Of postings to be reversed whose holders were merged: who has taken over since."""
+        self.heirs: dict[UUID, UUID] = {}
+        """Of transfers to be undone: who has taken over from a side that was merged."""
         self.tills: dict[int, Till] = {}
         self.repeats: dict[int, bytes] = {}
         """Drafts whose receipt an earlier draft of the batch stands on, with its digest."""

@@ -30,7 +30,6 @@ from coalition.ledger.drafts import (
     Recover,
     Redeem,
     Reverse,
-    Side,
     Transfer,
     UndoTransfer,
     Void,
@@ -44,10 +43,11 @@ from coalition.ledger.lacking import tell_suspended
 from coalition.ledger.originals import read_postings
 from coalition.ledger.recoveries import recover
 from coalition.ledger.redemptions import hold, redeem
-from coalition.ledger.refusals import TransferToItself, UnknownHold, UnknownPosting
+from coalition.ledger.refusals import UnknownHold, UnknownPosting
 from coalition.ledger.resolutions import KeptHold
+from coalition.ledger.sides import find_heirs, find_sides, refusal_of_sides, set_sides
 from coalition.ledger.transferring import transfer
-from coalition.ledger.undoing import KeptTransfer, read_transfers, undo
+from coalition.ledger.undoing import read_transfers, undo
 
 POSTER_ROLE = "coalition_poster"
 
@@ -203,12 +203,12 @@ async def _find_holders(connection: Connection, batch: Batch) -> None:
             batch.holders[i] = original.holder
             batch.tills[i] = draft.till
         elif isinstance(draft, UndoTransfer):
-            _find_sides(batch, i, transfers.get(draft.posting))
+            find_sides(batch, i, transfers.get(draft.posting))
         else:
             batch.holders[i] = draft.holder
             batch.tills[i] = draft.till
             if isinstance(draft, Transfer):
-                _set_sides(batch, i, draft.holder, draft.receiver)
+                set_sides(batch, i, draft.holder, draft.receiver)
 
 
 def _find_hold(batch: Batch, i: int, draft: Capture | Void, kept: KeptHold | None) -> None:
@@ -218,22 +218,6 @@ def _find_hold(batch: Batch, i: int, draft: Capture | Void, kept: KeptHold | Non
     batch.holders[i] = kept.holder
     if isinstance(draft, Capture):
         batch.tills[i] = resolutions.till_of(kept, draft.client_no)
-
-
-def _find_sides(batch: Batch, i: int, kept: KeptTransfer | None) -> None:
-    """Let who received a transfer that is undone be from whom points are taken."""
-    if kept is None:
-        batch.outcomes[i] = UnknownPosting()
-        return
-    batch.holders[i] = kept.arrived.holder
-    _set_sides(batch, i, kept.left.holder, kept.arrived.holder)
-
-
-def _set_sides(batch: Batch, i: int, sender: UUID, receiver: UUID) -> None:
-    if sender == receiver:
-        batch.outcomes[i] = TransferToItself()
-    batch.sides[i] = {sender: Side.SENDER, receiver: Side.RECEIVER}
-    batch.others[i] = tuple(batch.sides[i].keys() - {batch.holders[i]})
 
 
 async def _lapsed(connection: Connection, batch: Batch) -> set[UUID]:
@@ -264,9 +248,10 @@ async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]
     if takers:
         batch.standings |= await holders.lock(connection, takers)
         await _find_survivors(connection, batch)
+        await find_heirs(connection, batch)
     for i in batch.open():
         batch.outcomes[i] = (
-            _refusal_of_sides(batch, i)
+            refusal_of_sides(batch, i)
             if i in batch.sides
             else holders.refusal_by_state(batch.standings, batch.holders[i])
         )
@@ -275,16 +260,6 @@ async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]
         for holder, standing in batch.standings.items()
         if standing.owes and holder in takers
     }
-
-
-def _refusal_of_sides(batch: Batch, i: int) -> Refused | None:
-    """Return why points do not go from one to the other, and because of whom; the sender first."""
-    for holder, side in batch.sides[i].items():
-        refusal = holders.refusal_by_state(batch.standings, holder)
-        if refusal is not None:
-            refusal.facts["party"] = side.value
-            return refusal
-    return None
 
 
 async def _find_survivors(connection: Connection, batch: Batch) -> None:
@@ -344,6 +319,8 @@ async def _run_stage(connection: Connection, batch: Batch, positions: list[int])
     elif kind is Reverse:
         outcomes = await reversals.reverse(connection, batch.journal, drafts, batch.survivors)
         _note_debts(batch, outcomes)
+    elif kind is UndoTransfer:
+        outcomes = await undo(connection, batch.journal, drafts, batch.heirs)
     else:
         _, run = _STAGES[kind]
         outcomes = await run(connection, batch.journal, drafts)
