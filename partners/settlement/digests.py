@@ -13,7 +13,9 @@ of their numbers, so that one digest stands for the whole statement:
 
     no|kind|contract|currency|VAT code|VAT rate|origin period|points|charges|exact|amount|VAT \n
 
-No personal data goes in.
+No personal data goes in. Neither do the statement's number and the name of its period: partner and
+period are in by their numbers, and what those are called stands beside the digest in the row of the
+audit log that the close wrote, which is chained itself (see docs/adr/0036).
 """
 
 import hashlib
@@ -22,6 +24,8 @@ from decimal import Decimal
 
 from partners.settlement.pricing import Charge
 from partners.settlement.rules import Line
+
+_DIGEST_BYTES = 32
 
 
 def part(charge: Charge, *, origin_no: int, postings: int, moves: bytes) -> bytes:
@@ -56,6 +60,14 @@ def chain_start(partner_no: int, period_no: int) -> bytes:
 def chained(before: bytes, drained: bytes) -> bytes:
     """Return the chain after one more drain."""
     return hashlib.sha256(before + drained).digest()
+
+
+def chained_all(before: bytes, drained: bytes) -> bytes:
+    """Return the chain after all drains whose digests are `drained`, one after the other."""
+    chain = before
+    for start in range(0, len(drained), _DIGEST_BYTES):
+        chain = chained(chain, drained[start : start + _DIGEST_BYTES])
+    return chain
 
 
 def sealed(chain: bytes, lines: Iterable[Line]) -> bytes:
