@@ -17,7 +17,6 @@ from coalition.families.vocabulary import Event, Mechanism
 _DAY = timedelta(days=1)
 _OF_TWO = frozenset({"relationships", "evidence", "address", "name_match"})
 """What is asked of two parties together."""
-_BETWEEN_MEMBERS = frozenset({Mechanism.P2P, Mechanism.HEAD_PULL})
 _ASKS_NOTHING: tuple[object, ...] = ((), False, "none")  # 0 is False here, and asks nothing either
 
 
@@ -30,6 +29,8 @@ class _Asked(NamedTuple):
     wanted: Any
     conditions: Conditions
     adult_from: int
+    joining_asked: bool
+    """Whether members of a group were asked when they joined."""
 
     def fails(self, used: int | str | None = None, **more: Any) -> Failure:
         """Return the failure of this condition."""
@@ -44,13 +45,13 @@ def predicates(rule_set: RuleSet, event: Event) -> Iterator[Predicate]:
     """Yield what is asked at an event: of who acts, then of the receiver, then of the head.
 
     Joins and transfers ask everything; but in a group whose members only send points to each other
-    it is the sender who is asked, when it sends, and who joins is not. A contribution asks what
+    (p2p) the sender is asked, when it sends, and who joins is not. A contribution asks what
     concerns its member alone: what two parties are to each other was asked when it joined.
     Redeeming, leaving and changing ask nothing but an address that is always checked: who may spend
     is a matter of the group.
     """
     own = rule_set.eligibility
-    if event is not Event.JOIN or rule_set.mechanism not in _BETWEEN_MEMBERS:
+    if event is not Event.JOIN or _asks_who_joins(rule_set):
         yield from _of("actor", "eligibility.", own, rule_set, event)
     if own.receiver is not None and event is Event.TRANSFER:
         yield from _of("receiver", "eligibility.receiver.", own.receiver, rule_set, event)
@@ -65,9 +66,14 @@ def _of(
         wanted = getattr(conditions, field)
         asks = wanted is not None and (field == "max_age" or wanted not in _ASKS_NOTHING)
         if asks and _is_asked(field, conditions, event):
-            asked = _Asked(of, prefix + field, wanted, conditions, rule_set.group.adult_from)
+            adult_from, joining_asked = rule_set.group.adult_from, _asks_who_joins(rule_set)
+            asked = _Asked(of, prefix + field, wanted, conditions, adult_from, joining_asked)
             named = (fact if "." in fact else f"{of}.{fact}" for fact in facts)
             yield Predicate(_check(judge, asked), tuple(named))
+
+
+def _asks_who_joins(rule_set: RuleSet) -> bool:
+    return rule_set.mechanism is not Mechanism.P2P
 
 
 def _is_asked(field: str, conditions: Conditions, event: Event) -> bool:
@@ -100,10 +106,14 @@ def _is_head(case: Case, party: Party) -> bool:
     return case.act.event is Event.JOIN and head is not None and head.member == party.member
 
 
-def _relationships(asked: _Asked, case: Case, party: Party) -> Failure | None:
-    # In a group it was asked when its members joined, and then towards the head.
+def _was_asked(asked: _Asked, case: Case) -> bool:
+    """Tell whether a transfer is in a group whose members were asked, towards its head, before."""
     in_group = case.act.event is Event.TRANSFER and case.parties.group is not None
-    if in_group or _is_head(case, party) or case.act.relationship in asked.wanted:
+    return in_group and asked.joining_asked
+
+
+def _relationships(asked: _Asked, case: Case, party: Party) -> Failure | None:
+    if _was_asked(asked, case) or _is_head(case, party) or case.act.relationship in asked.wanted:
         return None
     return asked.fails(case.act.relationship)
 
@@ -115,8 +125,8 @@ def _evidence(asked: _Asked, case: Case, party: Party) -> Failure | None:
 
 
 def _address(asked: _Asked, case: Case, party: Party) -> Failure | None:
-    in_group = case.act.event is Event.TRANSFER and case.parties.group is not None
-    if (in_group and asked.conditions.address_checked == "join") or _is_head(case, party):
+    once = asked.conditions.address_checked == "join"
+    if (once and _was_asked(asked, case)) or _is_head(case, party):
         return None
     other = _other(asked, case)
     if other is None or party.address is None or party.address != other.address:
