@@ -12,6 +12,7 @@ from coalition.kernel.idempotency import forget_before
 from coalition.kernel.jobs import JobKind, NoPayload, Schedule
 from coalition.kernel.settings import Settings
 from coalition.ledger import expiry, merging, upkeep
+from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.posting import PINNED, POSTER_ROLE
 from coalition.ledger.resolutions import expire_holds
 from coalition.oversight import audit_log
@@ -45,6 +46,7 @@ async def day_of(at: datetime) -> date | None:
 async def let_holds_go(at: datetime) -> int:
     """Release every hold whose time has run out; return how many there were."""
     released = 0
+    await ensure_partition(at)
 
     async def some() -> int:
         async with transaction(

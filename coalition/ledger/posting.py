@@ -6,16 +6,18 @@ draft that cannot be done gets its refusal and does not spoil the others.
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.errors import Refused
-from coalition.ledger import holders, lots, resolutions, reversals
+from coalition.ledger import holders, lots, pooling, resolutions, reversals
 from coalition.ledger.activity import Clockwork, one_after_another
 from coalition.ledger.adjustments import adjust
 from coalition.ledger.batch import Batch
-from coalition.ledger.claiming import claim_receipts, give_back_receipts
+from coalition.ledger.claiming import claim_receipts, find_digests, give_back_receipts
 from coalition.ledger.clocks import Clock, lapsed
 from coalition.ledger.drafts import (
     Adjust,
@@ -40,6 +42,7 @@ from coalition.ledger.holders import Standing
 from coalition.ledger.issues import issue
 from coalition.ledger.journal import Journal
 from coalition.ledger.lacking import tell_suspended
+from coalition.ledger.onward import send_on
 from coalition.ledger.originals import read_postings
 from coalition.ledger.recoveries import recover
 from coalition.ledger.redemptions import hold, redeem
@@ -101,6 +104,14 @@ of a draft: the decided one, of the same kind and holder, or its refusal.
 """
 
 
+WhileWritten = Callable[[Sequence[Outcome | None]], None]
+"""What a caller does while the server writes postings.
+
+Called with what has become of each draft. That something was posted or held is final then; a
+refusal, or None in its place, may still change.
+"""
+
+
 async def pin(connection: Connection) -> None:
     """Give the open transaction of a caller that posts now and then the settings `PINNED`."""
     settings = (f"SET LOCAL {name} = '{value}'" for name, value in PINNED.items())
@@ -117,6 +128,7 @@ async def post(
     clocks: Sequence[Clock] = (),
     suspended: Collection[int] = (),
     standings: dict[UUID, Standing] | None = None,
+    while_written: WhileWritten = lambda _: None,
 ) -> tuple[UUID, list[Outcome]]:
     """Post `drafts`; return the batch's id and an outcome for each draft, in their order.
 
@@ -139,6 +151,7 @@ async def post(
     claims = await claim_receipts(connection, batch)
     if decide is not None:
         _settle(batch, await decide(batch.open()))
+        pooling.leave_out_inactive(batch)
     clockwork = None
     if clocks:
         acting = [(batch.holders[i], batch.drafts[i]) for i in batch.open()]
@@ -150,7 +163,7 @@ async def post(
             await clockwork.follow(connection, done)
     if clockwork is not None:
         await clockwork.finish(connection)
-    await journal.write(connection)
+    await journal.write(connection, partial(while_written, batch.outcomes))
     await give_back_receipts(connection, batch, claims)
     await tell_suspended(connection, batch)
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
@@ -186,6 +199,10 @@ async def balances(
 
 async def _find_holders(connection: Connection, batch: Batch) -> None:
     """Find out whose points each draft moves, and where the act stands."""
+    if batch.only_gives:
+        batch.holders = {i: draft.holder for i, draft in enumerate(batch.issues)}
+        batch.tills = {i: draft.till for i, draft in enumerate(batch.issues)}
+        return
     holds = {draft.hold for draft in batch.drafts if isinstance(draft, Capture | Void)}
     kept_holds = await resolutions.read_holds(connection, holds) if holds else {}
     wanted = {draft.posting for draft in batch.drafts if isinstance(draft, Reverse)}
@@ -209,6 +226,9 @@ async def _find_holders(connection: Connection, batch: Batch) -> None:
             batch.tills[i] = draft.till
             if isinstance(draft, Transfer):
                 set_sides(batch, i, draft.holder, draft.receiver)
+            elif others := pooling.others_of(draft):
+                batch.others[i] = others
+    await pooling.find_others(connection, batch, {**kept_holds, **originals})
 
 
 def _find_hold(batch: Batch, i: int, draft: Capture | Void, kept: KeptHold | None) -> None:
@@ -236,25 +256,32 @@ async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]
     for i in batch.open():
         draft = batch.drafts[i]
         is_receiver = (
-            isinstance(draft, Issue) and not draft.is_open and batch.holders[i] not in lapsed
+            isinstance(draft, Issue)
+            and not (draft.is_open or draft.onward)
+            and batch.holders[i] not in lapsed
         )
         (receivers if is_receiver else takers).add(batch.holders[i])
     takers.update(*(others for i, others in batch.others.items() if batch.is_open(i)))
     receivers -= takers
     if unread := receivers - batch.standings.keys():
-        batch.standings |= await holders.read_states(connection, unread)
+        reading = holders.read_states(connection, unread)
+        read, _ = await meanwhile(reading, partial(find_digests, batch))
+        batch.standings |= read
     standing_of = batch.standings
     takers |= {one for one in receivers if one in standing_of and standing_of[one].owes}
     if takers:
         batch.standings |= await holders.lock(connection, takers)
         await _find_survivors(connection, batch)
         await find_heirs(connection, batch)
+        await pooling.lock_survivors(connection, batch)
+    pooling.leave_out_inactive(batch)
     for i in batch.open():
         batch.outcomes[i] = (
             refusal_of_sides(batch, i)
             if i in batch.sides
             else holders.refusal_by_state(batch.standings, batch.holders[i])
         )
+    pooling.refuse_unplanned(batch)
     batch.owing = {
         holder: standing
         for holder, standing in batch.standings.items()
@@ -292,6 +319,8 @@ def _waves(batch: Batch) -> list[list[int]]:
     goes on in the next wave. Nearly always there is one wave. Whoever receives a transfer has its
     points when the stage is done: it sends them in the next wave.
     """
+    if batch.only_gives:
+        return [given] if (given := batch.open()) else []
     last: dict[UUID, tuple[int, int]] = {}
     sets: dict[tuple[int, int], list[int]] = {}
     for i in batch.open():
@@ -316,6 +345,7 @@ async def _run_stage(connection: Connection, batch: Batch, positions: list[int])
     kind = type(drafts[0])
     if kind is Issue:
         outcomes = await issue(connection, batch.journal, drafts, batch.owing)
+        await send_on(connection, batch.journal, drafts, outcomes)
     elif kind is Reverse:
         outcomes = await reversals.reverse(connection, batch.journal, drafts, batch.survivors)
         _note_debts(batch, outcomes)

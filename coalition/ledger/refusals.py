@@ -1,5 +1,7 @@
 """What the ledger refuses, with the database constraint that guards the same rule."""
 
+from uuid import UUID
+
 from coalition.kernel.errors import Conflict, NotFound
 
 
@@ -45,6 +47,17 @@ class NotEnoughPoints(Conflict):
 
     code, title = "not_enough_points", "Not enough points"
     constraint = "spendable_points_are_never_negative"
+
+
+class NeedsPlan(Conflict):
+    """The member spends or earns together with others; ask first with whom. No caller hears it."""
+
+    code, title = "needs_plan", "Needs a plan"
+
+    def __init__(self, member: UUID) -> None:
+        """Say of whom nobody has asked."""
+        super().__init__()
+        self.member = member
 
 
 class NothingToConvert(Conflict):

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
-from coalition.ledger import holders
+from coalition.ledger import holders, passages
 from coalition.ledger.accounts import OUT_OF_LOT, Account, HoldState, Kind
-from coalition.ledger.drafts import Capture, Held, Outcome, Posted, Till, Void
+from coalition.ledger.drafts import Capture, Held, Outcome, Posted, Share, Till, Void
+from coalition.ledger.homecoming import Homecoming
 from coalition.ledger.journal import Journal
 from coalition.ledger.lots import LotChanges
 from coalition.ledger.refusals import CaptureExceedsHold, HoldResolved
@@ -20,7 +21,9 @@ from coalition.ledger.rules import Available, take_in_order
 _READ = """
 SELECT kept.id, kept.holder, kept.partner_no, kept.store_no, kept.client_no, kept.receipt,
        kept.business_day, kept.occurred_at, kept.currency_no, kept.points, kept.state,
-       kept.expires_at, kept.cashier, leg.lot, leg.points
+       kept.expires_at, kept.cashier, leg.lot, leg.points,
+       coalesce((SELECT true FROM passage
+                 WHERE passage.bucket = wanted.bucket AND passage.act = wanted.id LIMIT 1), false)
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
     SELECT * FROM hold WHERE hold.bucket = wanted.bucket AND hold.id = wanted.id
     OFFSET 0) AS kept, LATERAL (
@@ -37,9 +40,11 @@ FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::uuid[]) AS resolved (bucket,
 WHERE hold.bucket = resolved.bucket AND hold.id = resolved.id AND hold.resolved_at IS NULL
 """
 
-_DUE = (
-    "SELECT id, holder FROM hold WHERE state = 1 AND expires_at <= $1 ORDER BY expires_at LIMIT $2"
-)
+_DUE = """
+SELECT id, holder, (SELECT true FROM passage
+                    WHERE passage.bucket = hold.bucket AND passage.act = hold.id LIMIT 1)
+FROM hold WHERE state = 1 AND expires_at <= $1 ORDER BY expires_at LIMIT $2
+"""
 
 
 class KeptHold(NamedTuple):
@@ -58,6 +63,8 @@ class KeptHold(NamedTuple):
     state: int
     expires_at: datetime
     cashier: str | None
+    has_passages: bool
+    """Whether some of what it reserves is of others."""
     legs: list[Available]
 
 
@@ -69,7 +76,7 @@ async def read_holds(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, 
     for row in await connection.fetch(_READ, buckets, wanted):
         kept = found.get(row[0])
         if kept is None:
-            kept = found[row[0]] = KeptHold._make([*row[:13], []])
+            kept = found[row[0]] = KeptHold._make([*row[:13], row[15], []])
         kept.legs.append(Available(row[13], row[14]))
     return found
 
@@ -118,6 +125,7 @@ async def resolve_holds(
     """Capture and void the holds of `drafts`, which are there and whose holders are locked."""
     found = await read_holds(connection, {draft.hold for draft in drafts})
     resolutions = Resolutions(journal.at)
+    passed = await _passed(connection, journal, resolutions, found.values())
     outcomes: list[Outcome] = []
     for draft in drafts:
         kept = found[draft.hold]
@@ -129,11 +137,46 @@ async def resolve_holds(
         if isinstance(draft, Void):
             resolutions.resolve(kept, HoldState.VOIDED)
             released = Held(kept.id, kept.holder, kept.points, currency_no=kept.currency_no)
+            released.shares = _send_home(passed, kept)
             outcomes.append(released)
         else:
-            outcomes.append(_capture(resolutions, journal, kept, draft))
+            outcomes.append(_capture(resolutions, passed, journal, kept, draft))
     await resolutions.write(connection)
+    await passed.write(connection)
     return outcomes
+
+
+async def _passed(
+    connection: Connection, journal: Journal, resolutions: Resolutions, found: Iterable[KeptHold]
+) -> Homecoming:
+    """Find out where points of others in holds go back to; mostly there are none."""
+    acts = [kept.id for kept in found if kept.has_passages]
+    return await Homecoming.of(connection, journal, resolutions.changes, acts)
+
+
+def _send_home(
+    passed: Homecoming,
+    kept: KeptHold,
+    captured: Sequence[tuple[UUID, int]] = (),
+    *,
+    by: UUID | None = None,
+) -> tuple[Share, ...]:
+    """Let what was not captured of others go back to them, to the lots it came from.
+
+    Also to those that have ended meanwhile: held points do not outlive their last day. What was
+    captured has passed for the redemption `by` which that is.
+    """
+    if not kept.has_passages:
+        return ()
+    taken = dict(captured)
+    for lot, points, _ in kept.legs:
+        of_others = passed.left(kept.id, lot)
+        own = points - of_others
+        if by is not None and (gone := taken.get(lot, 0) - own) > 0:
+            passed.move_on(kept.id, lot, gone, by)
+        back = passed.share(kept.id, lot, passed.left(kept.id, lot), 0, "reverse")
+        passed.send_back(kept.holder, back)
+    return passed.finish_act()
 
 
 def refusal(
@@ -149,7 +192,13 @@ def refusal(
     return None
 
 
-def _capture(resolutions: Resolutions, journal: Journal, kept: KeptHold, draft: Capture) -> Posted:
+def _capture(
+    resolutions: Resolutions,
+    passed: Homecoming,
+    journal: Journal,
+    kept: KeptHold,
+    draft: Capture,
+) -> Posted:
     points = draft.points or kept.points
     taken = take_in_order(points, list(kept.legs))
     assert taken is not None, "the legs of a hold add up to its points"
@@ -165,18 +214,26 @@ def _capture(resolutions: Resolutions, journal: Journal, kept: KeptHold, draft: 
         account=Account.REDEEMED,
     )
     resolutions.resolve(kept, HoldState.CAPTURED, posting)
-    return Posted(posting, kept.holder, points, currency_no=kept.currency_no)
+    shares = _send_home(passed, kept, taken, by=posting)
+    return Posted(posting, kept.holder, points, currency_no=kept.currency_no, shares=shares)
 
 
 async def expire_holds(connection: Connection, at: datetime, limit: int = 1000) -> int:
     """Release up to `limit` holds whose time has run out by `at`; return how many there were."""
     due = await connection.fetch(_DUE, at, limit)
-    await holders.lock(connection, {row[1] for row in due})
+    owners = {row[1] for row in due}
+    others = await passages.others(connection, [row[0] for row in due if row[2]])
+    await holders.lock(connection, owners.union(*others.values()))
     # Read again under the locks: a hold may have been captured between the two statements.
     found = await read_holds(connection, [row[0] for row in due])
+    journal = Journal(at, at.date())
     resolutions = Resolutions(at)
+    passed = await _passed(connection, journal, resolutions, found.values())
     expired = [kept for kept in found.values() if kept.state == HoldState.OPEN]
     for kept in expired:
         resolutions.resolve(kept, HoldState.EXPIRED)
+        _send_home(passed, kept)
     await resolutions.write(connection)
+    await passed.write(connection)
+    await journal.write(connection)
     return len(expired)
