@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from coalition.ledger.drafts import Draft, Outcome, Side, Till
+from coalition.ledger.drafts import Draft, Issue, Outcome, Side, Till
 from coalition.ledger.holders import Standing
 from coalition.ledger.journal import Journal
 
@@ -14,6 +14,9 @@ class Batch:
     def __init__(self, drafts: Sequence[Draft], journal: Journal) -> None:
         """Take `drafts`; nothing is decided yet."""
         self.drafts = list(drafts)
+        self.issues = [one for one in drafts if isinstance(one, Issue) and not one.onward]
+        self.only_gives = len(self.issues) == len(self.drafts)
+        """All drafts give points, each to its holder alone: so they are all one wave."""
         self.journal = journal
         self.outcomes: list[Outcome | None] = [None] * len(drafts)
         self.holders: dict[int, UUID] = {}
@@ -30,6 +33,8 @@ class Batch:
         self.heirs: dict[UUID, UUID] = {}
         """Of transfers to be undone: who has taken over from a side that was merged."""
         self.tills: dict[int, Till] = {}
+        self.digests: dict[int, bytes] | None = None
+        """Of drafts that stand on a receipt, its digest; None until it is asked for."""
         self.repeats: dict[int, bytes] = {}
         """Drafts whose receipt an earlier draft of the batch stands on, with its digest."""
 

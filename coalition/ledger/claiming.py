@@ -15,13 +15,24 @@ _KINDS_OF_RECEIPTS: dict[type[Draft], Kind] = {Issue: Kind.ISSUE, Convert: Kind.
 """Under which kind a receipt is used up; all others take points as payment."""
 
 
+def find_digests(batch: Batch) -> dict[int, bytes]:
+    """Find the digests of the receipts that drafts stand on, for `claim_receipts`."""
+    batch.digests = {}
+    for i in batch.open():
+        digest = receipt_digest(batch.drafts[i], batch.tills.get(i))
+        if digest is not None:
+            batch.digests[i] = digest
+    return batch.digests
+
+
 async def claim_receipts(connection: Connection, batch: Batch) -> dict[int, bytes]:
     """Claim the receipt of each draft that stands on one; refuse those that were used before."""
+    found = batch.digests if batch.digests is not None else find_digests(batch)
     digests: dict[int, bytes] = {}
     first: dict[bytes, int] = {}
     used: list[int] = []
     for i in batch.open():
-        digest = receipt_digest(batch.drafts[i], batch.tills.get(i))
+        digest = found.get(i)
         if digest is None:
             continue
         earlier = first.setdefault(digest, i)

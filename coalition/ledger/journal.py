@@ -1,11 +1,12 @@
 """The postings of one batch: collected as rows, written at once with legs, deltas and feed."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.ids import bucket_of, ids_of, shard_of, uuid7
 from coalition.kernel.money import POINTS_MAX
 from coalition.ledger.accounts import Account, Kind
@@ -174,21 +175,27 @@ class Journal:
         """Return how many postings have been collected."""
         return len(self._rows)
 
-    async def write(self, connection: Connection) -> None:
-        """Write everything collected; nothing is written for an empty batch."""
+    async def write(self, connection: Connection, work: Callable[[], None] = lambda: None) -> None:
+        """Write everything collected, and do `work` meanwhile; an empty batch writes nothing."""
         if not self._rows:
+            work()
             return
         columns = _columns(self._rows)
+        statement, given = _POSTINGS, columns
         alike = _alike(columns[_OWN:])
-        if alike is None:
-            await connection.execute(_POSTINGS, self.batch, self.at, *columns)
-        else:
-            sources, kinds = alike
-            given = (*columns[:_OWN], sources, *_columns(kinds))
-            await connection.execute(_POSTINGS_ALIKE, self.batch, self.at, *given)
+        if alike is not None:
+            numbers, kinds = alike
+            statement, given = _POSTINGS_ALIKE, [*columns[:_OWN], numbers, *_columns(kinds)]
+
+        def told() -> list[tuple[Any, ...]]:
+            work()
+            return self._deltas() + self._queued()
+
+        inserted = connection.execute(statement, self.batch, self.at, *given)
+        _, feed = await meanwhile(inserted, told)
         if self._legs:
             await connection.execute(_LEGS, *_columns(self._legs))
-        await connection.execute(_FEED, self.batch, *self._deltas(), *self._queued())
+        await connection.execute(_FEED, self.batch, *feed)
 
     def _deltas(self) -> list[tuple[Any, ...]]:
         """Return the columns of what the partners' totals grow by."""
@@ -218,14 +225,14 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 def _alike(
     columns: Sequence[tuple[Any, ...]],
-) -> tuple[Sequence[int], list[tuple[Any, ...]]] | None:
+) -> tuple[tuple[int, ...], list[tuple[Any, ...]]] | None:
     """Return the number (from 1) of each row's combination, and the combinations in that order.
 
     None where they are too many.
     """
     rows = len(columns[0])
     if all(column.count(column[0]) == rows for column in columns):
-        return [1] * rows, [tuple(column[0] for column in columns)]
+        return (1,) * rows, [tuple(column[0] for column in columns)]
     numbers: dict[tuple[Any, ...], int] = {}
-    sources = [numbers.setdefault(row, len(numbers) + 1) for row in zip(*columns, strict=True)]
-    return None if len(numbers) > _ALIKE_MOST else (sources, list(numbers))
+    of_rows = [numbers.setdefault(row, len(numbers) + 1) for row in zip(*columns, strict=True)]
+    return None if len(numbers) > _ALIKE_MOST else (tuple(of_rows), list(numbers))

@@ -59,6 +59,10 @@ class PairMemory:
     def __len__(self) -> int:
         return len(self._recent) + len(self._older)
 
+    def without_known(self, pairs: set[Pair]) -> set[Pair]:
+        """Return those of `pairs` that are not remembered."""
+        return pairs - self._recent - self._older
+
     def add(self, pair: Pair) -> None:
         """Remember `pair`."""
         if len(self._recent) >= self._half:
@@ -84,7 +88,7 @@ async def ensure(connection: Connection, pairs: Iterable[Pair], at: datetime) ->
     it from another transaction: that one has committed, while our own may still be rolled back.
     Relations end only with their member, which is final, so what is known stays true.
     """
-    unknown = {pair for pair in pairs if pair not in _known}
+    unknown = _known.without_known(set(pairs))
     if not unknown:
         return
     rows = sorted((bucket_of(member), member.bytes, partner, member) for member, partner in unknown)

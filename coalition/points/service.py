@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -55,11 +54,6 @@ class RefusedByDatabase(Invalid):
 _OF_ONE_LINE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, LotCollisionError)
 
 
-class _Line(NamedTuple):
-    position: int
-    drafted: Drafted
-
-
 async def post(
     connection: Connection,
     asked: Sequence[Asked],
@@ -81,22 +75,24 @@ async def post(
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
     known = await _known_of(connection, asked, terms, members)
-    lines: list[_Line] = []
-    for position, one in enumerate(asked):
-        drafted = draft(one, terms, known, at)
-        if isinstance(drafted, PostingAnswer | Refused):
-            answers[position] = drafted
-        else:
-            lines.append(_Line(position, drafted))
-    await _check_unposted(connection, answers)
+    drafted = _draft_all(asked, terms, known, at, answers)
+    if len(drafted) < len(asked):
+        await _check_unposted(connection, answers)
     with Covering(leases, terms, at) as covering:
-        for position, refusal in covering.cover(lines).items():
+        for position, refusal in covering.cover(drafted.items()).items():
             answers[position] = refusal
-        lines = [line for line in lines if answers[line.position] is None]
-        if lines:
-            deciding = Deciding([line.drafted for line in lines], terms)
-            guarding = Guarding(terms, [asked[line.position] for line in lines], cards)
-            places = [line.position for line in lines]
+            del drafted[position]
+        if drafted:
+            places = list(drafted)
+            deciding = Deciding(list(drafted.values()), terms)
+            guarding = Guarding(terms, [asked[place] for place in places], cards)
+
+            def answer_posted(outcomes: Sequence[Outcome | None]) -> None:
+                for place, made, outcome in zip(places, deciding.drafted, outcomes, strict=True):
+                    if outcome is not None and not isinstance(outcome, Refused):
+                        answer = _answer(made, outcome, explains=explains)
+                        answers[place] = _in_currency(answer, outcome, terms)
+
             batch, outcomes = await _post_decided(
                 connection,
                 deciding,
@@ -106,22 +102,55 @@ async def post(
                 terms=terms,
                 at=at,
                 standings=standings,
+                while_written=answer_posted,
             )
-            related = set()
-            postings = 0
-            for place, made, outcome in zip(places, deciding.drafted, outcomes, strict=True):
-                answer = _answer(made, outcome, explains=explains)
-                answers[place] = _in_currency(answer, outcome, terms)
-                if not isinstance(outcome, Refused):
-                    related.add((MemberId(outcome.holder), asked[place].partner_no))
-                    postings += _postings_of(outcome)
+            _answer_refused(answers, places, deciding.drafted, outcomes, explains=explains)
+            related = {
+                (MemberId(outcome.holder), asked[place].partner_no)
+                for place, outcome in zip(places, outcomes, strict=True)
+                if not isinstance(outcome, Refused)
+            }
             await relations.ensure(connection, related, at)
             events = guarding.events(
-                [made.draft for made in deciding.drafted], outcomes, batch, postings
+                [made.draft for made in deciding.drafted],
+                outcomes,
+                batch,
+                sum(map(_postings_of, outcomes)),
             )
             await outbox.append(connection, events, at)
             await covering.spend(connection, batch, answers)
     return [answer for answer in answers if answer is not None]
+
+
+def _draft_all(
+    asked: Sequence[Asked],
+    terms: Terms,
+    known: Known,
+    at: datetime,
+    answers: list[LineAnswer | None],
+) -> dict[int, Drafted]:
+    """Return the drafts by their positions; where nothing is to be posted, there is an answer."""
+    drafted: dict[int, Drafted] = {}
+    for position, one in enumerate(asked):
+        made = draft(one, terms, known, at)
+        if isinstance(made, Drafted):
+            drafted[position] = made
+        else:
+            answers[position] = made
+    return drafted
+
+
+def _answer_refused(
+    answers: list[LineAnswer | None],
+    places: Sequence[int],
+    drafted: Sequence[Drafted],
+    outcomes: Sequence[Outcome],
+    *,
+    explains: bool,
+) -> None:
+    for place, made, outcome in zip(places, drafted, outcomes, strict=True):
+        if isinstance(outcome, Refused):
+            answers[place] = _answer(made, outcome, explains=explains)
 
 
 async def _post_decided(
@@ -134,10 +163,12 @@ async def _post_decided(
     terms: Terms,
     at: datetime,
     standings: dict[UUID, Standing] | None,
+    while_written: posting.WhileWritten,
 ) -> tuple[UUID, list[Outcome]]:
     """Post the drafts, those that are open decided and the guards asked under the batch's locks.
 
-    `places` has the position of each among what was asked.
+    `places` has the position of each among what was asked; `standings` and `while_written` are as
+    in `posting.post`.
     """
     drafts = [drafted.draft for drafted in deciding.drafted]
 
@@ -158,6 +189,7 @@ async def _post_decided(
         suspended=terms.catalogue.suspended_at(at),
         decide=decide if guarding.judges or deciding.is_needed else None,
         standings=standings,
+        while_written=while_written,
     )
     await guarding.count(connection, outcomes)
     await deciding.write(connection, outcomes)

@@ -132,11 +132,14 @@ class Guarding:
 
     def _seen(self, drafts: Sequence[Draft], outcomes: Sequence[Outcome]) -> list[Signal]:
         told = list(self._signals)
-        counts_duplicates = bool(self._guards.watching(ActKind.DUPLICATE_RECEIPT))
-        for position, outcome in enumerate(outcomes):
+        places = set(self._confirmed)
+        if self._guards.watching(ActKind.DUPLICATE_RECEIPT):
+            places |= {i for i, one in enumerate(outcomes) if isinstance(one, DuplicateReceipt)}
+        for position in sorted(places):
+            outcome = outcomes[position]
             if isinstance(outcome, DuplicateReceipt):
                 act = self._act(position, drafts[position])
-                if act is not None and counts_duplicates:
+                if act is not None:
                     told.append(Signal(_as_duplicate(act)))
             elif isinstance(outcome, Posted | Held):
                 made = outcome.posting if isinstance(outcome, Posted) else outcome.hold
