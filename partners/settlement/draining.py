@@ -160,6 +160,7 @@ class _Priced:
         with localcontext(EXACT):
             for no, move in enumerate(moves):
                 self._price(no, move, price(move, book), first_open)
+            assert len(set(self.tariffs.values())) == len(self.tariffs), "a tariff is one charge's"
             for charge, tariff in self.tariffs.items():
                 self.entries += vat_entries(charge, self.totals[tariff][0])
 
@@ -216,7 +217,13 @@ def vat_entries(charge: Charge, points: int) -> list[MoneyEntry]:
 
 
 def tariff_id(charge: Charge) -> UUID:
-    """Return the id of the tariff of a booked charge, derived from all that makes it one."""
+    """Return the id of the tariff of a booked charge, derived from all that makes it one.
+
+    VAT is not in it, nor in the key that the table guards, for it follows: every charge has the VAT
+    that its contract version, which never changes, names for its kind (`pricing._charge`), and the
+    operator, who has no contract, pays itself none. Two charges that differ in VAT differ in
+    version or kind.
+    """
     key = "|".join(
         (
             *(str(int(number)) for number in charge[:5]),
