@@ -4,6 +4,7 @@ Cards, addresses and numbers are free for others then, and what the member was t
 over. The member's row and the books stay.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -19,6 +20,9 @@ from coalition.members.locking import check_merged
 from coalition.members.refusals import DebtRemains, PointsRemain, UnknownMember
 from coalition.members.states import MemberState
 from coalition.oversight import audit_log
+
+Leaver = Callable[[Connection, MemberId, datetime], Awaitable[None]]
+"""What a package above has to do, or to refuse, before a membership ends; the member is locked."""
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -36,8 +40,11 @@ async def close(
     at: datetime,
     forfeit_points: bool = False,
     write_off_debt: bool = False,
+    leavers: Sequence[Leaver] = (),
 ) -> Closed:
     """End a membership for good; repeating it changes nothing.
+
+    First the member leaves what packages above say that it belongs to (`leavers`).
 
     Points that are left are forfeited, and what is owed is written off, only where the caller says
     so. Raises `UnknownMember`, `HolderMerged`, `HolderHasHolds`, `PointsRemain` or `DebtRemains`.
@@ -50,6 +57,8 @@ async def close(
         check_merged(standing)
         if standing.state is MemberState.CLOSED:
             return Closed(member_id, 0, 0)
+        for leave in leavers:
+            await leave(connection, member_id, at)
         today = await day(connection, at)
         left = await forfeits.remains(connection, member_id, at=at, today=today)
         if left.points and not forfeit_points:

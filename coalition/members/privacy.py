@@ -48,6 +48,8 @@ class Keeper(NamedTuple):
     name: str
     export: Export
     erase: Erase
+    prepare: Erase | None = None
+    """What has to be done while the account is still open; it gets the present instant."""
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,7 +239,15 @@ async def erase(member_id: MemberId, keepers: Sequence[Keeper], *, at: datetime)
         await _forfeit(connection, one, at)
         await queries.forget(connection, one)
 
+    def now(work: Erase) -> Erase:
+        async def prepare(connection: Connection, one: MemberId, asked_at: datetime) -> None:
+            del asked_at
+            await work(connection, one, at)
+
+        return prepare
+
     steps: list[tuple[str, Erase]] = [
+        *((f"before {one.name}", now(one.prepare)) for one in keepers if one.prepare),
         ("account", end_account),
         *((keeper.name, keeper.erase) for keeper in keepers),
         ("leftovers", clear_up),

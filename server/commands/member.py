@@ -17,6 +17,7 @@ from coalition.members import closing, service
 from coalition.members.contacts import ContactKind
 from coalition.members.refusals import UnknownMember
 from coalition.members.sealing import MemberKeys
+from server import people
 from server.commands.card import by_option, card
 from server.commands.consent import consent
 from server.commands.merge import merge
@@ -140,13 +141,14 @@ def close(
 ) -> None:
     """End the membership of MEMBER_ID for good; cards and addresses are free for others."""
 
-    async def work(_: Settings) -> closing.Closed:
+    async def work(settings: Settings) -> closing.Closed:
         return await closing.close(
             MemberId(member_id),
             actor=by,
             at=SystemClock().now(),
             forfeit_points=forfeit_points,
             write_off_debt=write_off_debt,
+            leavers=people.leavers(MemberKeys.of(settings)),
         )
 
     closed = do(place_of(context), work)

@@ -13,6 +13,7 @@ from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, random_id
 from coalition.ledger.partitions import ensure_partition
 from coalition.members import closing, merging, privacy, service, standings
+from coalition.members.sealing import MemberKeys
 from coalition.members.standings import StandingKind
 from coalition.points import adjusting, debts
 from coalition.points.bonuses import store
@@ -219,6 +220,7 @@ async def _close_member(world: World, step: CloseMember, n: int) -> Done:
         at=world.at,
         forfeit_points=step.forfeit_points,
         write_off_debt=step.write_off_debt,
+        leavers=people.leavers(MemberKeys.of(world.settings)),
     )
     return Done(f"the membership of {step.member} ends", closed.forfeited_points)
 

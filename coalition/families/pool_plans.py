@@ -1,0 +1,110 @@
+"""From a group and a member to whose points it spends, and where what it earns goes. Pure."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from coalition.families.drafting import Terminations, issuer_nos
+from coalition.families.gathering import OpenGroup
+from coalition.families.group_facts import place_facts
+from coalition.families.judging import Book
+from coalition.families.places import GroupState
+from coalition.families.pools_read import Known
+from coalition.families.rule_sets import Lots
+from coalition.families.spending import may_spend_pool
+from coalition.families.vocabulary import DebitOrder, Mechanism
+from coalition.ledger.clocks import months_later
+from coalition.ledger.drafts import LotFilter, Onward, Sources, SpendOrder
+from coalition.points.pools import PoolPlan, PoolWish
+
+_ORDERS = {
+    DebitOrder.PROPORTIONAL: SpendOrder.PROPORTIONAL,
+    DebitOrder.EARLIEST_EXPIRY: SpendOrder.EARLIEST_EXPIRY,
+    DebitOrder.OLDEST_EARNED: SpendOrder.OLDEST_EARNED,
+    DebitOrder.OWN_FIRST: SpendOrder.OWN_FIRST,
+    DebitOrder.ONE_OWNER: SpendOrder.OWN_FIRST,
+}
+
+_ALL = 100
+_terminations = Terminations()
+
+
+def group_for(known: Known, wish: PoolWish) -> OpenGroup | None:
+    """Return the group by which a member spends: the first whose pool it may, else the first."""
+    groups = [one for one in known.groups[wish.member] if one.row.currency_no == wish.currency_no]
+    for group in groups:
+        place = group.find(wish.member)
+        if place is not None and may_spend_pool(group.rules.group, place_facts(place)):
+            return group
+    return groups[0] if groups else None
+
+
+def sources(group: OpenGroup, member: UUID, known: Known) -> Sources:
+    """Return whose points a member spends that may spend the pool.
+
+    In a pool view those of all who do not have to wait for that any more, and whom no guardian has
+    stopped; else the pot's.
+    """
+    order = group.rules.debit.order
+    is_of_one = order is DebitOrder.ONE_OWNER
+    if group.rules.mechanism is Mechanism.POOL_VIEW and not is_of_one:
+        others = _others(group, member, known)
+    else:
+        owner = group.pot or group.row.head
+        others = () if owner == member else (owner,)
+    return Sources(order=_ORDERS[order], holders=others, own=not (is_of_one and others))
+
+
+def earning(known: Known, wish: PoolWish, book: Book) -> PoolPlan:
+    """Return where shares go of what a member earns: into the pots of its groups."""
+    left = _ALL
+    onward: list[Onward] = []
+    first: UUID | None = None
+    for group in known.groups[wish.member]:
+        place = group.find(wish.member)
+        if (
+            place is None
+            or group.pot in (None, wish.member)
+            or group.row.state is not GroupState.ACTIVE
+            or group.row.currency_no != wish.currency_no
+        ):
+            continue
+        percent = min(place.future_percent, left)
+        if percent and group.pot is not None:
+            onward.append(_onward(group, group.pot, percent, book))
+            first, left = first or group.id, left - percent
+    return PoolPlan(onward=tuple(onward), group=first)
+
+
+def _others(group: OpenGroup, member: UUID, known: Known) -> tuple[UUID, ...]:
+    waits = timedelta(hours=group.rules.join.freeze_hours)
+    return tuple(
+        place.member_id
+        for place in group.places
+        if place.member_id not in (None, member)
+        and place.member_id not in known.stopped
+        and place.joined_at + waits <= group.at
+        and place.member_id is not None
+    )
+
+
+def _onward(group: OpenGroup, receiver: UUID, percent: int, book: Book) -> Onward:
+    expiry = group.rules.expiry
+    treatment = expiry.earned_later or expiry.treatment
+    return Onward(
+        receiver=receiver,
+        percent=percent,
+        lots=_lots(group, book),
+        endings=_terminations.of(book.terms, treatment, expiry.months, book.at),
+    )
+
+
+def _lots(group: OpenGroup, book: Book) -> LotFilter | None:
+    asked = group.rules.contribution.lots or Lots()
+    if not asked.issuers and asked.max_age_months is None:
+        return None
+    since = None
+    if asked.max_age_months is not None:
+        first = months_later(book.today, -asked.max_age_months)
+        since = first.year * 100 + first.month
+    issuers = frozenset(issuer_nos(asked, book.terms)) if asked.issuers else None
+    return LotFilter(issuer_nos=issuers, earned_since=since)

@@ -1,0 +1,108 @@
+"""What a till has to know of groups whose members spend or earn together: read for many at once."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from coalition.families import guardians
+from coalition.families.books import Bound
+from coalition.families.gathering import OpenGroup
+from coalition.families.judging import Book
+from coalition.families.places import GroupRow, PlaceRow
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import bucket_of
+
+_SHARED = """
+SELECT kept.member_id, kept.group_id
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, member_id), LATERAL (
+    SELECT member_id, group_id, joined_at FROM group_of_member
+    WHERE group_of_member.bucket = wanted.bucket AND group_of_member.member_id = wanted.member_id
+      AND left_at IS NULL AND shares
+    OFFSET 0) AS kept
+ORDER BY kept.member_id, kept.joined_at, kept.group_id
+"""
+
+_LOCK = """
+SELECT kept.id
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
+    SELECT id FROM family_group
+    WHERE family_group.bucket = wanted.bucket AND family_group.id = wanted.id
+    OFFSET 0 FOR NO KEY UPDATE) AS kept
+"""
+
+_GROUPS = """
+SELECT kept.*
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
+    SELECT id, kind, rule_set_no, rule_version, currency_no, head, pool, state, formed_at,
+           change_session_at, closed_at
+    FROM family_group
+    WHERE family_group.bucket = wanted.bucket AND family_group.id = wanted.id
+    OFFSET 0) AS kept
+"""
+
+_PLACES = """
+SELECT kept.*
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
+    SELECT group_id, no, member_id, role, kind, future_percent, may_spend, joined_at
+    FROM group_member
+    WHERE group_member.bucket = wanted.bucket AND group_member.group_id = wanted.id
+      AND left_at IS NULL
+    OFFSET 0) AS kept
+ORDER BY kept.group_id, kept.no
+"""
+
+
+class Known(NamedTuple):
+    """The groups of members, each list in the order of joining, and whom guardians stopped."""
+
+    groups: Mapping[UUID, Sequence[OpenGroup]]
+    stopped: frozenset[UUID]
+
+
+async def lock(connection: Connection, groups: Collection[UUID]) -> None:
+    """Lock groups, in (bucket, id) order, until the transaction ends."""
+    if groups:
+        await connection.execute(_LOCK, *_arrays(groups))
+
+
+async def read(connection: Connection, members: Collection[UUID], book: Book) -> Known:
+    """Return the groups of `members` in which they spend or earn together, under their rules.
+
+    A group whose rule set is not in force yet is left out.
+    """
+    wanted = sorted(set(members), key=lambda member: (bucket_of(member), member.bytes))
+    rows = await connection.fetch(_SHARED, [bucket_of(member) for member in wanted], wanted)
+    found = await _groups(connection, {row[1] for row in rows}, book)
+    groups: dict[UUID, list[OpenGroup]] = {member: [] for member in wanted}
+    for member, group in rows:
+        if group in found:
+            groups[member].append(found[group])
+    concerned = {*wanted, *(one for group in found.values() for one in group.members)}
+    return Known(groups, await guardians.stopped(connection, concerned))
+
+
+async def _groups(
+    connection: Connection, wanted: Collection[UUID], book: Book
+) -> dict[UUID, OpenGroup]:
+    if not wanted:
+        return {}
+    arrays = _arrays(wanted)
+    found = {}
+    for row in await connection.fetch(_GROUPS, *arrays):
+        group = msgspec.convert(dict(row), GroupRow)
+        bound: Bound | None = book.rules.rule_set(group.rule_set_no, book.at)
+        if bound is not None:
+            found[group.id] = OpenGroup(group, [], bound, book)
+    for row in await connection.fetch(_PLACES, *arrays):
+        values = dict(row)
+        group_id = values.pop("group_id")
+        if group_id in found:
+            found[group_id].places.append(msgspec.convert(values, PlaceRow))
+    return found
+
+
+def _arrays(groups: Collection[UUID]) -> tuple[list[int], list[UUID]]:
+    ordered = sorted(groups, key=lambda group: (bucket_of(group), group.bytes))
+    return [bucket_of(group) for group in ordered], ordered
