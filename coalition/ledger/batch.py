@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from coalition.ledger.drafts import Draft, Issue, Outcome, Side, Till
+from coalition.ledger.drafts import Draft, Issue, Outcome, Side
 from coalition.ledger.holders import Standing
 from coalition.ledger.journal import Journal
 
@@ -14,12 +14,12 @@ class Batch:
     def __init__(self, drafts: Sequence[Draft], journal: Journal) -> None:
         """Take `drafts`; nothing is decided yet."""
         self.drafts = list(drafts)
-        self.issues = [one for one in drafts if isinstance(one, Issue) and not one.onward]
-        self.only_gives = len(self.issues) == len(self.drafts)
+        gifts = [one for one in drafts if isinstance(one, Issue) and not one.onward]
+        self.only_gives = len(gifts) == len(drafts)
         """All drafts give points, each to its holder alone: so they are all one wave."""
         self.journal = journal
         self.outcomes: list[Outcome | None] = [None] * len(drafts)
-        self.holders: dict[int, UUID] = {}
+        self.holders = {i: one.holder for i, one in enumerate(gifts)} if self.only_gives else {}
         """Of each draft from whom points are taken, or who is given some."""
         self.others: dict[int, tuple[UUID, ...]] = {}
         """Of some drafts whose points move as well; they are locked with all takers."""
@@ -32,7 +32,7 @@ class Batch:
         """Of postings to be reversed whose holders were merged: who has taken over since."""
         self.heirs: dict[UUID, UUID] = {}
         """Of transfers to be undone: who has taken over from a side that was merged."""
-        self.tills: dict[int, Till] = {}
+        self.tills = {i: one.till for i, one in enumerate(gifts)} if self.only_gives else {}
         self.digests: dict[int, bytes] | None = None
         """Of drafts that stand on a receipt, its digest; None until it is asked for."""
         self.repeats: dict[int, bytes] = {}

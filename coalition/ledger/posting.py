@@ -199,10 +199,11 @@ async def balances(
 
 async def _find_holders(connection: Connection, batch: Batch) -> None:
     """Find out whose points each draft moves, and where the act stands."""
-    if batch.only_gives:
-        batch.holders = {i: draft.holder for i, draft in enumerate(batch.issues)}
-        batch.tills = {i: draft.till for i, draft in enumerate(batch.issues)}
-        return
+    if not batch.only_gives:  # such a batch knows by itself
+        await _find_each(connection, batch)
+
+
+async def _find_each(connection: Connection, batch: Batch) -> None:
     holds = {draft.hold for draft in batch.drafts if isinstance(draft, Capture | Void)}
     kept_holds = await resolutions.read_holds(connection, holds) if holds else {}
     wanted = {draft.posting for draft in batch.drafts if isinstance(draft, Reverse)}
