@@ -126,7 +126,14 @@ async def enrol_members(world: World) -> None:
     for position, (name, part) in enumerate(world.story.members.items(), 1):
         member = part or MemberPart()
         joined = midnight(member.joined, world.zone) if member.joined is not None else world.at
-        enrolment = Enrolment(card=f"STORY{position:06d}", born=member.born, address=member.address)
+        enrolment = Enrolment(
+            card=f"STORY{position:06d}",
+            born=member.born,
+            address=member.address,
+            country=member.country,
+            first_name=member.first_name,
+            last_name=member.last_name,
+        )
         enrolled = await members.enrol(
             enrolment, partner_no=enrolled_by, keys=world.keys, at=joined
         )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from coalition.families.rule_sets import Money
 from coalition.federation import catalogue
 from coalition.federation.terms import COALITION_CURRENCY_NO
 from coalition.kernel.database import transaction
@@ -26,6 +27,10 @@ class StepOutcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     posting: UUID | None = None
     hold: UUID | None = None
     points: int | None = None
+    state: str | None = None
+    """Of a transfer, while it waits, or when it has been turned down or taken back."""
+    fee: Money | None = None
+    fee_points: int | None = None
     code: str | None = None
     failures: list[dict[str, Any]] | None = None  # Any: limits, instants, as the refusal has them
 

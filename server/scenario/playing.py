@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from coalition.kernel.errors import Refused
 from coalition.kernel.settings import BLIND_INDEX_KEY_BYTES, Settings
 from server.scenario import outcome, scratch, verbs
+from server.scenario.family_founding import found_families
 from server.scenario.founding import enrol_members, found_coalition
 from server.scenario.outcome import Outcome, StepOutcome
 from server.scenario.steps import Step
@@ -44,6 +45,7 @@ async def _found(story: Story) -> World:
     world = World(story, begins_at=begins_at, settings=settings)
     await found_coalition(world)
     await enrol_members(world)
+    await found_families(world)
     return world
 
 
@@ -80,4 +82,7 @@ def _outcome(n: int, step: Step, answer: Done | Refused) -> StepOutcome:
         posting=answer.posting,
         hold=answer.hold,
         points=answer.points,
+        state=answer.state,
+        fee=answer.fee,
+        fee_points=answer.fee_points,
     )

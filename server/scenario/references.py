@@ -9,12 +9,14 @@ from typing import Final, NamedTuple
 
 from server.documents import Node, Problem
 from server.documents.nodes import Path
+from server.scenario.family_steps import STAFF
 from server.scenario.names import OPERATOR, OWN_POINTS
 from server.scenario.steps import LATER
 
 POSTINGS: Final = frozenset({"issue", "redeem", "convert", "capture", "reverse", "adjust"})
 """The verbs that make a posting which later steps can speak of."""
 HOLDS: Final = frozenset({"hold"})
+TRANSFERS: Final = frozenset({"transfer"})
 
 
 class _Named(NamedTuple):
@@ -32,6 +34,7 @@ class _Seen:
         self.partners = _keys(root, "partners")
         self.members = _keys(root, "members")
         self.currencies = _keys(root, "currencies")
+        self.families = _keys(root, "families")
         self.steps: dict[str, _Named] = {}
         self.instant: datetime | None = None
 
@@ -65,7 +68,8 @@ def _of_step(root: Node, path: Path, fields: Mapping[str, Node], seen: _Seen) ->
                 yield root.problem((*path, field), text)
     yield from _of_funding(root, path, fields, seen)
     name = fields.get("id")
-    if name is not None and isinstance(name.value, str):
+    speaks_of_another = verb is not None and verb.value in _ABOUT_TRANSFERS
+    if name is not None and isinstance(name.value, str) and not speaks_of_another:
         repeat = fields.get("repeat")
         repeats = repeat is not None and repeat.value != 1
         seen.steps.setdefault(name.value, _Named(name.line, verb and verb.value, repeats))
@@ -100,6 +104,18 @@ def _partner(name: str, seen: _Seen) -> str | None:
 
 def _member(name: str, seen: _Seen) -> str | None:
     return _undeclared(name, "members", seen.members)
+
+
+def _member_or_staff(name: str, seen: _Seen) -> str | None:
+    return None if name == STAFF else _member(name, seen)
+
+
+def _family(name: str, seen: _Seen) -> str | None:
+    return _undeclared(name, "families", seen.families)
+
+
+def _transfer(name: str, seen: _Seen) -> str | None:
+    return _earlier(name, "transfer", TRANSFERS, seen)
 
 
 def _hold(name: str, seen: _Seen) -> str | None:
@@ -150,6 +166,9 @@ _COMPLAINTS: Final[dict[str, _Complaint]] = {
     "partner": _partner,
     "member": _member,
     "into": _member,
+    "family": _family,
+    "successor": _member,
+    "by": _member,
     "currency": _point_currency,
     "from": _point_currency,
     "to": _point_currency,
@@ -161,9 +180,15 @@ _COMPLAINTS: Final[dict[str, _Complaint]] = {
 _COMPLAINTS_OF: Final[dict[str, dict[str, _Complaint]]] = {
     "position": {"from": _partner, "to": _partner},
     "money_rate": {"from": _any, "to": _any},
+    "transfer": {"from": _member, "to": _member},
+    "approve": {"id": _transfer, "by": _member_or_staff},
+    "reject": {"id": _transfer, "by": _member_or_staff},
+    "undo": {"id": _transfer},
 }
 """By verb: the fields that say something else there."""
 
+_ABOUT_TRANSFERS: Final = frozenset({"approve", "reject", "undo"})
+"""Whose `id` is that of an earlier step."""
 _OF_EVERY_STEP: Final = frozenset({"at", "id"})
 
 

@@ -23,6 +23,7 @@ from coalition.points.bonuses.checking import Known, complaints
 from coalition.points.guards.documents import ENFORCING, checked
 from server.documents import Node, Problem
 from server.documents.nodes import Path
+from server.scenario import family_sense
 from server.scenario.founding import earning_of, midnight
 from server.scenario.names import OWN_POINTS
 from server.scenario.settlement_steps import MoneyRate, Position
@@ -40,6 +41,7 @@ def problems(story: Story, root: Node) -> list[Problem]:
         found += _currencies(story)
         found += _rules(story)
         found += _guards(story)
+        found += family_sense.complaints(story, Known.of(_catalogue(story)))
         found += _members(story)
         found += _steps(story)
         found += _settlement(story)

@@ -2,6 +2,16 @@
 
 from typing import Final
 
+from server.scenario.family_steps import (
+    Approve,
+    Join,
+    Leave,
+    Pool,
+    Reject,
+    RuleSetStep,
+    Transfer,
+    Undo,
+)
 from server.scenario.settlement_steps import (
     Close,
     Default,
@@ -49,10 +59,8 @@ StaffStep = (
     | Erase
 )
 SettlementStep = Close | Net | Position | Prepay | MoneyRate | Default | EndDefault
-Step = TillStep | StaffStep | SettlementStep
+FamilyStep = Transfer | Approve | Reject | Undo | Pool | Join | Leave | RuleSetStep
+Step = TillStep | StaffStep | SettlementStep | FamilyStep
 
-LATER: Final = (
-    *("transfer", "pool", "join", "leave", "approve", "estimate"),
-    *("subscribe", "upgrade", "downgrade", "cancel", "card"),
-)
+LATER: Final = ("estimate", "subscribe", "upgrade", "downgrade", "cancel", "card")
 """Verbs of packages that are not there yet."""

@@ -5,7 +5,7 @@ person writes it (`"25.00"`). The names of fields are those of the API and of co
 """
 
 from datetime import date
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -13,11 +13,21 @@ from msgspec import Meta
 from coalition.kernel.web.fields import CurrencyCode, LongText
 from coalition.points.bonuses.documents import RuleDocument
 from server.founding import TIMEZONE
+from server.scenario.family_steps import Share, WrittenRules
 from server.scenario.names import Name, Part, PointCurrency, StoreCode, Word
 from server.scenario.staff_steps import Contract
 from server.scenario.steps import Step
 from server.scenario.terms import ContractPart
 
+CountryCode = Annotated[str, Meta(pattern="^[A-Z]{2}$", description="a country as in ISO 3166")]
+RuleSetName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9_-]*$",
+        max_length=40,
+        description="a name of small letters, digits, _ and -",
+    ),
+]
 EarningText = Annotated[
     str,
     Meta(
@@ -54,6 +64,29 @@ class MemberPart(Part, frozen=True, kw_only=True):
     segments: tuple[Word, ...] = ()
     flags: tuple[Word, ...] = ()
     address: LongText | None = None
+    country: CountryCode | None = None
+    first_name: Word | None = None
+    last_name: Word | None = None
+    guardian: Name | None = None
+    """Another member, who guards this one."""
+
+
+class FamilyPart(Part, frozen=True, kw_only=True):
+    """A group of members under a rule set, formed before the story or in it.
+
+    Its founding members joined when it was formed; nobody had any points to bring then.
+    """
+
+    rules: Name
+    head: Name
+    members: dict[Name, Word] = msgspec.field(default_factory=dict)
+    """The others with their roles: spouse, partner, child, parent, sibling, relative, friend."""
+    shares: dict[Name, Share] = msgspec.field(default_factory=dict)
+    """Of what members earn, in percent, where it is not the first that the rules offer."""
+    relationships: dict[Name, Word] = msgspec.field(default_factory=dict)
+    """What members are to the head, where their roles do not say it."""
+    nominees: tuple[Word, ...] = ()
+    formed: date | None = None
 
 
 class CurrencyPart(Part, frozen=True, kw_only=True):
@@ -70,6 +103,9 @@ class Story(Part, frozen=True, kw_only=True):
     partners: Annotated[dict[Name, PartnerPart], Meta(min_length=1)]
     members: dict[Name, MemberPart | None] = msgspec.field(default_factory=dict)
     currencies: dict[PointCurrency, CurrencyPart] = msgspec.field(default_factory=dict)
+    rule_sets: dict[RuleSetName, WrittenRules] = msgspec.field(default_factory=dict)
+    """Of families and transfers; the first of the mechanism p2p is that of plain transfers."""
+    families: dict[Name, FamilyPart] = msgspec.field(default_factory=dict)
     earning_rules: tuple[RuleDocument, ...] = ()
     """Rules that hold from the beginning, each written as in a rule file."""
     steps: tuple[Step, ...]
@@ -78,10 +114,3 @@ class Story(Part, frozen=True, kw_only=True):
         """Return every contract version that the story speaks of."""
         later = [step.contract for step in self.steps if isinstance(step, Contract)]
         return [*(partner.contract for partner in self.partners.values()), *later]
-
-
-LATER: Final[dict[tuple[str, ...], dict[str, str]]] = {
-    (): {"rule_sets": "families", "families": "families"},
-    ("members", "*"): {"guardian": "families"},
-}
-"""Fields of packages that are not there yet, by where they stand, with the package."""

@@ -2,11 +2,11 @@
 
 from partners.settlement import credit, draining
 from server import upkeep
-from server.scenario import at_tills, by_settlement, by_staff
+from server.scenario import at_tills, by_families, by_settlement, by_staff
 from server.scenario.steps import Step, TillStep
 from server.scenario.world import Done, World
 
-_ACTS = at_tills.ACTS | by_staff.ACTS | by_settlement.ACTS
+_ACTS = at_tills.ACTS | by_staff.ACTS | by_settlement.ACTS | by_families.ACTS
 
 
 async def act(world: World, step: Step, n: int) -> Done:

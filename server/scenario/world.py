@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from coalition.families.rule_sets import Money
+from coalition.families.transferring import Transfers
 from coalition.federation.terms import COALITION_CURRENCY_NO, CreditMode
 from coalition.kernel.clock import FixedClock
 from coalition.kernel.settings import Settings
@@ -26,6 +28,13 @@ class Done(msgspec.Struct, frozen=True):
     hold: UUID | None = None
     partner: str | None = None
     """At whose till it was done, where it was at one."""
+    transfer: UUID | None = None
+    sender: UUID | None = None
+    """Whose points a transfer moves."""
+    state: str | None = None
+    """Of a transfer that has not moved, or no longer."""
+    fee: Money | None = None
+    fee_points: int | None = None
 
 
 class Cycle(msgspec.Struct, frozen=True):
@@ -46,6 +55,8 @@ class World:
         self.keys = MemberKeys.of(settings)
         self.clock = FixedClock(begins_at)
         self.tills = Tills(card_key=settings.blind_index_key, clock=self.clock)
+        self.transfers = Transfers(keys=self.keys, clock=self.clock)
+        self.families: dict[str, UUID] = {}
         self.before = begins_at
         """Where the clock stood before it was moved last."""
         self.limits_credit = any(

@@ -1,0 +1,261 @@
+"""Transfers of one process: gathered, judged and posted together, each answered by itself."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import asyncpg
+
+from coalition.families.acts import Verdict
+from coalition.families.books import RuleBook
+from coalition.families.drafting import Made, Terminations, made_of
+from coalition.families.judging import Book, Judged, judge
+from coalition.families.recording import Recorded, answer_of, as_posted, record
+from coalition.families.transfer_refusals import TransferRefused
+from coalition.families.vocabulary import TransferState
+from coalition.families.wishes import PreviewAnswer, Told, TransferAnswer, Wish
+from coalition.families.wording import Language, sentence
+from coalition.kernel.clock import Clock
+from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.errors import Refused
+from coalition.kernel.idempotency import Answer, Claim, ClaimTakenError
+from coalition.kernel.idempotency.together import answer_together
+from coalition.kernel.ids import MemberId, bucket_of, uuid7
+from coalition.kernel.web.decoding import Media, encode
+from coalition.ledger import posting
+from coalition.ledger.coalescing import Coalescer
+from coalition.ledger.drafts import Outcome
+from coalition.ledger.partitions import ensure_partition
+from coalition.ledger.refusals import NotEnoughPoints
+from coalition.members.sealing import MemberKeys
+from coalition.points import terms as business
+from coalition.points.terms import Terms
+
+_ATTEMPT_TIMEOUT_S = 10.0
+"""How long an attempt may take as a whole; then its connection is taken for dead."""
+
+_PATIENCE = posting.PINNED | {"lock_timeout": "1s"}
+
+BALANCE_RULE = "balance"
+"""The name of the failure that the points are not there."""
+
+
+class Request(NamedTuple):
+    """A wish with the key it came under and how its answer is to be written."""
+
+    wish: Wish
+    claim: Claim
+    media: Media
+
+
+class Asking(NamedTuple):
+    """A wish that is only to be tried, and the language of the answer."""
+
+    wish: Wish
+    language: Language
+
+
+class Transfers:
+    """Moves points between members as their rule sets allow it."""
+
+    def __init__(self, *, keys: MemberKeys, clock: Clock) -> None:
+        """Prepare; `keys` open what rules ask of people."""
+        self._keys = keys
+        self._clock = clock
+        self._terms: Terms | None = None
+        self._rules: RuleBook | None = None
+        self.endings = Terminations()
+        self._requests: Coalescer[Request, Answer | Refused] = Coalescer(self._request_together)
+        self._previews: Coalescer[Asking, PreviewAnswer | Refused] = Coalescer(
+            self._preview_together
+        )
+
+    async def request(self, request: Request) -> Answer:
+        """Make a transfer, or let it wait for what the rules ask first; raises its refusal.
+
+        The answer is a `TransferAnswer`: 201 when points have moved, 202 while it waits.
+        """
+        answer = await self._requests.submit(request)
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
+
+    async def preview(self, wish: Wish, language: Language = Language.EN) -> PreviewAnswer:
+        """Return what would come of a transfer now; nothing is written.
+
+        Raises what no rule of a rule set says: unknown, frozen or merged members, no rules, an
+        unknown point currency.
+        """
+        answer = await self._previews.submit(Asking(wish, language))
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
+
+    async def finish(self) -> None:
+        """Wait until every request so far is answered; for a service that is told to stop."""
+        await self._requests.finish()
+        await self._previews.finish()
+
+    async def book(self, connection: Connection, at: datetime) -> Book:
+        """Return what is agreed on at `at`: from memory while nothing has changed."""
+        self._terms = await business.refresh(connection, self._terms)
+        self._rules = await RuleBook.refresh(connection, self._rules, self._terms.catalogue)
+        return Book(self._terms, self._rules, self._keys, at)
+
+    async def make(
+        self, connection: Connection, wishes: Sequence[Wish], at: datetime
+    ) -> list[TransferAnswer | Refused]:
+        """Make transfers in the caller's transaction, in order; each has its answer.
+
+        The transaction has the settings `posting.PINNED`, and `ensure_partition(at)` came before.
+        """
+        book = await self.book(connection, at)
+        judged = await judge(connection, wishes, book, is_act=True)
+        answers: list[TransferAnswer | Refused] = []
+        passing: list[tuple[int, Judged, Made]] = []
+        for one in judged:
+            if isinstance(one, Refused):
+                answers.append(one)
+                continue
+            answers.append(refusal_of(one))
+            if one.verdict.passes:
+                passing.append((len(answers) - 1, one, self._made(one, book)))
+        outcomes = await post(connection, [made for *_, made in passing], book)
+        done: list[tuple[int, Recorded]] = []
+        for (i, one, made), outcome in zip(passing, outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                answers[i] = outcome
+                continue
+            transfer = as_posted(made.transfer, outcome, at)
+            done.append((i, Recorded(transfer, one.verdict, one.head)))
+            answers[i] = answer_of(transfer, one.bound.name, one.verdict.approvals)
+        await record(connection, [one for _, one in done], at)
+        await _tell_balances(connection, answers, done, book)
+        return answers
+
+    def _made(self, one: Judged, book: Book) -> Made:
+        expiry = one.verdict
+        endings = self.endings.of(book.terms, expiry.expiry, expiry.expiry_months, book.at)
+        transfer_id = uuid7(book.at, bucket_of(one.wish.sender))
+        return made_of(one, transfer_id, terms=book.terms, endings=endings, at=book.at)
+
+    async def _request_together(self, requests: list[Request]) -> list[Answer | Refused]:
+        """Answer `requests` in one transaction; again when a race is lost."""
+
+        async def attempt() -> list[Answer | Refused]:
+            async with asyncio.timeout(_ATTEMPT_TIMEOUT_S):
+                return await self._attempt(requests)
+
+        while True:
+            try:
+                return await retrying(attempt, unless=(asyncpg.LockNotAvailableError,))
+            except ClaimTakenError:
+                continue  # another process has just answered one of the keys: find its answer
+
+    async def _attempt(self, requests: list[Request]) -> list[Answer | Refused]:
+        at = self._clock.now()
+        await ensure_partition(at)
+        async with transaction(_PATIENCE) as connection:
+
+            async def work(fresh: list[int]) -> dict[int, Answer | Refused]:
+                made = await self.make(connection, [requests[i].wish for i in fresh], at)
+                return {
+                    i: one if isinstance(one, Refused) else _encoded(one, requests[i].media)
+                    for i, one in zip(fresh, made, strict=True)
+                }
+
+            claims = [request.claim for request in requests]
+            return await answer_together(connection, claims, work, at)
+
+    async def _preview_together(self, asked: list[Asking]) -> list[PreviewAnswer | Refused]:
+        async def attempt() -> list[PreviewAnswer | Refused]:
+            at = self._clock.now()
+            async with asyncio.timeout(_ATTEMPT_TIMEOUT_S), transaction(_PATIENCE) as connection:
+                book = await self.book(connection, at)
+                answers: list[PreviewAnswer | Refused] = []
+                for one in asked:
+                    # Each by itself: what others would do does not count for a preview.
+                    (judged,) = await judge(connection, [one.wish], book, is_act=False)
+                    answers.append(
+                        judged if isinstance(judged, Refused) else previewed(judged, one.language)
+                    )
+                return answers
+
+        return await retrying(attempt)
+
+
+async def post(connection: Connection, made: Sequence[Made], book: Book) -> list[Outcome]:
+    """Post what new transfers ask of the ledger; an outcome for each."""
+    if not made:
+        return []
+    terms = book.terms
+    _, outcomes = await posting.post(
+        connection,
+        [one.draft for one in made],
+        at=book.at,
+        today=book.today,
+        clocks=terms.catalogue.clocks,
+        suspended=terms.catalogue.suspended_at(book.at),
+    )
+    return outcomes
+
+
+def refusal_of(judged: Judged) -> Refused:
+    """Return the refusal that names every failure of a wish, the first in its sentence."""
+    failures = judged.verdict.failures
+    if [failure.rule for failure in failures] == [BALANCE_RULE]:
+        return NotEnoughPoints(
+            f"{failures[0].used} points are wanted and fewer can be sent; send at most the balance",
+            points=failures[0].used,
+            balance=failures[0].limit,
+        )
+    texts = [sentence(failure, Language.EN) for failure in failures]
+    return TransferRefused.of(failures, " ".join(texts) or "this transfer is not allowed")
+
+
+def previewed(judged: Judged, language: Language) -> PreviewAnswer:
+    """Return the verdict as a preview tells it."""
+    verdict: Verdict = judged.verdict
+    return PreviewAnswer(
+        allowed=verdict.passes,
+        failures=tuple(
+            Told.of(failure, sentence(failure, language)) for failure in verdict.failures
+        ),
+        fees=verdict.fees,
+        needs=tuple(verdict.approvals),
+        hold_hours=verdict.hold_hours,
+        undo_hours=verdict.undo_hours,
+        rule_set=judged.bound.name,
+        rule_set_version=judged.bound.version,
+        balance=judged.balance,
+    )
+
+
+def _encoded(answer: TransferAnswer, media: Media) -> Answer:
+    status = 201 if answer.state is TransferState.COMPLETED else 202
+    return Answer(status, media.value, encode(answer, media))
+
+
+async def _tell_balances(
+    connection: Connection,
+    answers: list[TransferAnswer | Refused],
+    done: Sequence[tuple[int, Recorded]],
+    book: Book,
+) -> None:
+    """Say in each answer what its sender can spend now."""
+    by_currency: dict[int, set[MemberId]] = {}
+    for _, one in done:
+        by_currency.setdefault(one.transfer.currency_no, set()).add(one.transfer.sender)
+    for currency_no, senders in by_currency.items():
+        balances = await posting.balances(
+            connection,
+            senders,
+            currency_no=currency_no,
+            today=book.today,
+            suspended=book.terms.catalogue.suspended_at(book.at),
+        )
+        for i, one in done:
+            answer = answers[i]
+            if one.transfer.currency_no == currency_no and isinstance(answer, TransferAnswer):
+                answer.balance = balances.get(one.transfer.sender, 0)

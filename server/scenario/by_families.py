@@ -1,0 +1,207 @@
+"""What families do, by the services that serve members: transfers, groups, approvals."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from coalition.families import contributing, deciding, gathering, invitations, leaving
+from coalition.families.entering import Newcomer
+from coalition.families.rule_sets import Money
+from coalition.families.speaking import By
+from coalition.families.vocabulary import TransferState
+from coalition.families.wishes import TransferAnswer, Wish
+from coalition.kernel.database import transaction
+from coalition.kernel.errors import Refused
+from coalition.kernel.ids import MemberId, random_id
+from coalition.ledger import posting
+from coalition.ledger.partitions import ensure_partition
+from coalition.members.circumstances import name_digest
+from server.scenario.family_founding import activate
+from server.scenario.family_steps import (
+    STAFF,
+    Approve,
+    Join,
+    Leave,
+    Pool,
+    Reject,
+    RuleSetStep,
+    Transfer,
+    Undo,
+)
+from server.scenario.founding import ACTOR
+from server.scenario.world import Done, World
+
+_STAFF = By.staff(ACTOR)
+
+
+async def _transfer(world: World, step: Transfer, n: int) -> Done:
+    del n
+    await deciding.run_due(world.transfers, world.at)
+    await ensure_partition(world.at)
+    async with transaction(posting.PINNED) as connection:
+        (answer,) = await world.transfers.make(connection, [_wish(world, step)], world.at)
+    if isinstance(answer, Refused):
+        raise answer
+    if answer.state is TransferState.AWAITING_PAYMENT:
+        answer = await _pay(world, answer)
+    said = f"{step.from_member} sends {step.points:,} to {step.to}"
+    return _done(answer, said)
+
+
+def _wish(world: World, step: Transfer) -> Wish:
+    sender = MemberId(world.members[step.from_member])
+    asking = world.members[step.by] if step.by is not None else sender
+    first, _, last = (step.name or "").rpartition(" ")
+    device = step.device and hashlib.sha256(step.device.encode()).digest()
+    return Wish(
+        sender=sender,
+        receiver=MemberId(world.members[step.to]),
+        points=step.points,
+        requested_by=By.of(asking).name,
+        channel=step.channel,
+        point_currency=step.currency,
+        purpose=step.purpose,
+        relationship=step.relationship,
+        given_name=name_digest(world.keys, first, last) if step.name is not None else None,
+        device=device or None,
+        stepped_up_at=world.at if step.signed_in else None,
+        pays_in_points=step.fee_in_points,
+    )
+
+
+async def _approve(world: World, step: Approve, n: int) -> Done:
+    del n
+    by = _by(world, step.by)
+    answer = await deciding.approve(world.transfers, _meant(world, step.id), by=by, at=world.at)
+    if answer.state is TransferState.AWAITING_PAYMENT:
+        answer = await _pay(world, answer)
+    return _done(answer, f"{step.by} agrees to {step.id}: it is {answer.state}")
+
+
+async def _reject(world: World, step: Reject, n: int) -> Done:
+    del n
+    by = _by(world, step.by)
+    answer = await deciding.reject(world.transfers, _meant(world, step.id), by=by, at=world.at)
+    return _done(answer, f"{step.by} turns {step.id} down")
+
+
+async def _undo(world: World, step: Undo, n: int) -> Done:
+    del n
+    before = world.done.get(step.id)
+    by = By.of(before.sender) if before is not None and before.sender is not None else _STAFF
+    answer = await deciding.undo(world.transfers, _meant(world, step.id), by=by, at=world.at)
+    return _done(answer, f"{step.id} is taken back")
+
+
+async def _pay(world: World, answer: TransferAnswer) -> TransferAnswer:
+    """Pay the fee of a transfer, as a card that works would."""
+    assert isinstance(answer.fee, Money), "what waits for payment has a fee"
+    return await deciding.fee_paid(
+        world.transfers, answer.transfer_id, paid=answer.fee, at=world.at
+    )
+
+
+async def _pool(world: World, step: Pool, n: int) -> Done:
+    del n
+    await ensure_partition(world.at)
+    member = world.members[step.member]
+    async with transaction(posting.PINNED) as connection:
+        book = await world.transfers.book(connection, world.at)
+        group = world.families[step.family]
+        await contributing.contribute(
+            connection, group, member, step.points, book, by=By.of(member)
+        )
+    return Done(f"{step.member} brings {step.points:,} into {step.family}", step.points)
+
+
+async def _join(world: World, step: Join, n: int) -> Done:
+    del n
+    await ensure_partition(world.at)
+    newcomer = Newcomer(
+        member=world.members[step.member],
+        role=step.role,
+        future_percent=step.share,
+        relationship=step.relationship,
+    )
+    async with transaction(posting.PINNED) as connection:
+        book = await world.transfers.book(connection, world.at)
+        group = await gathering.lock(
+            connection, world.families[step.family], book, also=[newcomer.member]
+        )
+        invited = await invitations.invite(connection, group, newcomer, by=By.of(group.row.head))
+        for by in _who_accepts(world, step.member):
+            await invitations.accept(connection, invited.id, book, by=by)
+    return Done(f"{step.member} joins {step.family} as {step.role}")
+
+
+def _who_accepts(world: World, member: str) -> list[By]:
+    part = world.story.members[member]
+    own = By.of(world.members[member])
+    if part is None or part.guardian is None:
+        return [own]
+    return [By.of(world.members[part.guardian]), own]
+
+
+async def _leave(world: World, step: Leave, n: int) -> Done:
+    del n
+    await ensure_partition(world.at)
+    async with transaction(posting.PINNED) as connection:
+        book = await world.transfers.book(connection, world.at)
+        left = await leaving.leave(
+            connection,
+            world.families[step.family],
+            world.members[step.member],
+            book,
+            by=By.of(world.members[step.by or step.member]),
+            successor=world.members[step.successor] if step.successor is not None else None,
+        )
+    said = f"{step.member} leaves {step.family} and takes {left.points:,} along"
+    return Done(said, left.points)
+
+
+async def _rule_set(world: World, step: RuleSetStep, n: int) -> Done:
+    del n
+    kept = await activate(world, step.name, step.rules)
+    return Done(f"the rule set {kept.name} has its version {kept.version}")
+
+
+def _by(world: World, name: str) -> By:
+    return _STAFF if name == STAFF else By.of(world.members[name])
+
+
+def _meant(world: World, name: str) -> UUID:
+    """Return the transfer of an earlier step; one that was refused is not there."""
+    before = world.done.get(name)
+    return (before.transfer if before is not None else None) or random_id()
+
+
+def _done(answer: TransferAnswer, said: str) -> Done:
+    fee = answer.fee if isinstance(answer.fee, Money) else None
+    is_done = answer.state is TransferState.COMPLETED
+    posting_id = None if isinstance(answer.posting_id, msgspec.UnsetType) else answer.posting_id
+    fee_points = 0 if isinstance(answer.fee_points, msgspec.UnsetType) else answer.fee_points
+    return Done(
+        said,
+        answer.points,
+        posting_id,
+        transfer=answer.transfer_id,
+        sender=answer.sender,
+        state=None if is_done else answer.state,
+        fee=fee,
+        fee_points=fee_points or None,
+    )
+
+
+ACTS: Final[dict[type[Any], Callable[[World, Any, int], Awaitable[Done]]]] = {  # Any: by verb
+    Transfer: _transfer,
+    Approve: _approve,
+    Reject: _reject,
+    Undo: _undo,
+    Pool: _pool,
+    Join: _join,
+    Leave: _leave,
+    RuleSetStep: _rule_set,
+}

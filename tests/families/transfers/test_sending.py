@@ -1,0 +1,170 @@
+"""Points are sent as the rules allow it: at once, once, and never beyond a limit."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from coalition.families.transfer_refusals import NoRules, TransferRefused, TransferToItself
+from coalition.kernel.idempotency import KeyReused
+from coalition.kernel.ids import MemberId, random_id
+from coalition.ledger import audit
+from coalition.ledger.refusals import HolderNotActive, NotEnoughPoints, UnknownHolder
+from coalition.members import service as members
+from tests.families import registered
+from tests.families.transfers.world import make_bank
+
+pytestmark = pytest.mark.usefixtures("database")
+
+YEARLY = {"subject": "sender", "measure": "amount", "window": "calendar_year", "max": 5000}
+
+
+def _failures(refusal: object) -> list[tuple[Any, ...]]:
+    assert isinstance(refusal, TransferRefused), refusal
+    found: Any = refusal.facts["failures"]
+    return [(one["rule"], one["limit"], one["used"], one["remaining"]) for one in found]
+
+
+async def _bound(at: datetime, **keys: Any) -> None:
+    await registered.activated("plain", registered.written(**keys), at)
+    await registered.bound("p2p", "plain", at)
+
+
+async def test_points_go_from_one_member_to_another(at: datetime) -> None:
+    bank = await make_bank(at)
+    await _bound(at)
+    anna, bo = await bank.member(900), await bank.member()
+    answer = await bank.send(anna, bo, 300)
+    assert (answer["state"], answer["points"], answer["balance"]) == ("completed", 300, 600)
+    assert answer["rule_set"] == "plain"
+    assert (await bank.balance(anna), await bank.balance(bo)) == (600, 300)
+    assert (await audit.run()).ok
+
+
+async def test_without_rules_nothing_is_sent(at: datetime) -> None:
+    bank = await make_bank(at)
+    anna, bo = await bank.member(900), await bank.member()
+    assert isinstance(await bank.send(anna, bo, 300), NoRules)
+    assert await bank.balance(bo) == 0
+
+
+async def test_every_failure_comes_back_at_once_in_the_order_of_the_rules(at: datetime) -> None:
+    bank = await make_bank(at)
+    await _bound(
+        at,
+        eligibility={"min_balance": 1000},
+        transfer={"min": 1000, "step": 1000},
+        limits=[YEARLY | {"max": 50}],
+    )
+    anna, bo = await bank.member(150), await bank.member()
+    refusal = await bank.send(anna, bo, 100)
+    assert _failures(refusal) == [
+        ("eligibility.min_balance", 1000, 150, None),
+        ("transfer.min", 1000, 100, None),
+        ("transfer.step", 1000, 100, None),
+        ("limits.sender.amount.calendar_year", 50, 0, 50),
+    ]
+    seen = await bank.preview(anna, bo, 100)
+    assert not seen.allowed
+    assert [one.rule for one in seen.failures] == [one[0] for one in _failures(refusal)]
+    assert await bank.balance(anna) == 150
+
+
+async def test_a_limit_counts_what_was_sent_and_forgets_what_was_refused(at: datetime) -> None:
+    bank = await make_bank(at)
+    await _bound(at, limits=[YEARLY])
+    anna, bo = await bank.member(9000), await bank.member()
+    await bank.send(anna, bo, 3000)
+    assert _failures(await bank.send(anna, bo, 3000)) == [
+        ("limits.sender.amount.calendar_year", 5000, 3000, 2000)
+    ]
+    assert (await bank.send(anna, bo, 2000))["state"] == "completed"
+    assert await bank.balance(bo) == 5000
+
+
+async def test_too_few_points_are_told_as_at_a_till(at: datetime) -> None:
+    bank = await make_bank(at)
+    await _bound(at)
+    anna, bo = await bank.member(100), await bank.member()
+    refusal = await bank.send(anna, bo, 101)
+    assert isinstance(refusal, NotEnoughPoints)
+    assert refusal.facts["balance"] == 100
+
+
+async def test_one_key_moves_points_once_and_is_answered_alike(at: datetime) -> None:
+    bank = await make_bank(at)
+    await _bound(at)
+    anna, bo = await bank.member(900), await bank.member()
+    wish = bank.wish(anna, bo, 300)
+    answers = await asyncio.gather(*(bank.ask(wish, key="once") for _ in range(5)))
+    assert all(answer == answers[0] for answer in answers)
+    assert await bank.ask(wish, key="once") == answers[0]
+    assert isinstance(await bank.ask(bank.wish(anna, bo, 301), key="once"), KeyReused)
+    assert await bank.balance(bo) == 300
+
+
+async def test_nobody_sends_to_itself_to_nobody_or_to_somebody_frozen(at: datetime) -> None:
+    bank = await make_bank(at)
+    await _bound(at)
+    anna, bo = await bank.member(900), await bank.member()
+    await members.freeze(bo, actor="staff:anna", at=at)
+    assert isinstance(await bank.send(anna, anna, 1), TransferToItself)
+    assert isinstance(await bank.send(anna, MemberId(random_id()), 1), UnknownHolder)
+    assert isinstance(await bank.send(anna, bo, 1), HolderNotActive)
+    assert isinstance(await bank.send(bo, anna, 1), HolderNotActive)
+
+
+async def test_received_points_may_be_kept_from_moving_on(at: datetime) -> None:
+    bank = await make_bank(at)
+    await _bound(at, transfer={"may_move_on": False})
+    anna, bo, eva = await bank.member(900), await bank.member(100), await bank.member()
+    await bank.send(anna, bo, 500)
+    refusal = await bank.send(bo, eva, 101)
+    assert isinstance(refusal, TransferRefused | NotEnoughPoints), refusal
+    assert (await bank.send(bo, eva, 100))["state"] == "completed"
+    assert (await bank.balance(bo), await bank.balance(eva)) == (500, 100)
+
+
+async def test_a_tier_changes_a_number(at: datetime) -> None:
+    bank = await make_bank(at)
+    await _bound(
+        at,
+        transfer={"max": 100},
+        changes=[{"when": {"tiers": ["gold"]}, "of": "sender", "set": {"transfer.max": 500}}],
+    )
+    anna, bo = await bank.member(900), await bank.member()
+    assert _failures(await bank.send(anna, bo, 400)) == [("transfer.max", 100, 400, None)]
+    await bank.grant(anna, "tier", "gold")
+    assert (await bank.send(anna, bo, 400))["state"] == "completed"
+
+
+async def test_points_end_as_the_rules_say_after_they_moved(at: datetime) -> None:
+    bank = await make_bank(at)
+    anna, bo, eva = await bank.member(900), await bank.member(), await bank.member()
+    [(_, end, _)] = await bank.lots(anna)
+    bank.advance(days=70)
+    await _bound(bank.at)
+    await bank.send(anna, bo, 100)
+    assert [lot[1] for lot in await bank.lots(bo)] == [end]
+    rules = registered.written(expiry={"treatment": "receiver_policy"})
+    await registered.activated("plain", rules, bank.at)
+    await bank.send(anna, eva, 100)
+    [(_, later, _)] = await bank.lots(eva)
+    assert end is not None
+    assert later is not None
+    assert timedelta(days=58) < later - end < timedelta(days=93)
+    assert (await audit.run()).ok
+
+
+async def test_parallel_transfers_never_break_a_cap(at: datetime) -> None:
+    bank = await make_bank(at)
+    await _bound(at, limits=[YEARLY | {"max": 1000}])
+    anna, bo = await bank.member(9000), await bank.member()
+    doors = [bank.transfers, bank.more(), bank.more()]
+    answers = await asyncio.gather(
+        *(bank.ask(bank.wish(anna, bo, 100), by=doors[i % 3]) for i in range(30))
+    )
+    assert sum(isinstance(answer, dict) for answer in answers) == 10
+    assert (await bank.balance(anna), await bank.balance(bo)) == (8000, 1000)
+    assert (await audit.run()).ok
