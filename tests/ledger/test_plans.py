@@ -13,10 +13,23 @@ from coalition.kernel.idempotency import Answer, Claim
 from coalition.kernel.ids import random_id
 from coalition.ledger import clocks, holders, posting
 from coalition.ledger.clocks import Clock
-from coalition.ledger.drafts import Adjust, Capture, Draft, Held, Hold, Issue, Posted, Recover
+from coalition.ledger.drafts import (
+    Adjust,
+    Capture,
+    Draft,
+    Held,
+    Hold,
+    Issue,
+    NewEnd,
+    Posted,
+    Recover,
+    Transferred,
+)
 from coalition.ledger.partitions import ensure_partition
+from coalition.ledger.provenance import NO_CLOCK
 from server.apps import APPS
 from tests.ledger.plans import Plan, start_watching, watched
+from tests.ledger.transfer_world import BOTH, reserve, transfer, undo
 from tests.support.ledger import FUEL, GROCER, issue, redeem, reverse, till
 
 MEMBERS = 600
@@ -44,6 +57,7 @@ def one_connection(runner: asyncio.Runner, database_url: str) -> Iterator[Engine
 class Shop:
     """Posts batches of every kind and watches their plans."""
 
+    clock_no = NO_CLOCK
     suspended: Collection[int] = ()
     """Funders whose points cannot be spent."""
 
@@ -51,13 +65,14 @@ class Shop:
         self.at = at
         self.settings = settings
         self.members = [random_id() for _ in range(MEMBERS)]
+        self.friends = [random_id() for _ in range(AT_ONCE)]
         self.number = 0
 
     async def open(self) -> None:
         await ensure_partition(self.at)
         await ensure_partition(self.at - timedelta(days=31))
         async with transaction() as connection:
-            await holders.open_holders(connection, self.members, self.at)
+            await holders.open_holders(connection, [*self.members, *self.friends], self.at)
             # Statistics change when the test says so, and not when the server finds the time.
             for row in await connection.fetch(_TABLES):
                 await connection.execute(f"ALTER TABLE {row[0]} SET (autovacuum_enabled = off)")
@@ -126,6 +141,7 @@ class Shop:
         assert len(undo) == 3 * len(ten)
         await self.post(undo)
         await self.owe_and_pay()
+        await self.send_and_undo()
         async with transaction(self.settings, role=posting.POSTER_ROLE) as connection:
             await self.store_claims(connection, AT_ONCE)
             await posting.balances(
@@ -153,6 +169,27 @@ class Shop:
         await self.post([Recover(member, bare, 1, 10) for member in ten])
         await self.post([Adjust(member, bare, 1, 5, "a mistake") for member in ten])
 
+    async def send_and_undo(self) -> None:
+        """Let ten send points, plainly and those reserved, let their friends send some on; undo."""
+        ways = list(zip(self.members, self.friends, strict=False))
+        held = await self.post([reserve(sender, 5, self.at) for sender, _ in ways])
+        late = {10 * GROCER: NewEnd(self.later.date() + timedelta(days=90), self.clock_no)}
+        made = await self.post(
+            [
+                *(transfer(*way, 5, self.at, activity=BOTH, fee=1) for way in ways),
+                *(
+                    transfer(*way, 5, self.at, hold=one.hold, endings=late)
+                    for way, one in zip(ways, held, strict=True)
+                    if isinstance(one, Held)
+                ),
+                *(transfer(friend, sender, 1, self.at) for sender, friend in ways),
+            ]
+        )
+        back = [undo(one, self.at) for one in made if isinstance(one, Transferred)]
+        assert len(back) == 3 * len(ways)
+        undone = await self.post(back[::-1])
+        assert all(isinstance(one, Transferred) for one in undone)
+
     @property
     def later(self) -> datetime:
         return self.at + timedelta(hours=1)
@@ -167,6 +204,7 @@ class SuspendingShop(Shop):
 class ClockedShop(Shop):
     """The same, with points that live as long as their member is active; some members were not."""
 
+    clock_no = 1
     clocks = (Clock(1, 6, counts_issue=True, counts_redeem=True),)
 
     async def open(self) -> None:
@@ -284,7 +322,7 @@ async def test_tills_look_up_by_key_whatever_the_tables_were_when_planned(
         *("INSERT INTO idempotency_claim", "FROM posting", "FROM hold", "UPDATE hold "),
         *("INSERT INTO posting ", "INSERT INTO leg ", "INSERT INTO reversed_leg "),
         *("INSERT INTO debt ", "INSERT INTO debt_entry ", "FROM debt", "UPDATE debt "),
-        "UPDATE holder SET owes",
+        *("UPDATE holder SET owes", "SELECT id, linked, kind, direction"),
     ):
         assert part in queries, f"nobody watched {part}"
 
@@ -299,7 +337,7 @@ async def test_clocks_are_looked_up_by_key_whatever_the_tables_were_when_planned
     queries = " ".join(plan.query for plan in plans)
     for part in (
         *("INSERT INTO holder_clock", "UPDATE holder_clock", "SELECT DISTINCT asked.holder"),
-        "SELECT given.holder, kept.id, kept.available",
+        *("SELECT given.holder, kept.id, kept.available", "max(sent.last_activity)"),
     ):
         assert part in queries, f"nobody watched {part}"
     assert "WITH RECURSIVE walk" not in queries, "ids do not tell what ends first"
