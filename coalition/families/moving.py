@@ -124,7 +124,7 @@ def _lots(rule: str) -> Predicate:
 
 
 def _future_percent(offered: tuple[int, ...]) -> Check:
-    limit = ", ".join(str(percent) for percent in offered)
+    limit = ", ".join(str(percent) for percent in offered) or "0"
 
     def check(case: Case) -> Failure | None:
         chosen = case.act.future_percent
