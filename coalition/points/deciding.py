@@ -94,10 +94,13 @@ class Deciding:
         for one, outcome in zip(self.drafted, outcomes, strict=True):
             if one.earned is None or one.earned.verdict is None or not isinstance(outcome, Posted):
                 continue
+            verdict, basket = one.earned.verdict, one.earned.basket
+            if not verdict.gains and not (basket and basket.lines):
+                continue  # the base rate alone: the posting tells it all
             judged.append(self._judged(one, one.earned, outcome))
             used += [
                 Share(outcome.posting, outcome.holder, use.rule_no, use.period, use.points, 0)
-                for use in one.earned.verdict.usage
+                for use in verdict.usage
             ]
         if judged:
             await purchases.write(connection, judged)

@@ -110,10 +110,11 @@ def ask(
         return Earned(given, None, None), ()
     _check_lines(command)
     basket = _basket_of(command, terms, known, contract=contract, store_no=store_no, member=member)
-    caps = terms.active.caps_for(basket) if terms.has_caps else ()
+    candidates = terms.active.candidates(basket)
+    caps = terms.active.caps_for(basket, candidates) if terms.has_caps else ()
     if caps:
         return Earned(0, None, bought, basket), caps
-    return judge(basket, bought, terms.active, {}), ()
+    return judge(basket, bought, terms.active, {}, candidates), ()
 
 
 async def quote(
@@ -143,13 +144,18 @@ async def quote(
 
 
 def judge(
-    basket: Basket, purchase: Purchase | None, rules: ActiveRules, used: Mapping[Counter, int]
+    basket: Basket,
+    purchase: Purchase | None,
+    rules: ActiveRules,
+    used: Mapping[Counter, int],
+    candidates: tuple[Rule, ...] | None = None,
 ) -> Earned:
     """Return what `basket` earns under `rules`, given what was `used` of the caps before.
 
-    Raises `NoEarningRule` where no rate and no rule says anything, and `TooManyPoints`.
+    `candidates` are those of the basket, from whoever has them at hand. Raises `NoEarningRule`
+    where no rate and no rule says anything, and `TooManyPoints`.
     """
-    verdict = evaluate(rules, basket, used)
+    verdict = evaluate(rules, basket, used, candidates)
     if not verdict.is_ruled:
         raise _no_rule(basket.currency)
     _check_points(verdict.points)
@@ -174,8 +180,11 @@ def grants_of(
         if agreed is not None:
             return _grants_as_agreed(earned.points, agreed, contract, terms, at)
         return (Grant(terms.base_provenance(contract, at), earned.points),)
+    shares = earned.verdict.shares
+    if len(shares) == 1 and shares[0].funder_no == contract.partner_no:
+        return (Grant(terms.base_provenance(contract, at), earned.points),)
     by_funder: dict[int, int] = {}
-    for share in earned.verdict.shares:
+    for share in shares:
         by_funder[share.funder_no] = by_funder.get(share.funder_no, 0) + share.points
     return tuple(
         Grant(terms.provenance(contract, at, funder_no=funder_no), points)

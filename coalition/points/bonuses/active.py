@@ -104,9 +104,15 @@ class ActiveRules:
         )
         return tuple(sorted(found + personal, key=_place)) if personal else found
 
-    def caps_for(self, basket: Basket) -> tuple[tuple[int, str], ...]:
-        """Return the counters, (root number, period), that `evaluate` has to be told."""
-        capped = [rule for rule in self.candidates(basket) if rule.caps]
+    def caps_for(
+        self, basket: Basket, candidates: tuple[Rule, ...] | None = None
+    ) -> tuple[tuple[int, str], ...]:
+        """Return the counters, (root number, period), that `evaluate` has to be told.
+
+        `candidates` are those of the basket, from whoever has them at hand.
+        """
+        known = self.candidates(basket) if candidates is None else candidates
+        capped = [rule for rule in known if rule.caps]
         if not capped:
             return ()
         return tuple(

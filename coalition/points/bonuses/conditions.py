@@ -14,6 +14,7 @@ from typing import NamedTuple
 from cel_expr_python import cel
 
 from coalition.points.bonuses.baskets import Basket, Line
+from coalition.points.bonuses.comparisons import Fact, comparisons_of
 from coalition.points.bonuses.documents import CONDITION_LENGTH_MOST, Weekday
 
 _T = cel.Type
@@ -56,6 +57,12 @@ _VARIABLES: dict[str, _Variable] = {
     "time.minute": _Variable(_T.INT, lambda basket: basket.local.minute),
 }
 """What a condition may look at. What is not known is the empty text; a map lacks its key then."""
+
+_COMPARED: dict[str, Fact] = {
+    name: ("number" if variable.kind == _T.INT else "text", variable.of)
+    for name, variable in _VARIABLES.items()
+    if variable.kind in (_T.INT, _T.STRING)
+}
 
 VARIABLES = tuple(_VARIABLES)
 """The names of what a condition may look at."""
@@ -106,6 +113,8 @@ class Condition:
         self.source = source
         self.names = names
         self.uses_member = any(name.startswith("member.") for name in names)
+        self.comparisons = comparisons_of(source, _COMPARED)
+        """What has to hold, where that can be told without CEL; else None."""
         self._expression = expression
 
     def judge(self, known: cel.Activation) -> bool | str:

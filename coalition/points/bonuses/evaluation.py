@@ -15,7 +15,9 @@ from coalition.points.bonuses import conditions, explanation
 from coalition.points.bonuses.active import ActiveRules, period_name
 from coalition.points.bonuses.arithmetic import Base, Gain, added_gain, base_of
 from coalition.points.bonuses.baskets import Basket, Line
+from coalition.points.bonuses.comparisons import all_hold
 from coalition.points.bonuses.compiled import ISSUER, Cap, Rule, RuleVersion
+from coalition.points.bonuses.conditions import Condition
 from coalition.points.bonuses.documents import Combine
 from coalition.points.rules import EarningRule, Reason
 
@@ -84,14 +86,22 @@ _NO_SHARES: tuple[Share, ...] = ()
 _UNPAID = "who pays for it pays for no points at present"
 
 
-def evaluate(rules: ActiveRules, basket: Basket, used: Used) -> Evaluation:
+def evaluate(
+    rules: ActiveRules,
+    basket: Basket,
+    used: Used,
+    candidates: tuple[Rule, ...] | None = None,
+) -> Evaluation:
     """Return what the basket earns under the rules that hold when it `occurred_at`.
 
     `used` names the points that the member has had before for each counter of `rules.caps_for`; one
-    that is missing is zero. Nothing is raised: a condition that cannot be judged does not hold.
+    that is missing is zero. `candidates` are those of the basket, from whoever has them at hand.
+    Nothing is raised: a condition that cannot be judged does not hold.
     """
     rate = rules.base.at(basket.partner_no, basket.currency, basket.occurred_at)
-    applying, failed = _applying(rules, basket)
+    if candidates is None:
+        candidates = rules.candidates(basket)
+    applying, failed = _applying(rules, basket, candidates) if candidates else ([], [])
     base = base_of(rate, basket, applying)
     if not applying:
         shares = (Share(BASE, basket.partner_no, base.points),) if base.points else _NO_SHARES
@@ -108,7 +118,9 @@ def evaluate(rules: ActiveRules, basket: Basket, used: Used) -> Evaluation:
     return Evaluation(points, shares, usage, base, (*gains, *failed), basket.currency)
 
 
-def _applying(rules: ActiveRules, basket: Basket) -> tuple[list[Rule], list[Gain]]:
+def _applying(
+    rules: ActiveRules, basket: Basket, candidates: tuple[Rule, ...]
+) -> tuple[list[Rule], list[Gain]]:
     """Return the rules that apply, up to the first that stops, and those that cannot give anything.
 
     That is because they cannot be judged, or because who is to pay for them is in default.
@@ -116,12 +128,15 @@ def _applying(rules: ActiveRules, basket: Basket) -> tuple[list[Rule], list[Gain
     applying: list[Rule] = []
     failed: list[Gain] = []
     known: cel.Activation | None = None
-    reached = [rule for rule in rules.candidates(basket) if rule.reaches(basket)]
+    reached = [
+        rule for rule in candidates if rule.reaches(basket) and _may_hold(rule.condition, basket)
+    ]
     for rule in reached:
-        if rule.condition is not None:
+        condition = rule.condition
+        if condition is not None and condition.comparisons is None:
             if known is None:
                 known = _known(reached, basket)
-            verdict = rule.condition.judge(known)
+            verdict = condition.judge(known)
             if isinstance(verdict, str):
                 rules.note_failure(rule, verdict)
                 note = f"its condition could not be judged ({verdict})"
@@ -135,6 +150,13 @@ def _applying(rules: ActiveRules, basket: Basket) -> tuple[list[Rule], list[Gain
         if rule.combine is Combine.STOP:
             break
     return applying, failed
+
+
+def _may_hold(condition: Condition | None, basket: Basket) -> bool:
+    """Tell whether a condition holds, or has to be judged by CEL."""
+    if condition is None or condition.comparisons is None:
+        return True
+    return all_hold(condition.comparisons, basket)
 
 
 def _known(reached: list[Rule], basket: Basket) -> cel.Activation:
