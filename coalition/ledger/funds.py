@@ -1,11 +1,15 @@
 """What the holders of one stage can spend, and what each of its drafts takes of it, in turn."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
+from msgspec import structs
+
 from coalition.kernel.database import Connection
-from coalition.ledger import passages, pool_lots
+from coalition.ledger import holders, passages, pool_lots
+from coalition.ledger.accounts import HolderState
 from coalition.ledger.drafts import Hold, Redeem, Sources
 from coalition.ledger.drawing import countable, draw, owners
 from coalition.ledger.journal import Journal
@@ -36,19 +40,19 @@ class Funds:
         Where several pay all that they have is read, else no more than is wanted.
         """
         funds = cls(journal)
-        together: dict[int, set[UUID]] = defaultdict(set)
+        pooled: dict[int, set[UUID]] = defaultdict(set)
         alone: dict[int, dict[UUID, int]] = defaultdict(dict)
         for draft in drafts:
             if (sources := _others(draft)) is not None:
-                together[draft.currency_no].update((draft.holder, *owners(draft.holder, sources)))
+                pooled[draft.currency_no].update((draft.holder, *owners(draft.holder, sources)))
             else:
                 wanted = alone[draft.currency_no]
                 wanted[draft.holder] = wanted.get(draft.holder, 0) + draft.points
-        for currency_no, holders in together.items():
-            found = await pool_lots.read(connection, journal, holders, currency_no)
+        for currency_no, payers in pooled.items():
+            found = await pool_lots.read(connection, journal, payers, currency_no)
             funds._add(currency_no, found.available)
             funds._kept |= found.kept
-            for holder in holders & alone[currency_no].keys():
+            for holder in payers & alone[currency_no].keys():
                 del alone[currency_no][holder]
         for currency_no, wanted in alone.items():
             if wanted:
@@ -111,3 +115,31 @@ def _not_enough(points: int, left: Sequence[Available]) -> NotEnoughPoints:
         points=points,
         balance=sum(one.points for one in left),
     )
+
+
+class Together(NamedTuple):
+    """What a holder can spend: of its own, and of others."""
+
+    own: int
+    others: int
+
+
+async def together(
+    connection: Connection, journal: Journal, wanted: Mapping[UUID, Sources], currency_no: int
+) -> dict[UUID, Together]:
+    """Return what each holder could spend now by its sources; nothing is locked."""
+    asked = {holder: owners(holder, sources) for holder, sources in wanted.items()}
+    everybody = set(wanted).union(*asked.values())
+    states = await holders.read_states(connection, everybody)
+    active = {one for one, kept in states.items() if kept.state == HolderState.ACTIVE}
+    found = await pool_lots.read(connection, journal, everybody, currency_no)
+    balances = {}
+    for holder, sources in wanted.items():
+        counted = tuple(one for one in sources.holders if one in active)
+        lots = countable(
+            holder, structs.replace(sources, holders=counted), found.available, found.kept
+        )
+        sums = {one: sum(lot.points for lot in of) for one, of in lots.items()}
+        own = sums.pop(holder, 0)
+        balances[holder] = Together(own, sum(sums.values()))
+    return balances

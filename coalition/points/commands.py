@@ -44,6 +44,14 @@ PointCurrencyCode = Annotated[
 PointCurrencyTold = Annotated[
     str | UnsetType, Meta(description="Left out where it is the coalition's own")
 ]
+OwnBalanceTold = Annotated[
+    int | UnsetType,
+    Meta(description="What of `balance` is the member's own; only where others' points count"),
+]
+PoolBalanceTold = Annotated[
+    int | UnsetType,
+    Meta(description="What of `balance` is of others with whom the member spends together"),
+]
 HOLD_DEFAULT_S = 900
 HOLD_MOST_S = 7 * 86_400
 LINES_MOST = 1000
@@ -208,6 +216,8 @@ class PostingAnswer(msgspec.Struct):
     lots: list[IssuedLot] = []
     balance: int | None = None
     point_currency: PointCurrencyTold = UNSET
+    own_balance: OwnBalanceTold = UNSET
+    pool_balance: PoolBalanceTold = UNSET
 
 
 class ReversalAnswer(PostingAnswer):
@@ -228,6 +238,8 @@ class HoldAnswer(msgspec.Struct):
     expires_at: datetime | None = None
     balance: int | None = None
     point_currency: PointCurrencyTold = UNSET
+    own_balance: OwnBalanceTold = UNSET
+    pool_balance: PoolBalanceTold = UNSET
 
 
 class QuoteAnswer(msgspec.Struct):
@@ -238,6 +250,8 @@ class QuoteAnswer(msgspec.Struct):
     member_id: UUID | None = None
     balance: int | None = None
     payable: Payable | None = None
+    own_balance: OwnBalanceTold = UNSET
+    pool_balance: PoolBalanceTold = UNSET
 
 
 class BalanceAnswer(msgspec.Struct):
@@ -248,3 +262,5 @@ class BalanceAnswer(msgspec.Struct):
     point_currency: PointCurrencyTold = UNSET
     debt: int | UnsetType = UNSET
     """What the member owes in points of all currencies; left out where that is nothing."""
+    own_balance: OwnBalanceTold = UNSET
+    pool_balance: PoolBalanceTold = UNSET

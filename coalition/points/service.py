@@ -32,6 +32,7 @@ from coalition.points.drafting import draft
 from coalition.points.guards.judging import Guarding
 from coalition.points.judging import Known, known_of
 from coalition.points.leases import Leases
+from coalition.points.pooled import Planning, Pooled
 from coalition.points.rules import (
     Reason,
     owed_reason,
@@ -64,13 +65,15 @@ async def post(
     at: datetime,
     explains: bool = True,
     standings: dict[UUID, Standing] | None = None,
+    planning: Planning | None = None,
 ) -> list[LineAnswer]:
     """Post what is `asked`; return an answer to each, in order.
 
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
     transaction with `posting.PINNED` settings under `leases.covered`. A line that cannot be done
     gets its refusal and leaves nothing; the others are not spoiled. `standings` is as in
-    `posting.post`.
+    `posting.post`. Without `planning` members who share get `NeedsPlan`; with it, raises
+    `PlansChangedError` where the transaction has to be tried again.
     """
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
@@ -78,6 +81,9 @@ async def post(
     drafted = _draft_all(asked, terms, known, at, answers)
     if len(drafted) < len(asked):
         await _check_unposted(connection, answers)
+    pooled = Pooled(planning, at)
+    for position, refusal in (await pooled.plan(connection, drafted)).items():
+        answers[position] = refusal
     with Covering(leases, terms, at) as covering:
         for position, refusal in covering.cover(drafted.items()).items():
             answers[position] = refusal
@@ -98,6 +104,7 @@ async def post(
                 deciding,
                 guarding,
                 covering,
+                pooled,
                 places=places,
                 terms=terms,
                 at=at,
@@ -158,6 +165,7 @@ async def _post_decided(
     deciding: Deciding,
     guarding: Guarding,
     covering: Covering,
+    pooled: Pooled,
     *,
     places: Sequence[int],
     terms: Terms,
@@ -178,6 +186,11 @@ async def _post_decided(
         decided |= {i: uncovered[places[i]] for i in decided if places[i] in uncovered}
         instead = {i: decided.get(i, drafts[i]) for i in positions}
         left = {i: one for i, one in instead.items() if not isinstance(one, Refused)}
+        if pooled.is_needed:
+            replanned = await pooled.lock(connection, {places[i]: one for i, one in left.items()})
+            planned = {i: replanned[places[i]] for i in left if places[i] in replanned}
+            decided |= planned
+            left = {i: one for i, one in left.items() if not isinstance(planned.get(i), Refused)}
         return decided | await guarding.judge(connection, left)
 
     batch, outcomes = await posting.post(
@@ -187,10 +200,11 @@ async def _post_decided(
         today=terms.day(at),
         clocks=terms.catalogue.clocks,
         suspended=terms.catalogue.suspended_at(at),
-        decide=decide if guarding.judges or deciding.is_needed else None,
+        decide=decide if guarding.judges or deciding.is_needed or pooled.is_needed else None,
         standings=standings,
         while_written=while_written,
     )
+    await pooled.count(connection, places, outcomes)
     await guarding.count(connection, outcomes)
     await deciding.write(connection, outcomes)
     return batch, outcomes
@@ -230,6 +244,7 @@ async def post_isolating(
     leases: Leases,
     card_key: bytes,
     at: datetime,
+    planning: Planning,
 ) -> list[LineAnswer]:
     """Do as `post` without explaining, and isolate a line that the database itself refuses."""
     if not asked:
@@ -244,6 +259,7 @@ async def post_isolating(
             card_key=card_key,
             at=at,
             explains=False,
+            planning=planning,
         )
     except _OF_ONE_LINE:
         await connection.execute("ROLLBACK TO SAVEPOINT lines")
@@ -258,7 +274,13 @@ async def post_isolating(
         answer
         for half in halves
         for answer in await post_isolating(
-            connection, half, terms=terms, leases=leases, card_key=card_key, at=at
+            connection,
+            half,
+            terms=terms,
+            leases=leases,
+            card_key=card_key,
+            at=at,
+            planning=planning,
         )
     ]
 

@@ -1,13 +1,13 @@
 """The till's side of points: single requests, coalesced, each answered after its own commit."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import asyncpg
-from msgspec import UNSET, structs
+from msgspec import UNSET
 
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
@@ -27,10 +27,16 @@ from coalition.ledger import holders, posting
 from coalition.ledger.coalescing import Coalescer
 from coalition.ledger.holders import Standing
 from coalition.ledger.partitions import ensure_partition
-from coalition.ledger.refusals import UnknownHolder
-from coalition.members import queries
+from coalition.ledger.refusals import NeedsPlan, UnknownHolder
 from coalition.points import terms as business
-from coalition.points.balances import Wanted, read_balances, survivors, unknown_currencies
+from coalition.points.balances import (
+    NOTHING,
+    Balance,
+    Wanted,
+    read_balances,
+    survivors,
+    unknown_currencies,
+)
 from coalition.points.commands import (
     Asked,
     BalanceAnswer,
@@ -39,19 +45,20 @@ from coalition.points.commands import (
     QuoteAnswer,
     QuoteBody,
 )
-from coalition.points.covering import why_withheld
-from coalition.points.drafting import member_of
 from coalition.points.expiring import ExpiringAnswer, of_member
-from coalition.points.judging import quote
 from coalition.points.leases import Leases
-from coalition.points.refusals import UnknownCard
-from coalition.points.rules import payable
-from coalition.points.service import LineAnswer, digest_or_none, post, post_isolating
-from coalition.points.terms import Terms, check_time
+from coalition.points.pooled import Planning, PlansChangedError, Sharers
+from coalition.points.pools import NoPools, Pools
+from coalition.points.quoting import quote_purchase, with_balance
+from coalition.points.service import LineAnswer, post, post_isolating
+from coalition.points.terms import Terms
 
 Result = TypeVar("Result")
 _ATTEMPT_TIMEOUT_S = 10.0
 """How long an attempt may take as a whole; then its connection is taken for dead."""
+
+_PLANS_AT_MOST = 9
+"""How often plans are made anew before an attempt is the last."""
 
 _LOOK_FOR = 50
 """For how many batches keys are looked for first, after one was sent again: others may follow."""
@@ -73,19 +80,29 @@ class Request(NamedTuple):
 class Tills:
     """Serves the tills of one process: keeps the terms in memory and gathers single requests."""
 
-    def __init__(self, *, card_key: bytes, clock: Clock) -> None:
-        """Prepare; `card_key` is the key of the blind index."""
+    def __init__(self, *, card_key: bytes, clock: Clock, pools: Pools | None = None) -> None:
+        """Prepare; `card_key` is the key of the blind index, `pools` know who spends together."""
         self._card_key = card_key
         self._clock = clock
         self._terms: Terms | None = None
         self._leases = Leases(clock)
         self._look = 0
+        self._planning = Planning(pools or NoPools(), Sharers())
         self._posts: Coalescer[Request, Answer | Refused] = Coalescer(self._post_together)
+        self._pooled: Coalescer[Request, Answer | Refused] = Coalescer(self._post_planned)
         self._balances: Coalescer[Wanted, BalanceAnswer | Refused] = Coalescer(self._read_together)
 
     async def post(self, request: Request) -> Answer:
-        """Post one request with others that are waiting; raises its refusal."""
-        answer = await self._posts.submit(request)
+        """Post one request with others that are waiting; raises its refusal.
+
+        Those of members who share wait for each other alone: they lock whole families.
+        """
+        command, sharers = request.asked.command, self._planning.sharers
+        posts = self._pooled if sharers.names(command) else self._posts
+        answer = await posts.submit(request)
+        if isinstance(answer, NeedsPlan):
+            sharers.add(answer.member, command)
+            answer = await self._pooled.submit(request)
         if isinstance(answer, Refused):
             raise answer
         return answer
@@ -101,11 +118,26 @@ class Tills:
         """
         terms = await self.refresh_terms(connection)
         return await post_isolating(
-            connection, asked, terms=terms, leases=self._leases, card_key=self._card_key, at=at
+            connection,
+            asked,
+            terms=terms,
+            leases=self._leases,
+            card_key=self._card_key,
+            at=at,
+            planning=self._planning,
         )
 
     async def covered(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
-        """Run `attempt`, one transaction with `post_lines`; again when money had to be leased."""
+        """Run `attempt`, one transaction with `post_lines`.
+
+        Again when money had to be leased, or when acts of members who share had no plan that holds.
+        """
+        for _ in range(_PLANS_AT_MOST):
+            try:
+                return await self._leases.covered(attempt)
+            except PlansChangedError as changed:
+                for member in changed.members:
+                    self._planning.sharers.add(member)
         return await self._leases.covered(attempt)
 
     async def balance(self, member: UUID, point_currency: str | None = None) -> BalanceAnswer:
@@ -128,30 +160,20 @@ class Tills:
     async def quote(self, partner_no: int, store_no: int | None, body: QuoteBody) -> QuoteAnswer:
         """Return what a purchase would earn at this partner and what points could pay of it."""
         at = self._clock.now()
-        occurred_at = body.occurred_at or at
-        body = structs.replace(body, occurred_at=occurred_at)
         async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
             terms = await self.refresh_terms(connection)
-            member = await self._quoted_member(connection, body)
-            terms.catalogue.active_partner(partner_no)
-            store = terms.store(partner_no, body.store, store_no)
-            check_time(occurred_at, at)
-            contract = terms.catalogue.contract_at(partner_no, occurred_at)
-            withheld = why_withheld(terms, partner_no, at) if contract.issues else []
-            answer = QuoteAnswer(0, withheld)
-            if contract.issues and not withheld:
-                earned = await quote(
-                    connection, body, terms, contract=contract, store_no=store, member=member
-                )
-                answer = QuoteAnswer(earned.points, earned.reasons)
-        if member is not None:
-            answer.member_id = member
-            answer.balance = (await self.balance(member)).balance
-            bought = body.purchase
-            if bought is not None and contract.accepts and contract.currency == bought.currency:
-                amount, price = bought.amount_minor, contract.redemption_price
-                answer.payable = payable(answer.balance, amount, contract.currency, price)
-        return answer
+            quoted = await quote_purchase(
+                connection,
+                body,
+                terms,
+                partner_no=partner_no,
+                store_no=store_no,
+                card_key=self._card_key,
+                at=at,
+            )
+        if quoted.answer.member_id is None:
+            return quoted.answer
+        return with_balance(quoted, await self.balance(quoted.answer.member_id), body.purchase)
 
     async def terms(self) -> Terms:
         """Return the terms of now, for a reader whose own transaction sees one tenant only."""
@@ -185,46 +207,41 @@ class Tills:
     async def finish(self) -> None:
         """Wait until every request so far is answered; for a service that is told to stop."""
         await self._posts.finish()
+        await self._pooled.finish()
         await self._balances.finish()
         await self._leases.finish()
 
-    async def _quoted_member(self, connection: Connection, body: QuoteBody) -> UUID | None:
-        if body.member_id is None and body.card is None:
-            return None
-        members: dict[str, UUID] = {}
-        if body.card is not None:
-            digest = digest_or_none(self._card_key, body.card)
-            found = await queries.holders_of_cards(connection, [digest] if digest else [])
-            if digest not in found:
-                raise UnknownCard
-            members = {body.card: found[digest]}
-        member = member_of(body, members)
-        known = await holders.read_states(connection, {member})
-        [(survivor, _)] = await survivors(connection, [(member, None)], known)
-        return survivor
+    async def _post_planned(self, requests: list[Request]) -> list[Answer | Refused]:
+        return await self._post_together(requests, self._planning)
 
-    async def _post_together(self, requests: list[Request]) -> list[Answer | Refused]:
+    async def _post_together(
+        self, requests: list[Request], planning: Planning | None = None
+    ) -> list[Answer | Refused]:
         """Post `requests` in one transaction, equal keys joined; again when a race is lost."""
         self._look = max(self._look - 1, 0)
         looks_first = len(requests) == 1 or self._look > 0
         while True:
             try:
-                return await self._post_retrying(requests, looks_first=looks_first)
+                return await self._post_retrying(
+                    requests, looks_first=looks_first, planning=planning
+                )
             except ClaimTakenError:
                 self._look, looks_first = _LOOK_FOR, True
 
     async def _post_retrying(
-        self, requests: list[Request], *, looks_first: bool
+        self, requests: list[Request], *, looks_first: bool, planning: Planning | None
     ) -> list[Answer | Refused]:
         return await retrying(
             lambda: self.covered(
-                lambda: _in_time(self._attempt(requests, looks_first=looks_first))
+                lambda: _in_time(
+                    self._attempt(requests, looks_first=looks_first, planning=planning)
+                )
             ),
             unless=(asyncpg.LockNotAvailableError,),
         )
 
     async def _attempt(
-        self, requests: list[Request], *, looks_first: bool
+        self, requests: list[Request], *, looks_first: bool, planning: Planning | None
     ) -> list[Answer | Refused]:
         """Post `requests` in one transaction; `looks_first` for answers given before.
 
@@ -249,7 +266,14 @@ class Tills:
                     first.setdefault(request.claim.digest, position)
             fresh = list(first.values())
             await self._answer_fresh(
-                connection, requests, fresh, answers, terms=terms, standings=standings, at=at
+                connection,
+                requests,
+                fresh,
+                answers,
+                terms=terms,
+                standings=standings,
+                planning=planning,
+                at=at,
             )
             is_known = await _replay_instead_of_refusing(connection, requests, fresh, answers)
             if is_known and not looks_first:
@@ -274,6 +298,7 @@ class Tills:
         *,
         terms: Terms,
         standings: dict[UUID, Standing],
+        planning: Planning | None,
         at: datetime,
     ) -> None:
         if not fresh:
@@ -286,22 +311,35 @@ class Tills:
             card_key=self._card_key,
             at=at,
             standings=standings,
+            planning=planning,
         )
         wanted = {
             (line.member_id, line.point_currency or None)
             for line in lines
             if not isinstance(line, Refused)
         }
-        balances = await read_balances(connection, wanted, terms, standings, at)
+        balances = await self._balances_of(connection, wanted, terms, standings, at)
         for position, line in zip(fresh, lines, strict=True):
             if isinstance(line, Refused):
                 answers[position] = line
                 continue
-            line.balance = balances.get((line.member_id, line.point_currency or None), 0)
+            told = balances.get((line.member_id, line.point_currency or None), NOTHING)
+            line.balance, line.own_balance, line.pool_balance = told
             request = requests[position]
             made = isinstance(line, HoldAnswer) or line.posting_id is not None
             status = request.created_status if made else 200
             answers[position] = Answer(status, request.media.value, encode(line, request.media))
+
+    async def _balances_of(
+        self,
+        connection: Connection,
+        wanted: Collection[Wanted],
+        terms: Terms,
+        standings: Mapping[UUID, Standing],
+        at: datetime,
+    ) -> dict[Wanted, Balance]:
+        pools = self._planning.pools
+        return await read_balances(connection, wanted, terms, standings, at, pools=pools)
 
     async def _read_together(self, wanted: list[Wanted]) -> list[BalanceAnswer | Refused]:
         async def attempt() -> list[BalanceAnswer | Refused]:
@@ -312,9 +350,15 @@ class Tills:
                 known = await holders.read_states(connection, {member for member, _ in wanted})
                 sought = await survivors(connection, wanted, known)
                 asked = {one for one in sought if one[0] in known and one[1] not in refusals}
-                balances = await read_balances(connection, asked, terms, known, at)
+                balances = await self._balances_of(connection, asked, terms, known, at)
             return [
-                BalanceAnswer(one[0], balances[one], one[1] or UNSET, known[one[0]].owes or UNSET)
+                BalanceAnswer(
+                    one[0],
+                    balances[one].points,
+                    one[1] or UNSET,
+                    known[one[0]].owes or UNSET,
+                    *balances[one][1:],
+                )
                 if one in balances
                 else refusals.get(one[1], UnknownHolder())
                 for one in sought

@@ -9,6 +9,7 @@ from coalition.ledger import shares
 from coalition.ledger.accounts import HolderState
 from coalition.ledger.drafts import (
     Adjust,
+    Draft,
     Grant,
     Held,
     Issue,
@@ -329,7 +330,7 @@ async def test_a_holder_who_shares_is_not_served_before_it_was_asked_with_whom(
     async with transaction() as connection:
         await shares.mark(connection, {spender: True})
     hold = reserve(spender, 5, at, [])
-    unplanned = [
+    unplanned: list[Draft] = [
         redeem(spender, 5, at, receipt="r1"),
         issue(spender, 5, at, receipt="r2"),
         redeem(other, 5, at),
