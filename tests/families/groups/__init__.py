@@ -1,0 +1,1 @@
+"""Tests of groups: forming, joining, changing, leaving, pooling, and what ends them."""
