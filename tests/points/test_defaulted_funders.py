@@ -1,6 +1,7 @@
 """A partner in default pays for no points that others promise, staff give or an issue names."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -139,7 +140,7 @@ async def test_an_issue_is_refused_that_names_a_funder_in_default(at: datetime) 
 async def test_staff_give_no_points_in_the_name_of_a_partner_in_default(at: datetime) -> None:
     world = await make_world(at)
     member = await world.member()
-    given = {"member": member, "points": 5, "reason": "sorry", "prepared_by": ANNA, "at": at}
+    given: Any = {"member": member, "points": 5, "reason": "sorry", "prepared_by": ANNA, "at": at}
     waiting = await adjusting.prepare(**given, partner_no=world.fuel)
     await fuel_fails(world, at)
     with pytest.raises(PartnerInDefault):
