@@ -16,7 +16,6 @@ from coalition.kernel.idempotency import (
     Answer,
     Claim,
     ClaimTakenError,
-    KeyReused,
     find,
     replay,
     store,
@@ -50,6 +49,7 @@ from coalition.points.leases import Leases
 from coalition.points.pooled import Planning, PlansChangedError, Sharers
 from coalition.points.pools import NoPools, Pools
 from coalition.points.quoting import quote_purchase, with_balance
+from coalition.points.replays import joined, replay_instead_of_refusing
 from coalition.points.service import LineAnswer, post, post_isolating
 from coalition.points.terms import Terms
 
@@ -250,13 +250,14 @@ class Tills:
         `ClaimTakenError` then, or where another process gives one meanwhile; nothing is posted.
         """
         at = self._clock.now()
+        claims = [request.claim for request in requests]
         await ensure_partition(at)
         patience = _PATIENCE_TOGETHER if len(requests) > 1 else _PATIENCE_ALONE
         async with transaction(patience, role=posting.POSTER_ROLE) as connection:
             terms, standings = await self._terms_and_standings(connection, requests)
             found: dict[UUID, tuple[UUID, Answer]] = {}
             if looks_first:
-                found = await find(connection, [request.claim for request in requests])
+                found = await find(connection, claims)
             answers: list[Answer | Refused | None] = []
             first: dict[UUID, int] = {}
             for position, request in enumerate(requests):
@@ -275,17 +276,17 @@ class Tills:
                 planning=planning,
                 at=at,
             )
-            is_known = await _replay_instead_of_refusing(connection, requests, fresh, answers)
+            is_known = await replay_instead_of_refusing(connection, claims, fresh, answers)
             if is_known and not looks_first:
                 raise ClaimTakenError  # its refusal is not to be counted by the guards
             kept = [
-                (requests[position].claim, answer)
+                (claims[position], answer)
                 for position in fresh
                 if isinstance(answer := answers[position], Answer) and not answer.replayed
             ]
             await store(connection, kept, at)
         return [
-            answer if answer is not None else _joined(requests, position, first, answers)
+            answer if answer is not None else joined(claims, position, first, answers)
             for position, answer in enumerate(answers)
         ]
 
@@ -370,42 +371,3 @@ class Tills:
 async def _in_time(attempt: Awaitable[Result]) -> Result:
     async with asyncio.timeout(_ATTEMPT_TIMEOUT_S):
         return await attempt
-
-
-async def _replay_instead_of_refusing(
-    connection: Connection,
-    requests: list[Request],
-    fresh: list[int],
-    answers: list[Answer | Refused | None],
-) -> bool:
-    """Look for the keys of refused requests; return whether one was answered before.
-
-    Another process may have answered it since the first look, and its effect is then what this one
-    was refused for. It committed with its answer, so whoever saw the one finds the other.
-    """
-    is_known = False
-    refused = [position for position in fresh if isinstance(answers[position], Refused)]
-    if refused:
-        found = await find(connection, [requests[position].claim for position in refused])
-        for position in refused:
-            known = replay(requests[position].claim, found)
-            if known is not None:
-                answers[position] = known
-                is_known = True
-    return is_known
-
-
-def _joined(
-    requests: list[Request],
-    position: int,
-    first: dict[UUID, int],
-    answers: list[Answer | Refused | None],
-) -> Answer | Refused:
-    """Return the answer of an equal key that came in the same batch."""
-    claim = requests[position].claim
-    original = first[claim.digest]
-    answer = answers[original]
-    assert answer is not None, "the first of equal keys is answered"
-    if requests[original].claim.body_hash != claim.body_hash:
-        return KeyReused()
-    return answer._replace(replayed=True) if isinstance(answer, Answer) else answer
