@@ -39,7 +39,6 @@ _STAFF = By.staff(ACTOR)
 
 async def _transfer(world: World, step: Transfer, n: int) -> Done:
     del n
-    await deciding.run_due(world.transfers, world.at)
     await ensure_partition(world.at)
     async with transaction(posting.PINNED) as connection:
         (answer,) = await world.transfers.make(connection, [_wish(world, step)], world.at)

@@ -1,5 +1,6 @@
 """What each verb does: it asks the services of tills and staff, and keeps no rule itself."""
 
+from coalition.families import deciding
 from partners.settlement import credit, draining
 from server import upkeep
 from server.scenario import at_tills, by_families, by_settlement, by_staff
@@ -15,6 +16,9 @@ async def act(world: World, step: Step, n: int) -> Done:
         # In life it is done each minute.
         await upkeep.let_holds_go(world.at)
         world.holds_end = [end for end in world.holds_end if end > world.at]
+    if world.story.rule_sets:
+        # In life it is done each minute.
+        await deciding.run_due(world.transfers, world.at)
     if world.limits_credit and isinstance(step, TillStep):
         # In life it is done each second.
         await draining.drain_all(world.at)

@@ -58,23 +58,64 @@ def test_a_coalition_has_a_currency_and_a_zone_that_exist() -> None:
     )
 
 
-def test_fields_of_later_packages_are_refused_by_name() -> None:
+def test_families_whose_names_or_rules_are_not_declared_are_refused_where_they_stand() -> None:
     content = """\
     coalition: {currency: EUR}
     partners:
       A: {contract: {valid_from: 2026-01-01, issue_price: "0", redemption_price: "0"}}
     members:
-      bo: {guardian: anna, address: "Storgata 1"}
-    rule_sets: {}
+      bo: {guardian: anna}
+      eva: {guardian: eva}
+    rule_sets:
+      ours: {preset: hilton}
     families:
-      home: {head: bo}
+      home: {rules: theirs, head: anna, members: {bo: cousin, eva: child}, shares: {carl: 10}}
     steps: []
     """
 
     assert problems(content) == [
-        "line 5: members.bo.guardian: is not there yet: it comes with families; leave it out",
-        "line 6: rule_sets: is not there yet: it comes with families; leave it out",
-        "line 7: families: is not there yet: it comes with families; leave it out",
+        (
+            "line 5: members.bo.guardian: 'anna' is not among the members of this story;"
+            " declare it there"
+        ),
+        "line 6: members.eva.guardian: nobody guards itself; name another member",
+        (
+            "line 10: families.home.head: 'anna' is not among the members of this story;"
+            " declare it there"
+        ),
+        (
+            "line 10: families.home.members.bo: 'cousin' is no role; known are spouse, partner,"
+            " child, parent, sibling, relative, friend"
+        ),
+        (
+            "line 10: families.home.rules: 'theirs' is not among the rule_sets of this story;"
+            " declare it there"
+        ),
+        "line 10: families.home.shares.carl: carl does not belong to this family",
+    ]
+
+
+def test_rule_sets_with_mistakes_are_refused_with_line_key_and_remedy() -> None:
+    content = """\
+    coalition: {currency: EUR}
+    partners:
+      A: {contract: {valid_from: 2026-01-01, issue_price: "0", redemption_price: "0"}}
+    rule_sets:
+      ours: {preset: hiltn}
+      theirs:
+        title: Theirs
+        mechanism: p2p
+        transfer: {min: 0, mx: 10}
+    steps:
+      - {at: 2026-01-01T12:00:00+01:00, do: rules, name: ours, rules: {mechanism: pool}}
+    """
+
+    found = problems(content)
+    assert [line.split(": expected")[0] for line in found] == [
+        "line 9: rule_sets.theirs.transfer.min",
+        "line 9: rule_sets.theirs.transfer.mx: there is no such field; did you mean max?",
+        "line 11: steps[0].rules.mechanism",
+        "line 11: steps[0].rules.title: is missing",
     ]
 
 
