@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "earning": "server.commands.earning:earning",
     "currency": "server.commands.currency:currency",
     "expiry": "server.commands.expiry:expiry",
+    "rules": "server.commands.rules:rules",
     "client": "server.commands.client:client",
     "keys": "server.commands.keys:keys",
     "member": "server.commands.member:member",

@@ -22,8 +22,10 @@ FROM rule_set_version JOIN rule_set ON rule_set.no = rule_set_no
 ORDER BY rule_set_no, version
 """
 _BINDINGS = """
-SELECT no, kind, rule_set_no, valid_from, prepared_by, approved_by, made_at FROM rule_binding
-ORDER BY no
+SELECT binding.no, kind, rule_set_no, name AS rule_set, valid_from, prepared_by, approved_by,
+    made_at
+FROM rule_binding AS binding LEFT JOIN rule_set ON rule_set.no = rule_set_no
+ORDER BY binding.no
 """
 
 
@@ -56,6 +58,7 @@ class KeptBinding(msgspec.Struct, frozen=True, kw_only=True):
     no: int
     kind: str
     rule_set_no: int | None
+    rule_set: str | None
     valid_from: datetime
     prepared_by: str
     approved_by: str

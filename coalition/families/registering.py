@@ -215,6 +215,7 @@ async def _apply_binding(connection: Connection, approval: approvals.Approval) -
         no=no,
         kind=wanted.kind,
         rule_set_no=number,
+        rule_set=wanted.rule_set,
         valid_from=begins,
         prepared_by=persons[0],
         approved_by=persons[1],
@@ -227,7 +228,7 @@ async def _apply_binding(connection: Connection, approval: approvals.Approval) -
         actor=kept.approved_by,
         action="rule_set.bound",
         subject=approval.subject,
-        facts=msgspec.to_builtins(kept) | {"rule_set": wanted.rule_set},
+        facts=msgspec.to_builtins(kept),
         at=at,
     )
     return kept

@@ -177,11 +177,13 @@ async def test_what_changed_is_logged_and_told(at: datetime) -> None:
     async with transaction() as connection:
         logged = await connection.fetch("SELECT action, actor FROM audit_log ORDER BY no")
         told = await connection.fetch("SELECT kind, payload FROM outbox ORDER BY id")
-    assert [tuple(row) for row in logged][-4:] == [
-        ("rule_set.activated", "staff:bertil"),
+    assert [tuple(row) for row in logged][-6:] == [
         ("approval.prepared", "staff:anna"),
+        ("rule_set.activated", "staff:bertil"),
         ("approval.applied", "staff:bertil"),
+        ("approval.prepared", "staff:anna"),
         ("rule_set.bound", "staff:bertil"),
+        ("approval.applied", "staff:bertil"),
     ]
     events = {row["kind"]: msgspec.json.decode(row["payload"]) for row in told}
     assert events["families.rule_set_activated"]["rule_set"] == "ours"

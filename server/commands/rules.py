@@ -1,0 +1,198 @@
+"""`coalition rules`: rule sets of families and transfers, which two persons activate and bind."""
+
+from datetime import datetime
+
+import msgspec
+import rich_click as click
+
+from coalition.families import presets
+from coalition.families.books import KeptVersion, RuleBook
+from coalition.families.describing import described
+from coalition.families.documents import PresetUse, brief
+from coalition.families.rule_set_refusals import UnknownRuleSet
+from coalition.families.rule_sets import RuleSet
+from coalition.families.wording import Language
+from coalition.federation import catalogue
+from coalition.kernel.clock import SystemClock
+from coalition.kernel.database import transaction
+from coalition.kernel.settings import Settings
+from server.commands import rule_set_proposals
+from server.commands.known import read_catalogue
+from server.commands.options import (
+    answer,
+    as_json_option,
+    example,
+    place_of,
+    place_options,
+    table_of,
+)
+from server.commands.rule_set_files import Problems, files_argument, judged, problem_rows
+from server.databases import do
+from server.exits import WRONG_INPUT
+
+_SHOWN = ("name", "version", "state", "mechanism", "kinds", "valid_from", "title")
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@click.group()
+def rules() -> None:
+    """List, show, check, try, propose, activate and bind rule sets of families and transfers."""
+
+
+rule_set_proposals.add_to(rules)
+
+
+@rules.command("list")
+@click.option("--all", "with_all", is_flag=True, help="Also versions that hold no longer.")
+@place_options
+@as_json_option
+@click.pass_context
+@example("coalition rules list", "coalition rules list --all --json")
+def list_rules(context: click.Context, *, with_all: bool, as_json: bool) -> None:
+    """List the rule sets that hold now or will, what is bound to them, and the presets."""
+
+    async def work(_: Settings) -> list[dict[str, object]]:
+        at = SystemClock().now()
+        book = await read_book()
+        rows = [_row(version, book, at) for version in book.versions]
+        kept = [row for row in rows if with_all or row["state"] != "ended"]
+        return [*kept, *(_preset_row(name) for name in presets.names())]
+
+    rows = do(place_of(context), work)
+    answer({"items": rows}, as_json=as_json, table=lambda: table_of(rows, _SHOWN))
+
+
+@rules.command()
+@click.argument("name")
+@click.option("--version", type=click.IntRange(1), help="Which one.  [default: the last]")
+@click.option(
+    "--language",
+    type=click.Choice([language.value for language in Language]),
+    default=Language.EN.value,
+    show_default=True,
+    help="In which the rules are said.",
+)
+@place_options
+@as_json_option
+@click.pass_context
+@example("coalition rules show hilton", "coalition rules show hilton --language sv")
+def show(
+    context: click.Context, *, name: str, version: int | None, language: str, as_json: bool
+) -> None:
+    """Say the rule set NAME, or the preset of that name, in plain words; --json: its document."""
+
+    async def work(_: Settings) -> tuple[dict[str, object], RuleSet]:
+        at = SystemClock().now()
+        book = await read_book()
+        found = [
+            one
+            for one in book.versions
+            if one.name == name and (version is None or one.version == version)
+        ]
+        if found:
+            return _row(found[-1], book, at), found[-1].document
+        if version is not None or name not in presets.names():
+            raise UnknownRuleSet(name=name)
+        return _preset_row(name), presets.document(name)
+
+    row, document = do(place_of(context), work)
+    whole = row | {"document": brief(document)}
+    answer(whole, as_json=as_json, table=lambda: _said(row, document, Language(language)))
+
+
+@rules.command()
+@files_argument
+@place_options
+@as_json_option
+@click.pass_context
+@example("coalition rules check household.yaml")
+def check(context: click.Context, *, files: tuple[str, ...], as_json: bool) -> None:
+    """Say whether each FILE (YAML or JSON) is a rule set, and if not, everything that is wrong.
+
+    Partners are those of the coalition; nothing is written.
+    """
+
+    async def work(_: Settings) -> Problems:
+        known = await read_catalogue()
+        return [(path, judged(path, known)[1]) for path in files]
+
+    rows = problem_rows(do(place_of(context), work))
+    document = {"ok": not rows, "problems": rows}
+    columns = ("file", "line", "key", "text")
+    answer(
+        document,
+        as_json=as_json,
+        table=lambda: table_of(rows, columns) if rows else _all_good(len(files)),
+    )
+    if rows:
+        context.exit(WRONG_INPUT)
+
+
+@rules.command()
+@example("coalition rules schema > rule-set.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of a file with a rule set, or with a preset and other numbers."""
+    either, parts = msgspec.json.schema_components(
+        [RuleSet, PresetUse], ref_template="#/$defs/{name}"
+    )
+    document = {"$schema": _DIALECT, "title": "A rule set", "anyOf": list(either), "$defs": parts}
+    answer(document, as_json=True, table=lambda: "")
+
+
+async def read_book() -> RuleBook:
+    """Return all rule sets and bindings that there are."""
+    async with transaction() as connection:
+        return await RuleBook.refresh(connection, None, await catalogue.load(connection))
+
+
+def _row(version: KeptVersion, book: RuleBook, at: datetime) -> dict[str, object]:
+    kinds = [
+        kind
+        for kind, bound in book.kinds(at).items()
+        if (bound.rule_set_no, bound.version) == (version.rule_set_no, version.version)
+    ]
+    return {
+        "name": version.name,
+        "version": version.version,
+        "state": _state(version, book, at),
+        "mechanism": version.document.mechanism.value,
+        "kinds": ", ".join(kinds),
+        "valid_from": version.valid_from,
+        "title": version.document.title,
+        "prepared_by": version.prepared_by,
+        "approved_by": version.approved_by,
+    }
+
+
+def _preset_row(name: str) -> dict[str, object]:
+    document = presets.document(name)
+    return {
+        "name": name,
+        "version": None,
+        "state": "preset",
+        "mechanism": document.mechanism.value,
+        "kinds": "",
+        "valid_from": None,
+        "title": document.title,
+        "prepared_by": None,
+        "approved_by": None,
+    }
+
+
+def _state(version: KeptVersion, book: RuleBook, at: datetime) -> str:
+    if version.valid_from > at:
+        return "to come"
+    now = book.rule_set(version.rule_set_no, at)
+    return "holds" if now is not None and now.version == version.version else "ended"
+
+
+def _said(row: dict[str, object], document: RuleSet, language: Language) -> str:
+    version = "" if row["version"] is None else f", version {row['version']}"
+    lines = [f"{row['name']}{version} ({row['state']}): {document.title}"]
+    for part in described(document, language):
+        lines += ["", part.heading, *(f"  {sentence}" for sentence in part.sentences)]
+    return "\n".join(lines)
+
+
+def _all_good(count: int) -> str:
+    return "The rule set is right." if count == 1 else f"All {count} rule sets are right."
