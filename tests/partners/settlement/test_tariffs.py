@@ -29,7 +29,7 @@ vats = st.dictionaries(
     st.sampled_from([kind.name.lower() for kind in ChargeKind]),
     st.builds(Vat, rate=rates, code=st.sampled_from(["standard", "services", "books"])),
 )
-moves = st.builds(
+moves: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
     act=st.sampled_from(Act),
     partner_no=st.sampled_from(PARTNERS),
@@ -43,7 +43,7 @@ moves = st.builds(
 
 def versions(given_vats: list[dict[str, Vat]]) -> PriceBook:
     """Return two versions of each partner's contract, which differ in VAT alone."""
-    fee = {"service_fee_per_point": Decimal("0.001"), "breakage_share": Decimal("0.4")}
+    fee: Any = {"service_fee_per_point": Decimal("0.001"), "breakage_share": Decimal("0.4")}
     made: list[Any] = []
     for at, partner_no in enumerate(PARTNERS):
         first, second = given_vats[2 * at], given_vats[2 * at + 1]
