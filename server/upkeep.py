@@ -6,7 +6,10 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from coalition.access.signing_keys import ensure_signing_key
+from coalition.families import deciding
+from coalition.families.transferring import Transfers
 from coalition.federation import catalogue
+from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import retrying, transaction
 from coalition.kernel.idempotency import forget_before
 from coalition.kernel.jobs import JobKind, NoPayload, Schedule
@@ -15,6 +18,7 @@ from coalition.ledger import expiry, merging, upkeep
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.posting import PINNED, POSTER_ROLE
 from coalition.ledger.resolutions import expire_holds
+from coalition.members.sealing import MemberKeys
 from coalition.oversight import audit_log
 from coalition.points import expiring
 from coalition.points.guards import watching as guards
@@ -126,6 +130,11 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
     async def keys(at: datetime) -> None:
         await ensure_signing_key(master_key=settings.master_key, at=at)
 
+    transfers = Transfers(keys=MemberKeys.of(settings), clock=SystemClock())
+
+    async def move_transfers_on(at: datetime) -> int:
+        return await deciding.run_due(transfers, at)
+
     plan: dict[str, tuple[str, Callable[[datetime], Awaitable[int | None]]]] = {
         "ledger.holds": ("* * * * *", let_holds_go),
         "ledger.expiry": ("7 * * * *", expire_points),
@@ -137,6 +146,7 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
         "ledger.audit": ("17 4 * * *", prove),
         "access.keys": ("27 3 * * *", keys),
         "points.guards": ("23 * * * *", guards.tidy),
+        "families.transfers": ("* * * * *", move_transfers_on),
     }
     kinds = [
         JobKind(name=name, handle=_handler(name, work), attempts=3, one_at_a_time=True)
