@@ -145,7 +145,7 @@ class Batches:
                     first_line=waiting.first_line,
                     at=at,
                 )
-            packed = results.pack(answered.ndjson)
+            packed = await _packed(answered.ndjson)
             await queries.answer_chunk(
                 connection, batch, first_line=waiting.first_line, results=packed
             )
@@ -181,7 +181,7 @@ class Batches:
             done = BatchState.DONE.value
             stored = Stored(batch, done, lines, lines - refused, refused, at, at)
             kept = [
-                StoredChunk(first_line, number, None, results.pack(ndjson))
+                StoredChunk(first_line, number, None, await _packed(ndjson))
                 for first_line, number, ndjson in written
             ]
             await _insert(connection, upload, stored, kept)
@@ -285,6 +285,11 @@ async def _insert(
         media_type=upload.media_type,
         columns=upload.received.columns,
     )
+
+
+async def _packed(ndjson: bytes) -> bytes:
+    """Pack answers beside the event loop, which others need meanwhile."""
+    return await asyncio.to_thread(results.pack, ndjson)
 
 
 def _new_batch(at: datetime) -> BatchId:
