@@ -29,6 +29,8 @@ class Kind(IntEnum):
     CONVERSION = 6
     MERGE = 7
     RECOVERY = 8
+    TRANSFER = 9
+    FEE = 10
 
 
 class Lot(NamedTuple):

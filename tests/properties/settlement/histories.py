@@ -99,6 +99,7 @@ _ACTS = (
     *("batch",) * 2,
     *("regret",) * 2,
     *("hours", "days", "days", "days", "weeks", "weeks"),
+    *("send", "send", "undo"),
     *("adjust", "take", "convert", "recover", "expire", "expire", "merge"),
     *("drain",) * 3,
     *("drain_some",) * 2,

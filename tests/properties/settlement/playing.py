@@ -116,6 +116,16 @@ async def _expire(history: History, act: Act) -> None:
     await history.world.expire()
 
 
+async def _send(history: History, act: Act) -> None:
+    world = history.world
+    sender, receiver = act.a % MEMBERS, (act.a + 1) % MEMBERS
+    await world.post([world.transfer(sender, receiver, act.points, act.b % 3)])
+
+
+async def _undo(history: History, act: Act) -> None:
+    await history.world.post([history.world.undo(-1 - act.a % 4)])
+
+
 async def _merge(history: History, act: Act) -> None:
     """Rarely, since nothing comes back from it."""
     if act.b % 4 == 0:
@@ -240,6 +250,8 @@ _ACTS: dict[str, Callable[[History, Act], Awaitable[None]]] = {
     "convert": _convert,
     "recover": _recover,
     "expire": _expire,
+    "send": _send,
+    "undo": _undo,
     "merge": _merge,
     "rate": _rate,
     "version": _version,

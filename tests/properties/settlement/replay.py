@@ -171,7 +171,7 @@ def _sign(posting: Posting) -> int:
     match posting.kind:
         case Kind.REVERSAL:
             return -1
-        case Kind.ADJUSTMENT | Kind.CONVERSION:
+        case Kind.ADJUSTMENT | Kind.CONVERSION | Kind.FEE:
             return posting.direction
         case _:
             return 1
@@ -192,12 +192,12 @@ def _effect(facts: Facts, posting: Posting, original: Posting, lot: Lot) -> _Eff
             found = _recovered(facts, posting, lot, when)
         case Kind.EXPIRE:
             found = _expired(facts, lot, when)
-        case Kind.ADJUSTMENT:
+        case Kind.ADJUSTMENT | Kind.FEE:
             found = _given(facts, lot, when, "adjustment")
         case Kind.CONVERSION:
             found = _converted(facts, lot)
         case other:
-            assert other == Kind.MERGE, "a reversal is not reversed"
+            assert other in {Kind.MERGE, Kind.TRANSFER}, "a reversal is not reversed"
             found = [], []
     return found
 

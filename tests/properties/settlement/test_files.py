@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from coalition.federation.terms import ContractTerms
 from coalition.kernel.database import open_database, transaction
 from coalition.kernel.database.transactions import TENANT_ROLE
-from coalition.ledger.accounts import Kind
+from coalition.ledger.accounts import Account
 from partners.settlement import drilldown, exporting, line_sources, passport
 from partners.settlement.kinds import ChargeKind
 from partners.settlement.rules import Line
@@ -27,7 +27,7 @@ START = datetime(2026, 3, 24, 9, tzinfo=UTC)
 FIRST = Act("batch", 0, 0, 300, timedelta(0))
 
 _CLOSED = "SELECT id, partner_no FROM statement WHERE closed_at IS NOT NULL ORDER BY number"
-_POSTINGS = "SELECT id FROM posting WHERE kind <> $1 ORDER BY id"
+_POSTINGS = "SELECT id FROM posting WHERE account <> $1 ORDER BY id"
 _OF_POSTING = """
 SELECT tariff.partner_no, tariff.kind, charge.points * tariff.unit_price AS amount
 FROM charge JOIN tariff ON tariff.id = charge.tariff WHERE charge.posting = $1
@@ -120,7 +120,9 @@ async def _opens(closed: Statement, line: Line) -> None:
 async def _passports_are_whole() -> None:
     """Demand that a passport has every charge of its posting and no other."""
     async with transaction() as connection:
-        postings: list[UUID] = [row[0] for row in await connection.fetch(_POSTINGS, Kind.MERGE)]
+        postings: list[UUID] = [
+            row[0] for row in await connection.fetch(_POSTINGS, Account.TRANSIT)
+        ]
         for posting in postings:
             posted = await passport.find(connection, posting)
             assert posted is not None

@@ -25,6 +25,9 @@ from coalition.ledger.drafts import (
     Redeem,
     Reverse,
     Till,
+    Transfer,
+    Transferred,
+    UndoTransfer,
 )
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.provenance import Provenance
@@ -50,6 +53,8 @@ class World:
         self.partners: list[int] = []
         self.reversible: list[tuple[UUID, int]] = []
         """Issues and redemptions, each with its partner."""
+        self.sent: list[UUID] = []
+        """Transfers."""
         self.seals: list[tuple[int, datetime]] = []
         """Whose period was sealed when; a seal drains everything before it."""
 
@@ -189,6 +194,27 @@ class World:
         """Return what staff take for debts."""
         return Recover(self.members[member], self.till(OPERATOR, self.at), 1, None, None, "owed")
 
+    def transfer(self, member: int, other: int, points: int, fee: int) -> Draft:
+        """Return points that one member sends another, and points that this costs."""
+        return Transfer(
+            holder=self.members[member],
+            receiver=self.members[other],
+            till=self.till(OPERATOR, self.at),
+            currency_no=1,
+            points=points,
+            fee_points=fee,
+        )
+
+    def undo(self, which: int) -> Draft | None:
+        """Return what undoes an earlier transfer."""
+        if not self.sent:
+            return None
+        grace = self.at.date() + timedelta(days=30)
+        till = self.till(OPERATOR, self.at)
+        return UndoTransfer(
+            posting=self.sent[which % len(self.sent)], till=till, grace_expires_on=grace
+        )
+
     def till(self, partner: int, occurred: datetime) -> Till:
         """Return a till without a receipt, so that nothing stands in the way of a second one."""
         return Till(partner, None, None, None, occurred.date(), occurred)
@@ -202,6 +228,8 @@ class World:
         for draft, outcome in zip(wanted, outcomes, strict=True):
             if isinstance(draft, Issue | Redeem) and isinstance(outcome, Posted):
                 self.reversible.append((outcome.posting, draft.till.partner_no))
+            if isinstance(draft, Transfer) and isinstance(outcome, Transferred):
+                self.sent.append(outcome.posting)
         self.tick()
         return outcomes
 
