@@ -20,7 +20,7 @@ from coalition.ledger.halves import add_pair
 from coalition.ledger.holders import Standing
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import KeptLot, LotChanges
-from coalition.ledger.passages import GIVEN_BACK, Passage, shares_of
+from coalition.ledger.passages import GIVEN_BACK, TAKEN_BACK, Passage, shares_of
 from coalition.ledger.provenance import NO_CLOCK, Provenance, counterpart
 from coalition.ledger.rules import ReturnableLeg
 
@@ -76,6 +76,7 @@ class Homecoming:
         self._legs: dict[tuple[UUID, UUID], list[tuple[Leg, Leg]]] = defaultdict(list)
         self._gone: list[tuple[UUID, int]] = []
         self._currency_no = 0
+        self._reason = GIVEN_BACK
         self._moved_on: list[Passage] = []
 
     @classmethod
@@ -126,6 +127,7 @@ class Homecoming:
         given.
         """
         sent = []
+        self._reason = GIVEN_BACK
         for way, part in shares:
             provenance = way.kept.provenance
             if grace is not None and not way.kept.live:
@@ -158,6 +160,7 @@ class Homecoming:
         ways = [
             (way, min(way.left, self._unspent[way.place])) for way in reversed(self._of(act, lot))
         ]
+        self._reason = TAKEN_BACK
         for way, part in _fill(points, ways):
             self._unspent[way.place] -= part
             self._changes.take_out(way.place, way.home, points=part)
@@ -176,7 +179,9 @@ class Homecoming:
         Or gave, where points came back from it.
         """
         for way, legs in self._legs.items():
-            add_pair(self._journal, Kind.TRANSFER, way, self._currency_no, legs, reason=GIVEN_BACK)
+            add_pair(
+                self._journal, Kind.TRANSFER, way, self._currency_no, legs, reason=self._reason
+            )
         shares = shares_of(self._gone)
         self._legs.clear()
         self._gone.clear()

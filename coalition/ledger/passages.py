@@ -34,10 +34,12 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, act), LATERAL (
 ORDER BY kept.act, kept.lot, kept.other, kept.other_lot
 """
 
-SPENT_TOGETHER = "spent together"
-EARNED_TOGETHER = "earned together"
-GIVEN_BACK = "given back"
-"""Why the halves of a passage were made; the audit tells them from other transfers by it."""
+SPENT_TOGETHER = "spent_together"
+EARNED_TOGETHER = "earned_together"
+GIVEN_BACK = "given_back"
+"""Of what was spent together."""
+TAKEN_BACK = "taken_back"
+"""Of what was earned together. By these reasons the audit tells passages from other transfers."""
 
 
 class Passage(NamedTuple):
