@@ -1,6 +1,6 @@
 """What a batch writes beside its postings: the settlement feed and the totals of partners."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -61,6 +61,38 @@ async def test_the_feed_names_the_first_and_the_last_posting_of_each_shard(at: d
     assert {
         row["shard"]: (row["first_posting"].bytes, row["last_posting"].bytes) for row in queued
     } == {shard: (min(ids), max(ids)) for shard, ids in by_shard.items()}
+
+
+@pytest.mark.parametrize("cashiers", [1, 3, 40])
+async def test_postings_are_written_whole_however_much_they_have_alike(
+    at: datetime, cashiers: int
+) -> None:
+    anna = await open_holder(at)
+    drafts = []
+    for number in range(50):
+        draft = issue(anna, number + 1, at, receipt=f"r{number}")
+        cashier = f"c{number % cashiers}"
+        occurred_at = at - timedelta(seconds=number)
+        at_till = draft.till._replace(
+            cashier=cashier, occurred_at=occurred_at, store_no=1 if number % cashiers else None
+        )
+        purchase = Purchase(100 + number, "SEK" if number % cashiers else "EUR")
+        drafts.append(msgspec.structs.replace(draft, till=at_till, purchase=purchase))
+    outcomes = await post(drafts, at)
+    async with transaction() as connection:
+        rows = await connection.fetch("SELECT * FROM posting")
+    written = {row["id"]: row for row in rows}
+    for number, (draft, outcome) in enumerate(zip(drafts, outcomes, strict=True)):
+        assert isinstance(outcome, Posted)
+        row = written[outcome.posting]
+        at_till = draft.till
+        assert (row["receipt"], row["cashier"]) == (f"r{number}", at_till.cashier)
+        assert (row["store_no"], row["occurred_at"]) == (at_till.store_no, at_till.occurred_at)
+        assert (row["purchase_minor"], row["purchase_currency"]) == draft.purchase
+        assert (row["points"], row["lot"]) == (number + 1, lot_id(anna, provenance()))
+        assert (row["bucket"], row["batch"]) == (bucket_of(anna), rows[0]["batch"])
+        assert (row["kind"], row["account"], row["direction"]) == (1, 1, 1)
+        assert (row["partner_no"], row["account_partner_no"], row["reverses"]) == (1, 1, None)
 
 
 async def test_an_empty_batch_writes_nothing(at: datetime) -> None:
