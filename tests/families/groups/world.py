@@ -13,6 +13,8 @@ from coalition.families import (
     guardians,
     invitations,
     leaving,
+    place_changes,
+    places,
     relationships,
 )
 from coalition.families.departing import ExitView
@@ -27,9 +29,10 @@ from coalition.families.pooling import FamilyPools
 from coalition.families.rule_sets import RuleSet
 from coalition.families.speaking import By
 from coalition.kernel.database import transaction
+from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import posting
-from coalition.ledger.drafts import Outcome, Redeem, Till
+from coalition.ledger.drafts import Draft, Grant, Issue, Outcome, Redeem, Till
 from coalition.ledger.partitions import ensure_partition
 from coalition.points.pools import PoolAct, PoolPlan, PoolWish
 from server import proof
@@ -134,6 +137,26 @@ class Families(Bank):
             lambda c, b: group_views.would_take_out(c, group, member, b, by=asking), self.at
         )
 
+    async def groups_of(self, member: UUID) -> list[UUID]:
+        async with transaction() as connection:
+            return (await places.groups_of(connection, [member]))[member]
+
+    async def share(self, group: UUID, member: UUID, percent: int) -> PlaceRow | Refused:
+        """Choose another share of earnings; return the place, or the refusal."""
+        try:
+            return await self.groups.do(
+                lambda c, b: place_changes.change_share(
+                    c, group, member, percent, b, by=By.of(member)
+                ),
+                self.at,
+            )
+        except Refused as refusal:
+            return refusal
+
+    async def stop(self, minor: UUID, guardian: UUID, *, is_over: bool = False) -> None:
+        act = guardians.let_go_on if is_over else guardians.stop
+        await act(minor, guardian, at=self.at)
+
     async def own(self, holder: UUID) -> int:
         """Return what lies with a holder itself and can be spent."""
         async with transaction() as connection:
@@ -166,7 +189,20 @@ class Families(Bank):
         if not isinstance(plan, PoolPlan):
             return plan
         till = Till(self.world.fuel, None, None, None, self.world_day(), self.at)
-        draft = Redeem(member, till, 1, points, sources=plan.sources)
+        return await self._post(Redeem(member, till, 1, points, sources=plan.sources))
+
+    async def earn_shared(self, member: UUID, points: int) -> Outcome:
+        """Let a member earn at the grocer, a share of it going on by the plan of its family."""
+        plan = await self.plan(member, PoolAct.ISSUE, points)
+        async with transaction() as connection:
+            terms = (await self.groups.book(connection, self.at)).terms
+        contract = terms.catalogue.contract_at(self.world.grocer, self.at)
+        till = Till(self.world.grocer, None, None, None, self.world_day(), self.at)
+        grant = Grant(terms.base_provenance(contract, self.at), points)
+        draft = Issue(member, till, (grant,), onward=plan.onward)
+        return await self._post(draft)
+
+    async def _post(self, draft: Draft) -> Outcome:
         await ensure_partition(self.at)
         async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
             _, (outcome,) = await posting.post(

@@ -1,0 +1,173 @@
+"""Tests of plans for tills: whose points a member spends, and where what it earns goes."""
+
+from datetime import datetime
+
+from coalition.families import place_changes, usage
+from coalition.families.acts import LIFETIME, UsageKey, UsageWanted
+from coalition.families.group_refusals import FrozenByGuardian, GroupRefused
+from coalition.families.vocabulary import Event
+from coalition.kernel.database import Engine, transaction
+from coalition.ledger import posting
+from coalition.ledger.drafts import Posted, SpendOrder
+from coalition.points.pools import PoolAct, PoolPlan, PoolUse, PoolWish
+from tests.families.groups.world import STAFF, account, make_families, sweep, view
+from tests.families.registered import written
+
+
+async def test_who_belongs_to_no_group_spends_its_own(database: Engine, at: datetime) -> None:
+    world = await make_families(at)
+    anna = await world.adult(100)
+    assert await world.plan(anna, PoolAct.REDEEM, 50) == PoolPlan()
+    assert await world.plan(anna, PoolAct.ISSUE, 50) == PoolPlan()
+
+
+async def test_a_pool_view_is_spent_by_its_adults_in_proportion(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await world.rules("home", view())
+    anna, bo, kid = await world.adult(600), await world.adult(300), await world.child(100)
+    group = await world.form("home", anna, bo)
+    await world.join(group, kid, "child")
+    plan = await world.plan(anna, PoolAct.REDEEM, 700)
+    assert (plan.sources.order, set(plan.sources.holders)) == (SpendOrder.PROPORTIONAL, {bo, kid})
+    assert isinstance(await world.redeem(bo, 500), Posted)
+    assert [await world.own(one) for one in (anna, bo, kid)] == [300, 150, 50]
+    refused = await world.redeem(kid, 60)
+    assert isinstance(refused, GroupRefused)
+    assert isinstance(await world.redeem(kid, 50), Posted)
+    assert await world.proved()
+
+
+async def test_an_account_is_spent_through_the_lots_of_who_spends(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await world.rules("home", account())
+    anna, bo = await world.adult(300), await world.adult(200)
+    group = await world.form("home", anna, bo)
+    assert isinstance(await world.redeem(bo, 450), Posted)
+    assert await world.own(await world.pool_of(group)) == 50
+    assert await world.proved()
+
+
+async def test_a_right_that_was_taken_is_refused_by_its_rule_and_may_be_given_back(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    spend = {"head": {"scope": "pool"}, "member": {"scope": "pool", "revocable": True}}
+    await world.rules("home", account(group={"spend": spend}))
+    anna, bo = await world.adult(300), await world.adult(200)
+    group = await world.form("home", anna, bo)
+    for may_spend in (False, True):
+        await world.groups.do(
+            lambda c, b, may=may_spend: place_changes.change_right(
+                c, group, bo, b, by=STAFF, may_spend=may
+            ),
+            world.at,
+        )
+        outcome = await world.redeem(bo, 100)
+        assert isinstance(outcome, Posted if may_spend else GroupRefused)
+    assert await world.proved()
+
+
+async def test_the_points_of_who_just_joined_wait(database: Engine, at: datetime) -> None:
+    world = await make_families(at)
+    await world.rules("home", view(join={"freeze_hours": 48}))
+    anna, bo = await world.adult(100), await world.adult(100)
+    await world.form("home", anna)
+    group = (await world.groups_of(anna))[0]
+    world.advance(hours=48)
+    await world.join(group, bo)
+    assert (await world.plan(anna, PoolAct.REDEEM, 50)).sources.holders == ()
+    refused = await world.redeem(bo, 150)
+    assert isinstance(refused, GroupRefused)
+    assert refused.facts["failures"][0]["rule"] == "join.freeze_hours"  # type: ignore[index]  # a list
+    assert isinstance(await world.redeem(bo, 100), Posted)
+    world.advance(hours=48)
+    assert (await world.plan(anna, PoolAct.REDEEM, 50)).sources.holders == (bo,)
+
+
+async def test_what_a_member_earns_goes_on_by_the_share_that_it_chose(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await world.rules("home", sweep())
+    anna, bo = await world.adult(), await world.adult()
+    group = await world.form("home", anna, bo)
+    (onward,) = (await world.plan(bo, PoolAct.ISSUE, 10)).onward
+    assert (onward.receiver, onward.percent) == (anna, 50)
+    assert (await world.plan(anna, PoolAct.ISSUE, 10)).onward == ()
+    await world.share(group, bo, 100)
+    (onward,) = (await world.plan(bo, PoolAct.ISSUE, 10)).onward
+    assert onward.percent == 100
+    refused = await world.share(group, bo, 75)
+    assert isinstance(refused, GroupRefused)
+
+
+async def test_a_linked_wallet_is_the_heads_account(database: Engine, at: datetime) -> None:
+    world = await make_families(at)
+    spend = {"member": {"scope": "pool"}}
+    await world.rules("home", written("linked_wallet", group={"spend": spend}))
+    anna, bo = await world.adult(100), await world.adult(10)
+    await world.form("home", anna, bo)
+    (onward,) = (await world.plan(bo, PoolAct.ISSUE, 10)).onward
+    assert (onward.receiver, onward.percent) == (anna, 100)
+    assert isinstance(await world.redeem(bo, 60), Posted)
+    assert (await world.own(anna), await world.own(bo)) == (50, 0)
+    assert await world.proved()
+
+
+async def test_a_guardian_stops_what_its_ward_spends_and_lets_it_go_on(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    anna, kid = await world.adult(), await world.child(100)
+    await world.guard(kid, anna)
+    assert not await world.shares(kid)
+    await world.stop(kid, anna)
+    assert await world.shares(kid)
+    assert isinstance(await world.plan(kid, PoolAct.REDEEM, 10), FrozenByGuardian)
+    assert isinstance(await world.plan(kid, PoolAct.REDEEM, 0), PoolPlan)
+    assert isinstance(await world.plan(kid, PoolAct.ISSUE, 10), PoolPlan)
+    await world.stop(kid, anna, is_over=True)
+    assert not await world.shares(kid)
+
+
+async def test_limits_on_redeeming_hold_within_a_batch_and_behind_it(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    cap = {"subject": "group", "measure": "amount", "window": "day", "max": 100, "on": "redeem"}
+    await world.rules("home", view(limits=[cap]))
+    anna, bo = await world.adult(500), await world.adult(500)
+    group = await world.form("home", anna, bo)
+    wishes = [PoolWish(one, PoolAct.REDEEM, 60, world.at) for one in (anna, bo)]
+    async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+        first = await world.pools.plans(connection, wishes, world.at)
+        plans = [one for one in first if isinstance(one, PoolPlan)]
+        again = await world.pools.lock(connection, wishes[:1], plans[:1], world.at)
+        assert isinstance(again[0], PoolPlan)
+        outcome = Posted(group, anna, 60)
+        await world.pools.used(connection, [PoolUse(wishes[0], again[0], outcome)], world.at)
+    assert isinstance(first[1], GroupRefused)
+    assert isinstance(await world.plan(bo, PoolAct.REDEEM, 50), GroupRefused)
+    assert isinstance(await world.plan(bo, PoolAct.REDEEM, 40), PoolPlan)
+    key = UsageKey(group, "group", Event.REDEEM)
+    async with transaction() as connection:
+        used = await usage.read(connection, [UsageWanted(key, LIFETIME, LIFETIME)])
+    assert sum(one.amount for one in used.days[key]) == 60
+
+
+async def test_of_two_groups_the_one_counts_whose_pool_may_be_spent(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await world.rules("mine", account(group={"spend": {"head": {"scope": "pool"}}}))
+    await world.rules("ours", view())
+    anna, bo, eve = await world.adult(), await world.adult(), await world.adult(200)
+    first, second = await world.form("mine", anna, bo), await world.form("ours", eve, bo)
+    plan = await world.plan(bo, PoolAct.REDEEM, 100)
+    assert (plan.group, plan.sources.holders) == (second, (eve,))
+    (onward,) = (await world.plan(bo, PoolAct.ISSUE, 100)).onward
+    assert onward.receiver == await world.pool_of(first)
