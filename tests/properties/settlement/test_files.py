@@ -105,7 +105,9 @@ async def _opens(closed: Statement, line: Line) -> None:
     found, first = [], drilldown.BEGINNING
     async with transaction(role=TENANT_ROLE, partner_no=period.partner_no) as connection:
         tariffs = await line_sources.tariffs_of(connection, period.partner_no, period.no, line)
-        by_hand = await line_sources.by_hand(connection, period.partner_no, period.no, line)
+        by_hand = await line_sources.by_hand(
+            connection, period.partner_no, period.no, line, names_staff=False
+        )
         while True:
             page, following = await drilldown.charges(connection, tariffs, first=first, limit=3)
             found += page
