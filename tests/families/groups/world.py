@@ -16,6 +16,7 @@ from coalition.families import (
     place_changes,
     places,
     relationships,
+    separating,
 )
 from coalition.families.departing import ExitView
 from coalition.families.entering import Newcomer
@@ -152,6 +153,33 @@ class Families(Bank):
             )
         except Refused as refusal:
             return refusal
+
+    async def separate(
+        self, group: UUID, member: UUID, by: UUID | None = None
+    ) -> separating.Separation:
+        return await self.groups.do(
+            lambda c, b: separating.begin(c, group, member, b, by=By.of(by or member)), self.at
+        )
+
+    async def want(
+        self, group: UUID, by: UUID, outcome: separating.Outcome
+    ) -> separating.Separation:
+        return await self.groups.do(
+            lambda c, b: separating.want(c, group, outcome, b, by=By.of(by)), self.at
+        )
+
+    async def approve(self, approval: UUID, kind: str, *, by: str) -> object:  # type: ignore[override]  # of groups
+        return await self.groups.approve(approval, kind, approved_by=by, at=self.at)
+
+    async def wards(self, guardian: UUID) -> list[UUID]:
+        async with transaction() as connection:
+            return [one.minor for one in await guardians.wards_of(connection, guardian)]
+
+    async def logged(self) -> list[str]:
+        """Return what the audit log says was done."""
+        async with transaction() as connection:
+            rows = await connection.fetch("SELECT action FROM audit_log ORDER BY no")
+        return [row[0] for row in rows]
 
     async def stop(self, minor: UUID, guardian: UUID, *, is_over: bool = False) -> None:
         act = guardians.let_go_on if is_over else guardians.stop
