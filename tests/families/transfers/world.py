@@ -86,7 +86,7 @@ class Bank:
 
     async def ask(self, wish: Wish, *, key: str | None = None, by: Transfers | None = None) -> Any:
         """Ask for a transfer; return what is answered as JSON, or the refusal."""
-        claim = Claim.of(7, key or f"key-{next(_numbers)}", "/", msgspec.json.encode(wish))
+        claim = Claim.of(8, key or f"transfer-{next(_numbers)}", "/", msgspec.json.encode(wish))
         try:
             answer = await (by or self.transfers).request(Request(wish, claim, Media.JSON))
         except Refused as refusal:
