@@ -10,6 +10,8 @@ from coalition.access import api as access
 from coalition.access import freshness
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.access.tokens import TOKEN_PATH
+from coalition.families import admin_api as rule_sets
+from coalition.families.pooling import FamilyPools
 from coalition.kernel.clock import Clock, SystemClock
 from coalition.kernel.database import open_database
 from coalition.kernel.identity import EVERY_SCOPE, TokenVerifier, audience_of
@@ -20,6 +22,7 @@ from coalition.kernel.web.health import Readiness, database_checks
 from coalition.kernel.web.hot import Door
 from coalition.kernel.web.metrics import Metrics
 from coalition.kernel.web.observation import Application
+from coalition.members.sealing import MemberKeys
 from coalition.oversight import api as oversight
 from coalition.points.till import Tills
 from partners.batches import api as batches
@@ -48,6 +51,9 @@ _SCOPE_TEXTS = {
     "settlement:prepare": "Staff: seal periods, prepare closes, adjustments and clearing",
     "settlement:approve": "Staff: approve or reject, as the second person, what others prepared",
     "audit:read": "Staff: read the audit log",
+    "rules:read": "Staff: read the rule sets of families and transfers",
+    "rules:prepare": "Staff: propose rule sets, and what runs under them",
+    "rules:approve": "Staff: approve or reject, as the second person, rule sets others proposed",
 }
 
 
@@ -99,7 +105,8 @@ def create_service(
     """Put the service together; nothing is opened before `running` is entered."""
     clock = clock if clock is not None else SystemClock()
     verifier = TokenVerifier(issuer=settings.issuer, audience=audience_of(settings.issuer))
-    tills = Tills(card_key=settings.blind_index_key, clock=clock)
+    pools = FamilyPools(keys=MemberKeys.of(settings))
+    tills = Tills(card_key=settings.blind_index_key, clock=clock, pools=pools)
     door = Door(clock=clock, authenticate=verifier.verify)
     readiness = Readiness(database_checks(APPS))
     metrics = Metrics()
@@ -111,6 +118,7 @@ def create_service(
             *batches.routes(door, tills, settings),
             *settlement.routes(door),
             *oversight.routes(door),
+            *rule_sets.routes(door),
             *statements.routes(door, tills),
         ],
         readiness=readiness,

@@ -10,12 +10,14 @@ from typing import Any
 
 import structlog
 
+from coalition.families.pooling import FamilyPools
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.jobs import JobKind, run_worker
 from coalition.kernel.jobs.worker import is_set_within
 from coalition.kernel.outbox import AnySubscriber, job_kinds, run_relay
 from coalition.kernel.settings import Settings
 from coalition.members import privacy
+from coalition.members.sealing import MemberKeys
 from coalition.points.guards import watching as guards
 from coalition.points.till import Tills
 from partners.batches import jobs as batches
@@ -37,7 +39,8 @@ _logger = structlog.get_logger(__name__)
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Relay events, do jobs and drain postings on the open database until `stop` is set."""
     clock = SystemClock()
-    tills = Tills(card_key=settings.blind_index_key, clock=clock)
+    pools = FamilyPools(keys=MemberKeys.of(settings))
+    tills = Tills(card_key=settings.blind_index_key, clock=clock, pools=pools)
     scheduled, schedules = upkeep.scheduled(settings)
     kinds: list[JobKind[Any]] = [  # Any: each kind has its own payload
         *scheduled,
