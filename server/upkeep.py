@@ -7,6 +7,7 @@ import structlog
 
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.families import deciding
+from coalition.families.groups import Groups
 from coalition.families.transferring import Transfers
 from coalition.federation import catalogue
 from coalition.kernel.clock import SystemClock
@@ -127,6 +128,8 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
         del at
         return await upkeep.roll_up_totals()
 
+    groups = Groups(keys=MemberKeys.of(settings))
+
     async def keys(at: datetime) -> None:
         await ensure_signing_key(master_key=settings.master_key, at=at)
 
@@ -146,6 +149,8 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
         "ledger.audit": ("17 4 * * *", prove),
         "access.keys": ("27 3 * * *", keys),
         "points.guards": ("23 * * * *", guards.tidy),
+        "families.invitations": ("*/10 * * * *", groups.expire_invitations),
+        "families.ageing": ("11 * * * *", groups.grow_up),
         "families.transfers": ("* * * * *", move_transfers_on),
     }
     kinds = [
