@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from coalition.families import place_changes, usage
+from coalition.families import usage
 from coalition.families.acts import LIFETIME, UsageKey, UsageWanted
 from coalition.families.group_refusals import FrozenByGuardian, GroupRefused
 from coalition.families.vocabulary import Event
@@ -10,7 +10,7 @@ from coalition.kernel.database import Engine, transaction
 from coalition.ledger import posting
 from coalition.ledger.drafts import Posted, SpendOrder
 from coalition.points.pools import PoolAct, PoolPlan, PoolUse, PoolWish
-from tests.families.groups.world import STAFF, account, make_families, sweep, view
+from tests.families.groups.world import account, make_families, sweep, view
 from tests.families.registered import written
 
 
@@ -60,12 +60,7 @@ async def test_a_right_that_was_taken_is_refused_by_its_rule_and_may_be_given_ba
     anna, bo = await world.adult(300), await world.adult(200)
     group = await world.form("home", anna, bo)
     for may_spend in (False, True):
-        await world.groups.do(
-            lambda c, b, may=may_spend: place_changes.change_right(
-                c, group, bo, b, by=STAFF, may_spend=may
-            ),
-            world.at,
-        )
+        await world.let_spend(group, bo, may_spend=may_spend)
         outcome = await world.redeem(bo, 100)
         assert isinstance(outcome, Posted if may_spend else GroupRefused)
     assert await world.proved()

@@ -98,15 +98,14 @@ async def test_staff_settle_by_two_persons(database: Engine, at: datetime) -> No
     await world.rules("home", account())
     anna, bo = await world.adult(300), await world.adult(200)
     group = await world.form("home", anna, bo)
-    settle = {"reason": "a court decided", "prepared_by": "staff:anna", "at": world.at}
     with pytest.raises(NotSeparating):
-        await separating.prepare_settlement(group, Outcome.LEAVE, **settle)
+        await world.settle(group, Outcome.LEAVE)
     await world.separate(group, bo)
     with pytest.raises(SecondPersonOnly):
         await world.groups.do(
             lambda c, b: separating.want(c, group, Outcome.LEAVE, b, by=STAFF), world.at
         )
-    approval = await separating.prepare_settlement(group, Outcome.LEAVE, **settle)
+    approval = await world.settle(group, Outcome.LEAVE)
     with pytest.raises(SecondPersonNeeded):
         await world.approve(approval, separating.KIND, by="staff:anna")
     await world.approve(approval, separating.KIND, by="staff:bertil")

@@ -168,6 +168,11 @@ class Families(Bank):
             lambda c, b: separating.want(c, group, outcome, b, by=By.of(by)), self.at
         )
 
+    async def settle(self, group: UUID, outcome: separating.Outcome) -> UUID:
+        return await separating.prepare_settlement(
+            group, outcome, reason="a court decided", prepared_by="staff:anna", at=self.at
+        )
+
     async def approve(self, approval: UUID, kind: str, *, by: str) -> object:  # type: ignore[override]  # of groups
         return await self.groups.approve(approval, kind, approved_by=by, at=self.at)
 
@@ -180,6 +185,14 @@ class Families(Bank):
         async with transaction() as connection:
             rows = await connection.fetch("SELECT action FROM audit_log ORDER BY no")
         return [row[0] for row in rows]
+
+    async def let_spend(self, group: UUID, member: UUID, *, may_spend: bool) -> None:
+        await self.groups.do(
+            lambda c, b: place_changes.change_right(
+                c, group, member, b, by=STAFF, may_spend=may_spend
+            ),
+            self.at,
+        )
 
     async def stop(self, minor: UUID, guardian: UUID, *, is_over: bool = False) -> None:
         act = guardians.let_go_on if is_over else guardians.stop
@@ -214,7 +227,7 @@ class Families(Bank):
     async def redeem(self, member: UUID, points: int) -> Outcome:
         """Redeem at the till, by the plan that the family has for it."""
         plan = await self.plan(member, PoolAct.REDEEM, points)
-        if not isinstance(plan, PoolPlan):
+        if isinstance(plan, Refused):
             return plan
         till = Till(self.world.fuel, None, None, None, self.world_day(), self.at)
         return await self._post(Redeem(member, till, 1, points, sources=plan.sources))
