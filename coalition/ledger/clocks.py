@@ -6,7 +6,7 @@ clock have a row, and a database without clocks is never asked for any.
 """
 
 import calendar
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
@@ -54,21 +54,19 @@ SET last_activity = excluded.last_activity, live_until = excluded.live_until
 WHERE kept.live_until < excluded.last_activity
 """
 
-# Of several that give to one holder the latest counts. A clock that runs already goes on as it is.
+# A clock that runs already goes on as it is.
 _HAND_ON = """
 INSERT INTO holder_clock AS kept
     (bucket, holder, currency_no, clock_no, last_activity, live_until)
 SELECT given.bucket, given.holder, given.currency_no, given.clock_no,
-       max(sent.last_activity), max(sent.live_until)
-FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::uuid[], $5::int2[], $6::int2[])
-     AS given (bucket, holder, senders_bucket, sender, currency_no, clock_no), LATERAL (
+       sent.last_activity, sent.live_until
+FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::int2[], $5::int2[], $6::uuid[])
+     AS given (bucket, holder, currency_no, clock_no, senders_bucket, sender), LATERAL (
     SELECT last_activity, live_until FROM holder_clock
     WHERE holder_clock.bucket = given.senders_bucket AND holder_clock.holder = given.sender
       AND holder_clock.currency_no = given.currency_no
       AND holder_clock.clock_no = given.clock_no
     OFFSET 0) AS sent
-GROUP BY given.bucket, given.holder, given.currency_no, given.clock_no
-ORDER BY given.bucket, given.holder, given.currency_no, given.clock_no
 ON CONFLICT (bucket, holder, currency_no, clock_no) DO UPDATE
 SET last_activity = excluded.last_activity, live_until = excluded.live_until
 WHERE kept.live_until < $7
@@ -89,15 +87,6 @@ _OF_HOLDER = """
 SELECT currency_no, clock_no, last_activity, live_until FROM holder_clock
 WHERE bucket = $1 AND holder = $2 ORDER BY currency_no, clock_no
 """
-
-
-class HandedOn(NamedTuple):
-    """That points which a clock rules have gone to another holder."""
-
-    sender: UUID
-    holder: UUID
-    currency_no: int
-    clock_no: int
 
 
 class Clock(NamedTuple):
@@ -217,15 +206,15 @@ async def renew(
         await connection.execute(_SET_BACK, *_columns(moved, clocks, today), today)
 
 
-async def hand_on(connection: Connection, handed_on: Collection[HandedOn], today: date) -> None:
-    """Start clocks of who received points as they stand for who sent them; both are locked.
+async def hand_on(connection: Connection, handed_on: Mapping[Started, UUID], today: date) -> None:
+    """Start clocks of who received points as they stand for the one named, who sent them.
 
     A clock that runs already goes on as it stands: nobody's points live longer for getting others.
     """
     if handed_on:
         rows = [
-            (bucket_of(one.holder), one.holder, bucket_of(one.sender), *one[:1], *one[2:])
-            for one in sorted(handed_on)
+            (bucket_of(one.holder), *one, bucket_of(sender), sender)
+            for one, sender in sorted(handed_on.items(), key=lambda item: _lock_order(item[0]))
         ]
         await connection.execute(_HAND_ON, *zip(*rows, strict=True), today)
 
@@ -235,7 +224,7 @@ def _columns(
 ) -> Sequence[Sequence[object]]:
     """Return the rows as arrays, in the order of the primary key so that two wait in line."""
     months = {clock.no: clock.months for clock in clocks}
-    ordered = sorted(rows, key=lambda row: (bucket_of(row[0]), row[0].bytes, row[1], row[2]))
+    ordered = sorted(rows, key=_lock_order)
     return list(
         zip(
             *(
@@ -245,6 +234,10 @@ def _columns(
             strict=True,
         )
     )
+
+
+def _lock_order(row: Started) -> tuple[int, bytes, int, int]:
+    return bucket_of(row.holder), row.holder.bytes, row.currency_no, row.clock_no
 
 
 async def of_holder(connection: Connection, holder: UUID) -> list[HolderClock]:

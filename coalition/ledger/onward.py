@@ -13,7 +13,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.money import split
 from coalition.ledger import clocks, lots, passages
 from coalition.ledger.accounts import Kind
-from coalition.ledger.clocks import HandedOn, Started
+from coalition.ledger.clocks import Started
 from coalition.ledger.drafts import Issue, Onward, Outcome, Posted
 from coalition.ledger.halves import add_pair
 from coalition.ledger.journal import Journal, Leg
@@ -54,7 +54,7 @@ class _Sending:
         self._left = {lot: one.available if one.live else 0 for lot, one in kept.items()}
         self._out, self._into = LotChanges(), LotChanges()
         self._passed: list[Passage] = []
-        self._handed_on: set[HandedOn] = set()
+        self._handed_on: dict[Started, UUID] = {}
         self._started: set[Started] = set()
 
     def send(self, draft: Issue, outcome: Posted) -> None:
@@ -126,7 +126,7 @@ class _Sending:
         started = Started(onward.receiver, arriving.currency_no, arriving.clock_no)
         self._started.add(started)
         if onward.endings is None or arriving.contract_no not in onward.endings:
-            self._handed_on.add(HandedOn(draft.holder, *started))
+            self._handed_on.setdefault(started, draft.holder)
 
 
 def _arriving(was: Provenance, draft: Issue, onward: Onward) -> Provenance:

@@ -15,7 +15,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.ledger import clocks, lots, resolutions
 from coalition.ledger.accounts import OUT_OF_LOT, Account, HoldState, Kind
-from coalition.ledger.clocks import HandedOn, Started, months_later
+from coalition.ledger.clocks import Started, months_later
 from coalition.ledger.drafts import Outcome, Passed, Side, TakingOrder, Transfer, Transferred
 from coalition.ledger.halves import OPERATOR, add_pair
 from coalition.ledger.journal import Journal, Leg
@@ -73,8 +73,8 @@ class _Stage:
         self._resolutions = Resolutions(journal.at)
         # What a hold reserved is released and taken in one step.
         self._out, self._into = self._resolutions.changes, LotChanges()
-        self._handed_on: set[HandedOn] = set()
-        self._started: set[Started] = set()
+        self._started: dict[Started, UUID | None] = {}
+        """Clocks of points that arrive, each with the sender whose clock they have had."""
         self._active: set[tuple[UUID, int]] = set()
         self._fresh = {
             clock.no: months_later(journal.today, clock.months) for clock in journal.clocks
@@ -148,8 +148,10 @@ class _Stage:
         await self._resolutions.write(connection)
         await self._into.write(connection)
         journal = self._journal
-        await clocks.hand_on(connection, self._handed_on, journal.today)
-        await clocks.start(connection, journal.clocks, self._started, journal.today)
+        handed_on = {one: sender for one, sender in self._started.items() if sender is not None}
+        await clocks.hand_on(connection, handed_on, journal.today)
+        fresh = self._started.keys() - handed_on.keys()
+        await clocks.start(connection, journal.clocks, fresh, journal.today)
         await clocks.renew(connection, journal.clocks, self._active, journal.today)
 
     def _choose(self, draft: Transfer) -> _Chosen | NotEnoughPoints:
@@ -210,15 +212,16 @@ class _Stage:
         )
 
     def _note_clock(self, draft: Transfer, was: Provenance, arrives: Provenance) -> None:
-        """Let points under a clock live on: as long as with the sender, or from today on."""
+        """Let points under a clock live on: as long as with the sender, or from today on.
+
+        What comes first starts the clock. A sender that was active before has it run from today.
+        """
         if arrives.clock_no == NO_CLOCK:
             return
         started = Started(draft.receiver, arrives.currency_no, arrives.clock_no)
         is_carried = draft.endings is None or was.contract_no not in draft.endings
-        if is_carried:
-            self._handed_on.add(HandedOn(draft.holder, *started))
-        else:
-            self._started.add(started)
+        was_active = (draft.holder, draft.currency_no) in self._active
+        self._started.setdefault(started, draft.holder if is_carried and not was_active else None)
 
     def _note_activity(self, draft: Transfer) -> None:
         if not self._journal.clocks:

@@ -69,12 +69,21 @@ async def test_a_clock_that_had_run_out_starts_anew_with_what_comes() -> None:
     assert (await audit.run()).ok
 
 
-async def test_of_two_that_send_the_later_activity_counts() -> None:
+async def test_of_two_that_send_the_first_starts_the_clock() -> None:
     book, sender, receiver = await two()
     other = await open_holder(NOON)
     await book.one(issue(other, 100, SPRING), SPRING)
     both = [transfer(one, receiver, 60, SPRING) for one in (sender, other)]
     await book.post(both, SPRING)
+    assert await standing(receiver) == [CARRIED]
+
+
+async def test_who_was_active_by_sending_hands_on_a_clock_that_was_set_back() -> None:
+    book, sender, receiver = await two()
+    other = await open_holder(NOON)
+    active = transfer(sender, other, 10, SPRING, activity=frozenset({Side.SENDER}))
+    await book.post([active, transfer(sender, receiver, 10, SPRING)], SPRING)
+    assert await standing(other) == [CARRIED]
     assert await standing(receiver) == [FRESH]
 
 
