@@ -11,8 +11,13 @@ from coalition.ledger.batch import Batch
 from coalition.ledger.drafts import Capture, Convert, Draft, Hold, Issue, Reverse, Till
 from coalition.ledger.refusals import DuplicateReceipt
 
-_KINDS_OF_RECEIPTS: dict[type[Draft], Kind] = {Issue: Kind.ISSUE, Convert: Kind.CONVERSION}
-"""Under which kind a receipt is used up; all others take points as payment."""
+_KINDS_OF_RECEIPTS: dict[type[Draft], Kind | None] = {
+    Issue: Kind.ISSUE,
+    Convert: Kind.CONVERSION,
+    Hold: None,
+    Reverse: None,
+}
+"""Under which kind a receipt is used up, or that none is; all others take points as payment."""
 
 
 def find_digests(batch: Batch) -> dict[int, bytes]:
@@ -100,9 +105,9 @@ def _duplicate(till: Till) -> DuplicateReceipt:
 
 def receipt_digest(draft: Draft, till: Till | None) -> bytes | None:
     """Return the digest under which the receipt of `draft` is claimed; None: it stands on none."""
-    if till is None or till.receipt is None or isinstance(draft, Hold | Reverse):
-        return None
     kind = _KINDS_OF_RECEIPTS.get(type(draft), Kind.REDEEM)
+    if kind is None or till is None or till.receipt is None:
+        return None
     return receipts.digest(
         partner_no=till.partner_no,
         store_no=till.store_no,

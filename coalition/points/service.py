@@ -319,8 +319,6 @@ def digest_or_none(card_key: bytes, card: str) -> bytes | None:
 def _answer(drafted: Drafted, outcome: Outcome, *, explains: bool) -> LineAnswer:
     """Return the answer to one line, with lots and reasons if it `explains`."""
     draft = drafted.draft
-    if isinstance(outcome, NothingMoves):
-        return _unmoved(draft, outcome, explains=explains)
     if isinstance(draft, Reverse) and isinstance(outcome, Posted | Owed):
         return _reversed(draft, outcome, explains=explains)
     if isinstance(outcome, Posted):
@@ -331,6 +329,8 @@ def _answer(drafted: Drafted, outcome: Outcome, *, explains: bool) -> LineAnswer
             grants = draft.grants if isinstance(draft, Issue) else ()
             answer.lots = [IssuedLot(grant.points, grant.provenance.expires_on) for grant in grants]
         return answer
+    if isinstance(outcome, NothingMoves):
+        return _unmoved(draft, outcome, explains=explains)
     if isinstance(outcome, Held):
         return HoldAnswer(outcome.hold, outcome.holder, outcome.points, outcome.expires_at)
     assert isinstance(outcome, Refused), "only staff let debts be paid, and only reversals make any"

@@ -71,10 +71,11 @@ class Terms:
     def base_provenance(self, contract: Contract, earned_at: datetime) -> Provenance:
         """Return where base points earned then come from: the partner funds them itself."""
         zone = self.catalogue.zone
-        month = earned_month(earned_at, zone)
         # Only by one rule does it matter on which day of the month points were earned.
-        is_by_day = contract.expiry_rule is ExpiryRule.MONTHS
-        key = (contract.no, self.day(earned_at).toordinal() if is_by_day else month)
+        if contract.expiry_rule is ExpiryRule.MONTHS:
+            key = (contract.no, self.day(earned_at).toordinal())
+        else:
+            key = (contract.no, earned_month(earned_at, zone))
         known = self._provenances.get(key)
         if known is None:
             known = self._provenances[key] = Provenance(
@@ -82,7 +83,7 @@ class Terms:
                 issuer_no=contract.partner_no,
                 contract_no=contract.no,
                 funder_no=contract.partner_no,
-                earned_month=month,
+                earned_month=earned_month(earned_at, zone),
                 expires_on=last_spendable_day(
                     earned_at,
                     expiry_months=contract.expiry_months,

@@ -1,12 +1,11 @@
 """Posts the lines of one chunk in the caller's transaction, each line answered in its place."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import datetime
 
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Forbidden, Refused
-from coalition.points.commands import Asked, PostingAnswer
+from coalition.points.commands import Asked, HoldAnswer, PostingAnswer
 from coalition.points.till import Tills
 from partners.batches import results
 from partners.batches.lines import Decoded, IssueLine, Line, RedeemLine, ReverseLine
@@ -20,8 +19,6 @@ _SCOPES: dict[type[Line], tuple[str, ...]] = {
 }
 """The scopes that a line of each kind needs. What a reversal reverses is not known beforehand, so
 it needs both."""
-
-Answers = list[PostingAnswer | Refused]
 
 
 async def post_chunk(
@@ -54,15 +51,11 @@ async def post_chunk(
     posted = await tills.post_lines(connection, asked, at)
     await asyncio.sleep(0)
     for position, answer in zip(positions, posted, strict=True):
-        assert isinstance(answer, PostingAnswer | Refused), "no line of a batch makes a hold"
+        assert not isinstance(answer, HoldAnswer), "no line of a batch makes a hold"
         answers[position] = answer
-    return results.write(first_line, _all(answers))
-
-
-def _all(answers: Sequence[PostingAnswer | Refused | None]) -> Answers:
     given = [answer for answer in answers if answer is not None]
     assert len(given) == len(answers), "every line has its answer"
-    return given
+    return results.write(first_line, given)
 
 
 def _lacking(scopes: list[str]) -> Forbidden:
