@@ -69,11 +69,8 @@ def _bounds(group: Group) -> Iterator[tuple[str, Bounds]]:
         yield name, getattr(group, name)
 
 
-def _count(facts: GroupFacts | None, name: str) -> int:
-    if facts is None:
-        return 0
-    kinds = _KINDS[name]
-    return sum(facts.counts.get(kind, 0) for kind in kinds)
+def _count(facts: GroupFacts, name: str) -> int:
+    return sum(facts.counts.get(kind, 0) for kind in _KINDS[name])
 
 
 def _taken(facts: GroupFacts | None, name: str) -> int:

@@ -8,6 +8,7 @@ first counts at the group.
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
+from itertools import accumulate
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -212,11 +213,11 @@ def _counted(cap: Cap, case: Case, subject: _Subject, anchor: date) -> Iterator[
 
 def _room_from(cap: Cap, uses: list[tuple[date, int]], too_many: int, anchor: date) -> date | None:
     """Return the first day on which so many of the uses, oldest first, have fallen out."""
-    for day, size in sorted(uses):
-        too_many -= size
-        if too_many <= 0:
-            return windows.falls_out(cap.window, day, anchor)
-    return None
+    oldest_first = sorted(uses)
+    fallen_out = accumulate(size for _, size in oldest_first)
+    enough = zip(oldest_first, fallen_out, strict=True)
+    day = next(day for (day, _), fallen in enough if fallen >= too_many)
+    return windows.falls_out(cap.window, day, anchor)
 
 
 def _failure(cap: Cap, case: Case, used: int, then: date | None) -> Failure:
