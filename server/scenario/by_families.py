@@ -132,7 +132,9 @@ async def _join(world: World, step: Join, n: int) -> Done:
         )
         invited = await invitations.invite(connection, group, newcomer, by=By.of(group.row.head))
         for by in _who_accepts(world, step.member):
-            await invitations.accept(connection, invited.id, book, by=by)
+            accepted = await invitations.accept(connection, invited.id, book, by=by)
+            if accepted.place is not None:
+                break
     return Done(f"{step.member} joins {step.family} as {step.role}")
 
 

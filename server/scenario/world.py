@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from coalition.families.pooling import FamilyPools
 from coalition.families.rule_sets import Money
 from coalition.families.transferring import Transfers
 from coalition.federation.terms import COALITION_CURRENCY_NO, CreditMode
@@ -54,7 +55,8 @@ class World:
         self.settings = settings
         self.keys = MemberKeys.of(settings)
         self.clock = FixedClock(begins_at)
-        self.tills = Tills(card_key=settings.blind_index_key, clock=self.clock)
+        pools = FamilyPools(keys=self.keys)
+        self.tills = Tills(card_key=settings.blind_index_key, clock=self.clock, pools=pools)
         self.transfers = Transfers(keys=self.keys, clock=self.clock)
         self.families: dict[str, UUID] = {}
         self.before = begins_at
