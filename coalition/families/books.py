@@ -7,6 +7,7 @@ the catalogue's version up first, so that whoever sees that version sees the cha
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -131,6 +132,19 @@ class RuleBook:
         names = sorted({one.kind for one in self.bindings})
         found = {kind: self.bound(kind, at) for kind in names}
         return {kind: bound for kind, bound in found.items() if bound is not None}
+
+    def state(self, version: KeptVersion, at: datetime) -> Literal["holds", "to come", "ended"]:
+        """Tell whether a version holds at `at`, or will, or does no longer."""
+        if version.valid_from > at:
+            return "to come"
+        now = self.rule_set(version.rule_set_no, at)
+        return "holds" if now is not None and now.version == version.version else "ended"
+
+    def kinds_of(self, version: KeptVersion, at: datetime) -> list[str]:
+        """Return the kinds that run under this very version at `at`."""
+        key = version.rule_set_no, version.version
+        found = self.kinds(at).items()
+        return [kind for kind, bound in found if (bound.rule_set_no, bound.version) == key]
 
     def _bound(self, kept: KeptVersion) -> Bound:
         named = kept.document.timezone

@@ -146,17 +146,12 @@ async def read_book() -> RuleBook:
 
 
 def _row(version: KeptVersion, book: RuleBook, at: datetime) -> dict[str, object]:
-    kinds = [
-        kind
-        for kind, bound in book.kinds(at).items()
-        if (bound.rule_set_no, bound.version) == (version.rule_set_no, version.version)
-    ]
     return {
         "name": version.name,
         "version": version.version,
-        "state": _state(version, book, at),
+        "state": book.state(version, at),
         "mechanism": version.document.mechanism.value,
-        "kinds": ", ".join(kinds),
+        "kinds": ", ".join(book.kinds_of(version, at)),
         "valid_from": version.valid_from,
         "title": version.document.title,
         "prepared_by": version.prepared_by,
@@ -177,13 +172,6 @@ def _preset_row(name: str) -> dict[str, object]:
         "prepared_by": None,
         "approved_by": None,
     }
-
-
-def _state(version: KeptVersion, book: RuleBook, at: datetime) -> str:
-    if version.valid_from > at:
-        return "to come"
-    now = book.rule_set(version.rule_set_no, at)
-    return "holds" if now is not None and now.version == version.version else "ended"
 
 
 def _said(row: dict[str, object], document: RuleSet, language: Language) -> str:

@@ -24,6 +24,9 @@ STAFF_SCOPES = (
     "settlement:prepare",
     "settlement:approve",
     "audit:read",
+    "rules:read",
+    "rules:prepare",
+    "rules:approve",
 )
 """Every scope that a client of the operator may hold, likewise."""
 
