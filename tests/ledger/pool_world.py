@@ -28,12 +28,10 @@ from coalition.ledger.posting import POSTER_ROLE
 from tests.support.ledger import FUEL, GROCER, balance, issue, open_holder, post, provenance, till
 
 
-async def member(at: datetime, points: int = 0, **terms: date | None) -> UUID:
+async def member(at: datetime, points: int, *, expires_on: date | None = None) -> UUID:
     """Return a new holder with `points` of one lot."""
     holder = await open_holder(at)
-    if points:
-        [made] = await post([issue(holder, points, at, **terms)], at)
-        assert isinstance(made, Posted)
+    await post([issue(holder, points, at, expires_on=expires_on)], at)
     return holder
 
 
