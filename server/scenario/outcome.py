@@ -1,11 +1,14 @@
 """What came of a story: the Structs of the answer, its JSON Schema at once, and how it is read."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from asyncpg import Record
 
+from coalition.families import places
 from coalition.families.rule_sets import Money
 from coalition.federation import catalogue
 from coalition.federation.terms import COALITION_CURRENCY_NO
@@ -56,6 +59,13 @@ class MemberOutcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     """What can be spent of other point currencies, where there is something."""
 
 
+class FamilyOutcome(msgspec.Struct, frozen=True):
+    """What lies in the account of a family at the end, and where it comes from."""
+
+    balance: int
+    lots: list[LotOutcome]
+
+
 class Audited(msgspec.Struct, frozen=True):
     """Whether the books are right, and how many promises were proved."""
 
@@ -68,6 +78,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: list[StepOutcome]
     members: dict[str, MemberOutcome]
+    families: dict[str, FamilyOutcome] | msgspec.UnsetType = msgspec.UNSET
+    """Those that have an account of their own, where a story has any."""
     statements: dict[str, dict[str, StatementOutcome]] = {}
     """By partner and period."""
     netting: list[CycleOutcome] = []
@@ -103,6 +115,11 @@ _CURRENCIES: Final = "SELECT no, code FROM point_currency ORDER BY no"
 async def gather(world: World, steps: list[StepOutcome]) -> Outcome:
     """Return what came of the steps: the members as they stand now, and the proof of the books."""
     async with transaction() as connection:
+        pools = {
+            name: group.pool
+            for name, group_id in world.families.items()
+            if (group := await places.read_group(connection, group_id)) and group.pool
+        }
         known = await catalogue.load(connection)
         lots = await connection.fetch(_LOTS)
         debts = {row["holder"]: row["owed"] for row in await connection.fetch(_DEBTS)}
@@ -110,7 +127,7 @@ async def gather(world: World, steps: list[StepOutcome]) -> Outcome:
         balances = {
             no: await posting.balances(
                 connection,
-                set(world.members.values()),
+                {*world.members.values(), *pools.values()},
                 currency_no=no,
                 today=world.day(),
                 suspended=known.suspended_at(world.at),
@@ -119,22 +136,12 @@ async def gather(world: World, steps: list[StepOutcome]) -> Outcome:
         }
     issuers = {no: name for name, no in world.partners.items()}
     members = {}
+    held = _lots_of(lots, issuers, codes)
     for name, holder in world.members.items():
-        held = [
-            LotOutcome(
-                issuer=issuers.get(row["issuer_no"], OPERATOR),
-                funder=issuers.get(row["funder_no"], OPERATOR),
-                expires=row["last_day"],
-                remaining=row["remaining"],
-                currency=_foreign(row["currency_no"], codes),
-            )
-            for row in lots
-            if row["holder"] == holder
-        ]
         members[name] = MemberOutcome(
             balance=balances[COALITION_CURRENCY_NO][holder],
             debt=debts.get(holder, 0),
-            lots=sorted(held, key=_order),
+            lots=held.get(holder, []),
             balances={
                 codes[no]: found[holder]
                 for no, found in balances.items()
@@ -145,10 +152,32 @@ async def gather(world: World, steps: list[StepOutcome]) -> Outcome:
     return Outcome(
         steps=steps,
         members=members,
+        families={
+            name: FamilyOutcome(balances[COALITION_CURRENCY_NO][pool], held.get(pool, []))
+            for name, pool in pools.items()
+        }
+        or msgspec.UNSET,
         statements=await settled.of_statements(world),
         netting=settled.of_cycles(world),
         audit=Audited(report.ok, report.checks),
     )
+
+
+def _lots_of(
+    rows: Iterable[Record], issuers: dict[int, str], codes: dict[int, str]
+) -> dict[UUID, list[LotOutcome]]:
+    """Return the unspent points of each holder, in their order."""
+    held: dict[UUID, list[LotOutcome]] = {}
+    for row in rows:
+        lot = LotOutcome(
+            issuer=issuers.get(row["issuer_no"], OPERATOR),
+            funder=issuers.get(row["funder_no"], OPERATOR),
+            expires=row["last_day"],
+            remaining=row["remaining"],
+            currency=_foreign(row["currency_no"], codes),
+        )
+        held.setdefault(row["holder"], []).append(lot)
+    return {holder: sorted(lots, key=_order) for holder, lots in held.items()}
 
 
 def _foreign(currency_no: int, codes: dict[int, str]) -> str | None:
