@@ -103,7 +103,7 @@ def wanted(
         if cap.window.kind is WindowKind.LIFETIME:
             lives[subject.key] = None
         else:
-            first = windows.first_day(cap.window, today, _anchor(subject, zone))
+            first = windows.first_day(cap.window, today, _anchor(cap, subject, zone))
             days[subject.key] = min(first, days.get(subject.key, first))
     return [
         *(UsageWanted(key, first, today) for key, first in days.items()),
@@ -151,7 +151,10 @@ def _subject(cap: Cap, parties: Parties, act: Act) -> _Subject | None:
     return _Subject(UsageKey(party.member, cap.side, event), only, party.joined)
 
 
-def _anchor(subject: _Subject, zone: ZoneInfo) -> date:
+def _anchor(cap: Cap, subject: _Subject, zone: ZoneInfo) -> date:
+    """Return the day on which the years of a subject begin; only membership years ask for it."""
+    if cap.window.kind is not WindowKind.MEMBERSHIP_YEAR:
+        return LIFETIME
     return windows.local_day(subject.joined, zone)
 
 
@@ -170,7 +173,7 @@ def _capped(cap: Cap, case: Case, adds: int) -> Failure | None:
     subject = _subject(cap, case.parties, case.act)
     if subject is None:
         return None
-    anchor = _anchor(subject, case.zone)
+    anchor = _anchor(cap, subject, case.zone)
     most, is_amount = cap.limit.max, cap.limit.measure is Measure.AMOUNT
     uses = [
         (use.day, use.amount if is_amount else use.times)
@@ -188,7 +191,7 @@ def _counterparties(cap: Cap, case: Case) -> Failure | None:
     subject = _subject(cap, case.parties, case.act)
     if subject is None:
         return None
-    anchor = _anchor(subject, case.zone)
+    anchor = _anchor(cap, subject, case.zone)
     last: dict[UUID, date] = {}
     for use in _counted(cap, case, subject, anchor):
         if use.times > 0:
