@@ -37,6 +37,8 @@ recipes = st.builds(
         + ["hold", "hold", "capture", "capture", "void"]
         + ["reverse"] * 5
         + ["adjust", "adjust", "recover", "convert", "convert"]
+        + ["send"] * 4
+        + ["undo", "undo"]
     ),
     holder=st.integers(0, HOLDERS - 1),
     partner=st.integers(1, 3),

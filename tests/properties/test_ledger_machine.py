@@ -31,11 +31,17 @@ from coalition.ledger.drafts import (
     Held,
     Hold,
     Issue,
+    NewEnd,
     Posted,
     Recover,
     Redeem,
     Reverse,
+    Side,
+    TakingOrder,
     Till,
+    Transfer,
+    Transferred,
+    UndoTransfer,
     Void,
 )
 from coalition.ledger.provenance import lot_id
@@ -142,7 +148,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for wish, outcome, answer in zip(wishes, outcomes, answers, strict=True):
             assert told(outcome) == answer._replace(made=None), wish
             match answer.made, outcome:
-                case Move(), Posted() | Converted():
+                case Move(), Posted() | Converted() | Transferred():
                     answer.made.name, answer.made.made = outcome.posting.bytes, self.at
                     self.moves.append((outcome.posting, answer.made))
                 case Reservation(), Held():
@@ -223,6 +229,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def wish(self, recipe: Recipe) -> Wish:
         picked_move = picked(self.moves, recipe.which)
         picked_hold = picked(self.holds, recipe.which)
+        if recipe.kind == "undo" and recipe.which % 8:
+            picked_move = picked([one for one in self.moves if one[1].other], recipe.which)
         partner = recipe.partner
         if recipe.kind == "reverse" and picked_move and recipe.which % 8:
             partner = picked_move[1].partner
@@ -244,7 +252,20 @@ class LedgerMachine(RuleBasedStateMachine):
             percent=recipe.percent or 0,
             currency=recipe.currency,
             rate=recipe.rate,
+            **self.sending(recipe),
         )
+
+    def sending(self, recipe: Recipe) -> dict[str, Any]:
+        """Return what of a wish is about who sends points to whom, and what becomes of them."""
+        days = recipe.second and recipe.second[1]
+        active = {Side.SENDER: recipe.whole, Side.RECEIVER: recipe.which % 3 == 0}
+        return {
+            # Now and then to itself.
+            "other": (recipe.holder + recipe.which % 7) % HOLDERS,
+            "fee": (recipe.percent or 0) // 30,
+            "active": frozenset(side for side, counts in active.items() if counts),
+            "end": (self.day(days), recipe.clock) if recipe.second else None,
+        }
 
     @staticmethod
     def points(recipe: Recipe) -> int | None:
@@ -284,6 +305,10 @@ class LedgerMachine(RuleBasedStateMachine):
                 return Reverse(
                     self.id_of(wish.move), bare, wish.points, wish.order, wish.grace, debts=debts
                 )
+            case "undo":
+                bare = bare._replace(partner_no=0)
+                posting = self.id_of(wish.move)
+                return UndoTransfer(posting=posting, till=bare, grace_expires_on=wish.grace)
             case "recover":
                 holder = self.books.members[wish.holder]
                 issue = self.id_of(wish.move) if wish.move else None
@@ -303,11 +328,28 @@ class LedgerMachine(RuleBasedStateMachine):
             case "hold":
                 assert wish.until is not None
                 return Hold(holder, till, wish.currency, points, wish.until)
+            case "send":
+                return self.transfer(wish, bare._replace(partner_no=0))
             case "convert":
                 return Convert(holder, bare, wish.currency, 3 - wish.currency, points, *wish.rate)
             case _:
                 given = grants[0].provenance if grants else None
                 return Adjust(holder, bare, wish.currency, points, "by hand", given)
+
+    def transfer(self, wish: Wish, till: Till) -> Transfer:
+        oldest = wish.order == "proportional"
+        ends = {issuer * 10: NewEnd(*wish.end) for issuer in (1, 2, 3)} if wish.end else None
+        return Transfer(
+            holder=self.books.members[wish.holder],
+            receiver=self.books.members[wish.other],
+            till=till,
+            currency_no=wish.currency,
+            points=wish.points or 0,
+            order=TakingOrder.OLDEST_EARNED if oldest else TakingOrder.EARLIEST_EXPIRY,
+            endings=ends,
+            activity=frozenset(Side(side) for side in wish.active),
+            fee_points=wish.fee,
+        )
 
     def id_of(self, made: object) -> UUID:
         for found, known in [*self.moves, *self.holds]:
@@ -326,7 +368,9 @@ def names_hold(recipe: Recipe) -> bool:
 
 def names_move(recipe: Recipe) -> bool:
     """Tell whether an act is about an earlier posting; of recoveries by hand some are."""
-    return recipe.kind == "reverse" or (recipe.kind == "recover" and recipe.which % 3 == 0)
+    return recipe.kind in {"reverse", "undo"} or (
+        recipe.kind == "recover" and recipe.which % 3 == 0
+    )
 
 
 @pytest.mark.usefixtures("database")

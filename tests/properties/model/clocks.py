@@ -25,6 +25,14 @@ def start(ledger: Ledger, owner: Owner, sources: Iterable[Source], today: date) 
             owner.live_until[kind] = months_later(today, ledger.clocks[source.clock].months)
 
 
+def renew(ledger: Ledger, owner: Owner, currency: int, today: date) -> None:
+    """Set back all clocks of a currency: a rule counts something as activity."""
+    for of_currency, number in owner.live_until:
+        if of_currency == currency:
+            months = ledger.clocks[number].months
+            owner.live_until[of_currency, number] = months_later(today, months)
+
+
 def note(ledger: Ledger, owner: Owner, currency: int, kind: str, today: date) -> None:
     """Set back the clocks of a currency for which this kind of posting counts as activity."""
     for of_currency, number in owner.live_until:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
 
-from tests.properties.model import clocks, debts, exchange
+from tests.properties.model import clocks, debts, exchange, transfers
 from tests.properties.model.things import (
     NEVER,
     Answer,
@@ -84,9 +84,8 @@ class Ledger:
         """
         answers: list[Answer | None] = [self._hopeless(wish) for wish in wishes]
         for wish, answer in zip(wishes, answers, strict=True):
-            owner = self._owner(wish)
-            if answer is None and clocks.has_run_out(owner, today):
-                self.expire(at, owner)
+            if answer is None:
+                self._end_what_has_run_out(wish, at, today)
         named: dict[tuple[int, str, str], Wish] = {}
         for i, wish in enumerate(wishes):
             key = _receipt(wish)
@@ -109,7 +108,15 @@ class Ledger:
             done.append(answer)
         return done
 
+    def _end_what_has_run_out(self, wish: Wish, at: datetime, today: date) -> None:
+        goes_over = wish.kind in ("send", "undo")
+        for owner in transfers.sides(self, wish) if goes_over else [self._owner(wish)]:
+            if clocks.has_run_out(owner, today):
+                self.expire(at, owner)
+
     def _hopeless(self, wish: Wish) -> Answer | None:
+        if wish.kind in ("send", "undo"):
+            return transfers.hopeless(self, wish)
         if wish.kind in ("capture", "void"):
             kept = wish.reservation
             if kept is None or kept.partner != wish.partner:
@@ -135,8 +142,9 @@ class Ledger:
             return self._reverse(wish, at, today)
         if wish.kind == "recover":
             return debts.recover_by_hand(self, wish, today)
-        if wish.kind == "convert":
-            return exchange.convert(self, wish, today)
+        elsewhere = {"convert": exchange.convert, "send": transfers.send, "undo": transfers.undo}
+        if wish.kind in elsewhere:
+            return elsewhere[wish.kind](self, wish, today)
         acts = {"issue": self._issue, "redeem": self._redeem, "hold": self._hold}
         return acts.get(wish.kind, self._adjust)(wish, today)
 

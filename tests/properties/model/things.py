@@ -105,6 +105,9 @@ class Move:
     name: bytes = b""
     """Its id, told when it has one: debts of one instant are paid in the order of their ids."""
     made: datetime | None = None
+    other: Owner | None = None
+    """Of a transfer: who received the points, in which lots."""
+    arrived: list[Leg] = field(default_factory=list)
 
     @property
     def left(self) -> int:
@@ -167,6 +170,13 @@ class Wish:
     percent: int = 0
     """How much of each later issue pays a debt; 0 waits for staff."""
     currency: int = 1
+    other: int = 0
+    """Of a transfer: who receives."""
+    fee: int = 0
+    active: frozenset[str] = frozenset()
+    """For whom a transfer is activity: sender, receiver."""
+    end: tuple[date | None, int] | None = None
+    """The last day and the clock that points get by a transfer; None: they keep theirs."""
     rate: tuple[int, int] = (1, 1)
     """Of a conversion: so many points become so many of the other currency."""
 
