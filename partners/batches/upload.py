@@ -114,6 +114,14 @@ class _Reader:
         self._all_bytes = 0
 
     async def add(self, records: Records) -> None:
+        size = sum([len(record) for record in records if record is not None])
+        if (
+            len(self._records) + len(records) < CHUNK_LINES
+            and self._bytes + size < CHUNK_MOST_BYTES
+        ):
+            self._records += records
+            self._bytes += size
+            return
         for record in records:
             self._records.append(record)
             self._bytes += len(record or b"")
