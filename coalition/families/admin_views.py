@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from coalition.families.books import KeptBinding, KeptVersion, RuleBook
-from coalition.families.describing import Part, described
+from coalition.families.describing import Section, described
 from coalition.families.documents import PresetUse
 from coalition.families.registering import BINDING, PreparedBinding, PreparedRuleSet
 from coalition.families.rule_sets import RuleSet
@@ -81,7 +81,7 @@ class RuleSetView(RuleSetRow, frozen=True, kw_only=True):
     """A version with its document, and what it says in plain words."""
 
     document: RuleSet
-    said: list[Part]
+    said: list[Section]
 
 
 class RuleSetViews(msgspec.Struct, frozen=True):

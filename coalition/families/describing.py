@@ -1,7 +1,9 @@
 """Says a rule set in plain words: a sentence for each rule that asks for something."""
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from coalition.families import plain_en, plain_nb, plain_sv
 from coalition.families.plain_words import Speech
@@ -24,14 +26,14 @@ _SENDING = frozenset({Mechanism.P2P, Mechanism.HEAD_PULL})
 _NO_POOL = frozenset({Mechanism.P2P, Mechanism.NOMINEE_ONLY})
 
 
-class Part(NamedTuple):
+class Section(msgspec.Struct, frozen=True):
     """What a rule set says of one thing: the heading and its sentences."""
 
     heading: str
     sentences: tuple[str, ...]
 
 
-def described(rule_set: RuleSet, language: Language) -> list[Part]:
+def described(rule_set: RuleSet, language: Language) -> list[Section]:
     """Return the rule set in plain words; parts that ask for nothing are left out."""
     say = SPEECHES[language]
     told = {
@@ -50,7 +52,7 @@ def described(rule_set: RuleSet, language: Language) -> list[Part]:
         "changes": _changes(rule_set, say),
         "notes": iter([rule_set.notes] if rule_set.notes else []),
     }
-    parts = [Part(say(f"part.{name}"), tuple(sentences)) for name, sentences in told.items()]
+    parts = [Section(say(f"part.{name}"), tuple(sentences)) for name, sentences in told.items()]
     return [part for part in parts if part.sentences]
 
 

@@ -84,7 +84,7 @@ async def test_a_proposal_that_is_rejected_or_sent_twice_is_one(
 @pytest.mark.parametrize(
     ("body", "code", "pointer"),
     [
-        ({"name": "Ours", "preset": HILTON}, "invalid_request", "/name"),
+        ({"name": "Ours", "preset": HILTON}, "invalid", "/name"),
         ({"name": "ours"}, "invalid_rule_set", "/rules"),
         ({"name": "ours", "preset": {"preset": "hilten"}}, "invalid_rule_set", "/preset"),
         (
@@ -99,7 +99,7 @@ async def test_a_proposal_that_is_rejected_or_sent_twice_is_one(
         ),
         (
             {"name": "ours", "rules": {"title": "x", "mechanism": "p2p", "colour": 1}},
-            "invalid_request",
+            "invalid",
             "/rules",
         ),
     ],
@@ -128,4 +128,4 @@ async def test_nobody_reads_or_decides_without_the_scope(
     assert shown["state"] == "preset"
     approval = f"{WAITING}/0c6b1c2e-6f0b-4b57-9a3a-1f3f6e0d2c11"
     missing = await anna.post(f"{approval}/reject", {"reason": "why not"})
-    assert missing.json()["code"] == "unknown_approval"
+    assert missing.json()["code"] == "approval_not_found"

@@ -79,6 +79,7 @@ async def _assert_closed(standing: Scene, operation: Operation, headers: dict[st
         "posting_id": standing.posting,
         "hold_id": standing.hold,
         "batch_id": standing.batch,
+        "name": "hilton",
     }
     sending = standing.http.request(
         operation.method.upper(),

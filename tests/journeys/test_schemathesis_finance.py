@@ -33,6 +33,7 @@ FEW = settings(
 )
 FIRST, SECOND = "2025-07", "2025-08"
 ADMIN = "/v1/admin/settlement"
+RULE_SET = {"name": "ours", "preset": {"preset": "hilton"}}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,8 @@ def test_what_finance_sends_of_things_that_are_there_is_answered_as_documented(
             "statement_id": standing.statement,
             "posting_id": standing.posting,
             "cycle_id": cycle,
-            "approval_id": runner.run(_waiting(standing, preparer)),
+            "approval_id": runner.run(_waiting(standing, preparer, operation.path)),
+            "name": "hilton",
         }
         own = {name: text for name, text in there.items() if f"{{{name}}}" in operation.path}
         case = data.draw(operation.as_strategy(path_parameters=own))
@@ -124,9 +126,12 @@ def test_what_finance_sends_of_things_that_are_there_is_answered_as_documented(
     assert 2 in reached, "some of them are done"
 
 
-async def _waiting(standing: Scene, preparer: Desk) -> str:
-    """Return an approval that waits for finance's second person."""
-    answer = await preparer.post(f"{ADMIN}/adjustments", _adjustment(standing))
+async def _waiting(standing: Scene, preparer: Desk, path: str) -> str:
+    """Return an approval that waits for the second person of whatever `path` decides on."""
+    if path.startswith("/v1/admin/rule-approvals"):
+        answer = await preparer.post("/v1/admin/rule-sets", RULE_SET)
+    else:
+        answer = await preparer.post(f"{ADMIN}/adjustments", _adjustment(standing))
     assert answer.status_code == 201, answer.text
     return str(answer.json()["approval_id"])
 
@@ -157,6 +162,9 @@ def _bring_to_life(case: Case[Any], standing: Scene) -> None:
         f"POST {ADMIN}/clearing": {"periods": [SECOND], "partners": [grocer]},
         f"POST {ADMIN}/clearing/{{cycle_id}}/default": {"partner": grocer, "reserve_minor": 100},
         "POST /v1/admin/approvals/{approval_id}/reject": {"reason": "not now"},
+        "POST /v1/admin/rule-approvals/{approval_id}/reject": {"reason": "not now"},
+        "POST /v1/admin/rule-sets": RULE_SET,
+        "POST /v1/admin/rule-bindings": {"kind": "p2p", "rule_set": None},
     }
     if label in bodies:
         case.body = bodies[label]
