@@ -12,7 +12,7 @@ from coalition.kernel.ids import bucket_of
 from coalition.ledger.accounts import OUT_OF_LOT, Account, Kind
 from coalition.ledger.drafts import Till
 from coalition.ledger.journal import Journal, in_parts
-from coalition.ledger.lots import ENDED, LotChanges
+from coalition.ledger.lots import ENDED
 from coalition.ledger.provenance import last_lot, lowest_lot
 
 # An issue sets a clock back without locking its holder; whoever comes second waits here.
@@ -35,12 +35,18 @@ FROM unnest($2::int2[], $3::uuid[], $4::uuid[], $5::uuid[])
 WHERE {ENDED}
 """  # noqa: S608 - our own condition
 
-_UNDER_LOCK = f"""
-SELECT lot.id, lot.holder, lot.issuer_no, lot.currency_no, points_in - points_out - held
-FROM unnest($2::int2[], $3::uuid[]) AS due (bucket, id), LATERAL (
-    SELECT * FROM lot WHERE lot.bucket = due.bucket AND lot.id = due.id
-    OFFSET 0) AS lot
-WHERE points_in > points_out + held AND {ENDED}
+# Read and taken in one statement, in the order of the arrays. An issue that adds to a lot meanwhile
+# is waited for, and what it adds stays in the lot.
+_TAKE_UNDER_LOCK = f"""
+UPDATE lot SET points_out = lot.points_out + ended.points
+FROM (SELECT lot.bucket, lot.id, points_in - points_out - held AS points
+      FROM unnest($2::int2[], $3::uuid[]) AS due (bucket, id), LATERAL (
+          SELECT * FROM lot WHERE lot.bucket = due.bucket AND lot.id = due.id
+          OFFSET 0) AS lot
+      WHERE points_in > points_out + held AND {ENDED}
+      OFFSET 0) AS ended
+WHERE lot.bucket = ended.bucket AND lot.id = ended.id
+RETURNING lot.id, lot.holder, lot.issuer_no, lot.currency_no, ended.points
 """  # noqa: S608 - our own condition
 
 
@@ -68,28 +74,28 @@ async def book(connection: Connection, journal: Journal, due: list[tuple[UUID, U
     """
     if not due:
         return 0
-    changes = LotChanges()
     points = 0
+    tills: dict[int, Till] = {}
+    ordered = sorted((bucket_of(holder), lot.bytes, lot) for lot, holder in due)
     rows = await connection.fetch(
-        _UNDER_LOCK,
-        journal.today,
-        [bucket_of(holder) for _, holder in due],
-        [lot for lot, _ in due],
+        _TAKE_UNDER_LOCK, journal.today, [row[0] for row in ordered], [row[2] for row in ordered]
     )
     for lot, holder, issuer_no, currency_no, left in rows:
-        changes.take_out(lot, holder, points=left)
+        till = tills.get(issuer_no)
+        if till is None:
+            till = Till(issuer_no, None, None, None, journal.today, journal.at)
+            tills[issuer_no] = till
         for part in in_parts(left):
             journal.add(
                 kind=Kind.EXPIRE,
                 holder=holder,
-                till=Till(issuer_no, None, None, None, journal.today, journal.at),
+                till=till,
                 currency_no=currency_no,
                 direction=OUT_OF_LOT,
                 legs=[(lot, part, None)],
                 account=Account.EXPIRED,
             )
         points += left
-    await changes.write(connection)
     return points
 
 
