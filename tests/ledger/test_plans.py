@@ -185,7 +185,7 @@ class Shop:
                 *(transfer(friend, sender, 1, self.at) for sender, friend in ways),
             ]
         )
-        back = [undo(one, self.at) for one in made if isinstance(one, Transferred)]
+        back: list[Draft] = [undo(one, self.at) for one in made if isinstance(one, Transferred)]
         assert len(back) == 3 * len(ways)
         undone = await self.post(back[::-1])
         assert all(isinstance(one, Transferred) for one in undone)

@@ -8,7 +8,7 @@ import pytest
 from coalition.kernel.database import transaction
 from coalition.ledger import audit, clocks, expiry, holders
 from coalition.ledger.clocks import Clock, HolderClock
-from coalition.ledger.drafts import Held, NewEnd, Side, Transferred
+from coalition.ledger.drafts import Held, NewEnd, Posted, Side, Transferred
 from coalition.ledger.refusals import NotEnoughPoints, PointsAlreadySpent
 from tests.ledger.clock_world import NOON, Book, issue
 from tests.ledger.transfer_world import BOTH, reserve, transfer, undo
@@ -41,7 +41,7 @@ async def test_points_live_at_the_receiver_as_long_as_they_would_have() -> None:
     await book.one(transfer(sender, receiver, 60, SPRING), SPRING)
     assert await standing(sender) == [CARRIED]
     assert await standing(receiver) == [CARRIED]
-    assert await book.one(redeem(receiver, 60, SPRING), SPRING)
+    assert isinstance(await book.one(redeem(receiver, 60, SPRING), SPRING), Posted)
     assert await standing(receiver) == [FRESH]
     assert (await audit.run()).ok
 

@@ -41,9 +41,12 @@ from coalition.ledger.drafts import (
     Recover,
     Redeem,
     Reverse,
+    Side,
+    Transferred,
     Void,
 )
 from coalition.ledger.partitions import ensure_partition
+from tests.ledger.transfer_world import BOTH, transfer, undo
 from tests.support.ledger import GROCER, open_holder, provenance, till
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -62,6 +65,7 @@ EXPECTED = {
     "member_not_active",
     "member_has_holds",
     "merge_with_itself",
+    "transfer_to_itself",
 }
 # Deadlocks between two batches are expected, and found soon so that the test is quick.
 SETTINGS = {"deadlock_timeout": "20ms", **posting.PINNED}
@@ -76,6 +80,7 @@ class Crowd:
         self.clocks = registered
         self.made: list[UUID] = []
         self.held: list[UUID] = []
+        self.sent: list[Transferred] = []
         self.codes: Counter[str] = Counter()
 
     async def work(self, seed: int, times: int) -> None:
@@ -101,6 +106,8 @@ class Crowd:
             self.made.append(outcome.posting)
         elif isinstance(outcome, Held):
             self.held.append(outcome.hold)
+        elif isinstance(outcome, Transferred) and outcome.legs:  # not of one undone
+            self.sent.append(outcome)
 
     def draft(self, dice: random.Random) -> Draft:
         member, points, bare = dice.choice(self.members), dice.randint(1, 60), till(GROCER, self.at)
@@ -111,6 +118,7 @@ class Crowd:
             lambda: Convert(member, bare, 1, 2, points, 2, 1),
             lambda: Adjust(member, bare, 1, points, "by hand", dice.choice([None, provenance()])),
             lambda: Recover(member, bare, 1, None),
+            *[lambda: self.transfer(dice, member, points)] * 2,
             lambda: Hold(
                 member, till(GROCER, self.at, "h"), 1, points, self.at + timedelta(hours=1)
             ),
@@ -126,10 +134,18 @@ class Crowd:
                 debts=dice.choice([{}, {GROCER * 10: percent}]),
             )
             makers += [lambda: reverse] * 3
+        if self.sent:
+            sent = dice.choice(self.sent)
+            makers += [lambda: undo(sent, self.at)]
         if self.held:
             hold = dice.choice(self.held)
             makers += [lambda: Capture(hold, GROCER, None, None), lambda: Void(hold, GROCER)]
         return dice.choice(makers)()
+
+    def transfer(self, dice: random.Random, member: UUID, points: int) -> Draft:
+        other, active = dice.choice(self.members), dice.choice([frozenset[Side](), BOTH])
+        fee = dice.choice([0, 0, 3])
+        return transfer(member, other, points, self.at, fee=fee, activity=active)
 
     def issue(self, dice: random.Random, member: UUID, points: int) -> Draft:
         source = provenance(
