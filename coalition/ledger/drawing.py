@@ -3,7 +3,7 @@
 Pure.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -22,7 +22,7 @@ class Drawn(NamedTuple):
     points: int
 
 
-Countable = dict[UUID, list[Available]]
+Countable = dict[UUID, Sequence[Available]]
 """By holder the lots that count for an act, in the order in which the holder's own are taken."""
 
 
@@ -43,16 +43,22 @@ def countable(
     """Return the lots that count, out of what is `available` in spending order to each holder."""
     return {
         holder: _protected_last(
-            (
-                one
-                for one in available[holder]
-                if holder == spender or passes(sources.lots, kept[one.lot], holder)
-            ),
-            sources,
-            kept,
+            _counted(available[holder], holder, spender, sources, kept), sources, kept
         )
         for holder in owners(spender, sources)
     }
+
+
+def _counted(
+    available: Sequence[Available],
+    holder: UUID,
+    spender: UUID,
+    sources: Sources,
+    kept: Mapping[UUID, Provenance],
+) -> Sequence[Available]:
+    if sources.lots is None or holder == spender:
+        return available
+    return [one for one in available if passes(sources.lots, kept[one.lot], holder)]
 
 
 def draw(
@@ -69,11 +75,36 @@ def draw(
     if sources.order in {SpendOrder.EARLIEST_EXPIRY, SpendOrder.OLDEST_EARNED}:
         return _by_date(points, sources, lots, kept)
     shares = _shares(points, spender, sources.order, {h: _sum(of) for h, of in lots.items()})
-    return [
-        Drawn(holder, lot, part)
-        for holder, of in lots.items()
-        for lot, part in take_in_order(shares[holder], list(of)) or ()
-    ]
+    return [one for holder, of in lots.items() for one in _first_of(of, holder, shares[holder])]
+
+
+def take_away(available: list[Available], gone: Mapping[UUID, int]) -> None:
+    """Leave of `available` lots what is not `gone`, which is at most what they have."""
+    missing, i = len(gone), 0
+    while missing:
+        lot, points, end = available[i]
+        part = gone.get(lot)
+        if part is None:
+            i += 1
+            continue
+        missing -= 1
+        if part == points:
+            del available[i]
+        else:
+            available[i] = Available(lot, points - part, end)
+            i += 1
+
+
+def _first_of(lots: Sequence[Available], holder: UUID, points: int) -> list[Drawn]:
+    """Return what lots of a holder, which cover `points`, give of them in their order."""
+    drawn = []
+    for lot, kept, _ in lots:
+        if not points:
+            break
+        part = min(kept, points)
+        drawn.append(Drawn(holder, lot, part))
+        points -= part
+    return drawn
 
 
 def _shares(
@@ -100,16 +131,16 @@ def _by_date(
     ordered = in_spending_order(one for of in lots.values() for one in of)
     if sources.order is SpendOrder.OLDEST_EARNED:
         ordered.sort(key=lambda one: kept[one.lot].earned_month)
-    taken = take_in_order(points, _protected_last(ordered, sources, kept))
+    taken = take_in_order(points, list(_protected_last(ordered, sources, kept)))
     assert taken is not None, "an act is drawn only where its lots cover it"
     return [Drawn(holder_of[lot], lot, part) for lot, part in taken]
 
 
 def _protected_last(
-    lots: Iterable[Available], sources: Sources, kept: Mapping[UUID, Provenance]
-) -> list[Available]:
+    lots: Sequence[Available], sources: Sources, kept: Mapping[UUID, Provenance]
+) -> Sequence[Available]:
     if not sources.protected:
-        return list(lots)
+        return lots
     return sorted(lots, key=lambda one: kept[one.lot].class_no in sources.protected)
 
 

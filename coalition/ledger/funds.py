@@ -11,7 +11,7 @@ from coalition.kernel.database import Connection
 from coalition.ledger import holders, passages, pool_lots
 from coalition.ledger.accounts import HolderState
 from coalition.ledger.drafts import Hold, Redeem, Sources
-from coalition.ledger.drawing import countable, draw, owners
+from coalition.ledger.drawing import countable, draw, owners, take_away
 from coalition.ledger.journal import Journal
 from coalition.ledger.lots import LotChanges
 from coalition.ledger.passages import Through
@@ -19,7 +19,6 @@ from coalition.ledger.provenance import Provenance
 from coalition.ledger.refusals import NotEnoughPoints
 from coalition.ledger.rules import Available, take_in_order
 from coalition.ledger.spending import after_redeeming, spendable
-from coalition.ledger.transferable import without
 
 
 class Funds:
@@ -84,11 +83,14 @@ class Funds:
         }
         lots = countable(draft.holder, sources, available, self._kept)
         left = [one for of in lots.values() for one in of]
-        if sum(one.points for one in left) < draft.points:
+        if sum([one.points for one in left]) < draft.points:
             return _not_enough(draft.points, left)
         drawn = draw(draft.points, draft.holder, sources, lots, self._kept)
-        gone = [(lot, points) for _, lot, points in drawn]
-        self._add(currency_no, {holder: without(of, gone) for holder, of in available.items()})
+        gone: dict[UUID, dict[UUID, int]] = defaultdict(dict)
+        for holder, lot, points in drawn:
+            gone[holder][lot] = points
+        for holder, parts in gone.items():
+            take_away(available[holder], parts)
         self._note(draft)
         return passages.take(self._journal, changes, draft.holder, drawn, self._kept)
 

@@ -13,9 +13,9 @@ from uuid import UUID
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
 from coalition.ledger.accounts import Kind
-from coalition.ledger.drafts import Share
+from coalition.ledger.drafts import Share, Till
 from coalition.ledger.drawing import Drawn
-from coalition.ledger.halves import add_pair
+from coalition.ledger.halves import OPERATOR, add_pair
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import LotChanges
 from coalition.ledger.provenance import Provenance
@@ -132,9 +132,10 @@ def take(
             key = own, holder, lot
             passed[key] = passed.get(key, 0) + points
         points_of[own] = points_of.get(own, 0) + points
+    till = Till(OPERATOR, None, None, None, journal.today, journal.at)
     for holder, pairs in legs.items():
         way = holder, spender
-        add_pair(journal, Kind.TRANSFER, way, currency_no, pairs, reason=SPENT_TOGETHER)
+        add_pair(journal, Kind.TRANSFER, way, currency_no, pairs, till=till, reason=SPENT_TOGETHER)
     return Through(list(points_of.items()), passed)
 
 
@@ -144,4 +145,4 @@ def brought_by(was: Provenance, holder: UUID, receiver: UUID) -> Provenance:
     Whoever brought them stays named. A contributor who is the receiver is none.
     """
     contributor = was.contributor or holder
-    return was._replace(contributor=None if contributor == receiver else contributor)
+    return Provenance(*was[:-1], None if contributor == receiver else contributor)
