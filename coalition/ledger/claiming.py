@@ -3,6 +3,8 @@
 A receipt that was used before refuses its draft.
 """
 
+from collections.abc import Mapping
+
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.ledger import receipts, resolutions
@@ -33,19 +35,11 @@ def find_digests(batch: Batch) -> dict[int, bytes]:
 async def claim_receipts(connection: Connection, batch: Batch) -> dict[int, bytes]:
     """Claim the receipt of each draft that stands on one; refuse those that were used before."""
     found = batch.digests if batch.digests is not None else find_digests(batch)
-    digests: dict[int, bytes] = {}
-    first: dict[bytes, int] = {}
+    digests = {i: found[i] for i in batch.open() if i in found}
+    first = {digest: i for i, digest in reversed(digests.items())}
     used: list[int] = []
-    for i in batch.open():
-        digest = found.get(i)
-        if digest is None:
-            continue
-        earlier = first.setdefault(digest, i)
-        if earlier == i or _capture_one_hold(batch.drafts[earlier], batch.drafts[i]):
-            digests[i] = digest
-        else:
-            batch.repeats[i] = digest
-            used.append(i)
+    if len(first) < len(digests):
+        used = _stand_back(batch, digests, first)
     if first:
         taken = await receipts.claim(connection, first, batch.journal.batch)
         if taken:
@@ -53,6 +47,17 @@ async def claim_receipts(connection: Connection, batch: Batch) -> dict[int, byte
     if used:
         await _refuse_used(connection, batch, used)
     return {i: digest for i, digest in digests.items() if batch.outcomes[i] is None}
+
+
+def _stand_back(batch: Batch, digests: dict[int, bytes], first: Mapping[bytes, int]) -> list[int]:
+    """Take out of `digests` the drafts whose receipt an earlier one stands on; return them."""
+    for i, digest in digests.items():
+        earlier = first[digest]
+        if earlier != i and not _capture_one_hold(batch.drafts[earlier], batch.drafts[i]):
+            batch.repeats[i] = digest
+    for i in batch.repeats:
+        del digests[i]
+    return list(batch.repeats)
 
 
 def _capture_one_hold(one: Draft, other: Draft) -> bool:
@@ -79,8 +84,11 @@ async def give_back_receipts(
 
     Drafts that had to stand back for them hear that the receipt is free again.
     """
-    used = {digest for i, digest in claims.items() if not isinstance(batch.outcomes[i], Refused)}
-    free = set(claims.values()) - used
+    refused = {i for i in claims if isinstance(batch.outcomes[i], Refused)}
+    if not refused:
+        return
+    used = {digest for i, digest in claims.items() if i not in refused}
+    free = {claims[i] for i in refused} - used
     await receipts.give_back(connection, sorted(free))
     for i, digest in batch.repeats.items():
         if digest in free and isinstance(batch.outcomes[i], DuplicateReceipt):

@@ -92,12 +92,14 @@ async def post(
             places = list(drafted)
             deciding = Deciding(list(drafted.values()), terms)
             guarding = Guarding(terms, [asked[place] for place in places], cards)
+            related: set[relations.Pair] = set()
 
             def answer_posted(outcomes: Sequence[Outcome | None]) -> None:
                 for place, made, outcome in zip(places, deciding.drafted, outcomes, strict=True):
                     if outcome is not None and not isinstance(outcome, Refused):
                         answer = _answer(made, outcome, explains=explains)
                         answers[place] = _in_currency(answer, outcome, terms)
+                        related.add((MemberId(outcome.holder), asked[place].partner_no))
 
             batch, outcomes = await _post_decided(
                 connection,
@@ -112,11 +114,6 @@ async def post(
                 while_written=answer_posted,
             )
             _answer_refused(answers, places, deciding.drafted, outcomes, explains=explains)
-            related = {
-                (MemberId(outcome.holder), asked[place].partner_no)
-                for place, outcome in zip(places, outcomes, strict=True)
-                if not isinstance(outcome, Refused)
-            }
             await relations.ensure(connection, related, at)
             events = guarding.events(
                 [made.draft for made in deciding.drafted],
