@@ -1,13 +1,11 @@
 """Caps: which usage a limit counts, how much of it is left, and from when there is room again.
 
-Usage is kept by subject, its side in the act, event, other member and local day. A transfer counts
-at its sender and its receiver, everything else at whoever acts, and all of it at the group. What
-joins, leaves or changes a group is a change as well; of several changes in one session only the
-first counts at the group.
+Usage is kept by subject, its side in the act, event, other member and local day, as `counting`
+writes it.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import accumulate
 from typing import NamedTuple
 from uuid import UUID
@@ -19,21 +17,15 @@ from coalition.families.acts import (
     Act,
     DayUse,
     Failure,
-    GroupFacts,
     Parties,
     UsageKey,
-    UsageMade,
     UsageWanted,
 )
+from coalition.families.counting import COUNTED_AS
 from coalition.families.predicates import NOBODY, Case, Check, Predicate
 from coalition.families.rule_sets import Limit, RuleSet
 from coalition.families.vocabulary import Event, Kind, Measure, Subject, WindowKind
 
-_COUNTED_AS = {
-    Event.JOIN: (Event.JOIN, Event.CHANGE),
-    Event.LEAVE: (Event.LEAVE, Event.CHANGE),
-    Event.CHANGE: (Event.CHANGE,),
-}
 _SIDES_OF_A_TRANSFER = {
     Subject.SENDER: ("sender", "actor"),
     Subject.PAIR: ("sender", "actor"),
@@ -66,7 +58,7 @@ def caps(rule_set: RuleSet, event: Event) -> tuple[Cap, ...]:
     return tuple(
         Cap(f"limits.{limit.name}", limit, windows.parsed(limit.window), *_side(limit, event))
         for limit in rule_set.limits
-        if limit.on is event or (limit.on is Event.CHANGE and event in _COUNTED_AS)
+        if limit.on is event or (limit.on is Event.CHANGE and event in COUNTED_AS)
     )
 
 
@@ -74,20 +66,6 @@ def predicates(rule_set: RuleSet, event: Event) -> Iterator[Predicate]:
     """Yield the limits of an event as predicates, in their order."""
     for cap in caps(rule_set, event):
         yield Predicate(_check(cap), _facts(cap))
-
-
-def change_session_hours(rule_set: RuleSet) -> int:
-    """Return for how long after the first all changes of a group count as one."""
-    own = (limit.within_hours for limit in rule_set.limits if limit.on is Event.CHANGE)
-    return max(rule_set.join.change_window_hours, *own, 0)
-
-
-def starts_change_session(act: Act, group: GroupFacts | None, session_hours: int) -> bool:
-    """Tell whether an act is a change of a group and none that counts as one with an earlier."""
-    if group is None or act.event not in _COUNTED_AS:
-        return False
-    began = group.change_session_at
-    return began is None or act.at >= began + timedelta(hours=session_hours)
 
 
 def wanted(
@@ -109,16 +87,6 @@ def wanted(
         *(UsageWanted(key, first, today) for key, first in days.items()),
         *(UsageWanted(key, LIFETIME, LIFETIME) for key in lives),
     ]
-
-
-def made(act: Act, parties: Parties, today: date, *, starts_session: bool) -> tuple[UsageMade, ...]:
-    """Return what an act adds to usage."""
-    return tuple(
-        UsageMade(UsageKey(subject, side, event), other, today, amount, 1)
-        for subject, side, event, other, amount in _rows(
-            act, parties, starts_session=starts_session
-        )
-    )
 
 
 def _side(limit: Limit, event: Event) -> tuple[str, str]:
@@ -241,23 +209,3 @@ def _other(cap: Cap, act: Act, parties: Parties) -> UUID:
     if cap.side == "member":
         return parties.group.group if parties.group else NOBODY
     return NOBODY if act.kind is Kind.NOMINEE else parties.actor.member
-
-
-_Row = tuple[UUID, str, Event, UUID, int]
-
-
-def _rows(act: Act, parties: Parties, *, starts_session: bool) -> Iterator[_Row]:
-    actor, receiver, group = parties.actor.member, parties.receiver, parties.group
-    if act.event is Event.TRANSFER:
-        assert receiver is not None, "a transfer has a receiver"
-        yield actor, "sender", act.event, receiver.member, act.points
-        yield receiver.member, "receiver", act.event, actor, act.points
-        if group is not None:
-            yield group.group, "group", act.event, actor, act.points
-        return
-    is_nominee = act.kind is Kind.NOMINEE
-    for event in _COUNTED_AS.get(act.event, (act.event,)):
-        if not is_nominee:
-            yield actor, "member", event, group.group if group else NOBODY, act.points
-        if group is not None and (event is not Event.CHANGE or starts_session):
-            yield group.group, "group", event, NOBODY if is_nominee else actor, act.points

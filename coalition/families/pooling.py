@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.families import limits, pool_plans, pools_read, rules
+from coalition.families import counting, limits, pool_plans, pools_read, rules
 from coalition.families import usage as usage_rows
 from coalition.families.acts import Act, GroupFacts, Parties, Party, Usage, UsageMade, Verdict
 from coalition.families.books import RuleBook
@@ -229,4 +229,4 @@ def _made(group: OpenGroup, wish: PoolWish) -> tuple[UsageMade, ...]:
         actor=Party(member=wish.member, joined=group.row.formed_at), group=_facts(group)
     )
     today: date = group.today
-    return limits.made(act, parties, today, starts_session=False)
+    return counting.made(act, parties, today, starts_session=False)

@@ -15,6 +15,7 @@ from coalition.families import (
     belonging,
     changing,
     control,
+    counting,
     eligibility,
     fees,
     limits,
@@ -75,7 +76,7 @@ class _Plan:
         asked_beside = frozenset(control.facts(rule_set, event))
         self.facts = asked_beside.union(*(one.facts for one in asked))
         self.caps = limits.caps(rule_set, event)
-        self.session_hours = limits.change_session_hours(rule_set)
+        self.session_hours = counting.change_session_hours(rule_set)
         self.fees = tuple(fee for fee in rule_set.fees if fee.on is event)
 
 
@@ -173,7 +174,7 @@ def evaluate(
     plan = ready.plan(act, parties)
     zone = ready.zone or zone
     today = windows.local_day(act.at, zone)
-    starts_session = limits.starts_change_session(act, parties.group, plan.session_hours)
+    starts_session = counting.starts_change_session(act, parties.group, plan.session_hours)
     due = fees.due(plan.fees, act, parties, starts_session=starts_session) if plan.fees else ()
     own_points = _own_points(due, parties) if due else 0
     case = Case(act, parties, usage, zone, today, own_points, starts_session)
@@ -223,7 +224,7 @@ def _usage(plan: _Plan, case: Case) -> tuple[UsageMade, ...]:
     """Return what an act adds to usage; a redemption, made at a till, only where it is capped."""
     if case.act.event is Event.REDEEM and not plan.caps:
         return ()
-    return limits.made(case.act, case.parties, case.today, starts_session=case.starts_session)
+    return counting.made(case.act, case.parties, case.today, starts_session=case.starts_session)
 
 
 def _own_points(due: Iterable[FeeDue], parties: Parties) -> int:
