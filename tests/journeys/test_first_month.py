@@ -43,6 +43,7 @@ def test_finances_first_month(tmp_path: Path) -> None:
         _read_as_partner(month, statement)
         cycle = _clear(month)
         _prepare_and_take_back(month, cycle)
+        _default_and_be_done_with_it(month, cycle)
         _prove(month)
         assert {one for one in used if is_of_settlement(one[1])} == {
             one for one in operations(month.shop) if is_of_settlement(one[1])
@@ -176,6 +177,8 @@ def _read_as_partner(month: Month, statement: str) -> None:
     assert [charge["receipt"] for charge in behind["items"]] == ["issue-500"]
     file = month.shop.get(f"{one}/download", statement_id=statement)
     assert (file.status, month.sold in file.body.decode()) == (200, True)
+    of_finance = f"{ADMIN}/statements/{{statement_id}}/download"
+    assert month.anna.get(of_finance, statement_id=statement).body == file.body
     charged = _done(month.shop.get("/v1/postings/{posting_id}/charges", posting_id=month.sold))
     assert charged["charges"][0]["statement_id"] == statement
     for address in (one, f"{one}/lines", f"{one}/download"):
@@ -198,10 +201,16 @@ def _clear(month: Month) -> str:
     return cycle
 
 
+def _shop_of(month: Month) -> str:
+    listed = _done(month.anna.get(f"{ADMIN}/periods", query="?limit=200"))
+    return str(
+        next(one["partner_id"] for one in listed["items"] if one["partner"] == "Corner Shop")
+    )
+
+
 def _prepare_and_take_back(month: Month, cycle: str) -> None:
     """Prepare a default and an adjustment; Anna takes both back."""
-    listed = _done(month.anna.get(f"{ADMIN}/periods", query="?limit=200"))
-    shop = next(one["partner_id"] for one in listed["items"] if one["partner"] == "Corner Shop")
+    shop = _shop_of(month)
     asked = {
         "partner": shop,
         "amount": {"amount_minor": -100, "currency": "SEK"},
@@ -220,6 +229,28 @@ def _prepare_and_take_back(month: Month, cycle: str) -> None:
         )
         assert _done(rejected)["state"] == "rejected"
     assert _done(month.bertil.get("/v1/admin/approvals"))["items"] == []
+
+
+def _default_and_be_done_with_it(month: Month, cycle: str) -> None:
+    """Let the shop not pay, and pay in; from then on it issues again."""
+    shop = _shop_of(month)
+    bears = {"partner": shop, "reserve_minor": 100}
+    address = f"{ADMIN}/clearing/{{cycle_id}}/default"
+    waiting = _done(month.anna.post(address, bears, cycle_id=cycle), 201)
+    assert _approve(month, waiting)["cycle_id"] == cycle
+    quoted = {"purchase": {"amount_minor": 5000, "currency": "SEK"}}
+    withheld = _done(month.shop.post("/v1/points/quote", quoted))
+    assert [one["rule"] for one in withheld["reasons"]] == ["withheld"]
+    paid = {
+        "partner": shop,
+        "amount": {"amount_minor": 500, "currency": "SEK"},
+        "reference": "bank 4711",
+    }
+    for address, body in (
+        (f"{ADMIN}/prepayments", paid),
+        (f"{ADMIN}/defaults/end", {"partner": shop}),
+    ):
+        assert _approve(month, _done(month.anna.post(address, body), 201))["state"] == "applied"
 
 
 def _prove(month: Month) -> None:
