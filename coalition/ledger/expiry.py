@@ -22,7 +22,7 @@ from coalition.ledger.posting import PINNED, POSTER_ROLE
 BUCKETS_AT_ONCE = 32
 LOTS_AT_ONCE = 200
 PACE_S = 0.0105
-"""How often a run beside tills begins a set at most: at 19,000 lots a second a million take 53 s."""
+"""How soon a run beside tills begins the next set: at 19,000 lots a second a million take 53 s."""
 LEAST_REST = 0.25
 """How long it rests at least, as a share of the time that the set took."""
 

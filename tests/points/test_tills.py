@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from coalition.kernel import idempotency
+from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency import KeyReused
 from coalition.ledger import audit
@@ -23,6 +24,7 @@ from coalition.points.commands import (
     ReverseBody,
     VoidBody,
 )
+from coalition.points.guards.signals import GUARDED
 from tests.points.world import World, make_world, receipt
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -115,6 +117,40 @@ async def test_fifty_sends_of_one_key_have_one_effect_and_equal_answers(
     assert sum(not answer.replayed for answer in kept) == 1
     assert await spendable(world, anna) == left
     assert (await audit.run()).breaches == []
+
+
+@pytest.mark.parametrize("prepare", PREPARATIONS, ids=lambda prepare: prepare.__name__)
+async def test_a_key_sent_again_in_a_crowd_gets_its_answer_and_the_others_are_posted_once(
+    at: datetime, prepare: Callable[[World, UUID], Awaitable[Prepared]]
+) -> None:
+    world = await make_world(at)
+    anna, others = await world.member(), [await world.member() for _ in range(5)]
+    await made(world, issue(anna, 100, at))
+    command, target, left = await prepare(world, anna)
+    request = world.request(command, target=target)
+    first = await world.tills.post(request)
+    crowd = [world.request(issue(other, 10, at)) for other in others]
+    again, *answers = await asyncio.gather(*map(world.more_tills().post, [request, *crowd]))
+    assert again == first._replace(replayed=True)
+    assert not any(answer.replayed for answer in answers)
+    assert [await spendable(world, other) for other in others] == [10] * 5
+    assert await spendable(world, anna) == left
+    async with transaction() as connection:
+        told = await connection.fetchval("SELECT count(*) FROM outbox WHERE kind = $1", GUARDED)
+    assert told == 0, "the guards do not take it for a receipt used twice"
+
+
+async def test_a_key_reused_in_a_crowd_is_refused(at: datetime) -> None:
+    world = await make_world(at)
+    anna = await world.member()
+    await made(world, issue(anna, 100, at), key="k")
+    reused = world.request(hold(anna, 10, at), key="k")
+    crowd = [world.request(issue(anna, 10, at)) for _ in range(3)]
+    answers = await asyncio.gather(
+        *map(world.more_tills().post, [reused, *crowd]), return_exceptions=True
+    )
+    assert isinstance(answers[0], KeyReused)
+    assert await spendable(world, anna) == 130
 
 
 async def test_a_refusal_leaves_the_key_free(at: datetime) -> None:

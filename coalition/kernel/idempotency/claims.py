@@ -25,7 +25,6 @@ _STORE = """
 INSERT INTO idempotency_claim (bucket, digest, body_hash, status, media_type, body, claimed_at)
 SELECT stored.*, $7
 FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int2[], $5::text[], $6::bytea[]) AS stored
-ON CONFLICT DO NOTHING
 """
 
 _FORGET = "DELETE FROM idempotency_claim WHERE bucket BETWEEN $1 AND $2 AND claimed_at < $3"
@@ -97,7 +96,7 @@ async def store(
 ) -> None:
     """Keep `answers` (distinct keys) with the transaction's effect.
 
-    Raises `ClaimTakenError` when another process has committed one of the keys since `find`.
+    Raises `ClaimTakenError` when one of the keys was answered before: the transaction is lost then.
     """
     by_digest = {claim.digest: (claim, answer) for claim, answer in answers}
     rows = [
@@ -105,12 +104,12 @@ async def store(
         for digest in _in_lock_order(by_digest)
         for claim, answer in [by_digest[digest]]
     ]
-    if (
-        rows
-        and await connection.execute(_STORE, *zip(*rows, strict=True), at)
-        != f"INSERT 0 {len(rows)}"
-    ):
-        raise ClaimTakenError
+    if not rows:
+        return
+    try:
+        await connection.execute(_STORE, *zip(*rows, strict=True), at)
+    except asyncpg.UniqueViolationError as error:
+        raise ClaimTakenError from error
 
 
 async def once(
