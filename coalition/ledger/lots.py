@@ -14,6 +14,7 @@ from coalition.ledger.provenance import (
     last_lot,
     lot_id,
     lowest_lot,
+    of_holder,
     spendable_from,
 )
 from coalition.ledger.rules import Available, End
@@ -194,6 +195,7 @@ class LotChanges:
 
     def put_in(self, holder: UUID, provenance: Provenance, points: int) -> UUID:
         """Add `points` to the lot of `holder` with this provenance; return the lot's id."""
+        provenance = of_holder(holder, provenance)
         lot = lot_id(holder, provenance)
         given = self._given.get(lot)
         if given is None:

@@ -67,8 +67,16 @@ def _day(day: date | None) -> bytes:
     return max(day.toordinal() - _FIRST_DAY, 0).to_bytes(2, "big")
 
 
+def of_holder(holder: UUID, provenance: Provenance) -> Provenance:
+    """Return a provenance as it is kept by `holder`: what it brought itself is simply its own."""
+    if provenance.contributor is None or provenance.contributor != holder:
+        return provenance
+    return provenance._replace(contributor=None)
+
+
 def lot_id(holder: UUID, provenance: Provenance) -> UUID:
     """Return the id of the lot in which `holder` keeps points of this provenance."""
+    provenance = of_holder(holder, provenance)
     return uuid_from_bytes(holder.bytes[:8] + _tail(provenance))
 
 

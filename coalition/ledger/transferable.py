@@ -13,15 +13,10 @@ from coalition.ledger.rules import Available
 
 
 def arriving(draft: Transfer, was: Provenance) -> Provenance:
-    """Return the provenance that points of the sender have at the receiver.
-
-    A contributor who is the receiver is none: points are then its own.
-    """
+    """Return the provenance that points of the sender have at the receiver."""
     contributor = draft.contributor
     if contributor == KEEP:
         contributor = was.contributor or draft.holder
-    if contributor == draft.receiver:
-        contributor = None
     arrives = was._replace(
         contributor=contributor,
         class_no=was.class_no if draft.class_no is None else draft.class_no,

@@ -14,6 +14,7 @@ from coalition.ledger.provenance import (
     last_lot,
     lot_id,
     lowest_lot,
+    of_holder,
     spendable_from,
 )
 from tests.support.ledger import provenance
@@ -123,3 +124,10 @@ def test_an_id_is_what_it_was_when_databases_were_filled() -> None:
     assert lowest_lot(HOLDER) == UUID("6f1de5b4-8f3c-4a86-0000-000000000000")
     assert last_lot(HOLDER) == UUID("6f1de5b4-8f3c-4a86-ffff-ffffffffffff")
     assert date(2179, 6, 5) == LAST_EXPIRY
+
+
+@given(provenances)
+def test_what_a_holder_brought_itself_is_simply_its_own(kept: Provenance) -> None:
+    own = kept._replace(contributor=None)
+    assert lot_id(HOLDER, kept._replace(contributor=HOLDER)) == lot_id(HOLDER, own)
+    assert of_holder(HOLDER, kept._replace(contributor=HOLDER)) == own

@@ -480,3 +480,17 @@ async def _send_at_random(
     assert total[FUEL] <= 120
     assert fees or total == {GROCER: 160, FUEL: 120}
     assert (await audit.run()).ok
+
+
+@pytest.mark.usefixtures("database")
+async def test_points_that_come_home_by_a_merge_are_plainly_ones_own(at: datetime) -> None:
+    anna, double = await open_holder(at), await open_holder(at)
+    await post([issue(anna, 100, at)], at)
+    await moved(transfer(anna, double, 60, at, contributor=KEEP), at)
+    await merge(double, anna, at)
+    assert [(row["contributor"], row["points"]) for row in await lots_of(anna)] == [(None, 100)]
+    (spent,) = await post([redeem(anna, 100, at)], at)
+    assert isinstance(spent, Posted)
+    await post([reverse(spent.posting, at, partner_no=FUEL)], at)
+    assert await balance(anna, at) == 100
+    assert (await audit.run()).ok
