@@ -11,7 +11,7 @@ from coalition.families.group_refusals import FrozenByGuardian, NoPot
 from coalition.families.judging import Book
 from coalition.families.moving_out import bring
 from coalition.families.speaking import By, check_speaks_for
-from coalition.families.telling import tell
+from coalition.families.telling import note, tell
 from coalition.families.vocabulary import Channel, Event
 from coalition.kernel.database import Connection
 
@@ -56,6 +56,7 @@ async def contribute(
     pot = await stakes.pot_of(connection, found)
     (who,) = await stakes.leavers(connection, [member])
     await tell(connection, "contributed", found, member_id=member, points=points)
+    await note(connection, "contributed", found, by, member=member, points=points)
     return Brought(
         group_id=group, member_id=member, points=points, brought=stakes.brought(pot, who.ids)
     )

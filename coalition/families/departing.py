@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.families import invitations, moving_out, places, sealed_names, sharing, stakes
+from coalition.families import invitation_rows, moving_out, places, sealed_names, sharing, stakes
 from coalition.families.gathering import OpenGroup
 from coalition.families.group_refusals import HeadMustHandOver, NotAnAdult
 from coalition.families.places import GroupState, Leaving, PlaceRow
@@ -112,7 +112,7 @@ async def close(
     )
     moves = stakes.moves_of(group, pot, leaving)
     await moving_out.move(connection, group, moves)
-    await invitations.end_of_group(connection, group.id)
+    await invitation_rows.end_of_group(connection, group.id)
     members = group.members
     await _end(connection, group, going, Leaving.CLOSED)
     group.row = msgspec.structs.replace(group.row, state=GroupState.CLOSED, closed_at=group.at)

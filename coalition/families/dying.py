@@ -13,7 +13,7 @@ from coalition.families import (
     departing,
     gathering,
     guardians,
-    invitations,
+    invitation_rows,
     moving_out,
     places,
     separating,
@@ -87,7 +87,7 @@ async def _apply(connection: Connection, approval: approvals.Approval) -> int:
     for group in groups:
         await _leave(connection, group, wanted, book, by)
     await guardians.end_of(connection, member, book.at)
-    await invitations.end_of_member(connection, member)
+    await invitation_rows.end_of_member(connection, member)
     await standings.grant(
         connection,
         member=member,

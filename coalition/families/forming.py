@@ -10,7 +10,7 @@ from coalition.families.group_refusals import GroupActTaken, InvitationNeeded
 from coalition.families.judging import P2P, Book
 from coalition.families.places import GroupRow, GroupState, PlaceRow
 from coalition.families.speaking import By
-from coalition.families.telling import tell
+from coalition.families.telling import note, tell
 from coalition.families.transfer_refusals import NoRules
 from coalition.families.vocabulary import Kind, Mechanism, Role
 from coalition.kernel.database import Connection
@@ -94,4 +94,5 @@ async def take_along(
     joined = await enter(connection, found, newcomer)
     if not by.is_staff and joined.kind is Kind.ADULT:
         raise InvitationNeeded
+    await note(connection, "joined", found, by, member=newcomer.member, role=joined.role)
     return joined

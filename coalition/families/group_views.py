@@ -9,7 +9,7 @@ from coalition.families import (
     departing,
     gathering,
     guardians,
-    invitations,
+    invitation_rows,
     places,
     sealed_names,
     separating,
@@ -18,7 +18,7 @@ from coalition.families import (
 from coalition.families.departing import ExitView
 from coalition.families.gathering import OpenGroup
 from coalition.families.group_refusals import UnknownGroup
-from coalition.families.invitations import Invitation
+from coalition.families.invitation_rows import Invitation
 from coalition.families.judging import Book
 from coalition.families.places import GroupState, PlaceRow
 from coalition.families.separating import Separation
@@ -89,7 +89,7 @@ async def show(connection: Connection, group: UUID, book: Book, *, by: By) -> Gr
             _place(place, names.get(place.no), own if _sees(place, sees, by) else {})
             for place in found.places
         ),
-        invitations=tuple(await invitations.open_of_group(connection, group, book.at))
+        invitations=tuple(await invitation_rows.open_of_group(connection, group, book.at))
         if is_head
         else (),
         separation=separation,

@@ -11,19 +11,31 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from coalition.families import ageing, gathering, guardians, invitations, two_persons
+import structlog
+
+from coalition.families import (
+    ageing,
+    gathering,
+    guardians,
+    invitation_rows,
+    invitations,
+    two_persons,
+)
 from coalition.families.books import RuleBook
 from coalition.families.entering import Newcomer
-from coalition.families.invitations import Invitation
+from coalition.families.invitation_rows import Invitation
 from coalition.families.judging import Book
 from coalition.families.speaking import By
 from coalition.kernel.database import Connection, bound_engine, retrying, transaction
+from coalition.kernel.errors import Refused
 from coalition.ledger.partitions import ensure_partition
 from coalition.members.sealing import MemberKeys
 from coalition.points import terms as business
 from coalition.points.terms import Terms
 
 Result = TypeVar("Result")
+
+_logger = structlog.get_logger(__name__)
 
 _FIRST = UUID(int=0)
 
@@ -118,7 +130,11 @@ class Groups:
         left, after = 0, _FIRST
         while groups := await self.do(_due_after(after), at):
             for group in groups:
-                left += await self.do(_ageing_of(group), at)
+                try:
+                    left += await self.do(_ageing_of(group), at)
+                except Refused as refusal:
+                    # Such as a frozen member: the group waits until that is over, others do not.
+                    _logger.warning("ageing_out_refused", group=str(group), code=refusal.code)
             after = groups[-1]
         await self.do(ageing.grow, at)
         await retrying(lambda: guardians.end_grown_up(at))
@@ -141,4 +157,4 @@ def _ageing_of(group: UUID) -> Callable[[Connection, Book], Awaitable[int]]:
 
 async def _expire(at: datetime) -> int:
     async with transaction() as connection:
-        return await invitations.expire(connection, at)
+        return await invitation_rows.expire(connection, at)

@@ -12,7 +12,7 @@ from coalition.families import (
     departing,
     gathering,
     guardians,
-    invitations,
+    invitation_rows,
     places,
     relationships,
 )
@@ -90,7 +90,7 @@ async def leave_all(connection: Connection, member: UUID, book: Book) -> None:
     Without another adult the group closes. Points that the rules send to an heir it keeps: nobody
     has died. Raises `GroupsToLeave` while one of them is being separated.
     """
-    await invitations.end_of_member(connection, member)
+    await invitation_rows.end_of_member(connection, member)
     for group in (await places.groups_of(connection, [member]))[member]:
         found = await gathering.lock(connection, group, book)
         if found.row.state is GroupState.SEPARATING:

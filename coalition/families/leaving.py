@@ -14,6 +14,7 @@ from coalition.families.judging import Book
 from coalition.families.places import GroupState, Leaving
 from coalition.families.speaking import By
 from coalition.families.stakes import Move
+from coalition.families.telling import note
 from coalition.families.vocabulary import Channel, Event
 from coalition.kernel.database import Connection
 
@@ -64,11 +65,13 @@ async def leave(
         heir = departing.successor_of(found, successor)
         if heir is None:
             moves = await departing.close(connection, found)
+            await note(connection, "closed", found, by)
             return _left(found, member, why, moves, closed=True)
         await departing.hand_over(connection, found, heir)
         place = found.place_of(member)
     treatment = found.rules.exits.leaving
     moves = await departing.depart(connection, found, [place], treatment, why)
+    await note(connection, "left", found, by, member=member)
     return _left(found, member, why, moves)
 
 
@@ -86,6 +89,7 @@ async def close(connection: Connection, group: UUID, book: Book, *, by: By) -> O
     found.check_head(by)
     found.check_active()
     await departing.close(connection, found)
+    await note(connection, "closed", found, by)
     return found
 
 

@@ -15,7 +15,7 @@ from coalition.families.judging import Book
 from coalition.families.places import Leaving, PlaceRow
 from coalition.families.speaking import By, check_speaks_for
 from coalition.families.spending import spend_rule
-from coalition.families.telling import tell
+from coalition.families.telling import note, tell
 from coalition.families.vocabulary import Channel, Event, Kind, Role
 from coalition.kernel.database import Connection
 
@@ -45,7 +45,9 @@ async def change_role(
     check_role(role, is_head=False)
     if place.role == Role.HEAD:
         check_role(role, is_head=True)
-    return await _change(connection, found, place, lambda one: _with(one, role=role))
+    changed = await _change(connection, found, place, lambda one: _with(one, role=role))
+    await note(connection, "role_changed", found, by, member=member, role=role)
+    return changed
 
 
 async def change_share(
@@ -62,7 +64,9 @@ async def change_share(
     if place.future_percent == percent:
         return place
     changed = lambda one: _with(one, future_percent=percent)  # noqa: E731 - a change, as the others
-    return await _change(connection, found, place, changed, future_percent=percent)
+    made = await _change(connection, found, place, changed, future_percent=percent)
+    await note(connection, "share_changed", found, by, member=member, percent=percent)
+    return made
 
 
 async def change_right(
@@ -80,7 +84,9 @@ async def change_right(
     _, rule = spend_rule(found.rules.group, place_facts(place))
     if member == found.row.head or not (rule.revocable or rule.by_grant):
         raise RightNotInQuestion
-    return await _change(connection, found, place, lambda one: _with(one, may_spend=may_spend))
+    made = await _change(connection, found, place, lambda one: _with(one, may_spend=may_spend))
+    await note(connection, "right_changed", found, by, member=member, may_spend=may_spend)
+    return made
 
 
 async def change_head(
@@ -97,6 +103,7 @@ async def change_head(
     if found.row.head != successor:
         await judged(connection, found, _act(found, Kind.ADULT, PLAINLY), found.row.head)
         await departing.hand_over(connection, found, successor)
+        await note(connection, "head_changed", found, by, head=successor)
     return found
 
 
@@ -134,6 +141,7 @@ async def name(
     )
     await places.add_place(connection, found.row, place, shares=False)
     await tell(connection, "nominee_named", found, place=place.no)
+    await note(connection, "nominee_named", found, by, place=place.no)
     return place
 
 
@@ -156,6 +164,7 @@ async def strike(
     await judged(connection, found, act, found.row.head, place=place)
     await places.end_places(connection, group, [place], Leaving.REMOVED, found.at)
     await tell(connection, "nominee_struck", found, place=no)
+    await note(connection, "nominee_struck", found, by, place=no)
 
 
 async def _locked(connection: Connection, group: UUID, book: Book) -> OpenGroup:

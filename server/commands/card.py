@@ -4,6 +4,9 @@ from uuid import UUID
 
 import rich_click as click
 
+from coalition.families import family_cards
+from coalition.families.groups import Groups
+from coalition.families.speaking import By
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
@@ -34,8 +37,13 @@ def add(context: click.Context, *, member_id: UUID, new_card: str, by: str) -> N
     """Let MEMBER_ID be found by NEW_CARD too."""
 
     async def work(settings: Settings) -> None:
-        keys, at = MemberKeys.of(settings), SystemClock().now()
-        await cards.add_card(MemberId(member_id), card=new_card, keys=keys, actor=by, at=at)
+        groups = Groups(keys=MemberKeys.of(settings))
+        await groups.do(
+            lambda connection, book: family_cards.add_card(
+                connection, member_id, new_card, book, by=By.staff(by)
+            ),
+            SystemClock().now(),
+        )
 
     do(place_of(context), work)
     say("The member has the card.")

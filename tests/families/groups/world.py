@@ -8,6 +8,7 @@ import msgspec
 
 from coalition.families import (
     contributing,
+    family_cards,
     forming,
     group_views,
     guardians,
@@ -23,7 +24,8 @@ from coalition.families.entering import Newcomer
 from coalition.families.gathering import OpenGroup
 from coalition.families.group_views import GroupView
 from coalition.families.groups import Groups
-from coalition.families.invitations import Accepted, Invitation
+from coalition.families.invitation_rows import Invitation
+from coalition.families.invitations import Accepted
 from coalition.families.leaving import Left
 from coalition.families.places import PlaceRow
 from coalition.families.pooling import FamilyPools
@@ -185,6 +187,11 @@ class Families(Bank):
         async with transaction() as connection:
             rows = await connection.fetch("SELECT action FROM audit_log ORDER BY no")
         return [row[0] for row in rows]
+
+    async def add_card(self, member: UUID, card: str) -> None:
+        await self.groups.do(
+            lambda c, b: family_cards.add_card(c, member, card, b, by=STAFF), self.at
+        )
 
     async def let_spend(self, group: UUID, member: UUID, *, may_spend: bool) -> None:
         await self.groups.do(
