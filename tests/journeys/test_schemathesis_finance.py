@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.generation.case import Case
 
+from coalition.federation import defaults
+from coalition.federation.terms import OnDefault
+from coalition.kernel.database import transaction
 from partners.settlement import clearing, closing, sealing
 from tests.journeys import documented
 from tests.journeys.documented import Operation
@@ -46,7 +50,8 @@ def preparer(runner: asyncio.Runner, standing: Scene) -> Desk:
 def cycle(runner: asyncio.Runner, standing: Scene) -> str:
     """Return a cycle with the grocer's first month.
 
-    Its second month is closed and not cleared, and the fuel station's first is provisional.
+    Its second month is closed and not cleared, and the fuel station's first is provisional. The
+    fuel station is going to be in default tomorrow, so that nothing else is touched by it.
     """
     return runner.run(_settle(standing))
 
@@ -55,6 +60,15 @@ async def _settle(standing: Scene) -> str:
     at, grocer, fuel = standing.grocer.at, standing.grocer.partner.no, standing.fuel.partner.no
     await sealing.seal(grocer, 2, at)
     await sealing.seal(fuel, 1, at)
+    async with transaction() as connection:
+        await defaults.declare(
+            connection,
+            partner_no=fuel,
+            on_default=OnDefault.HONOUR,
+            prepared_by=ACTOR,
+            approved_by="staff:other",
+            at=at + timedelta(days=1),
+        )
     waiting = await closing.prepare(period=SECOND, partner_no=grocer, prepared_by=ACTOR, at=at)
     await closing.approve(waiting, approved_by="staff:other", at=at)
     (waiting,) = await clearing.prepare(
@@ -161,6 +175,12 @@ def _bring_to_life(case: Case[Any], standing: Scene) -> None:
         f"POST {ADMIN}/adjustments": _adjustment(standing),
         f"POST {ADMIN}/clearing": {"periods": [SECOND], "partners": [grocer]},
         f"POST {ADMIN}/clearing/{{cycle_id}}/default": {"partner": grocer, "reserve_minor": 100},
+        f"POST {ADMIN}/defaults/end": {"partner": fuel},
+        f"POST {ADMIN}/prepayments": {
+            "partner": grocer,
+            "amount": {"amount_minor": 100, "currency": "SEK"},
+            "reference": "bank 4711",
+        },
         "POST /v1/admin/approvals/{approval_id}/reject": {"reason": "not now"},
         "POST /v1/admin/rule-approvals/{approval_id}/reject": {"reason": "not now"},
         "POST /v1/admin/rule-sets": RULE_SET,
