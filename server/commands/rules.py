@@ -16,7 +16,7 @@ from coalition.federation import catalogue
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
-from server.commands import rule_set_proposals
+from server.commands import rule_set_proposals, rule_set_simulation
 from server.commands.known import read_catalogue
 from server.commands.options import (
     answer,
@@ -40,6 +40,7 @@ def rules() -> None:
 
 
 rule_set_proposals.add_to(rules)
+rules.add_command(rule_set_simulation.simulate)
 
 
 @rules.command("list")

@@ -1,0 +1,134 @@
+"""Drafts tried on real members: a transfer that might be, and those that there were."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from coalition.families import presets, simulating
+from coalition.families.books import RuleBook
+from coalition.families.judging import Book, Judged
+from coalition.families.rule_sets import RuleSet
+from coalition.families.simulating import Replayed
+from coalition.families.transfer_refusals import TransferToItself
+from coalition.families.wishes import Wish
+from coalition.kernel.database import transaction
+from coalition.kernel.errors import Refused
+from coalition.points import terms as business
+from tests.families.registered import activated, bound, varied, written
+from tests.families.transfers.world import KEYS, Bank, make_bank
+
+pytestmark = pytest.mark.usefixtures("database")
+
+DAY = {"subject": "sender", "measure": "amount", "window": "day", "max": 500}
+
+
+async def tried(bank: Bank, draft: RuleSet, *wishes: Wish) -> list[Judged | Refused]:
+    async with transaction() as connection:
+        return await simulating.tried(connection, wishes, draft, await _book(connection, bank))
+
+
+async def replayed(bank: Bank, draft: RuleSet, days: int) -> Replayed:
+    since = bank.at - timedelta(days=days)
+    async with transaction() as connection:
+        book = await _book(connection, bank)
+        return await simulating.replayed(connection, draft, book, since=since)
+
+
+async def _book(connection: Any, bank: Bank) -> Book:
+    terms = await business.load(connection)
+    kept = await RuleBook.refresh(connection, None, terms.catalogue)
+    return Book(terms, kept, KEYS, bank.at)
+
+
+def failures(judged: Judged | Refused) -> list[str]:
+    assert isinstance(judged, Judged), judged
+    return [failure.rule for failure in judged.verdict.failures]
+
+
+async def test_a_draft_judges_members_as_they_are_and_writes_nothing(at: datetime) -> None:
+    bank = await make_bank(at)
+    anna, bo = await bank.member(2000), await bank.member()
+    bank.advance(days=40)
+    draft = presets.document("hilton")
+    small, odd, right = await tried(
+        bank, draft, *(bank.wish(anna, bo, points) for points in (500, 1500, 2000))
+    )
+    assert failures(small) == ["transfer.min", "transfer.step"]
+    assert failures(odd) == ["transfer.step"]
+    assert failures(right) == []
+    assert isinstance(right, Judged)
+    assert (right.balance, right.bound.name) == (2000, "draft")
+    assert await bank.balance(anna) == 2000
+    (same,) = await tried(bank, draft, bank.wish(anna, anna, 1000))
+    assert isinstance(same, TransferToItself)
+
+
+async def test_wishes_that_are_tried_together_count_for_each_other(at: datetime) -> None:
+    bank = await make_bank(at)
+    anna, bo = await bank.member(2000), await bank.member()
+    wish = bank.wish(anna, bo, 400)
+    first, second = await tried(bank, written(limits=[DAY]), wish, wish)
+    assert failures(first) == []
+    assert failures(second) == ["limits.sender.amount.day"]
+
+
+async def test_a_draft_stands_in_the_place_of_what_is_bound(at: datetime) -> None:
+    bank = await make_bank(at)
+    await activated("ours", written(transfer={"max": 100}), at)
+    await bound("p2p", "ours", at)
+    anna, bo = await bank.member(2000), await bank.member()
+    assert (await bank.preview(anna, bo, 400)).allowed is False
+    (judged,) = await tried(bank, written(transfer={"max": 400}), bank.wish(anna, bo, 400))
+    assert failures(judged) == []
+
+
+async def test_past_transfers_are_replayed_and_counted_by_what_would_refuse_them(
+    at: datetime,
+) -> None:
+    bank = await make_bank(at)
+    await activated("ours", written(), at)
+    await bound("p2p", "ours", at)
+    anna, bo = await bank.member(5000), await bank.member()
+    for points in (300, 200, 100):
+        answer = await bank.send(anna, bo, points)
+        assert not isinstance(answer, Refused), answer
+    bank.advance(days=3)
+    await bank.send(anna, bo, 500)
+    bank.advance(hours=1)
+
+    found = await replayed(bank, written(limits=[DAY]), 7)
+    assert (found.transfers, found.points) == (4, 1100)
+    assert (found.refused, found.refused_points) == (1, 100)
+    assert found.by_rule == {"limits.sender.amount.day": 1}
+    lately = await replayed(bank, written(transfer={"max": 400}, limits=[DAY]), 1)
+    assert (lately.transfers, lately.refused, lately.by_rule) == (1, 1, {"transfer.max": 1})
+
+
+async def test_a_replay_leaves_out_what_was_not_kept(at: datetime) -> None:
+    bank = await make_bank(at)
+    await activated("ours", written(), at)
+    await bound("p2p", "ours", at)
+    anna, bo = await bank.member(500), await bank.member()
+    await bank.send(anna, bo, 500)
+    bank.advance(minutes=1)
+    draft = varied(
+        "marriott",
+        direction="within_group",
+        transfer={},
+        limits=[],
+        eligibility={
+            "min_balance": 10_000,
+            "head": {"min_age": 18},
+            "receiver": {"name_match": True, "min_balance": 10_000},
+        },
+        control={"step_up_above": 1},
+    )
+    found = await replayed(bank, draft, 7)
+    assert (found.transfers, found.refused, found.by_rule) == (1, 0, {})
+
+
+async def test_nothing_is_replayed_where_nothing_was_sent(at: datetime) -> None:
+    bank = await make_bank(at)
+    found = await replayed(bank, presets.document("hilton"), 30)
+    assert (found.transfers, found.refused, found.by_rule) == (0, 0, {})
