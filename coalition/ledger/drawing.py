@@ -26,10 +26,8 @@ Countable = dict[UUID, Sequence[Available]]
 """By holder the lots that count for an act, in the order in which the holder's own are taken."""
 
 
-def owners(spender: UUID, sources: Sources | None) -> list[UUID]:
+def owners(spender: UUID, sources: Sources) -> list[UUID]:
     """Return whose points an act of `spender` may take: its own first, then of others by id."""
-    if sources is None:
-        return [spender]
     others = sorted(set(sources.holders) - {spender}, key=lambda holder: holder.bytes)
     return [spender, *others] if sources.own or spender in sources.holders else others
 

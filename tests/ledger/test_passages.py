@@ -9,7 +9,7 @@ from coalition.kernel.database import transaction
 from coalition.ledger import audit, merging, posting
 from coalition.ledger.accounts import HolderState
 from coalition.ledger.clocks import Clock, register, registered
-from coalition.ledger.drafts import Draft, Grant, Issue, Onward, Posted, Share
+from coalition.ledger.drafts import Draft, Grant, Issue, NewEnd, Onward, Posted, Share
 from coalition.ledger.partitions import ensure_partition
 from tests.ledger.pool_world import (
     balances,
@@ -201,6 +201,24 @@ async def test_a_clock_begins_where_a_share_goes(at: datetime) -> None:
     assert {row[0]: row[1] for row in found} == dict.fromkeys((earner, head), date(2027, 5, 21))
     await _post_under(clocks, spend(head, 7, at, [earner]), at)
     assert await balances([earner, head], at) == [3, 0]
+
+
+async def test_a_share_may_be_under_a_clock_of_its_own(at: datetime) -> None:
+    earner, head = await members(at, 0, 0)
+    async with transaction() as connection:
+        no = await register(connection, months=3)
+        clocks = await registered(connection)
+    endings = {provenance().contract_no: NewEnd(None, no)}
+    onward = (Onward(receiver=head, percent=50, endings=endings),)
+    draft = Issue(earner, till(GROCER, at), (Grant(provenance(), 10),), onward=onward)
+
+    await _post_under(clocks, draft, at)
+
+    async with transaction() as connection:
+        found = await connection.fetch("SELECT holder, live_until FROM holder_clock")
+    assert {row[0]: row[1] for row in found} == {head: date(2027, 2, 21)}
+    later = at + timedelta(days=200)
+    assert await balances([earner, head], later) == [5, 0]
 
 
 async def _post_under(clocks: tuple[Clock, ...], draft: Draft, at: datetime) -> None:

@@ -8,10 +8,11 @@ from uuid import UUID
 import pytest
 
 from coalition.kernel.database import Engine, transaction
-from coalition.ledger import audit, posting
+from coalition.ledger import audit, posting, register
+from coalition.ledger.accounts import Kind
 from coalition.ledger.drafts import Held, Posted
 from coalition.ledger.partitions import ensure_partition
-from coalition.ledger.refusals import NotEnoughPoints
+from coalition.ledger.refusals import DuplicateReceipt, NotEnoughPoints
 from coalition.points.commands import (
     Asked,
     CaptureBody,
@@ -316,3 +317,44 @@ async def test_who_was_learned_first_is_forgotten_first(till: Till) -> None:
     assert bo in sharers
     assert sharers.names(by_card)
     assert not sharers.names(VoidBody())
+
+
+async def test_tills_that_know_no_families_take_what_is_the_members_own(till: Till) -> None:
+    anna, bo = await till.members(10, 20)
+    await till.families.spend_together(anna, bo)
+    alone = till.world.more_tills()
+
+    answer = await till.world.ask(till.redemption(anna, 4), tills=alone)
+    refused = await till.world.ask(till.redemption(anna, 7), tills=alone)
+
+    assert (answer["balance"], answer["own_balance"], answer["pool_balance"]) == (6, 6, 0)
+    assert isinstance(refused, NotEnoughPoints)
+    assert till.families.asked == 0
+    assert await is_proved()
+
+
+async def test_a_receipt_is_used_once_by_a_family_too(till: Till) -> None:
+    anna, bo = await till.members(10, 20)
+    await till.families.spend_together(anna, bo)
+    command = till.redemption(anna, 15)
+    await till.ask(command)
+
+    again = await till.ask(command)
+
+    assert isinstance(again, DuplicateReceipt)
+    assert await till.balances(anna, bo) == [0, 15]
+
+
+async def test_partners_see_what_was_bought_and_not_whose_points_passed(till: Till) -> None:
+    anna, bo = await till.members(10, 20)
+    await till.families.spend_together(anna, bo)
+    made = await till.redeem(anna, 25)
+
+    async with transaction() as connection:
+        seen = await register.list_postings(
+            connection, partner_no=till.world.grocer, before=None, limit=10
+        )
+
+    redemptions = [one for one in seen if one.kind == Kind.REDEEM]
+    assert [one.id for one in redemptions] == [UUID(made["posting_id"])]
+    assert {one.kind for one in seen} == {Kind.REDEEM, Kind.ISSUE}
