@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 Pair = tuple[MemberId, int]
 
-REMEMBERED_PAIRS = 60_000
+REMEMBERED_PAIRS = 180_000
+"""Some 15 MB at most."""
 
 _ADD = """
 INSERT INTO partner_member (bucket, member_id, partner_no, since)
@@ -45,33 +46,46 @@ ON CONFLICT (bucket, member_id, partner_no) DO UPDATE SET since = least(kept.sin
 
 
 class PairMemory:
-    """Remembers about the last `most` pairs it was given; the older half is forgotten at once."""
+    """Remembers about the last `most` pairs it was given; the older half is forgotten at once.
+
+    A pair is kept as one number, a third as large as its tuple and id.
+    """
 
     def __init__(self, most: int) -> None:
         """Remember nothing yet."""
         self._half = most // 2
-        self._recent: set[Pair] = set()
-        self._older: set[Pair] = set()
+        self._recent: set[int] = set()
+        self._older: set[int] = set()
 
     def __contains__(self, pair: Pair) -> bool:
-        return pair in self._recent or pair in self._older
+        number = _number(pair)
+        return number in self._recent or number in self._older
 
     def __len__(self) -> int:
         return len(self._recent) + len(self._older)
 
     def without_known(self, pairs: set[Pair]) -> set[Pair]:
         """Return those of `pairs` that are not remembered."""
-        return pairs - self._recent - self._older
+        recent, older = self._recent, self._older
+        return {
+            pair
+            for pair in pairs
+            if (number := _number(pair)) not in recent and number not in older
+        }
 
     def add(self, pair: Pair) -> None:
         """Remember `pair`."""
         if len(self._recent) >= self._half:
             self._older, self._recent = self._recent, set()
-        self._recent.add(pair)
+        self._recent.add(_number(pair))
 
     def clear(self) -> None:
         """Forget everything."""
         self._recent, self._older = set(), set()
+
+
+def _number(pair: Pair) -> int:
+    return pair[0].int << 32 | pair[1]
 
 
 _known = PairMemory(REMEMBERED_PAIRS)
