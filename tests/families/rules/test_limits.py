@@ -248,6 +248,16 @@ def test_the_changes_of_a_member_are_its_own() -> None:
     assert not judged(one, act(Event.JOIN), within(), usage=left).passes
 
 
+@pytest.mark.parametrize(
+    ("subject", "on"), [("member", "change"), ("member", "join"), ("group", "join")]
+)
+def test_within_a_session_only_the_changes_of_the_group_count_as_one(subject: str, on: str) -> None:
+    limit = {"subject": subject, "measure": "count", "window": "day", "on": on, "max": 0}
+    rules_of_group = rule_set("pool_view", join={"change_window_hours": 24}, limits=[limit])
+    soon = within(group=group(change_session_at=AT))
+    assert not judged(rules_of_group, act(Event.JOIN), soon).passes
+
+
 def test_a_nominee_counts_for_no_member() -> None:
     one = capped("calendar_year", 0, subject="member", measure="groups_joined", on="join")
     joining = act(Event.JOIN, kind=Kind.NOMINEE)
