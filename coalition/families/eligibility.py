@@ -53,10 +53,20 @@ def predicates(rule_set: RuleSet, event: Event) -> Iterator[Predicate]:
     own = rule_set.eligibility
     if event is not Event.JOIN or _asks_who_joins(rule_set):
         yield from _of("actor", "eligibility.", own, rule_set, event)
+    yield from _stops_senders(rule_set, event)
     if own.receiver is not None and event is Event.TRANSFER:
         yield from _of("receiver", "eligibility.receiver.", own.receiver, rule_set, event)
     if own.head is not None and event in {Event.JOIN, Event.TRANSFER}:
         yield from _of("head", "eligibility.head.", own.head, rule_set, event)
+
+
+def _stops_senders(rule_set: RuleSet, event: Event) -> Iterator[Predicate]:
+    """Yield that who is frozen, or stopped by a guardian, sends nothing, whatever the rules ask."""
+    if event is Event.TRANSFER and not rule_set.eligibility.good_standing:
+        failure = Failure(rule="eligibility.good_standing", limit=None, used=None)
+        yield Predicate(
+            lambda case: None if case.parties.actor.is_active else failure, ("actor.is_active",)
+        )
 
 
 def _of(

@@ -85,6 +85,15 @@ def test_a_condition_holds_at_its_edge_and_not_beyond(
     assert failure.rule == f"eligibility.head.{name}"
 
 
+def test_who_is_frozen_or_stopped_sends_nothing_even_where_no_rule_asks_for_good_standing() -> None:
+    frozen = party(1, is_active=False)
+    failed = failures(rule_set(), act(points=1), between(frozen))
+    assert told(failed["eligibility.good_standing"]) == (None, None, None, None)
+    assert judged(rule_set(), act(points=1), between(party(1, has_open_case=True))).passes
+    assert judged(rule_set("pool_view"), act(Event.LEAVE), within(frozen)).passes
+    assert judged(rule_set(), act(points=1), between(None, party(2, is_active=False))).passes
+
+
 def test_a_condition_of_nought_asks_nothing() -> None:
     assert passes(min_age=0, min_balance=0, min_earned=0, min_active_months=0)
 
