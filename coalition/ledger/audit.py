@@ -1,8 +1,8 @@
 """The proof of the books: queries over all of their history, in one snapshot.
 
 Some invariants take several queries; each returns the rows that break it, so an empty answer is the
-proof. A till may post meanwhile. The ledger proves I1 to I6, I10 and I13; who stands above it hands in
-what it has to prove beyond.
+proof. A till may post meanwhile. The ledger proves I1 to I6, I10 and I13; who stands above it hands
+in what it has to prove beyond.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
