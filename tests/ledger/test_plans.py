@@ -1,14 +1,14 @@
 """The plans of the statements that post: look-ups by key, whatever the planner believes."""
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import pytest
 from msgspec import structs
 
 from coalition.kernel import idempotency
-from coalition.kernel.database import Connection, Engine, open_database, transaction
+from coalition.kernel.database import Connection, Engine, transaction
 from coalition.kernel.idempotency import Answer, Claim
 from coalition.kernel.ids import random_id
 from coalition.ledger import clocks, holders, posting
@@ -27,7 +27,6 @@ from coalition.ledger.drafts import (
 )
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.provenance import NO_CLOCK
-from server.apps import APPS
 from tests.ledger.plans import Plan, start_watching, watched
 from tests.ledger.transfer_world import BOTH, reserve, transfer, undo
 from tests.support.ledger import FUEL, GROCER, issue, redeem, reverse, till
@@ -44,14 +43,6 @@ WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
 
 COSTS = ("seq_page_cost", "random_page_cost", "cpu_operator_cost")
 PINS = (COSTS, ("enable_seqscan",), (*COSTS, "enable_hashjoin"), (*COSTS, "enable_mergejoin"))
-
-
-@pytest.fixture
-def one_connection(runner: asyncio.Runner, database_url: str) -> Iterator[Engine]:
-    """Yield an engine whose every transaction runs on the same connection."""
-    engine = runner.run(open_database(database_url, apps=APPS, pool_size=1))
-    yield engine
-    runner.run(engine.close())
 
 
 class Shop:
