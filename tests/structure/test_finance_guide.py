@@ -11,7 +11,7 @@ import pytest
 from coalition.kernel import embedded_postgres
 from tests.server.processes import coalition, environment
 from tests.structure import tree
-from tests.structure.test_rules_guide import programs_in
+from tests.structure.plain_guide import programs_in
 
 GUIDE = tree.ROOT / "docs" / "guides" / "finance.md"
 
