@@ -1,7 +1,7 @@
 """What a rule document says: earning rules as data, written in JSON or YAML, unknown keys refused.
 
-The Structs are the format; `coalition earning schema` publishes their JSON Schema. Amounts are whole
-minor units, decimals are text, and days and hours are those of the coalition's zone.
+The Structs are the format; `coalition earning schema` publishes their JSON Schema. Amounts are
+whole minor units, decimals are text, and days and hours are those of the coalition's zone.
 """
 
 from enum import StrEnum
