@@ -83,7 +83,7 @@ def test_a_preset_is_kept_with_other_numbers_and_a_further_version_ends_it(
 ) -> None:
     at = ("--data", data)
 
-    def activated(source: object, *words: str) -> None:
+    def activated(source: str | Path, *words: str) -> None:
         proposed = within("rules", "propose", source, *words, "--prepared-by", "a", *at, "--json")
         assert proposed.status == 0, proposed.err
         approval = proposed.document["approval_id"]
