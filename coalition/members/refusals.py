@@ -155,6 +155,12 @@ class InvalidAddress(InvalidField):
     code, title, field = "invalid_address", "Invalid address", "address"
 
 
+class NoAddress(Conflict):
+    """No address of the member is known that a register could have; give one first."""
+
+    code, title = "no_address", "No address"
+
+
 class PaymentCardInText(InvalidField):
     """Payment card numbers are not taken in free text (PCI DSS requirement 3)."""
 

@@ -31,7 +31,7 @@ from server.scenario.family_steps import (
     Transfer,
     Undo,
 )
-from server.scenario.founding import ACTOR
+from server.scenario.founding import ACTOR, name_of
 from server.scenario.world import Done, World
 
 _STAFF = By.staff(ACTOR)
@@ -53,7 +53,7 @@ async def _transfer(world: World, step: Transfer, n: int) -> Done:
 def _wish(world: World, step: Transfer) -> Wish:
     sender = MemberId(world.members[step.from_member])
     asking = world.members[step.by] if step.by is not None else sender
-    first, _, last = (step.name or "").rpartition(" ")
+    first, last = _named(world, step)
     device = step.device and hashlib.sha256(step.device.encode()).digest()
     return Wish(
         sender=sender,
@@ -64,11 +64,19 @@ def _wish(world: World, step: Transfer) -> Wish:
         point_currency=step.currency,
         purpose=step.purpose,
         relationship=step.relationship,
-        given_name=name_digest(world.keys, first, last) if step.name is not None else None,
+        given_name=name_digest(world.keys, first, last),
         device=device or None,
         stepped_up_at=world.at if step.signed_in else None,
         pays_in_points=step.fee_in_points,
     )
+
+
+def _named(world: World, step: Transfer) -> tuple[str, str]:
+    """Return the first and last name that the sender gives for the receiver."""
+    if step.name is not None:
+        first, _, last = step.name.rpartition(" ")
+        return first, last
+    return name_of(step.to, world.story.members[step.to])
 
 
 async def _approve(world: World, step: Approve, n: int) -> Done:

@@ -34,12 +34,12 @@ class Transfer(Happening, frozen=True, kw_only=True, tag="transfer"):
     to: Name
     points: PointsAmount
     currency: PointCurrency | None = None
-    purpose: Word | None = None
-    """The reward that the points are for."""
+    purpose: Word | None = "a reward of the story"
+    """The reward that the points are for; null is none in particular."""
     relationship: Word | None = None
     """What the receiver is to the sender, as the sender says."""
     name: Word | None = None
-    """The receiver's full name, as the sender says."""
+    """The receiver's full name, as the sender says; left out it is the right one."""
     channel: Channel = Channel.ONLINE
     device: Word | None = None
     fee_in_points: bool = False

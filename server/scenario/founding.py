@@ -4,20 +4,26 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import msgspec
+
+from coalition.families import documents
+from coalition.families.countries import resolved
+from coalition.families.documents import PresetUse
+from coalition.families.rule_sets import RuleSet
 from coalition.federation import catalogue, contracts, currencies, service, stores
 from coalition.federation.stores import NewStore
 from coalition.federation.terms import Contract
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
+from coalition.members import addresses, standings
 from coalition.members import service as members
-from coalition.members import standings
 from coalition.members.personal import Enrolment
 from coalition.members.standings import Fact, StandingKind
 from coalition.points import earning
 from coalition.points.bonuses import store
 from coalition.points.bonuses.checking import validity
 from server.founding import Earning
-from server.scenario.story import MemberPart, PartnerPart
+from server.scenario.story import MemberPart, PartnerPart, Story
 from server.scenario.terms import ContractPart, terms_of
 from server.scenario.world import World
 
@@ -123,25 +129,51 @@ async def enrol_members(world: World) -> None:
     """Enrol all members, each on the day on which it joined."""
     enrolled_by = next(iter(world.partners.values()))
     facts: list[Fact] = []
+    home = country_of_rules(world.story)
     for position, (name, part) in enumerate(world.story.members.items(), 1):
         member = part or MemberPart()
         joined = midnight(member.joined, world.zone) if member.joined is not None else world.at
+        first_name, last_name = name_of(name, member)
         enrolment = Enrolment(
             card=f"STORY{position:06d}",
             born=member.born,
             address=member.address,
-            country=member.country,
-            first_name=member.first_name,
-            last_name=member.last_name,
+            country=member.country or home,
+            first_name=first_name,
+            last_name=last_name,
         )
         enrolled = await members.enrol(
             enrolment, partner_no=enrolled_by, keys=world.keys, at=joined
         )
+        if member.address is not None and member.address_registered:
+            await addresses.confirm(enrolled.member_id, keys=world.keys, actor=ACTOR, at=joined)
         world.members[name] = enrolled.member_id
         facts += _standings(enrolled.member_id, member, joined)
     if facts:
         async with transaction() as connection:
             await standings.add(connection, facts)
+
+
+def name_of(name: str, member: MemberPart | None) -> tuple[str, str]:
+    """Return the first and last name of a member, who is called as in the story unless it says."""
+    part = member or MemberPart()
+    return part.first_name or name, part.last_name or "of the Story"
+
+
+def country_of_rules(story: Story) -> str | None:
+    """Return the first country in which rule sets of a story want members to live, if any do.
+
+    Who says no country lives there.
+    """
+    for plain in story.rule_sets.values():
+        written = (
+            documents.expanded(msgspec.convert(plain, PresetUse))[0]
+            if ("preset" in plain)
+            else msgspec.convert(plain, RuleSet)
+        )
+        if written is not None and (asked := resolved(written).eligibility.countries):
+            return asked[0]
+    return None
 
 
 def _standings(member_id: MemberId, member: MemberPart, since: datetime) -> list[Fact]:

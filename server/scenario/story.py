@@ -64,6 +64,8 @@ class MemberPart(Part, frozen=True, kw_only=True):
     segments: tuple[Word, ...] = ()
     flags: tuple[Word, ...] = ()
     address: LongText | None = None
+    address_registered: bool = True
+    """Whether the address was found in a register of the population."""
     country: CountryCode | None = None
     first_name: Word | None = None
     last_name: Word | None = None
