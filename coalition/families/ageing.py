@@ -5,9 +5,8 @@ the ages of rule sets are counted from there, each on the day of its own zone.
 """
 
 from collections.abc import Sequence
+from datetime import date
 from uuid import UUID
-
-import asyncpg
 
 from coalition.families import departing, gathering
 from coalition.families.ages import OF_AGE
@@ -15,6 +14,7 @@ from coalition.families.books import Bound
 from coalition.families.gathering import OpenGroup
 from coalition.families.judging import Book
 from coalition.families.places import GroupState, Leaving, PlaceRow
+from coalition.families.vocabulary import Kind
 from coalition.families.windows import birthday
 from coalition.kernel.database import Connection
 
@@ -24,47 +24,43 @@ GROUPS_AT_ONCE = 200
 # may be a day early; whoever lets it leave looks again.
 _DUE = """
 SELECT DISTINCT family_group.id
-FROM unnest($1::int4[], $2::int4[], $3::date[]) AS rule (no, years, today)
-JOIN family_group ON family_group.rule_set_no = rule.no AND family_group.state = 'active'
-JOIN group_member ON group_member.bucket = family_group.bucket
-    AND group_member.group_id = family_group.id
-WHERE group_member.left_at IS NULL
-    AND group_member.member_id <> family_group.head
-    AND group_member.turns_adult_on + make_interval(years => rule.years) <= rule.today
-    AND family_group.id > $5
-ORDER BY 1 LIMIT $4
+FROM group_member
+JOIN family_group ON family_group.bucket = group_member.bucket
+    AND family_group.id = group_member.group_id
+JOIN unnest($1::int4[], $2::date[]) AS rule (no, last) ON rule.no = family_group.rule_set_no
+WHERE group_member.left_at IS NULL AND group_member.turns_adult_on <= $3
+    AND group_member.turns_adult_on <= rule.last
+    AND family_group.state = 'active' AND group_member.member_id <> family_group.head
+    AND family_group.id > $4
+ORDER BY 1 LIMIT $5
 """
 
 _GROWN = """
-UPDATE group_member SET kind = grown.kind
+UPDATE group_member SET kind = '{grown}'
 FROM (
-    SELECT place.bucket, place.group_id, place.no,
-           CASE WHEN place.turns_adult_on + make_interval(years => rule.adult) <= rule.today
-                THEN 'adult'
-                WHEN place.turns_adult_on + make_interval(years => rule.minor) <= rule.today
-                THEN 'minor' ELSE 'infant' END AS kind
-    FROM unnest($1::int4[], $2::int4[], $3::int4[], $4::date[]) AS rule (no, adult, minor, today)
-    JOIN family_group ON family_group.rule_set_no = rule.no AND family_group.state <> 'closed'
-    JOIN group_member AS place ON place.bucket = family_group.bucket
-        AND place.group_id = family_group.id
-    WHERE place.left_at IS NULL AND place.turns_adult_on IS NOT NULL
+    SELECT place.bucket, place.group_id, place.no
+    FROM group_member AS place
+    JOIN family_group ON family_group.bucket = place.bucket AND family_group.id = place.group_id
+    JOIN unnest($1::int4[], $2::date[]) AS rule (no, last) ON rule.no = family_group.rule_set_no
+    WHERE place.left_at IS NULL AND place.kind = '{young}'
+        AND place.turns_adult_on <= $3 AND place.turns_adult_on <= rule.last
     ORDER BY 1, 2, 3) AS grown
 WHERE group_member.bucket = grown.bucket AND group_member.group_id = grown.group_id
-    AND group_member.no = grown.no AND group_member.kind <> grown.kind
+    AND group_member.no = grown.no
 """
 
 
 async def due(connection: Connection, book: Book, after: UUID) -> list[UUID]:
     """Return some groups, behind `after`, in which somebody has come to the age to leave at."""
-    bounds = [one for one in _rule_sets(book) if one.rule_set.exits.at_age is not None]
-    rows: list[asyncpg.Record] = await connection.fetch(
-        _DUE,
-        [one.rule_set_no for one in bounds],
-        [(one.rule_set.exits.at_age or OF_AGE) - OF_AGE for one in bounds],
-        [book.at.astimezone(one.zone).date() for one in bounds],
-        GROUPS_AT_ONCE,
-        after,
-    )
+    last = {
+        one.rule_set_no: _last_day(one, one.rule_set.exits.at_age, book)
+        for one in _rule_sets(book)
+        if one.rule_set.exits.at_age is not None
+    }
+    if not last:
+        return []
+    days = list(last), list(last.values()), max(last.values())
+    rows = await connection.fetch(_DUE, *days, after, GROUPS_AT_ONCE)
     return [row["id"] for row in rows]
 
 
@@ -85,15 +81,26 @@ async def age_out(connection: Connection, group: UUID, book: Book) -> int:
 
 async def grow(connection: Connection, book: Book) -> int:
     """Let everybody who has grown up count as such in its group; return how many places changed."""
-    bounds = _rule_sets(book)
-    done: str = await connection.execute(
-        _GROWN,
-        [one.rule_set_no for one in bounds],
-        [one.rule_set.group.adult_from - OF_AGE for one in bounds],
-        [one.rule_set.group.infant_below - OF_AGE for one in bounds],
-        [book.at.astimezone(one.zone).date() for one in bounds],
-    )
-    return int(done.rsplit(maxsplit=1)[-1])
+    changed = 0
+    for young, grown in ((Kind.MINOR, Kind.ADULT), (Kind.INFANT, Kind.MINOR)):
+        last = {one.rule_set_no: _grown_by(one, young, book) for one in _rule_sets(book)}
+        if last:
+            statement = _GROWN.format(young=young.value, grown=grown.value)
+            days = list(last), list(last.values()), max(last.values())
+            changed += int((await connection.execute(statement, *days)).split()[-1])
+    return changed
+
+
+def _grown_by(bound: Bound, young: Kind, book: Book) -> date:
+    group = bound.rule_set.group
+    age = group.infant_below if young is Kind.INFANT else group.adult_from
+    return _last_day(bound, age, book)
+
+
+def _last_day(bound: Bound, age: int | None, book: Book) -> date:
+    """Return the last eighteenth birthday of who is of an age by now, in the zone of its rules."""
+    today = book.at.astimezone(bound.zone).date()
+    return birthday(today, OF_AGE - (age or 0))
 
 
 def _is_due(group: OpenGroup, place: PlaceRow) -> bool:

@@ -10,7 +10,7 @@ from coalition.families.group_facts import judged
 from coalition.families.group_refusals import FrozenByGuardian, NoPot
 from coalition.families.judging import Book
 from coalition.families.moving_out import bring
-from coalition.families.speaking import By, check_speaks_for
+from coalition.families.speaking import By
 from coalition.families.telling import note, tell
 from coalition.families.vocabulary import Channel, Event
 from coalition.kernel.database import Connection
@@ -42,9 +42,8 @@ async def contribute(
     `GroupIsSeparating`, `GroupRefused` and what the ledger refuses.
     """
     found = await gathering.lock(connection, group, book)
-    found.check_visible(by)
+    await found.check_speaks_for(connection, member, by)
     found.place_of(member)
-    await check_speaks_for(connection, member, by)
     found.check_active()
     if found.pot in (None, member):
         raise NoPot

@@ -11,13 +11,14 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from coalition.families import places
+from coalition.families import guardians, places
 from coalition.families.books import Bound
 from coalition.families.group_refusals import (
     GroupIsClosed,
     GroupIsSeparating,
     HeadOnly,
     NotInGroup,
+    NotYourself,
     UnknownGroup,
 )
 from coalition.families.judging import Book
@@ -110,6 +111,18 @@ class OpenGroup:
         """Refuse whoever does not belong to the group, as if there were none."""
         if by.member is not None and self.find(by.member) is None:
             raise UnknownGroup
+
+    async def check_speaks_for(self, connection: Connection, member: UUID, by: By) -> None:
+        """Refuse whoever is neither the member, nor a guardian of it, nor staff.
+
+        Strangers hear that there is no such group.
+        """
+        if by.member is None or by.member == member:
+            return
+        guarding = await guardians.guardians_of(connection, [member])
+        if by.member not in guarding[member]:
+            self.check_visible(by)
+            raise NotYourself
 
     def check_head(self, by: By) -> None:
         """Refuse whoever is neither the head nor staff."""

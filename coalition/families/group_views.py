@@ -22,7 +22,7 @@ from coalition.families.invitation_rows import Invitation
 from coalition.families.judging import Book
 from coalition.families.places import GroupState, PlaceRow
 from coalition.families.separating import Separation
-from coalition.families.speaking import By, check_speaks_for
+from coalition.families.speaking import By
 from coalition.families.vocabulary import Kind, Mechanism
 from coalition.kernel.database import Connection
 from coalition.ledger import posting
@@ -112,10 +112,9 @@ async def would_take_out(
     `NotYourself`.
     """
     found = await gathering.look(connection, group, book)
-    await _check_visible(connection, found, by)
-    found.place_of(member)
     if by.member != found.row.head:
-        await check_speaks_for(connection, member, by)
+        await found.check_speaks_for(connection, member, by)
+    found.place_of(member)
     return await departing.would_take_out(connection, found, member)
 
 

@@ -9,7 +9,7 @@ from coalition.families import departing, gathering, guardians, places
 from coalition.families.acts import Act
 from coalition.families.gathering import OpenGroup
 from coalition.families.group_facts import judged
-from coalition.families.group_refusals import HeadOnly, NotInGroup, UnknownGroup
+from coalition.families.group_refusals import NotInGroup, UnknownGroup
 from coalition.families.judging import Book
 from coalition.families.places import GroupState, Leaving
 from coalition.families.speaking import By
@@ -113,9 +113,7 @@ async def _why(connection: Connection, group: OpenGroup, member: UUID, by: By) -
     guarding = await guardians.guardians_of(connection, [member])
     if by.member in guarding[member]:
         return Leaving.LEFT
-    group.check_visible(by)
-    if by.member != group.row.head:
-        raise HeadOnly
+    group.check_head(by)
     return Leaving.REMOVED
 
 

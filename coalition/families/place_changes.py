@@ -13,7 +13,7 @@ from coalition.families.group_facts import judged, place_facts
 from coalition.families.group_refusals import NotInGroup, RightNotInQuestion
 from coalition.families.judging import Book
 from coalition.families.places import Leaving, PlaceRow
-from coalition.families.speaking import By, check_speaks_for
+from coalition.families.speaking import By
 from coalition.families.spending import spend_rule
 from coalition.families.telling import note, tell
 from coalition.families.vocabulary import Channel, Event, Kind, Role
@@ -58,9 +58,8 @@ async def change_share(
     Raises `NotYourself`, and `GroupRefused` for a share that the rules do not offer.
     """
     found = await _locked(connection, group, book)
-    found.check_visible(by)
+    await found.check_speaks_for(connection, member, by)
     place = found.place_of(member)
-    await check_speaks_for(connection, member, by)
     if place.future_percent == percent:
         return place
     changed = lambda one: _with(one, future_percent=percent)  # noqa: E731 - a change, as the others

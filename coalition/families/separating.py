@@ -21,7 +21,7 @@ from coalition.families.group_refusals import (
 )
 from coalition.families.judging import Book
 from coalition.families.places import GroupState, Leaving
-from coalition.families.speaking import By, check_speaks_for
+from coalition.families.speaking import By
 from coalition.families.telling import tell
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.ids import bucket_of
@@ -91,14 +91,13 @@ async def begin(
     `NotYourself`, `HeadOnly` for a member that is the head, or `GroupIsClosed`.
     """
     found = await gathering.lock(connection, group, book)
-    found.check_visible(by)
+    if by.member != found.row.head:
+        await found.check_speaks_for(connection, member, by)
     if found.row.state is GroupState.CLOSED:
         raise GroupIsClosed
     found.place_of(member)
     if member == found.row.head:
         raise HeadOnly("A separation is that of a member from its head; name the member")
-    if by.member != found.row.head:
-        await check_speaks_for(connection, member, by)
     latest = await read(connection, group)
     if found.row.state is GroupState.SEPARATING and latest is not None:
         return latest
@@ -128,12 +127,16 @@ async def want(
     if by.is_staff:
         raise SecondPersonOnly
     found = await gathering.lock(connection, group, book)
-    found.check_visible(by)
+    latest = await read(connection, group)
+    if latest is None:
+        found.check_visible(by)
+        raise NotSeparating
+    if by.member != found.row.head:
+        await found.check_speaks_for(connection, latest.member_id, by)
     latest = await _open(connection, found)
     if by.member == found.row.head:
         latest = msgspec.structs.replace(latest, head_wants=outcome)
     else:
-        await check_speaks_for(connection, latest.member_id, by)
         latest = msgspec.structs.replace(latest, member_wants=outcome)
     await _store(connection, found, latest)
     if latest.head_wants is not latest.member_wants:

@@ -3,10 +3,8 @@
 from typing import NamedTuple
 from uuid import UUID
 
-from coalition.families import guardians
-from coalition.families.group_refusals import HeadOnly, NotYourself, StaffOnly
+from coalition.families.group_refusals import HeadOnly, StaffOnly
 from coalition.families.places import GroupRow
-from coalition.kernel.database import Connection
 
 
 class By(NamedTuple):
@@ -42,12 +40,3 @@ def check_staff(by: By) -> None:
     """Refuse members."""
     if not by.is_staff:
         raise StaffOnly
-
-
-async def check_speaks_for(connection: Connection, member: UUID, by: By) -> None:
-    """Refuse whoever is neither the member, nor a guardian of it, nor staff."""
-    if by.member is None or by.member == member:
-        return
-    guarding = await guardians.guardians_of(connection, [member])
-    if by.member not in guarding[member]:
-        raise NotYourself

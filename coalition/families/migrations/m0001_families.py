@@ -104,6 +104,10 @@ CREATE UNIQUE INDEX a_member_belongs_to_a_group_once
     ON group_member (bucket, group_id, member_id) WHERE left_at IS NULL;
 CREATE INDEX places_of_the_young
     ON group_member (turns_adult_on) WHERE left_at IS NULL AND turns_adult_on IS NOT NULL;
+CREATE INDEX places_of_minors
+    ON group_member (turns_adult_on) WHERE left_at IS NULL AND kind = 'minor';
+CREATE INDEX places_of_infants
+    ON group_member (turns_adult_on) WHERE left_at IS NULL AND kind = 'infant';
 
 CREATE TABLE group_of_member (
     bucket int2 NOT NULL,

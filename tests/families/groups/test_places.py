@@ -5,13 +5,15 @@ from uuid import UUID
 
 import pytest
 
-from coalition.families import place_changes
+from coalition.families import contributing, place_changes
 from coalition.families.group_refusals import (
     GroupRefused,
     HeadOnly,
     InvalidNominee,
     InvalidRole,
+    NotYourself,
     RightNotInQuestion,
+    UnknownGroup,
 )
 from coalition.families.speaking import By
 from coalition.kernel.database import Engine, transaction
@@ -160,3 +162,28 @@ async def test_a_guardian_sees_the_group_of_its_ward(database: Engine, at: datet
     assert (await world.show(group, bo)).group_id == group
     assert (await world.would_take_out(group, kid, by=bo)).takes_out == 0
     assert (await world.leave(group, kid, by=bo)).why == "left"
+
+
+async def test_a_guardian_who_is_in_no_group_speaks_for_its_ward(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    rules = account(contribution={"existing": "none", "future_percent": [50, 100], "manual": True})
+    await world.rules("home", rules)
+    anna, bo, eve, kid = [await world.adult() for _ in range(3)] + [await world.child(30)]
+    await world.guard(kid, bo)
+    group = await world.form("home", anna)
+    await world.join(group, kid, "child")
+    brought = await world.groups.do(
+        lambda c, b: contributing.contribute(c, group, kid, 20, b, by=By.of(bo)), world.at
+    )
+    assert brought.brought == 20
+    changed = await world.groups.do(
+        lambda c, b: place_changes.change_share(c, group, kid, 100, b, by=By.of(bo)), world.at
+    )
+    assert changed.future_percent == 100
+    for stranger, refusal in ((eve, UnknownGroup), (anna, NotYourself)):
+        asking = By.of(stranger)
+        with pytest.raises(refusal):
+            await world.bring(group, kid, 10, by=asking)
+    assert (await world.separate(group, kid, by=bo)).member_id == kid

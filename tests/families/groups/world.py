@@ -124,10 +124,12 @@ class Families(Bank):
     async def close(self, group: UUID, by: UUID) -> OpenGroup:
         return await self.groups.do(lambda c, b: leaving.close(c, group, b, by=By.of(by)), self.at)
 
-    async def bring(self, group: UUID, member: UUID, points: int) -> contributing.Brought:
+    async def bring(
+        self, group: UUID, member: UUID, points: int, by: By | None = None
+    ) -> contributing.Brought:
+        asking = by or By.of(member)
         return await self.groups.do(
-            lambda c, b: contributing.contribute(c, group, member, points, b, by=By.of(member)),
-            self.at,
+            lambda c, b: contributing.contribute(c, group, member, points, b, by=asking), self.at
         )
 
     async def show(self, group: UUID, by: UUID | None = None) -> GroupView:
