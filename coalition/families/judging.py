@@ -38,6 +38,7 @@ from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId, bucket_of
 from coalition.ledger import holders, posting
 from coalition.ledger.holders import Standing
+from coalition.ledger.refusals import UnknownHolder
 from coalition.members.sealing import MemberKeys
 from coalition.points.terms import Terms
 
@@ -140,19 +141,24 @@ def _case(wish: Wish, tie: Tie, states: Mapping[UUID, Standing], book: Book) -> 
 
 async def _judge_in_turn(
     connection: Connection, cases: Sequence[_Case], book: Book
-) -> list[Judged]:
+) -> list[Judged | Refused]:
     """Judge `cases` one after the other; what one that passes uses and sends counts for the next.
 
-    What it sends is there for its receiver only when it has arrived, so not in this round.
+    What it sends is there for its receiver only when it has arrived, so not in this round. The
+    account of a pool is a holder of points, but nobody's: nothing is sent from one to another so.
     """
     if not cases:
         return []
     known = await _read_known(connection, cases, book)
-    wanted = [want for one in cases for want in _usage_wanted(one, known, book)]
+    people = [one for one in cases if _are_members(one, known)]
+    wanted = [want for one in people for want in _usage_wanted(one, known, book)]
     usage = await usage_rows.read(connection, wanted)
     spent: dict[tuple[int, MemberId], int] = defaultdict(int)
-    judged = []
+    judged: list[Judged | Refused] = []
     for one in cases:
+        if not _are_members(one, known):
+            judged.append(UnknownHolder())
+            continue
         sender = one.currency_no, one.wish.sender
         parties = _parties(one, known, spent[sender])
         act = _act(one, known, usage, book.at)
@@ -173,6 +179,11 @@ async def _judge_in_turn(
             )
         )
     return judged
+
+
+def _are_members(one: _Case, known: _Known) -> bool:
+    sides = (one.wish.sender, one.wish.receiver)
+    return all((one.currency_no, side) in known.parties for side in sides)
 
 
 def _usage_wanted(one: _Case, known: _Known, book: Book) -> Iterable[UsageWanted]:

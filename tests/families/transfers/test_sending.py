@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from coalition.families.transfer_refusals import NoRules, TransferRefused, TransferToItself
+from coalition.kernel.database import transaction
 from coalition.kernel.idempotency import KeyReused
 from coalition.kernel.ids import MemberId, random_id
-from coalition.ledger import audit
+from coalition.ledger import audit, holders
 from coalition.ledger.refusals import HolderNotActive, NotEnoughPoints, UnknownHolder
 from coalition.members import service as members
 from tests.families import registered
@@ -113,6 +114,16 @@ async def test_nobody_sends_to_itself_to_nobody_or_to_somebody_frozen(at: dateti
     assert isinstance(await bank.send(anna, MemberId(random_id()), 1), UnknownHolder)
     assert isinstance(await bank.send(anna, bo, 1), HolderNotActive)
     assert isinstance(await bank.send(bo, anna, 1), HolderNotActive)
+
+
+async def test_the_account_of_a_pool_is_nobody_to_send_to(at: datetime) -> None:
+    bank = await make_bank(at)
+    await _bound(at)
+    anna, pool = await bank.member(900), MemberId(random_id())
+    async with transaction() as connection:
+        await holders.open_holders(connection, [pool], at)
+    assert isinstance(await bank.send(anna, pool, 1), UnknownHolder)
+    assert isinstance(await bank.send(pool, anna, 1), UnknownHolder)
 
 
 async def test_received_points_may_be_kept_from_moving_on(at: datetime) -> None:
