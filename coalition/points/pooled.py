@@ -87,10 +87,7 @@ class Pooled:
         return bool(self._plans)
 
     async def plan(self, connection: Connection, drafted: dict[int, Drafted]) -> dict[int, Refused]:
-        """Put plans into those `drafted` whose holders share; return what may not be done at all.
-
-        What may not is taken out.
-        """
+        """Put plans into those `drafted` whose holders share; return what may not be done at all."""
         if self._planning is None:
             return {}
         sharers = self._planning.sharers
@@ -107,7 +104,6 @@ class Pooled:
         for position, plan in zip(list(self._wishes), plans, strict=True):
             if isinstance(plan, Refused):
                 refused[position] = plan
-                del drafted[position]
                 continue
             self._plans[position] = plan
             one = drafted[position]

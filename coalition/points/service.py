@@ -55,6 +55,42 @@ class RefusedByDatabase(Invalid):
 _OF_ONE_LINE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, LotCollisionError)
 
 
+class _Answering:
+    """The answers to drafts, by their positions among what was asked."""
+
+    def __init__(
+        self,
+        asked: Sequence[Asked],
+        places: Sequence[int],
+        drafted: Sequence[Drafted],
+        terms: Terms,
+        *,
+        explains: bool,
+    ) -> None:
+        self.answers: dict[int, LineAnswer] = {}
+        self.related: set[relations.Pair] = set()
+        """Members and partners that something was posted or held for."""
+        self._asked = asked
+        self._places = places
+        self._drafted = drafted
+        self._terms = terms
+        self._explains = explains
+
+    def answer_posted(self, outcomes: Sequence[Outcome | None]) -> None:
+        """Answer what is posted or held, which is final while the server still writes it."""
+        for place, made, outcome in zip(self._places, self._drafted, outcomes, strict=True):
+            if outcome is not None and not isinstance(outcome, Refused):
+                answer = _answer(made, outcome, explains=self._explains)
+                self.answers[place] = _in_currency(answer, outcome, self._terms)
+                self.related.add((MemberId(outcome.holder), self._asked[place].partner_no))
+
+    def answer_refused(self, outcomes: Sequence[Outcome]) -> None:
+        """Answer what was refused, now that nothing changes any more."""
+        for place, made, outcome in zip(self._places, self._drafted, outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                self.answers[place] = _answer(made, outcome, explains=self._explains)
+
+
 async def post(
     connection: Connection,
     asked: Sequence[Asked],
@@ -72,35 +108,20 @@ async def post(
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
     transaction with `posting.PINNED` settings under `leases.covered`. A line that cannot be done
     gets its refusal and leaves nothing; the others are not spoiled. `standings` is as in
-    `posting.post`. Without `planning` members who share get `NeedsPlan`; with it, raises
-    `PlansChangedError` where the transaction has to be tried again.
+    `posting.post`. Without `planning` members who share get `NeedsPlan`. Raises `PlansChangedError`.
     """
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
-    known = await _known_of(connection, asked, terms, members)
-    drafted = _draft_all(asked, terms, known, at, answers)
-    if len(drafted) < len(asked):
-        await _check_unposted(connection, answers)
+    drafted = await _draft_all(connection, asked, answers, members, terms=terms, at=at)
     pooled = Pooled(planning, at)
-    for position, refusal in (await pooled.plan(connection, drafted)).items():
-        answers[position] = refusal
+    _refuse(answers, drafted, await pooled.plan(connection, drafted))
     with Covering(leases, terms, at) as covering:
-        for position, refusal in covering.cover(drafted.items()).items():
-            answers[position] = refusal
-            del drafted[position]
+        _refuse(answers, drafted, covering.cover(drafted.items()))
         if drafted:
             places = list(drafted)
             deciding = Deciding(list(drafted.values()), terms)
             guarding = Guarding(terms, [asked[place] for place in places], cards)
-            related: set[relations.Pair] = set()
-
-            def answer_posted(outcomes: Sequence[Outcome | None]) -> None:
-                for place, made, outcome in zip(places, deciding.drafted, outcomes, strict=True):
-                    if outcome is not None and not isinstance(outcome, Refused):
-                        answer = _answer(made, outcome, explains=explains)
-                        answers[place] = _in_currency(answer, outcome, terms)
-                        related.add((MemberId(outcome.holder), asked[place].partner_no))
-
+            answering = _Answering(asked, places, deciding.drafted, terms, explains=explains)
             batch, outcomes = await _post_decided(
                 connection,
                 deciding,
@@ -111,29 +132,43 @@ async def post(
                 terms=terms,
                 at=at,
                 standings=standings,
-                while_written=answer_posted,
+                while_written=answering.answer_posted,
             )
-            _answer_refused(answers, places, deciding.drafted, outcomes, explains=explains)
-            await relations.ensure(connection, related, at)
-            events = guarding.events(
-                [made.draft for made in deciding.drafted],
-                outcomes,
-                batch,
-                sum(map(_postings_of, outcomes)),
-            )
+            answering.answer_refused(outcomes)
+            for place, answer in answering.answers.items():
+                answers[place] = answer
+            await relations.ensure(connection, answering.related, at)
+            drafts = [made.draft for made in deciding.drafted]
+            postings = sum(map(_postings_of, outcomes))
+            events = guarding.events(drafts, outcomes, batch, postings)
             await outbox.append(connection, events, at)
             await covering.spend(connection, batch, answers)
     return [answer for answer in answers if answer is not None]
 
 
-def _draft_all(
+def _refuse(
+    answers: list[LineAnswer | None], drafted: dict[int, Drafted], refused: Mapping[int, Refused]
+) -> None:
+    """Take what is refused out of what is drafted, and answer it so."""
+    for position, refusal in refused.items():
+        answers[position] = refusal
+        drafted.pop(position, None)
+
+
+async def _draft_all(
+    connection: Connection,
     asked: Sequence[Asked],
-    terms: Terms,
-    known: Known,
-    at: datetime,
     answers: list[LineAnswer | None],
+    members: Mapping[str, UUID],
+    *,
+    terms: Terms,
+    at: datetime,
 ) -> dict[int, Drafted]:
-    """Return the drafts by their positions; where nothing is to be posted, there is an answer."""
+    """Return the drafts by their positions; where nothing is to be posted, there is an answer.
+
+    `members` are the holders of cards.
+    """
+    known = await _known_of(connection, asked, terms, members)
     drafted: dict[int, Drafted] = {}
     for position, one in enumerate(asked):
         made = draft(one, terms, known, at)
@@ -141,20 +176,9 @@ def _draft_all(
             drafted[position] = made
         else:
             answers[position] = made
+    if len(drafted) < len(asked):
+        await _check_unposted(connection, answers)
     return drafted
-
-
-def _answer_refused(
-    answers: list[LineAnswer | None],
-    places: Sequence[int],
-    drafted: Sequence[Drafted],
-    outcomes: Sequence[Outcome],
-    *,
-    explains: bool,
-) -> None:
-    for place, made, outcome in zip(places, drafted, outcomes, strict=True):
-        if isinstance(outcome, Refused):
-            answers[place] = _answer(made, outcome, explains=explains)
 
 
 async def _post_decided(
