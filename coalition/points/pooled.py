@@ -87,7 +87,7 @@ class Pooled:
         return bool(self._plans)
 
     async def plan(self, connection: Connection, drafted: dict[int, Drafted]) -> dict[int, Refused]:
-        """Put plans into those `drafted` whose holders share; return what may not be done at all."""
+        """Put plans into those `drafted` whose holders share; return what may not be done."""
         if self._planning is None:
             return {}
         sharers = self._planning.sharers

@@ -108,7 +108,7 @@ async def post(
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
     transaction with `posting.PINNED` settings under `leases.covered`. A line that cannot be done
     gets its refusal and leaves nothing; the others are not spoiled. `standings` is as in
-    `posting.post`. Without `planning` members who share get `NeedsPlan`. Raises `PlansChangedError`.
+    `posting.post`. Without `planning` who shares gets `NeedsPlan`. Raises `PlansChangedError`.
     """
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
