@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from coalition.families import guardians, places, relationships, sharing
-from coalition.families.acts import Act, Place
+from coalition.families.acts import Act, Place, Verdict
 from coalition.families.ages import kind_on, turning_day
 from coalition.families.gathering import OpenGroup
 from coalition.families.group_facts import judged, verdict_of
@@ -91,13 +91,20 @@ async def check_room(connection: Connection, group: OpenGroup, newcomer: Newcome
     the head hears nothing.
     """
     check_role(newcomer.role, is_head=False)
-    _, kind = await _age(connection, group, newcomer.member)
-    act = await _act(connection, group, newcomer, kind)
-    verdict = await verdict_of(connection, group, act, newcomer.member)
+    kind, verdict = await tried(connection, group, newcomer)
     failures = [one for one in verdict.failures if one.rule.startswith(_OF_THE_GROUP)]
     if failures:
         raise GroupRefused.of(failures)
     return kind
+
+
+async def tried(
+    connection: Connection, group: OpenGroup, newcomer: Newcomer
+) -> tuple[Kind, Verdict]:
+    """Return as what somebody who would join counts, and what the rules say of it."""
+    _, kind = await _age(connection, group, newcomer.member)
+    act = await _act(connection, group, newcomer, kind)
+    return kind, await verdict_of(connection, group, act, newcomer.member)
 
 
 def check_role(role: str, *, is_head: bool) -> None:

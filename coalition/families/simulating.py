@@ -1,4 +1,4 @@
-"""Tries a draft on real members: what it would say of a transfer, and of those that there were.
+"""Tries a draft on real members: a transfer, a group that forms, the transfers that there were.
 
 Nothing is written, and the same evaluator judges that judges the acts.
 """
@@ -7,22 +7,27 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from coalition.families import facts, rules, ties, usage
-from coalition.families.acts import Act, Parties, Party, Usage, UsageKey
+from coalition.families import entering, facts, rules, ties, usage
+from coalition.families.acts import Act, Parties, Party, Usage, UsageKey, Verdict
 from coalition.families.books import Bound, RuleBook
 from coalition.families.countries import resolved
+from coalition.families.entering import Newcomer, check_role
+from coalition.families.gathering import OpenGroup
 from coalition.families.judging import Book, Judged, judge
+from coalition.families.places import GroupRow, GroupState, PlaceRow
 from coalition.families.rule_sets import RuleSet
 from coalition.families.ties import Tie
-from coalition.families.vocabulary import Channel, Direction, Event, Mechanism
+from coalition.families.vocabulary import Channel, Direction, Event, Kind, Mechanism
 from coalition.families.wishes import Wish
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
-from coalition.kernel.ids import MemberId
+from coalition.kernel.ids import MemberId, random_id
+from coalition.ledger import holders
 
 BETWEEN_MEMBERS = frozenset({Mechanism.P2P, Mechanism.HEAD_PULL})
 """The mechanisms by which points are sent, so that there are transfers to try."""
@@ -45,6 +50,14 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     refused_points: int
     by_rule: dict[str, int]
     """How many each rule would have refused; one may be refused by several."""
+
+
+class Entry(NamedTuple):
+    """What a draft would say of somebody who joins a group that is formed."""
+
+    newcomer: Newcomer
+    kind: Kind
+    verdict: Verdict
 
 
 class _Past(NamedTuple):
@@ -88,10 +101,65 @@ async def tried(
     book: Book,
 ) -> list[Judged | Refused]:
     """Return what the draft says of each wish, asked one after the other at the time of `book`."""
-    zone = ZoneInfo(draft.timezone) if draft.timezone else book.terms.catalogue.zone
-    bound = Bound(rule_set_no=0, version=0, name="draft", rule_set=resolved(draft), zone=zone)
-    drafted = book._replace(rules=_DraftBook(book.rules, bound))
+    drafted = book._replace(rules=_DraftBook(book.rules, _bound(draft, book)))
     return await judge(connection, wishes, drafted, is_act=False)
+
+
+async def formed(
+    connection: Connection, draft: RuleSet, book: Book, newcomers: Sequence[Newcomer]
+) -> list[Entry]:
+    """Return what the draft would say of a new group whose head is the first of `newcomers`.
+
+    They join one after the other; who would be refused is not there for those who follow. Raises
+    `UnknownHolder` for a member that there is not, and `InvalidRole`.
+    """
+    head = newcomers[0]
+    states = await holders.read_states(connection, {one.member for one in newcomers})
+    for one in newcomers:
+        if (refusal := holders.refusal_by_state(states, one.member)) is not None:
+            raise refusal
+        check_role(one.role, is_head=one is head)
+    group = OpenGroup(_row(head.member, book), [], _bound(draft, book), book)
+    entries = []
+    for one in newcomers:
+        kind, verdict = await entering.tried(connection, group, one)
+        entries.append(Entry(one, kind, verdict))
+        if verdict.passes:
+            group.places.append(_place(one, kind, len(group.places), book.at))
+    return entries
+
+
+def _row(head: UUID, book: Book) -> GroupRow:
+    return GroupRow(
+        id=random_id(),
+        kind="draft",
+        rule_set_no=0,
+        rule_version=0,
+        currency_no=book.terms.catalogue.currency_no(None),
+        head=head,
+        pool=None,
+        state=GroupState.ACTIVE,
+        formed_at=book.at,
+        change_session_at=None,
+        closed_at=None,
+    )
+
+
+def _place(newcomer: Newcomer, kind: Kind, no: int, at: datetime) -> PlaceRow:
+    return PlaceRow(
+        no=no,
+        member_id=newcomer.member,
+        role=newcomer.role,
+        kind=kind,
+        future_percent=newcomer.future_percent or 0,
+        may_spend=True,
+        joined_at=at,
+    )
+
+
+def _bound(draft: RuleSet, book: Book) -> Bound:
+    zone = ZoneInfo(draft.timezone) if draft.timezone else book.terms.catalogue.zone
+    return Bound(rule_set_no=0, version=0, name="draft", rule_set=resolved(draft), zone=zone)
 
 
 async def replayed(
@@ -108,7 +176,7 @@ async def replayed(
     rule_set = _without_the_unknown(resolved(draft))
     people = await _people(connection, rule_set, asked, book)
     tied = await ties.read(connection, list({(one.sender, one.receiver): None for one in asked}))
-    zone = ZoneInfo(draft.timezone) if draft.timezone else book.terms.catalogue.zone
+    zone = _bound(draft, book).zone
     used = Usage()
     refused: list[int] = []
     why = Counter[str]()

@@ -1,12 +1,14 @@
 """Drafts tried on real members: a transfer that might be, and those that there were."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from coalition.families import presets, simulating
 from coalition.families.books import RuleBook
+from coalition.families.entering import Newcomer
+from coalition.families.group_refusals import InvalidRole
 from coalition.families.judging import Book, Judged
 from coalition.families.rule_sets import RuleSet
 from coalition.families.simulating import Replayed
@@ -14,6 +16,8 @@ from coalition.families.transfer_refusals import TransferToItself
 from coalition.families.wishes import Wish
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
+from coalition.kernel.ids import random_id
+from coalition.ledger.refusals import UnknownHolder
 from coalition.points import terms as business
 from tests.families.registered import activated, bound, varied, written
 from tests.families.transfers.world import KEYS, Bank, make_bank
@@ -132,3 +136,47 @@ async def test_nothing_is_replayed_where_nothing_was_sent(at: datetime) -> None:
     bank = await make_bank(at)
     found = await replayed(bank, presets.document("hilton"), 30)
     assert (found.transfers, found.refused, found.by_rule) == (0, 0, {})
+
+
+async def test_a_group_is_tried_one_member_after_the_other(at: datetime) -> None:
+    bank = await make_bank(at)
+    born = date(1980, 5, 1)
+    head, spouse = await bank.member(born=born), await bank.member(born=born)
+    child = await bank.member(born=date(2024, 1, 1))
+    draft = varied("miles_and_more", eligibility={"min_age": 5}, group={
+        "members": {"max": 2}, "spend": {"head": {"scope": "pool"}},
+    })  # fmt: skip
+    who = [(head, "head"), (child, "child"), (spouse, "spouse"), (child, "child")]
+    newcomers = [Newcomer(member=member, role=role) for member, role in who]
+    async with transaction() as connection:
+        book = await _book(connection, bank)
+        entries = await simulating.formed(connection, draft, book, newcomers)
+        groups = await connection.fetchval("SELECT count(*) FROM family_group")
+    found = [
+        (one.newcomer.role, one.kind.value, [failure.rule for failure in one.verdict.failures])
+        for one in entries
+    ]
+    assert found == [
+        ("head", "adult", []),
+        ("child", "minor", ["eligibility.min_age"]),
+        ("spouse", "adult", []),
+        ("child", "minor", ["group.members.max", "eligibility.min_age"]),
+    ]
+    assert groups == 0
+
+
+async def test_a_group_is_tried_with_members_there_are_and_one_head(at: datetime) -> None:
+    bank = await make_bank(at)
+    head, other = await bank.member(), await bank.member()
+    async with transaction() as connection:
+        book = await _book(connection, bank)
+        for newcomers, refusal in (
+            ([Newcomer(member=head, role="spouse")], InvalidRole),
+            (
+                [Newcomer(member=head, role="head"), Newcomer(member=other, role="head")],
+                InvalidRole,
+            ),
+            ([Newcomer(member=random_id(), role="head")], UnknownHolder),
+        ):
+            with pytest.raises(refusal):
+                await simulating.formed(connection, presets.document("sas"), book, newcomers)
