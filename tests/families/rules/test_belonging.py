@@ -285,3 +285,9 @@ def test_points_of_a_new_member_are_not_taken_either() -> None:
     old = within(receiver=party(3), actor_place=place(), receiver_place=place("head"))
     assert judged(rules, act(points=5), old).passes
     assert judged(rule_set(join={"freeze_hours": 48})).passes
+
+
+def test_a_new_member_may_bring_points_at_once() -> None:
+    rules = rule_set("pool_account", contribution={"manual": True}, join={"freeze_hours": 48})
+    new = within(actor_place=place(joined_at=act().at))
+    assert judged(rules, act(Event.CONTRIBUTE, 5), new).passes
