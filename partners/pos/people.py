@@ -4,6 +4,7 @@ from uuid import UUID
 
 import msgspec
 from litestar.handlers import ASGIRouteHandler
+from msgspec import UNSET
 
 from coalition.federation.refusals import PartnerSuspended
 from coalition.kernel import idempotency
@@ -43,7 +44,7 @@ from coalition.members.refusals import (
 )
 from coalition.members.sealing import MemberKeys
 from coalition.members.states import MemberState
-from coalition.points.commands import BalanceAnswer
+from coalition.points.commands import BalanceAnswer, OwnBalanceTold, PoolBalanceTold
 from coalition.points.till import Tills
 
 
@@ -73,6 +74,8 @@ class MemberAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     state: MemberState
     personal: PersonalData | None
     merged_from: UUID | None = None
+    own_balance: OwnBalanceTold = UNSET
+    pool_balance: PoolBalanceTold = UNSET
 
 
 def people_routes(door: Door, tills: Tills, keys: MemberKeys) -> list[ASGIRouteHandler]:
@@ -176,5 +179,7 @@ async def _answer(tills: Tills, keys: MemberKeys, call: Call, member: MemberId) 
             state=seen.state,
             personal=seen.personal,
             merged_from=seen.merged_from,
+            own_balance=balance.own_balance,
+            pool_balance=balance.pool_balance,
         ),
     )
