@@ -1,5 +1,8 @@
 """What tills look up: quotes, postings with their reasons, pages of them."""
 
+from uuid import UUID
+
+from tests.points.pools import mark
 from tests.support.http import Coalition, Shop
 
 
@@ -154,3 +157,17 @@ async def test_a_purchase_too_large_for_one_posting_is_refused_and_not_cut(groce
     answer = await grocer.post("/v1/points/issue", grocer.purchase(member, 10**12))
     assert (answer.status_code, answer.json()["code"]) == (422, "too_many_points")
     assert await grocer.balance(member) == 0
+
+
+async def test_who_shares_is_told_what_of_the_balance_is_its_own(grocer: Shop) -> None:
+    member = await grocer.new_member()
+    await grocer.issue(member, 400)
+    await mark(UUID(member))
+
+    made = (await grocer.post("/v1/points/issue", grocer.purchase(member, 1_000))).json()
+    shown = (await grocer.get(f"/v1/members/{member}")).json()
+    told = (await grocer.get(f"/v1/members/{member}/balance")).json()
+
+    for answer in (made, shown, told):
+        parts = answer["balance"], answer["own_balance"], answer["pool_balance"]
+        assert parts == (410, 410, 0)
