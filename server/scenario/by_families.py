@@ -7,18 +7,27 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.families import contributing, deciding, gathering, invitations, leaving
+from coalition.families import (
+    contributing,
+    deciding,
+    forming,
+    gathering,
+    invitations,
+    leaving,
+)
 from coalition.families.entering import Newcomer
+from coalition.families.judging import Book
 from coalition.families.rule_sets import Money
 from coalition.families.speaking import By
 from coalition.families.vocabulary import TransferState
 from coalition.families.wishes import TransferAnswer, Wish
-from coalition.kernel.database import transaction
+from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId, random_id
 from coalition.ledger import posting
 from coalition.ledger.partitions import ensure_partition
 from coalition.members.circumstances import name_digest
+from server.scenario.by_households import family_of, fee_told, in_family
 from server.scenario.family_founding import activate
 from server.scenario.family_steps import (
     STAFF,
@@ -113,37 +122,47 @@ async def _pay(world: World, answer: TransferAnswer) -> TransferAnswer:
 
 async def _pool(world: World, step: Pool, n: int) -> Done:
     del n
-    await ensure_partition(world.at)
     member = world.members[step.member]
-    async with transaction(posting.PINNED) as connection:
-        book = await world.transfers.book(connection, world.at)
-        group = world.families[step.family]
-        await contributing.contribute(
-            connection, group, member, step.points, book, by=By.of(member)
-        )
+    await in_family(
+        world,
+        lambda connection, book: contributing.contribute(
+            connection,
+            family_of(world, step.family),
+            member,
+            step.points,
+            book,
+            by=By.of(member),
+        ),
+    )
     return Done(f"{step.member} brings {step.points:,} into {step.family}", step.points)
 
 
 async def _join(world: World, step: Join, n: int) -> Done:
     del n
-    await ensure_partition(world.at)
     newcomer = Newcomer(
         member=world.members[step.member],
         role=step.role,
         future_percent=step.share,
         relationship=step.relationship,
     )
-    async with transaction(posting.PINNED) as connection:
-        book = await world.transfers.book(connection, world.at)
-        group = await gathering.lock(
-            connection, world.families[step.family], book, also=[newcomer.member]
-        )
-        invited = await invitations.invite(connection, group, newcomer, by=By.of(group.row.head))
+    family = family_of(world, step.family)
+
+    async def work(connection: Connection, book: Book) -> None:
+        if step.by is not None:
+            by = By.of(world.members[step.by])
+            await forming.take_along(connection, family, newcomer, book, by=by)
+            return
+        group = await gathering.lock(connection, family, book, also=[newcomer.member])
+        head = By.of(group.row.head)
+        invited = await invitations.invite(connection, group, newcomer, by=head)
         for by in _who_accepts(world, step.member):
             accepted = await invitations.accept(connection, invited.id, book, by=by)
             if accepted.place is not None:
                 break
-    return Done(f"{step.member} joins {step.family} as {step.role}")
+
+    await in_family(world, work)
+    said = f"{step.member} joins {step.family} as {step.role}"
+    return Done(said, fee=await fee_told(world))
 
 
 def _who_accepts(world: World, member: str) -> list[By]:
@@ -156,17 +175,17 @@ def _who_accepts(world: World, member: str) -> list[By]:
 
 async def _leave(world: World, step: Leave, n: int) -> Done:
     del n
-    await ensure_partition(world.at)
-    async with transaction(posting.PINNED) as connection:
-        book = await world.transfers.book(connection, world.at)
-        left = await leaving.leave(
+    left = await in_family(
+        world,
+        lambda connection, book: leaving.leave(
             connection,
-            world.families[step.family],
+            family_of(world, step.family),
             world.members[step.member],
             book,
             by=By.of(world.members[step.by or step.member]),
             successor=world.members[step.successor] if step.successor is not None else None,
-        )
+        ),
+    )
     said = f"{step.member} leaves {step.family} and takes {left.points:,} along"
     return Done(said, left.points)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from coalition.families import forming, guardians, place_changes, presets, registering
+from coalition.families import documents, forming, guardians, place_changes, registering
 from coalition.families.books import KeptVersion
 from coalition.families.documents import PresetUse
 from coalition.families.entering import Newcomer
@@ -19,6 +19,7 @@ from coalition.kernel.errors import Refused
 from coalition.ledger import posting
 from coalition.ledger.partitions import ensure_partition
 from server.scenario.founding import ACTOR, SECOND, midnight
+from server.scenario.household_steps import Form
 from server.scenario.story import FamilyPart
 from server.scenario.world import World
 
@@ -34,6 +35,12 @@ def written(plain: Any) -> RuleSet | PresetUse:  # Any: as the file has it, look
     if "preset" in plain:
         return msgspec.convert(plain, PresetUse)
     return msgspec.convert(plain, RuleSet)
+
+
+def expanded(plain: Any) -> RuleSet | None:  # Any: as `written`
+    """Return what stands in a story as a whole rule set; None where its preset is none."""
+    one = written(plain)
+    return documents.expanded(one)[0] if isinstance(one, PresetUse) else one
 
 
 async def activate(
@@ -53,8 +60,11 @@ async def activate(
 async def found_families(world: World) -> None:
     """Activate the rule sets of a story before everything, and form its families in their time."""
     story = world.story
-    formed = {name: _formed(world, part) for name, part in story.families.items()}
-    begins = min([world.at, *formed.values()])
+    later = {step.family for step in story.steps if isinstance(step, Form)}
+    formed = {
+        name: _formed(world, part) for name, part in story.families.items() if name not in later
+    }
+    begins = world.families_at = min([world.at, *formed.values()])
     for name, plain in story.rule_sets.items():
         await activate(world, name, plain, begins)
     for kind, name in _bindings(world):
@@ -73,7 +83,13 @@ async def found_families(world: World) -> None:
                 at=begins,
             )
     for name, at in sorted(formed.items(), key=lambda one: one[1]):
-        await _form(world, name, story.families[name], at)
+        try:
+            await form(world, name, story.families[name], at)
+        except Refused as refusal:
+            raise StoryRefused(
+                f"the family {name} cannot be formed on {at.date()}: {refusal.detail}",
+                **refusal.facts,
+            ) from refusal
 
 
 def _formed(world: World, part: FamilyPart) -> datetime:
@@ -93,13 +109,13 @@ def _bindings(world: World) -> Iterator[tuple[str, str]]:
 
 
 def _mechanism(plain: Mapping[str, Any]) -> Mechanism:  # Any: as `written`
-    one = written(plain)
-    if isinstance(one, PresetUse):
-        return presets.document(one.preset).mechanism
-    return one.mechanism
+    rule_set = expanded(plain)
+    assert rule_set is not None, "a story was checked: its presets are there"
+    return rule_set.mechanism
 
 
-async def _form(world: World, name: str, part: FamilyPart, at: datetime) -> None:
+async def form(world: World, name: str, part: FamilyPart, at: datetime) -> None:
+    """Form a family of a story at `at`. Raises what its rules refuse."""
     founders = [
         Newcomer(
             member=world.members[member],
@@ -110,16 +126,10 @@ async def _form(world: World, name: str, part: FamilyPart, at: datetime) -> None
         for member, role in part.members.items()
     ]
     await ensure_partition(at)
-    try:
-        async with transaction(posting.PINNED) as connection:
-            book = await world.transfers.book(connection, at)
-            head = world.members[part.head]
-            group = await forming.form(connection, part.rules, head, book, founders=founders)
-            for nominee in part.nominees:
-                await place_changes.name(connection, group.id, nominee, book, by=By.of(head))
-    except Refused as refusal:
-        raise StoryRefused(
-            f"the family {name} cannot be formed on {at.date()}: {refusal.detail}",
-            **refusal.facts,
-        ) from refusal
+    async with transaction(posting.PINNED) as connection:
+        book = await world.transfers.book(connection, at)
+        head = world.members[part.head]
+        group = await forming.form(connection, part.rules, head, book, founders=founders)
+        for nominee in part.nominees:
+            await place_changes.name(connection, group.id, nominee, book, by=By.of(head))
     world.families[name] = group.id

@@ -9,6 +9,7 @@ from coalition.points.bonuses.checking import Known
 from server.documents.nodes import Path
 from server.scenario.family_founding import written
 from server.scenario.family_steps import Join, RuleSetStep, Transfer
+from server.scenario.household_steps import Change, Invite
 from server.scenario.steps import Step
 from server.scenario.story import FamilyPart, Story
 
@@ -44,7 +45,9 @@ def _guardian(story: Story, name: str, guardian: str) -> _Complaints:
 def _step(path: Path, step: Step, known: Known) -> _Complaints:
     if isinstance(step, RuleSetStep):
         yield from _rules((*path, "rules"), step.rules, known)
-    if isinstance(step, Join):
+    if isinstance(step, Join | Invite):
+        yield from _role((*path, "role"), step.role)
+    if isinstance(step, Change) and step.role is not None:
         yield from _role((*path, "role"), step.role)
     if isinstance(step, Transfer) and step.name is not None and " " not in step.name:
         yield (*path, "name"), "is a first and a last name, with a space between them"

@@ -86,6 +86,8 @@ class Join(Happening, frozen=True, kw_only=True, tag="join"):
     share: Share | None = None
     relationship: Word | None = None
     """What the member is to the head, where the role does not say it."""
+    by: Name | None = None
+    """The head who takes along its own ward, where nobody has to be invited."""
 
 
 class Leave(Happening, frozen=True, kw_only=True, tag="leave"):

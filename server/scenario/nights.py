@@ -1,10 +1,11 @@
-"""What is done each night while a story's time goes by: holds let go, points booked as expired."""
+"""What is done while a story's time goes by: holds let go, families, points booked as expired."""
 
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from coalition.kernel.database import transaction
 from server import upkeep
+from server.scenario import family_time
 from server.scenario.founding import midnight
 from server.scenario.world import World
 
@@ -23,17 +24,19 @@ WHERE points_in > points_out + held AND least(expires_on, live_until) IS NOT NUL
 async def pass_until(world: World, until: date | None) -> int:
     """Do what falls due until now, or until `until` begins; return the points that expired.
 
-    Only nights in which something falls due are gone through, each at its own instant.
+    Only instants at which something falls due are gone through, each in its order.
     """
     end = world.at if until is None else max(world.at, midnight(until, world.zone))
     points = 0
     await upkeep.let_holds_go(end)
     while (night := await _next_night(world)) is not None and night <= end:
+        await family_time.pass_until(world, night)
         # What ended before the step before this one is booked now, and not in the past.
         booked = await upkeep.expire_points(max(night, world.before))
         if not booked:
             break
         points += booked
+    await family_time.pass_until(world, end)
     world.move_to(end)
     return points
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from coalition.kernel.errors import Refused
 from coalition.kernel.settings import BLIND_INDEX_KEY_BYTES, Settings
-from server.scenario import outcome, scratch, verbs
+from server.scenario import family_time, outcome, scratch, verbs
 from server.scenario.family_founding import found_families
 from server.scenario.founding import enrol_members, found_coalition
 from server.scenario.outcome import Outcome, StepOutcome
@@ -45,6 +45,7 @@ async def _found(story: Story) -> World:
     world = World(story, begins_at=begins_at, settings=settings)
     await found_coalition(world)
     await enrol_members(world)
+    world.birthdays = family_time.birthdays(story, world.zone)
     await found_families(world)
     return world
 

@@ -184,6 +184,9 @@ _COMPLAINTS_OF: Final[dict[str, dict[str, _Complaint]]] = {
     "approve": {"id": _transfer, "by": _member_or_staff},
     "reject": {"id": _transfer, "by": _member_or_staff},
     "undo": {"id": _transfer},
+    "relate": {"to": _member},
+    "settle": {"by": _member_or_staff},
+    "death": {"heir": _member},
 }
 """By verb: the fields that say something else there."""
 

@@ -12,6 +12,24 @@ from server.scenario.family_steps import (
     Transfer,
     Undo,
 )
+from server.scenario.household_steps import (
+    Accept,
+    Change,
+    CloseFamily,
+    Death,
+    Decline,
+    Form,
+    FurtherCard,
+    Invite,
+    LetGoOn,
+    Nominate,
+    Relate,
+    Separate,
+    Settle,
+    Stop,
+    Strike,
+    WouldTakeOut,
+)
 from server.scenario.settlement_steps import (
     Close,
     Default,
@@ -60,7 +78,25 @@ StaffStep = (
 )
 SettlementStep = Close | Net | Position | Prepay | MoneyRate | Default | EndDefault
 FamilyStep = Transfer | Approve | Reject | Undo | Pool | Join | Leave | RuleSetStep
-Step = TillStep | StaffStep | SettlementStep | FamilyStep
+HouseholdStep = (
+    Form
+    | Invite
+    | Accept
+    | Decline
+    | Change
+    | Nominate
+    | Strike
+    | FurtherCard
+    | Separate
+    | Settle
+    | CloseFamily
+    | WouldTakeOut
+    | Relate
+    | Stop
+    | LetGoOn
+    | Death
+)
+Step = TillStep | StaffStep | SettlementStep | FamilyStep | HouseholdStep
 
 LATER: Final = ("estimate", "subscribe", "upgrade", "downgrade", "cancel", "card")
 """Verbs of packages that are not there yet."""

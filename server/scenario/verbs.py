@@ -1,13 +1,21 @@
 """What each verb does: it asks the services of tills and staff, and keeps no rule itself."""
 
-from coalition.families import deciding
 from partners.settlement import credit, draining
 from server import upkeep
-from server.scenario import at_tills, by_families, by_settlement, by_staff
+from server.scenario import (
+    at_tills,
+    by_families,
+    by_households,
+    by_settlement,
+    by_staff,
+    family_time,
+)
+from server.scenario.staff_steps import Advance
 from server.scenario.steps import Step, TillStep
 from server.scenario.world import Done, World
 
-_ACTS = at_tills.ACTS | by_staff.ACTS | by_settlement.ACTS | by_families.ACTS
+_FAMILIES = by_families.ACTS | by_households.ACTS
+_ACTS = at_tills.ACTS | by_staff.ACTS | by_settlement.ACTS | _FAMILIES
 
 
 async def act(world: World, step: Step, n: int) -> Done:
@@ -16,9 +24,9 @@ async def act(world: World, step: Step, n: int) -> Done:
         # In life it is done each minute.
         await upkeep.let_holds_go(world.at)
         world.holds_end = [end for end in world.holds_end if end > world.at]
-    if world.story.rule_sets:
+    if not isinstance(step, Advance):  # which does so night by night
         # In life it is done each minute.
-        await deciding.run_due(world.transfers, world.at)
+        await family_time.pass_until(world, world.at)
     if world.limits_credit and isinstance(step, TillStep):
         # In life it is done each second.
         await draining.drain_all(world.at)

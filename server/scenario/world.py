@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from coalition.families.groups import Groups
 from coalition.families.pooling import FamilyPools
 from coalition.families.rule_sets import Money
 from coalition.families.transferring import Transfers
@@ -58,7 +59,16 @@ class World:
         pools = FamilyPools(keys=self.keys)
         self.tills = Tills(card_key=settings.blind_index_key, clock=self.clock, pools=pools)
         self.transfers = Transfers(keys=self.keys, clock=self.clock)
+        self.groups = Groups(keys=self.keys)
         self.families: dict[str, UUID] = {}
+        self.invitations: dict[tuple[str, str], UUID] = {}
+        """By family and member, the last invitation."""
+        self.families_at = begins_at
+        """Until when all that falls due in families was done."""
+        self.birthdays: list[datetime] = []
+        """When members come to an age that matters in families, in order."""
+        self.fees_told: set[UUID] = set()
+        """The events of fees of acts in families that were told already."""
         self.before = begins_at
         """Where the clock stood before it was moved last."""
         self.limits_credit = any(
