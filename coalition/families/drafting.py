@@ -1,13 +1,14 @@
 """From a transfer that may be made to what the ledger is asked: a draft that moves, or reserves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from coalition.families import lots
 from coalition.families.acts import Verdict
 from coalition.families.judging import Judged
-from coalition.families.rule_sets import Lots, RuleSet
+from coalition.families.rule_sets import RuleSet
 from coalition.families.transfers import Transfer
 from coalition.families.vocabulary import (
     CountsAsActivity,
@@ -17,7 +18,7 @@ from coalition.families.vocabulary import (
 )
 from coalition.ledger import drafts
 from coalition.ledger.clocks import months_later
-from coalition.ledger.drafts import LotFilter, NewEnd, Side, TakingOrder, Till
+from coalition.ledger.drafts import NewEnd, Side, TakingOrder, Till
 from coalition.ledger.provenance import ORDINARY_CLASS, RECEIVED_CLASS
 from coalition.points.terms import Terms
 
@@ -140,6 +141,7 @@ def moving(
     transfer: Transfer, rule_set: RuleSet, terms: Terms, endings: Endings | None, *, at: datetime
 ) -> drafts.Transfer:
     """Return the draft that moves the points of `transfer` now, those that it reserved if any."""
+    classes = None if rule_set.transfer.may_move_on else frozenset({ORDINARY_CLASS})
     by_age = rule_set.debit.order is DebitOrder.OLDEST_EARNED
     return drafts.Transfer(
         holder=transfer.sender,
@@ -149,7 +151,7 @@ def moving(
         points=transfer.points,
         hold=transfer.hold,
         order=TakingOrder.OLDEST_EARNED if by_age else TakingOrder.EARLIEST_EXPIRY,
-        lots=_lots(rule_set, terms, at),
+        lots=lots.filter_of(rule_set.transfer.lots, terms, at, class_nos=classes),
         endings=endings,
         class_no=RECEIVED_CLASS,
         activity=_SIDES[rule_set.expiry.counts_as_activity],
@@ -181,26 +183,6 @@ def _reserving(transfer: Transfer, terms: Terms, at: datetime) -> drafts.Hold:
         points=transfer.points + transfer.fee_points,
         expires_at=at + _FOR_EVER,
     )
-
-
-def _lots(rule_set: RuleSet, terms: Terms, at: datetime) -> LotFilter | None:
-    asked = rule_set.transfer.lots or Lots()
-    issuers = frozenset(issuer_nos(asked, terms)) if asked.issuers else None
-    classes = None if rule_set.transfer.may_move_on else frozenset({ORDINARY_CLASS})
-    since = None
-    if asked.max_age_months is not None:
-        first = months_later(terms.day(at), -asked.max_age_months)
-        since = first.year * 100 + first.month
-    if issuers is None and classes is None and since is None:
-        return None
-    return LotFilter(issuer_nos=issuers, class_nos=classes, earned_since=since)
-
-
-def issuer_nos(lots: Lots, terms: Terms) -> Iterator[int]:
-    """Yield the numbers of the partners that a rule set names as issuers."""
-    for partner in terms.catalogue.partners:
-        if str(partner.no) in lots.issuers or partner.name in lots.issuers:
-            yield partner.no
 
 
 def _till(terms: Terms, at: datetime) -> Till:

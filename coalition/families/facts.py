@@ -15,7 +15,6 @@ from coalition.families.rules import Needs
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId
 from coalition.ledger import holdings
-from coalition.ledger.provenance import RECEIVED_CLASS
 from coalition.members import circumstances, standings
 from coalition.members.sealing import MemberKeys
 from coalition.members.standings import Standings
@@ -82,17 +81,6 @@ async def parties(
             was_active=bool(by_month),
         )
     return found
-
-
-async def received(
-    connection: Connection, members: Collection[MemberId], *, currency_no: int, today: date
-) -> dict[MemberId, int]:
-    """Return how many of the points that each can spend others have sent to it."""
-    found = await holdings.spendable(connection, members, currency_no=currency_no, today=today)
-    return {
-        MemberId(member): sum(kind.points for kind in kinds if kind.class_no == RECEIVED_CLASS)
-        for member, kinds in found.items()
-    }
 
 
 def _month(day: date) -> int:

@@ -28,7 +28,9 @@ from coalition.families.acts import (
     Verdict,
 )
 from coalition.families.books import Bound, RuleBook
+from coalition.families.lots import lots_that_move
 from coalition.families.places import GroupState, PlaceRow
+from coalition.families.rule_sets import RuleSet
 from coalition.families.ties import Pair, Shared, Tie
 from coalition.families.transfer_refusals import NoRules, TransferToItself
 from coalition.families.vocabulary import Event, Mechanism
@@ -36,8 +38,10 @@ from coalition.families.wishes import Wish
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId, bucket_of
-from coalition.ledger import holders, posting
+from coalition.ledger import holders, holdings, posting
 from coalition.ledger.holders import Standing
+from coalition.ledger.holdings import Holding
+from coalition.ledger.provenance import RECEIVED_CLASS
 from coalition.ledger.refusals import UnknownHolder
 from coalition.members.sealing import MemberKeys
 from coalition.points.terms import Terms
@@ -90,7 +94,8 @@ class _Known(NamedTuple):
     """What was read of everybody concerned: parties and what they have been sent by currency."""
 
     parties: Mapping[tuple[int, MemberId], Party]
-    received: Mapping[tuple[int, MemberId], int]
+    holdings: Mapping[tuple[int, MemberId], Sequence[Holding]]
+    """What senders have by kind, where their rules do not let all of it move."""
     stopped: frozenset[UUID]
     """Whose sending a guardian has stopped."""
     devices: set[tuple[MemberId, bytes]]
@@ -160,7 +165,7 @@ async def _judge_in_turn(
             judged.append(UnknownHolder())
             continue
         sender = one.currency_no, one.wish.sender
-        parties = _parties(one, known, spent[sender])
+        parties = _parties(one, known, book, spent[sender])
         act = _act(one, known, usage, book.at)
         verdict = rules.evaluate(one.bound.rule_set, act, parties, usage, one.bound.zone)
         if verdict.passes:
@@ -187,7 +192,7 @@ def _are_members(one: _Case, known: _Known) -> bool:
 
 
 def _usage_wanted(one: _Case, known: _Known, book: Book) -> Iterable[UsageWanted]:
-    parties = _parties(one, known, 0)
+    parties = _parties(one, known, book, 0)
     act = _act(one, known, Usage(), book.at)
     yield from rules.wanted_usage(one.bound.rule_set, act, parties, one.bound.zone)
     if one.bound.rule_set.control.hold.new_receiver_hours:
@@ -200,23 +205,23 @@ def _sent_by(wish: Wish) -> UsageKey:
 
 async def _read_known(connection: Connection, cases: Sequence[_Case], book: Book) -> _Known:
     parties: dict[tuple[int, MemberId], Party] = {}
-    received: dict[tuple[int, MemberId], int] = {}
+    kinds: dict[tuple[int, MemberId], Sequence[Holding]] = {}
     by_currency: dict[int, list[_Case]] = defaultdict(list)
     for one in cases:
         by_currency[one.currency_no].append(one)
     for currency_no, some in by_currency.items():
         found = await _parties_of(connection, some, currency_no, book)
         parties |= {(currency_no, member): party for member, party in found.items()}
-        stuck = {one.wish.sender for one in some if not one.bound.rule_set.transfer.may_move_on}
-        if stuck:
-            sent = await facts.received(
-                connection, stuck, currency_no=currency_no, today=book.today
+        told_apart = {one.wish.sender for one in some if _tells_apart(one.bound.rule_set)}
+        if told_apart:
+            held = await holdings.spendable(
+                connection, told_apart, currency_no=currency_no, today=book.today
             )
-            received |= {(currency_no, member): points for member, points in sent.items()}
+            kinds |= {(currency_no, MemberId(one)): found for one, found in held.items()}
     devices = [(one.wish.sender, one.wish.device) for one in cases if one.wish.device is not None]
     return _Known(
         parties,
-        received,
+        kinds,
         await guardians.stopped(connection, {one.wish.sender for one in cases}),
         await transfers.known_devices(connection, devices),
     )
@@ -252,14 +257,13 @@ async def _parties_of(
     )
 
 
-def _parties(one: _Case, known: _Known, spent: int) -> Parties:
+def _parties(one: _Case, known: _Known, book: Book, spent: int) -> Parties:
     sender = known.parties[one.currency_no, one.wish.sender]
     left = sender.balance - spent
-    stuck = known.received.get((one.currency_no, one.wish.sender))
     sender = msgspec.structs.replace(
         sender,
         balance=left,
-        transferable=None if stuck is None else max(left - stuck, 0),
+        transferable=_transferable(one, known, book),
         is_active=sender.is_active and one.wish.sender not in known.stopped,
     )
     receiver = known.parties[one.currency_no, one.wish.receiver]
@@ -278,6 +282,28 @@ def _parties(one: _Case, known: _Known, spent: int) -> Parties:
         actor_place=_place(one.shared.sender),
         receiver_place=_place(one.shared.receiver),
     )
+
+
+def _tells_apart(rule_set: RuleSet) -> bool:
+    return rule_set.transfer.lots is not None or not rule_set.transfer.may_move_on
+
+
+def _received(one: _Case, known: _Known) -> int:
+    """Return how many of the sender's points others have sent, where those may not move on."""
+    if one.bound.rule_set.transfer.may_move_on:
+        return 0
+    kinds = known.holdings.get((one.currency_no, one.wish.sender), ())
+    return sum(kind.points for kind in kinds if kind.class_no == RECEIVED_CLASS)
+
+
+def _transferable(one: _Case, known: _Known, book: Book) -> int | None:
+    """Return how many of the sender's points are of the lots that may move; None is all."""
+    asked = one.bound.rule_set.transfer.lots
+    if asked is None:
+        return None
+    may_move = lots_that_move(asked, book.terms, book.at)
+    kinds = known.holdings.get((one.currency_no, one.wish.sender), ())
+    return sum(kind.points for kind in kinds if may_move(kind.issuer_no, kind.earned_month))
 
 
 def _place(row: PlaceRow) -> Place:
@@ -302,5 +328,5 @@ def _act(one: _Case, known: _Known, usage: Usage, at: datetime) -> Act:
         new_device=device is not None and (wish.sender, device) not in known.devices,
         stepped_up_at=wish.stepped_up_at,
         pays_in_points=wish.pays_in_points,
-        received=known.received.get((one.currency_no, wish.sender), 0),
+        received=_received(one, known),
     )

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from coalition.families.drafting import Terminations, issuer_nos
+from coalition.families import lots
+from coalition.families.drafting import Terminations
 from coalition.families.gathering import OpenGroup
 from coalition.families.judging import Book
-from coalition.families.rule_sets import Lots
 from coalition.families.stakes import Move
 from coalition.families.vocabulary import DebitOrder, ExpiryTreatment
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.ledger import posting
-from coalition.ledger.clocks import months_later
 from coalition.ledger.drafts import (
     Draft,
     LotFilter,
@@ -88,13 +87,10 @@ async def bring(connection: Connection, group: OpenGroup, member: UUID, points: 
 
 def lots_that_count(group: OpenGroup, member: UUID) -> LotFilter:
     """Return which lots of a member may go into the pot: its own, as the rules name them."""
-    asked = group.rules.contribution.lots or Lots()
-    issuers = frozenset(issuer_nos(asked, group.book.terms)) if asked.issuers else None
-    since = None
-    if asked.max_age_months is not None:
-        first = months_later(group.book.today, -asked.max_age_months)
-        since = first.year * 100 + first.month
-    return LotFilter(issuer_nos=issuers, contributor=member, earned_since=since)
+    asked = group.rules.contribution.lots
+    found = lots.filter_of(asked, group.book.terms, group.at, contributor=member)
+    assert found is not None, "a member's own lots are told apart"
+    return found
 
 
 def _treatment(group: OpenGroup) -> ExpiryTreatment:

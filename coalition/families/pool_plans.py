@@ -3,17 +3,16 @@
 from datetime import timedelta
 from uuid import UUID
 
-from coalition.families.drafting import Terminations, issuer_nos
+from coalition.families import lots
+from coalition.families.drafting import Terminations
 from coalition.families.gathering import OpenGroup
 from coalition.families.group_facts import place_facts
 from coalition.families.judging import Book
 from coalition.families.places import GroupState
 from coalition.families.pools_read import Known
-from coalition.families.rule_sets import Lots
 from coalition.families.spending import may_spend_pool
 from coalition.families.vocabulary import DebitOrder, Mechanism
-from coalition.ledger.clocks import months_later
-from coalition.ledger.drafts import LotFilter, Onward, Sources, SpendOrder
+from coalition.ledger.drafts import Onward, Sources, SpendOrder
 from coalition.points.pools import PoolPlan, PoolWish
 
 _ORDERS = {
@@ -93,18 +92,6 @@ def _onward(group: OpenGroup, receiver: UUID, percent: int, book: Book) -> Onwar
     return Onward(
         receiver=receiver,
         percent=percent,
-        lots=_lots(group, book),
+        lots=lots.filter_of(group.rules.contribution.lots, book.terms, book.at),
         endings=_terminations.of(book.terms, treatment, expiry.months, book.at),
     )
-
-
-def _lots(group: OpenGroup, book: Book) -> LotFilter | None:
-    asked = group.rules.contribution.lots or Lots()
-    if not asked.issuers and asked.max_age_months is None:
-        return None
-    since = None
-    if asked.max_age_months is not None:
-        first = months_later(book.today, -asked.max_age_months)
-        since = first.year * 100 + first.month
-    issuers = frozenset(issuer_nos(asked, book.terms)) if asked.issuers else None
-    return LotFilter(issuer_nos=issuers, earned_since=since)

@@ -1,0 +1,53 @@
+"""Which points rules are about: by who issued them, when they were earned, and how they came."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from uuid import UUID
+
+from coalition.families.rule_sets import Lots
+from coalition.ledger.clocks import months_later
+from coalition.ledger.drafts import LotFilter
+from coalition.points.terms import Terms
+
+
+def filter_of(
+    asked: Lots | None,
+    terms: Terms,
+    at: datetime,
+    *,
+    class_nos: frozenset[int] | None = None,
+    contributor: UUID | None = None,
+) -> LotFilter | None:
+    """Return what the ledger looks at to find the lots that rules let move; None is all lots."""
+    issuers, since = _bounds(asked or Lots(), terms, at)
+    if issuers is None and since is None and class_nos is None and contributor is None:
+        return None
+    return LotFilter(
+        issuer_nos=issuers, class_nos=class_nos, contributor=contributor, earned_since=since
+    )
+
+
+def lots_that_move(asked: Lots, terms: Terms, at: datetime) -> Callable[[int, int], bool]:
+    """Return what tells by issuer and month of earning whether points may move."""
+    issuers, since = _bounds(asked, terms, at)
+
+    def may_move(issuer_no: int, earned_month: int) -> bool:
+        by_issuer = issuers is None or issuer_no in issuers
+        return by_issuer and (since is None or earned_month >= since)
+
+    return may_move
+
+
+def _bounds(asked: Lots, terms: Terms, at: datetime) -> tuple[frozenset[int] | None, int | None]:
+    """Return the numbers of the issuers and the first month (yyyymm) that are asked for."""
+    issuers = frozenset(_issuer_nos(asked, terms)) if asked.issuers else None
+    if asked.max_age_months is None:
+        return issuers, None
+    first = months_later(terms.day(at), -asked.max_age_months)
+    return issuers, first.year * 100 + first.month
+
+
+def _issuer_nos(asked: Lots, terms: Terms) -> Iterator[int]:
+    for partner in terms.catalogue.partners:
+        if str(partner.no) in asked.issuers or partner.name in asked.issuers:
+            yield partner.no
