@@ -1,24 +1,28 @@
-"""`coalition rules simulate`: what a draft would say of a transfer, or of those of past days."""
+"""`coalition rules simulate`: what a draft would say of a transfer, a group, or past days."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 import msgspec
 import rich_click as click
 from msgspec import Meta
+from rich.table import Table
 
 from coalition.families import simulating
+from coalition.families.acts import Verdict
 from coalition.families.books import RuleBook
+from coalition.families.entering import Newcomer
 from coalition.families.judging import Book, Judged
 from coalition.families.rule_sets import RuleSet
-from coalition.families.simulating import BETWEEN_MEMBERS
+from coalition.families.simulating import BETWEEN_MEMBERS, Entry
 from coalition.families.vocabulary import Channel, Mechanism
 from coalition.families.wishes import Wish
 from coalition.families.wording import Language, sentence
 from coalition.kernel.clock import SystemClock
-from coalition.kernel.database import transaction
+from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
@@ -40,8 +44,8 @@ from server.databases import do
 from server.exits import WRONG_INPUT, Stopped
 
 _INSTANTS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
-_SAID = ("from", "to", "points", "answer", "rule", "limit", "used", "remaining",
-         "next_possible_at", "text")  # fmt: skip
+_WISHED, _JOINED = ("from", "to", "points"), ("role", "member", "kind")
+_SAID = ("answer", "rule", "limit", "used", "remaining", "next_possible_at", "text")
 _COUNTED = ("rule", "transfers")
 
 
@@ -75,11 +79,35 @@ class TransferText(click.ParamType[GivenTransfer]):
             self.fail(f"{value!r} is no transfer ({error}); write {keys}", param, ctx)
 
 
+GivenGroup = tuple[tuple[str, str], ...]
+"""Roles and the members that have them, the head first."""
+
+
+class GroupText(click.ParamType[GivenGroup]):
+    """A group written as head=MEMBER,spouse=MEMBER,child=MEMBER."""
+
+    name = "head=MEMBER,ROLE=MEMBER,..."
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> GivenGroup:
+        """Return the roles and members that are meant."""
+        if isinstance(value, tuple):
+            return value
+        pairs = tuple(part.partition("=")[::2] for part in str(value).split(","))
+        if pairs[0][0] != "head" or not all(role and named for role, named in pairs):
+            self.fail(
+                f"{value!r} is no group; write head=MEMBER first, then ROLE=MEMBER", param, ctx
+            )
+        return pairs
+
+
 @click.command()
 @click.argument("source", metavar="FILE|NAME")
 @click.option(
     "--transfer", "transfers", type=TransferText(), multiple=True, help="Try this; may be repeated."
 )
+@click.option("--group", type=GroupText(), help="Try to form a group of these, by their roles.")
 @click.option(
     "--days", type=click.IntRange(1, 3660), help="Replay the transfers of so many past days."
 )
@@ -98,6 +126,7 @@ class TransferText(click.ParamType[GivenTransfer]):
 @click.pass_context
 @example(
     "coalition rules simulate hilton --transfer from=HOUSE00400,to=HOUSE00718,points=2500",
+    "coalition rules simulate sas --group head=HOUSE00400,spouse=HOUSE00718",
     "coalition rules simulate ours.yaml --days 90 --json",
 )
 def simulate(
@@ -105,61 +134,93 @@ def simulate(
     *,
     source: str,
     transfers: tuple[GivenTransfer, ...],
+    group: GivenGroup | None,
     days: int | None,
     when: datetime | None,
     language: str,
     as_json: bool,
 ) -> None:
-    """Say what the rules in FILE, or those called NAME, would do with transfers of real members.
+    """Say what the rules in FILE, or those called NAME, would do with real members.
 
-    Members are taken as they are now. --days counts which past transfers would be refused, and by
-    which rules: limits begin from nothing then, and past balances, groups and sign-ins are not
-    judged. Nothing is written.
+    Members are named by card or id and taken as they are now. --group forms a group in thought:
+    its head first, then the others one after the other. --days counts which past transfers would
+    be refused, and by which rules: limits begin from nothing then, and past balances, groups and
+    sign-ins are not judged. Nothing is written.
     """
-    if bool(transfers) == (days is not None):
-        raise click.UsageError("give --transfer, once or more, or --days")
+    if [bool(transfers), group is not None, days is not None].count(True) != 1:
+        raise click.UsageError("give --transfer, once or more, or --group, or --days")
     at = when.replace(tzinfo=UTC) if when else SystemClock().now()
 
     async def work(settings: Settings) -> dict[str, object]:
         keys = MemberKeys.of(settings)
-        wishes = [await _wish(one, keys) for one in transfers]
         async with transaction() as connection:
             terms = await business.load(connection)
             kept = await RuleBook.refresh(connection, None, terms.catalogue)
             book = Book(terms, kept, keys, at)
-            draft = _draft(source, book, is_replay=days is not None)
+            trial = _Trial(connection, _draft(source, book), book, Language(language))
+            if group is not None:
+                return {"group": await _try_group(trial, group)}
+            _check_sends(trial.draft, is_replay=days is not None)
             if days is None:
-                found = await simulating.tried(connection, wishes, draft, book)
-                pairs = zip(transfers, found, strict=True)
-                tried = [_told(one, judged, book, Language(language)) for one, judged in pairs]
-                return {"transfers": tried}
+                return {"transfers": await _try_transfers(trial, transfers)}
             since = at - timedelta(days=days)
-            replay = await simulating.replayed(connection, draft, book, since=since)
+            replay = await simulating.replayed(connection, trial.draft, book, since=since)
             return {"since": since, "until": at} | msgspec.structs.asdict(replay)
 
     document = do(place_of(context), work)
-    answer(
-        document,
-        as_json=as_json,
-        table=lambda: (
-            table_of(_rows(document), _SAID)
-            if days is None
-            else table_of(_counts(document), _COUNTED)
-        ),
-    )
+    answer(document, as_json=as_json, table=lambda: _table(document))
 
 
-def _draft(source: str, book: Book, *, is_replay: bool) -> RuleSet:
+class _Trial(NamedTuple):
+    """A draft, what it is tried on, and in which language it is answered."""
+
+    connection: Connection
+    draft: RuleSet
+    book: Book
+    language: Language
+
+
+async def _try_group(trial: _Trial, group: GivenGroup) -> list[dict[str, object]]:
+    newcomers = [
+        Newcomer(member=await _member(named, trial.book.keys), role=role) for role, named in group
+    ]
+    found = await simulating.formed(trial.connection, trial.draft, trial.book, newcomers)
+    return [_joined(one, entry, trial) for one, entry in zip(group, found, strict=True)]
+
+
+async def _try_transfers(
+    trial: _Trial, transfers: Sequence[GivenTransfer]
+) -> list[dict[str, object]]:
+    wishes = [await _wish(one, trial.book.keys) for one in transfers]
+    found = await simulating.tried(trial.connection, wishes, trial.draft, trial.book)
+    return [_told(one, judged, trial) for one, judged in zip(transfers, found, strict=True)]
+
+
+def _table(document: dict[str, object]) -> Table:
+    if "by_rule" in document:
+        return table_of(_counts(document), _COUNTED)
+    if "group" in document:
+        return table_of(_rows(document["group"], _JOINED), (*_JOINED, *_SAID))
+    return table_of(_rows(document["transfers"], _WISHED), (*_WISHED, *_SAID))
+
+
+def _draft(source: str, book: Book) -> RuleSet:
     """Return the rules in a file, those kept under a name, or a preset."""
     kept = [one.document for one in book.rules.versions if one.name == source]
     is_kept = bool(kept) and not Path(source).is_file()
-    draft = kept[-1] if is_kept else right(source, book.terms.catalogue)
+    return kept[-1] if is_kept else right(source, book.terms.catalogue)
+
+
+def _check_sends(draft: RuleSet, *, is_replay: bool) -> None:
+    """Stop where no transfers can be tried under the draft."""
     allowed = {Mechanism.P2P} if is_replay else BETWEEN_MEMBERS
     if draft.mechanism not in allowed:
         names = " or ".join(sorted(mechanism.value for mechanism in allowed))
-        text = f"by {draft.mechanism} members send each other nothing; only {names} can be tried so"
+        text = (
+            f"by {draft.mechanism} members send each other nothing; only {names} can be tried so,"
+            " others with --group"
+        )
         raise Stopped(text, exit_code=WRONG_INPUT)
-    return draft
 
 
 async def _wish(given: GivenTransfer, keys: MemberKeys) -> Wish:
@@ -182,36 +243,42 @@ async def _member(named: str, keys: MemberKeys) -> MemberId:
         return await service.find(ContactKind.CARD, named, keys=keys)
 
 
-def _told(
-    given: GivenTransfer, judged: Judged | Refused, book: Book, language: Language
-) -> dict[str, object]:
+def _told(given: GivenTransfer, judged: Judged | Refused, trial: _Trial) -> dict[str, object]:
     row = {"from": given.sender, "to": given.receiver, "points": given.points}
     if isinstance(judged, Refused):
         return row | {"allowed": False, "refusal": judged.code, "text": judged.detail}
-    verdict = judged.verdict
+    said = _said(judged.verdict, trial, points=given.points)
+    return row | said | {"balance": judged.balance}
+
+
+def _joined(member: tuple[str, str], entry: Entry, trial: _Trial) -> dict[str, object]:
+    role, named = member
+    row = {"role": role, "member": named, "kind": entry.kind.value}
+    return row | _said(entry.verdict, trial)
+
+
+def _said(verdict: Verdict, trial: _Trial, points: int | None = None) -> dict[str, object]:
     failures = [
         msgspec.structs.asdict(failure)
-        | {"text": sentence(failure, language, points=given.points, today=book.today)}
+        | {"text": sentence(failure, trial.language, points=points, today=trial.book.today)}
         for failure in verdict.failures
     ]
-    return row | {
+    return {
         "allowed": verdict.passes,
         "failures": failures,
         "fees": msgspec.to_builtins(verdict.fees),
         "needs": [one.value for one in verdict.approvals],
         "hold_hours": verdict.hold_hours,
         "undo_hours": verdict.undo_hours,
-        "balance": judged.balance,
     }
 
 
-def _rows(document: dict[str, object]) -> list[dict[str, object]]:
-    """Return a row for each failure, and one for each transfer that would pass."""
+def _rows(tried: object, named: Sequence[str]) -> list[dict[str, object]]:
+    """Return a row for each failure, and one for each act that would pass."""
+    assert isinstance(tried, list), "they were made above"
     rows: list[dict[str, object]] = []
-    transfers = document["transfers"]
-    assert isinstance(transfers, list), "they were made above"
-    for one in transfers:
-        empty = dict.fromkeys(_SAID) | {key: one[key] for key in ("from", "to", "points")}
+    for one in tried:
+        empty = dict.fromkeys(_SAID) | {key: one[key] for key in named}
         answered = "allowed" if one["allowed"] else "refused"
         reasons = one.get("failures") or [{"text": one.get("text")}]
         rows += [empty | {"answer": answered} | reason for reason in reasons]
