@@ -151,6 +151,7 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
         "points.guards": ("23 * * * *", guards.tidy),
         "families.invitations": ("*/10 * * * *", groups.expire_invitations),
         "families.ageing": ("11 * * * *", groups.grow_up),
+        "families.suspensions": ("3 * * * *", groups.follow_heads),
         "families.transfers": ("* * * * *", move_transfers_on),
     }
     kinds = [

@@ -5,13 +5,21 @@ by `stakes`, which also tells any member at any time what it would take out.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from coalition.families import invitation_rows, moving_out, places, sealed_names, sharing, stakes
+from coalition.families import (
+    invitation_rows,
+    moving_out,
+    places,
+    sealed_names,
+    sharing,
+    stakes,
+    suspending,
+)
 from coalition.families.gathering import OpenGroup
 from coalition.families.group_refusals import HeadMustHandOver, NotAnAdult
 from coalition.families.places import GroupState, Leaving, PlaceRow
@@ -55,7 +63,8 @@ async def would_take_out(connection: Connection, group: OpenGroup, member: UUID)
     moves = stakes.moves_of(group, pot, leaving)
     (leaver,) = leaving.leavers
     out = sum(one.points for one in moves if one.receiver == member)
-    lots = [lot for lot in pot if lot.contributor in leaver.ids] if out else []
+    going = stakes.movable(pot, group.book.today)
+    lots = [lot for lot in going if lot.contributor in leaver.ids] if out else []
     return ExitView(
         treatment=treatment,
         brought=stakes.brought(pot, leaver.ids),
@@ -118,6 +127,8 @@ async def close(
     group.row = msgspec.structs.replace(group.row, state=GroupState.CLOSED, closed_at=group.at)
     await places.set_group(connection, group.row)
     if group.row.pool is not None:
+        yesterday = group.book.today - timedelta(days=1)
+        await holders.resume_expiry(connection, group.row.pool, yesterday)
         await holders.set_state(connection, group.row.pool, HolderState.CLOSED)
     await tell(connection, "group_closed", group, members=members)
     return moves
@@ -138,7 +149,8 @@ async def hand_over(connection: Connection, group: OpenGroup, successor: UUID) -
         return
     pot = await stakes.pot_of(connection, group)
     if group.row.pool is None:
-        await moving_out.move(connection, group, _to_new_head(pot, successor))
+        going = stakes.movable(pot, group.book.today)
+        await moving_out.move(connection, group, _to_new_head(going, successor))
     await sealed_names.seal_anew(connection, group, successor)
     role = _role_back(place.role)
     changed = (
@@ -150,6 +162,7 @@ async def hand_over(connection: Connection, group: OpenGroup, successor: UUID) -
         group.places[[kept.no for kept in group.places].index(one.no)] = one
     group.row = msgspec.structs.replace(group.row, head=successor)
     await places.set_group(connection, group.row)
+    await suspending.follow(connection, group)
     facts = {"head": successor, "before": before.member_id}
     await tell(connection, "head_changed", group, **facts)
 
@@ -208,6 +221,7 @@ async def _end(
     members = _members(going)
     if members:
         await sharing.mark(connection, members)
+        await suspending.let_go(connection, group, members)
 
 
 def _members(going: Sequence[PlaceRow]) -> list[UUID]:

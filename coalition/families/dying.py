@@ -139,7 +139,7 @@ async def _move_own(connection: Connection, group: OpenGroup, wanted: PreparedDe
     member = wanted.member_id
     lots = await stakes.spendable(connection, group, group.members)
     own: dict[UUID, int] = dict.fromkeys(group.members, 0)
-    for lot in lots:
+    for lot in stakes.movable(lots, group.book.today):
         if lot.contributor == lot.holder:
             own[lot.holder] += lot.points
     leaving = Exit(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.families import guardians, places, relationships, sharing
+from coalition.families import guardians, places, relationships, sharing, suspending
 from coalition.families.acts import Act, Place, Verdict
 from coalition.families.ages import kind_on, turning_day
 from coalition.families.gathering import OpenGroup
@@ -14,7 +14,7 @@ from coalition.families.group_refusals import GroupRefused, InvalidRole
 from coalition.families.moving_out import bring, lots_that_count
 from coalition.families.places import PlaceRow
 from coalition.families.spending import spend_rule
-from coalition.families.stakes import spendable
+from coalition.families.stakes import movable, spendable
 from coalition.families.telling import tell
 from coalition.families.vocabulary import Channel, Event, Kind, Mechanism, Role
 from coalition.kernel.database import Connection
@@ -76,6 +76,7 @@ async def enter(
     await places.add_place(connection, group.row, place, shares=pools)
     group.places.append(place)
     await sharing.mark(connection, [newcomer.member])
+    await suspending.follow(connection, group)
     if newcomer.relationship is not None and newcomer.member != group.row.head:
         pair = (group.row.head, newcomer.member)
         await relationships.put(connection, *pair, newcomer.relationship, group.at)
@@ -170,7 +171,7 @@ async def _bring_existing(connection: Connection, group: OpenGroup, member: UUID
     counting = lots_that_count(group, member)
     points = sum(
         lot.points
-        for lot in await spendable(connection, group, [member])
+        for lot in movable(await spendable(connection, group, [member]), group.book.today)
         if lot.contributor == member
         and (counting.issuer_nos is None or lot.issuer_no in counting.issuer_nos)
         and (counting.earned_since is None or lot.earned_month >= counting.earned_since)

@@ -117,7 +117,10 @@ class OpenGroup:
 
         Strangers hear that there is no such group.
         """
-        if by.member is None or by.member == member:
+        if by.member is None:
+            return
+        if by.member == member:
+            self.check_visible(by)
             return
         guarding = await guardians.guardians_of(connection, [member])
         if by.member not in guarding[member]:

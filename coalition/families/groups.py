@@ -19,6 +19,7 @@ from coalition.families import (
     guardians,
     invitation_rows,
     invitations,
+    suspending,
     two_persons,
 )
 from coalition.families.books import RuleBook
@@ -139,6 +140,32 @@ class Groups:
         await self.do(ageing.grow, at)
         await retrying(lambda: guardians.end_grown_up(at))
         return left
+
+    async def follow_heads(self, at: datetime) -> int:
+        """Let groups be suspended as their heads' tiers are by now; return how many changed."""
+        changed, after = 0, _FIRST
+        while True:
+            page = await self.do(_differing_after(after), at)
+            for group in page.differing:
+                await self.do(_following_of(group), at)
+                changed += 1
+            if page.last is None:
+                return changed
+            after = page.last
+
+
+def _differing_after(after: UUID) -> Callable[[Connection, Book], Awaitable[suspending.Page]]:
+    async def work(connection: Connection, book: Book) -> suspending.Page:
+        return await suspending.differing(connection, book, after)
+
+    return work
+
+
+def _following_of(group: UUID) -> Callable[[Connection, Book], Awaitable[None]]:
+    async def work(connection: Connection, book: Book) -> None:
+        await suspending.follow(connection, await gathering.lock(connection, group, book))
+
+    return work
 
 
 def _due_after(after: UUID) -> Callable[[Connection, Book], Awaitable[list[UUID]]]:

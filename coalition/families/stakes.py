@@ -1,7 +1,8 @@
 """What each member has in the pot of a group, lot by lot, and where it goes at an exit.
 
 The one who looks at what it would take out and the one who leaves are told by the same functions.
-Only what can be spent is there to be taken: ended points are booked, suspended ones wait.
+Only what can be spent is there to be taken: ended points are booked, suspended ones wait. And what
+only a suspended expiry keeps alive would end on the way, so it stays where it is.
 """
 
 from collections import defaultdict
@@ -107,6 +108,11 @@ async def leavers(connection: Connection, members: Iterable[UUID]) -> tuple[Leav
     )
 
 
+def movable(there: Iterable[StakeLot], today: date) -> list[StakeLot]:
+    """Return what arrives with somebody else: not what only a suspension keeps from ending."""
+    return [lot for lot in there if lot.ends_on is None or lot.ends_on >= today]
+
+
 def brought(pot: Iterable[StakeLot], ids: Collection[UUID]) -> int:
     """Return how many points of the pot somebody brought."""
     return sum(lot.points for lot in pot if lot.contributor in ids)
@@ -120,7 +126,7 @@ def moves_of(group: OpenGroup, pot: Sequence[StakeLot], leaving: Exit) -> list[M
     if group.pot is None:
         return []
     by_contributor: dict[UUID, int] = defaultdict(int)
-    for lot in pot:
+    for lot in movable(pot, group.book.today):
         by_contributor[lot.contributor] += lot.points
     moves = []
     for leaver in leaving.leavers:

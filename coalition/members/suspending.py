@@ -1,7 +1,7 @@
 """Suspending expiry of those who hold a tier already, when the coalition names it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
@@ -52,14 +52,27 @@ async def suspend_for(tiers: Sequence[str], at: datetime) -> int:
             done += len(members)
 
 
+async def by_own_tier(connection: Connection, members: Sequence[MemberId]) -> dict[MemberId, date]:
+    """Return through which day each of `members` has a tier that suspends its expiry, if any."""
+    known = await catalogue.load(connection)
+    tiers = known.coalition.expiry_suspended_tiers if known.is_set_up else ()
+    return await _until(connection, members, tiers) if tiers else {}
+
+
 async def _suspend_of(
     connection: Connection, members: Sequence[MemberId], tiers: Sequence[str]
 ) -> None:
+    for member, until in (await _until(connection, members, tiers)).items():
+        await holders.suspend_expiry(connection, member, until)
+
+
+async def _until(
+    connection: Connection, members: Sequence[MemberId], tiers: Sequence[str]
+) -> dict[MemberId, date]:
     zone = (await catalogue.load(connection)).zone
     buckets = [bucket_of(member) for member in members]
-    kept: dict[MemberId, list[Fact]] = {member: [] for member in members}
-    for row in await connection.fetch(_TIERS, buckets, members, list(tiers)):
+    kept: dict[MemberId, list[Fact]] = {}
+    for row in await connection.fetch(_TIERS, buckets, list(members), list(tiers)):
         fact = msgspec.convert(dict(row), Fact)
-        kept[fact.member_id].append(fact)
-    for member, facts in kept.items():
-        await holders.suspend_expiry(connection, member, suspended_until(facts, zone))
+        kept.setdefault(fact.member_id, []).append(fact)
+    return {member: suspended_until(facts, zone) for member, facts in kept.items()}
