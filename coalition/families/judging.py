@@ -78,6 +78,7 @@ class Judged(NamedTuple):
     group: UUID | None
     head: MemberId | None
     """Of that group."""
+    at: datetime
 
 
 class _Case(msgspec.Struct, kw_only=True):
@@ -181,6 +182,7 @@ async def _judge_in_turn(
                 parties.actor.balance,
                 None if group is None else group.id,
                 None if group is None else MemberId(group.head),
+                book.at,
             )
         )
     return judged

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from coalition.families.acts import Failure
 from coalition.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 
@@ -53,8 +55,19 @@ class FeeNotDue(Conflict):
     code, title = "fee_not_due", "Fee not due"
 
 
+_OTHERS = ("eligibility.receiver.", "eligibility.head.")
+
+
+def discreet(failure: Failure) -> Failure:
+    """Return a failure as whoever acts may hear it: nothing of what another person is or has."""
+    if failure.rule.startswith(_OTHERS):
+        return msgspec.structs.replace(failure, used=None, next_possible_at=None)
+    return failure
+
+
 def as_fact(failure: Failure) -> dict[str, object]:
-    """Return a failure as problem details carry it."""
+    """Return a failure as problem details carry it, discreetly."""
+    failure = discreet(failure)
     at = failure.next_possible_at
     return {
         "rule": failure.rule,

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import asyncpg
 
-from coalition.families.acts import Verdict
+from coalition.families.acts import Failure, Verdict
 from coalition.families.books import RuleBook
 from coalition.families.drafting import Made, Terminations, made_of
 from coalition.families.judging import Book, Judged, judge
 from coalition.families.recording import Recorded, answer_of, as_posted, record
-from coalition.families.transfer_refusals import TransferRefused
+from coalition.families.transfer_refusals import TransferRefused, discreet
 from coalition.families.vocabulary import TransferState
 from coalition.families.wishes import PreviewAnswer, Told, TransferAnswer, Wish
 from coalition.families.wording import Language, sentence
@@ -210,8 +210,13 @@ def refusal_of(judged: Judged) -> Refused:
             points=failures[0].used,
             balance=failures[0].limit,
         )
-    texts = [sentence(failure, Language.EN) for failure in failures]
+    texts = [_why(judged, failure, Language.EN) for failure in failures]
     return TransferRefused.of(failures, " ".join(texts) or "this transfer is not allowed")
+
+
+def _why(judged: Judged, failure: Failure, language: Language) -> str:
+    today = judged.at.astimezone(judged.bound.zone).date()
+    return sentence(failure, language, points=judged.wish.points, today=today)
 
 
 def previewed(judged: Judged, language: Language) -> PreviewAnswer:
@@ -220,7 +225,8 @@ def previewed(judged: Judged, language: Language) -> PreviewAnswer:
     return PreviewAnswer(
         allowed=verdict.passes,
         failures=tuple(
-            Told.of(failure, sentence(failure, language)) for failure in verdict.failures
+            Told.of(discreet(failure), _why(judged, failure, language))
+            for failure in verdict.failures
         ),
         fees=verdict.fees,
         needs=tuple(verdict.approvals),

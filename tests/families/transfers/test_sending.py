@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from coalition.families.transfer_refusals import NoRules, TransferRefused, TransferToItself
+from coalition.families.wording import Language
 from coalition.kernel.database import transaction
 from coalition.kernel.idempotency import KeyReused
 from coalition.kernel.ids import MemberId, random_id
@@ -135,6 +136,41 @@ async def test_received_points_may_be_kept_from_moving_on(at: datetime) -> None:
     assert isinstance(refusal, TransferRefused | NotEnoughPoints), refusal
     assert (await bank.send(bo, eva, 100))["state"] == "completed"
     assert (await bank.balance(bo), await bank.balance(eva)) == (500, 100)
+
+
+async def test_of_the_receiver_nothing_is_told_but_that_a_condition_does_not_hold(
+    at: datetime,
+) -> None:
+    bank = await make_bank(at)
+    await _bound(at, eligibility={"receiver": {"min_balance": 500, "min_age": 18}})
+    anna = await bank.member(900)
+    bo = await bank.member(77, born=at.date().replace(year=at.year - 17))
+    assert _failures(await bank.send(anna, bo, 100)) == [
+        ("eligibility.receiver.min_age", 18, None, None),
+        ("eligibility.receiver.min_balance", 500, None, None),
+    ]
+    seen = await bank.preview(anna, bo, 100)
+    assert all(one.used is None and one.next_possible_at is None for one in seen.failures)
+    assert "77" not in " ".join(one.text for one in seen.failures)
+
+
+async def test_a_preview_says_in_the_readers_language_from_when_how_much_may_be_sent(
+    at: datetime,
+) -> None:
+    bank = await make_bank(at)
+    monthly = {"subject": "sender", "measure": "amount", "window": "calendar_month", "max": 5000}
+    await _bound(at, limits=[monthly])
+    anna, bo = await bank.member(9000), await bank.member()
+    await bank.send(anna, bo, 4500)
+    told = {
+        language: (await bank.transfers.preview(bank.wish(anna, bo, 2000), language))
+        .failures[0]
+        .text
+        for language in Language
+    }
+    assert told[Language.EN].startswith("You can send 2,000 more points from 1 December")
+    assert "1 december" in told[Language.SV]
+    assert "1. desember" in told[Language.NB]
 
 
 async def test_a_tier_changes_a_number(at: datetime) -> None:
