@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from coalition.access import api as access
-from coalition.access import freshness
+from coalition.access import freshness, sign_in_api
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.access.tokens import TOKEN_PATH
 from coalition.families import admin_api as rule_sets
@@ -29,6 +29,7 @@ from partners.batches import api as batches
 from partners.pos import api as pos
 from partners.settlement import api as settlement
 from partners.statements import api as statements
+from server import people
 from server.apps import APPS
 from server.gauges import Watch
 
@@ -54,6 +55,8 @@ _SCOPE_TEXTS = {
     "rules:read": "Staff: read the rule sets of families and transfers",
     "rules:prepare": "Staff: propose rule sets, and what runs under them",
     "rules:approve": "Staff: approve or reject, as the second person, rule sets others proposed",
+    "families:read": "Staff: see families, transfers and who sends in rings",
+    "families:decide": "Staff: decide of transfers that wait for the operator, ask for evidence",
 }
 
 
@@ -114,6 +117,7 @@ def create_service(
     application = build_application(
         [
             *access.ROUTES,
+            *sign_in_api.routes(people.sign_ins(settings)),
             *pos.routes(door, tills, settings),
             *batches.routes(door, tills, settings),
             *settlement.routes(door),

@@ -125,6 +125,8 @@ LOCAL: tuple[str, ...] = (
     "client_assertion",
     "signing_key",
     "revocation",
+    "login",
+    "sign_in_attempt",
 )
 """Tables that stay on the coordinator: queues, logs and keys, never joined with members' rows."""
 

@@ -3,11 +3,20 @@
 A feature that begins to keep something about members adds its keeper, and its follower, here.
 """
 
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from coalition.access import logins
+from coalition.access.sign_in import SignIns
 from coalition.families import keeping as families
 from coalition.families import merged_places
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
 from coalition.members import disclosure as members
+from coalition.members.blind_index import contact_digest
 from coalition.members.closing import Leaver
+from coalition.members.contacts import ContactKind
 from coalition.members.merging import Follower
 from coalition.members.privacy import Keeper
 from coalition.members.sealing import MemberKeys
@@ -28,7 +37,30 @@ def keepers(settings: Settings) -> tuple[Keeper, ...]:
         guards.KEEPER,
         batches.KEEPER,
         families.keeper(MemberKeys.of(settings)),
+        _LOGINS,
     )
+
+
+def sign_ins(settings: Settings) -> SignIns:
+    """Return what lets members in, by the addresses that they are found by."""
+
+    def digest(email: str) -> bytes:
+        return contact_digest(settings.blind_index_key, ContactKind.EMAIL, email)
+
+    return SignIns(settings=settings, digest=digest)
+
+
+async def _login(
+    connection: Connection, member_id: MemberId, _: datetime
+) -> AsyncIterator[tuple[str, object]]:
+    yield "login", await logins.kept_of(connection, member_id)
+
+
+async def _forget_login(connection: Connection, member_id: MemberId, _: datetime) -> None:
+    await logins.forget(connection, member_id)
+
+
+_LOGINS = Keeper(name="logins", export=_login, erase=_forget_login)
 
 
 def leavers(keys: MemberKeys) -> tuple[Leaver, ...]:

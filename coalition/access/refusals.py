@@ -1,6 +1,14 @@
 """What access refuses: at the token endpoint in the words of RFC 6749, else in our own."""
 
-from coalition.kernel.errors import Conflict, Invalid, NotFound, Refused
+from coalition.kernel.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refused,
+    TooMany,
+    Unauthenticated,
+)
 
 
 class TokenRefused(Refused):
@@ -117,3 +125,46 @@ class RotationUnderWay(Conflict):
     """The next signing key is published already and will sign from `signs_from`."""
 
     code, title = "rotation_under_way", "Rotation under way"
+
+
+class SignInFailed(Unauthenticated):
+    """The e-mail address and the password do not belong together."""
+
+    code, title = "sign_in_failed", "Sign-in failed"
+
+
+class TooManyAttempts(TooMany):
+    """Too many wrong passwords for this address; try again after `retry_after_s` seconds."""
+
+    code, title = "too_many_attempts", "Too many attempts"
+
+
+class UnusableCode(Unauthenticated):
+    """The code is unknown, used or over; ask the operator for another one."""
+
+    code, title = "unusable_code", "Unusable code"
+
+
+class WeakPassword(Invalid):
+    """A password has 12 to 200 characters and is none that others try first."""
+
+    code, title = "weak_password", "Weak password"
+
+
+class LoginTaken(Conflict):
+    """Another member signs in with this address; give another one."""
+
+    code, title = "login_taken", "Login taken"
+    constraint = "an_address_has_one_login"
+
+
+class MembershipEnded(Forbidden):
+    """The membership has ended; who was a member signs in no more."""
+
+    code, title = "membership_ended", "Membership ended"
+
+
+class MemberFrozen(Forbidden):
+    """The member is frozen: it may look at everything and change nothing until that is over."""
+
+    code, title = "member_frozen", "Member frozen"

@@ -55,3 +55,16 @@ class SigningKey(Table):
     created_at = Timestamptz(default=None)
     signs_from = Timestamptz(default=None)
     trusted_until = Timestamptz(null=True, default=None)
+
+
+class Login(Table):
+    """By which address (a digest) and which password (argon2id) a member signs in."""
+
+    id = UUID(primary_key=True, default=None)
+    email_digest = Bytea()
+    member_id = UUID()
+    password_hash = Text(null=True, default=None)
+    password_set_at = Timestamptz(null=True, default=None)
+    code_digest = Bytea(null=True, default=None)
+    code_ends_at = Timestamptz(null=True, default=None)
+    created_at = Timestamptz(default=None)

@@ -20,6 +20,7 @@ from coalition.members.sealing import MemberKeys
 from server import people
 from server.commands.card import by_option, card
 from server.commands.consent import consent
+from server.commands.member_login import login
 from server.commands.merge import merge
 from server.commands.options import (
     answer,
@@ -53,6 +54,7 @@ def member() -> None:
 
 member.add_command(card)
 member.add_command(consent)
+member.add_command(login)
 member.add_command(standing)
 member.add_command(merge)
 member.add_command(export)

@@ -61,6 +61,14 @@ class Claim(NamedTuple):
             uuid_from_bytes(digest16(client_no, key)), uuid_from_bytes(digest16(address, body))
         )
 
+    @classmethod
+    def of_member(cls, member: UUID, key: str, address: str, body: bytes) -> "Claim":
+        """Return the claim that a member lays on `key`, apart from those of clients."""
+        return cls(
+            uuid_from_bytes(digest16("member", member.bytes, key)),
+            uuid_from_bytes(digest16(address, body)),
+        )
+
 
 class Answer(NamedTuple):
     """An answer as it goes over the wire."""

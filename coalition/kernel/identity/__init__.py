@@ -2,6 +2,9 @@
 
 from coalition.kernel.identity.caller import (
     EVERY_SCOPE,
+    MEMBER_SCOPE,
+    MEMBERS,
+    MEMBERS_CLIENT,
     OPERATOR,
     SCOPES,
     STAFF_SCOPES,
@@ -22,6 +25,9 @@ __all__ = [
     "EVERY_SCOPE",
     "LEEWAY_S",
     "LIFETIME_MAX_S",
+    "MEMBERS",
+    "MEMBERS_CLIENT",
+    "MEMBER_SCOPE",
     "OPERATOR",
     "SCOPES",
     "STAFF_SCOPES",

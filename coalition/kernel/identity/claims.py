@@ -23,7 +23,8 @@ class AccessClaims(msgspec.Struct, frozen=True, omit_defaults=True):
     """The claims of an access token: those of RFC 9068 section 2.2, then the coalition's own.
 
     Times are whole seconds since 1970. `aud` is one string; `scope` is words with spaces between.
-    A client of the operator has partner number 0 and no `partner_id`.
+    A client of the operator has partner number 0 and no `partner_id`. A member's token has its
+    `member_id` as `sub`, and says in `auth_time` when the member gave its password.
     """
 
     iss: str
@@ -39,6 +40,8 @@ class AccessClaims(msgspec.Struct, frozen=True, omit_defaults=True):
     partner_id: UUID | None = None
     store_no: int | None = None
     nbf: int | None = None
+    member_id: UUID | None = None
+    auth_time: int | None = None
 
 
 class TokenHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,7 +14,15 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from coalition.kernel.errors import Unauthenticated
-from coalition.kernel.identity.caller import OPERATOR, SCOPES, STAFF_SCOPES, Caller
+from coalition.kernel.identity.caller import (
+    MEMBER_SCOPE,
+    MEMBERS,
+    MEMBERS_CLIENT,
+    OPERATOR,
+    SCOPES,
+    STAFF_SCOPES,
+    Caller,
+)
 from coalition.kernel.identity.claims import (
     ACCESS_TOKEN_TYPE,
     ALGORITHM,
@@ -159,7 +167,8 @@ class TokenVerifier:
             raise InvalidToken("The access token is of another issuer")
         if claims.aud != self.audience:
             raise InvalidToken("The access token is for another audience")
-        if claims.sub != claims.client_id or not claims.jti:
+        subject = claims.client_id if claims.member_id is None else str(claims.member_id)
+        if claims.sub != subject or not claims.jti:
             raise InvalidToken("The access token names no client or has no id")
         if not 0 < claims.exp - claims.iat <= LIFETIME_MAX_S:
             raise InvalidToken(f"An access token lives at most {LIFETIME_MAX_S} seconds")
@@ -172,15 +181,36 @@ class TokenVerifier:
 
 
 def _check_side(claims: AccessClaims) -> None:
-    """Refuse a token that is a partner's and the operator's at once; none is ever issued so."""
+    """Refuse a token that is of two sides at once; none is ever issued so."""
+    if claims.partner_no == MEMBERS or claims.member_id is not None:
+        _check_member(claims)
+        return
+    if claims.auth_time is not None:
+        raise InvalidToken("The access token says when a member signed in, but names none")
     is_operators = claims.partner_no == OPERATOR
     if is_operators != (claims.partner_id is None):
         raise InvalidToken("The access token names no partner, or one that is none")
     if is_operators and claims.store_no is not None:
         raise InvalidToken("The access token names a store of the operator, who has none")
-    others = SCOPES if is_operators else STAFF_SCOPES
-    if not set(others).isdisjoint(claims.scope.split()):
-        raise InvalidToken("The access token mixes scopes of partners and of staff")
+    others = {MEMBER_SCOPE, *(SCOPES if is_operators else STAFF_SCOPES)}
+    if not others.isdisjoint(claims.scope.split()):
+        raise InvalidToken("The access token mixes scopes of partners, of staff and of members")
+
+
+def _check_member(claims: AccessClaims) -> None:
+    """Refuse a member's token that claims to be anybody else's as well."""
+    is_nobody_else = (
+        claims.partner_no == MEMBERS
+        and (claims.client_no, claims.client_id) == (0, MEMBERS_CLIENT)
+        and claims.partner_id is None
+        and claims.store_no is None
+    )
+    if not is_nobody_else or claims.member_id is None:
+        raise InvalidToken("The access token is a member's and somebody else's")
+    if claims.scope != MEMBER_SCOPE:
+        raise InvalidToken("The access token of a member has a scope that is none of members")
+    if claims.auth_time is None or not 0 <= claims.auth_time <= claims.iat:
+        raise InvalidToken("The access token does not say when the member signed in")
 
 
 def _header(data: bytes) -> TokenHeader:
@@ -204,4 +234,8 @@ def _caller(claims: AccessClaims) -> Caller:
         scopes=frozenset(claims.scope.split()),
         store_no=claims.store_no,
         expires_at=datetime.fromtimestamp(claims.exp, UTC),
+        member_id=claims.member_id,
+        authenticated_at=None
+        if claims.auth_time is None
+        else datetime.fromtimestamp(claims.auth_time, UTC),
     )

@@ -21,10 +21,18 @@ from coalition.kernel.errors import (
     TooLarge,
     Unauthenticated,
 )
-from coalition.kernel.web.hot import OPERATIONS, HotEndpoint, IdempotencyKeyMissing
+from coalition.kernel.identity import MEMBER_SCOPE
+from coalition.kernel.web.hot import (
+    HEADER_MOST,
+    OPERATIONS,
+    HotEndpoint,
+    IdempotencyKeyMissing,
+)
 from coalition.kernel.web.problem import MEDIA_TYPE, FieldError, Problem, UnsupportedMedia
 
 SECURITY_SCHEME = "oauth2"
+MEMBER_SECURITY = "member"
+"""The name of the scheme by which members come in."""
 
 # Any: parts of a JSON document.
 Part = dict[str, Any]
@@ -160,8 +168,7 @@ def _describe(
         "operationId": "_".join([endpoint.method.lower(), *words]),
         "tags": list(endpoint.tags),
         "parameters": [*_parameters_of(endpoint, parameters)],
-        "security": [{SECURITY_SCHEME: [scope]} for scope in endpoint.scopes]
-        or [{SECURITY_SCHEME: []}],
+        "security": [_security(scope) for scope in endpoint.scopes] or [{SECURITY_SCHEME: []}],
         "responses": {
             str(status): {
                 "description": HTTPStatus(status).phrase,
@@ -189,6 +196,10 @@ def _describe(
     return described
 
 
+def _security(scope: str) -> Part:
+    return {MEMBER_SECURITY: []} if scope == MEMBER_SCOPE else {SECURITY_SCHEME: [scope]}
+
+
 def _parameters_of(endpoint: HotEndpoint, parameters: Mapping[str, type]) -> Iterable[Part]:
     for name, kind in parameters.items():
         yield {"name": name, "in": "path", "required": True, "schema": _TYPES_OF_PATH[kind]}
@@ -198,6 +209,14 @@ def _parameters_of(endpoint: HotEndpoint, parameters: Mapping[str, type]) -> Ite
         for name, field in described["properties"].items():
             required = name in described.get("required", ())
             yield {"name": name, "in": "query", "required": required, "schema": field}
+    for name, meaning in endpoint.headers.items():
+        yield {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": meaning,
+            "schema": {"type": "string", "maxLength": HEADER_MOST, "pattern": "^[ -~]*$"},
+        }
     if endpoint.idempotent:
         yield {
             "name": "Idempotency-Key",

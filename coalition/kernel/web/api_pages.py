@@ -12,7 +12,14 @@ from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, OAuthFlow, OAuthFlows, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
-from coalition.kernel.web.api_description import SECURITY_SCHEME, complete
+from coalition.kernel.web.api_description import MEMBER_SECURITY, SECURITY_SCHEME, complete
+
+_MEMBERS = SecurityScheme(
+    type="http",
+    scheme="bearer",
+    bearer_format="JWT",
+    description="The access token of a member who has signed in at /v1/sign-in",
+)
 
 _PATH = "/schema"
 _SWAGGER_FILES = Path(litestar_offline_docs.__file__).parent / "static"
@@ -87,15 +94,17 @@ def api_pages(
 ) -> OpenAPIConfig:
     """Return Litestar's configuration of the document and its page.
 
-    `scopes` maps each scope to its meaning; tokens come from `token_url` by client credentials.
+    `scopes` maps each scope to its meaning; tokens come from `token_url` by client credentials, and
+    those of members from /v1/sign-in.
     """
     flow = OAuthFlow(token_url=token_url, scopes=dict(scopes))
     scheme = SecurityScheme(type="oauth2", flows=OAuthFlows(client_credentials=flow))
+    schemes = {SECURITY_SCHEME: scheme, MEMBER_SECURITY: _MEMBERS}
     return OpenAPIConfig(
         title=title,
         version=version,
         description=description,
-        components=Components(security_schemes={SECURITY_SCHEME: scheme}),
+        components=Components(security_schemes=schemes),
         use_handler_docstrings=True,
         render_plugins=[
             _Fixed("/", _PAGE, "text/html"),

@@ -43,6 +43,8 @@ from coalition.kernel.web.problem import (
 OPERATIONS = "hot_endpoints"
 """The key of a route's `opt` under which the API's description finds its endpoints."""
 MAX_BODY_BYTES = 1_000_000
+HEADER_MOST = 200
+"""How many characters a header may have that an endpoint reads beyond the usual ones."""
 
 
 class IdempotencyKeyMissing(Malformed):
@@ -75,6 +77,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How the answer shall be written."""
     upload: Upload | None = None
     """The body of an endpoint with `uploads`, still to be read."""
+    headers: Mapping[str, str] = {}
+    """Those of the endpoint's `headers` that were sent, by lower-case name."""
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -131,6 +135,8 @@ class HotEndpoint:
     description: str | None = None
     max_body_bytes: int = MAX_BODY_BYTES
     tags: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers of the request that `handle` wants, by name with their meaning."""
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     """Headers of the answer, by name with their meaning, for the description."""
     answer_media: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
@@ -212,7 +218,7 @@ async def _call(door: Door, endpoint: HotEndpoint, scope: dict[str, Any], receiv
     """Return the request, checked in the order in which a stranger may learn things."""
     headers = _wanted_headers(scope["headers"])
     at = door.clock.now()
-    caller = door.authenticate(_bearer_token(headers.get(b"authorization", b"")), at)
+    caller = door.authenticate(bearer_token(headers.get(b"authorization", b"")), at)
     scope[CLIENT_ID] = caller.client_id
     if endpoint.scope is not None and caller.scopes.isdisjoint(endpoint.scopes):
         raise _lacking(endpoint.scopes)
@@ -235,6 +241,7 @@ async def _call(door: Door, endpoint: HotEndpoint, scope: dict[str, Any], receiv
         body_digest=hashlib.blake2b(raw, digest_size=16).digest() if key else b"",
         media=media,
         upload=_upload(endpoint, headers, receive) if endpoint.uploads else None,
+        headers=_further_headers(endpoint, scope["headers"]) if endpoint.headers else {},
     )
 
 
@@ -279,7 +286,8 @@ def _wanted_headers(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return found
 
 
-def _bearer_token(authorization: bytes) -> str:
+def bearer_token(authorization: bytes) -> str:
+    """Return the token of an Authorization header. Raises `Unauthenticated`."""
     kind, _, token = authorization.partition(b" ")
     if kind.lower() != b"bearer" or not token.isascii():
         raise Unauthenticated
@@ -291,6 +299,23 @@ def _idempotency_key(value: bytes) -> str:
     if not 1 <= len(key) <= 255 or not (key.isascii() and key.isprintable()):
         raise IdempotencyKeyMissing
     return key
+
+
+def _further_headers(endpoint: HotEndpoint, headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return what was sent of the headers that the endpoint wants; bounded and printable."""
+    wanted = {name.lower(): name for name in endpoint.headers}
+    found: dict[str, str] = {}
+    for raw, value in headers:
+        name = raw.decode("latin-1")
+        if name in wanted:
+            text = value.decode("latin-1").strip()
+            if name in found or len(text) > HEADER_MOST or not text.isprintable():
+                raise Malformed(
+                    f"The header {wanted[name]} comes once, with at most {HEADER_MOST} "
+                    "printable characters"
+                )
+            found[name] = text
+    return found
 
 
 _CONTENT_TYPE = {

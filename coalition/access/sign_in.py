@@ -1,0 +1,145 @@
+"""Members sign in: by e-mail address and password they get an access token of their own side.
+
+The token is a partner's in every respect but whose it is: fifteen minutes, EdDSA, revocable. There
+is no longer-lived one; an app asks for the password again, and so `auth_time` is never old.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from coalition.access import logins, passwords, signing_keys
+from coalition.access.logins import Code
+from coalition.access.passwords import Passwords
+from coalition.access.refusals import MembershipEnded, SignInFailed
+from coalition.access.signing import base64url
+from coalition.access.tokens import TOKEN_LIFETIME_S
+from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.identity import (
+    LEEWAY_S,
+    MEMBER_SCOPE,
+    MEMBERS,
+    MEMBERS_CLIENT,
+    AccessClaims,
+    TokenVerifier,
+    audience_of,
+)
+from coalition.kernel.ids import random_id
+from coalition.kernel.settings import Settings
+from coalition.ledger import holders
+from coalition.ledger.accounts import HolderState
+
+AddressDigest = Callable[[str], bytes]
+"""Returns the digest of an e-mail address; it refuses what is none."""
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """A member that has signed in, and its access token."""
+
+    member_id: UUID
+    access_token: str
+    expires_in_s: int
+
+
+class SignIns:
+    """Lets members in; one for each service."""
+
+    def __init__(self, *, settings: Settings, digest: AddressDigest) -> None:
+        """Prepare; `digest` comes from whoever keeps the members' addresses."""
+        self._settings = settings
+        self._digest = digest
+        self._passwords = Passwords()
+
+    async def sign_in(self, email: str, password: str, at: datetime) -> SignedIn:
+        """Return a token for the member whose address and password these are.
+
+        Who was merged gets in as the survivor. Raises `SignInFailed` alike for a wrong address and
+        a wrong password, `TooManyAttempts`, and `MembershipEnded`.
+        """
+        digest = self._digest(email)
+        await retrying(lambda: logins.count_attempt(digest, at))
+        login = await retrying(lambda: _read(digest))
+        kept = None if login is None else login.password_hash
+        if not await self._passwords.matches(kept, password) or login is None:
+            raise SignInFailed
+        signed_in = await retrying(lambda: self._token(login.member_id, at))
+        await retrying(lambda: logins.forget_attempts(digest))
+        return signed_in
+
+    async def set_password(self, code: str, password: str, at: datetime) -> UUID:
+        """Set a member's password by its one-time code. Raises `WeakPassword`, `UnusableCode`."""
+        hashed = await self._passwords.hash(passwords.checked(password))
+        return await retrying(lambda: logins.use_code(code, hashed, at))
+
+    async def give_code(self, member_id: UUID, email: str, *, actor: str, at: datetime) -> Code:
+        """Give a code, as staff, to a member that is to sign in by `email`. Raises `LoginTaken`."""
+        digest = self._digest(email)
+        return await logins.give_code(member_id, digest, actor=actor, at=at)
+
+    async def _token(self, member_id: UUID, at: datetime) -> SignedIn:
+        async with transaction() as connection:
+            member = await _standing_member(connection, member_id)
+            key = await signing_keys.active_signing_key(
+                connection, master_key=self._settings.master_key, at=at
+            )
+        token = key.sign(claims_of(member, issuer=self._settings.issuer, at=at))
+        return SignedIn(member, token, TOKEN_LIFETIME_S)
+
+
+async def sign_out(token: str, *, verifier: TokenVerifier, at: datetime) -> None:
+    """Take a member's token back, at once here and in other processes when they next look.
+
+    Raises `InvalidToken` for one that is none, or over already.
+    """
+    caller, token_id = verifier.verify(token, at), verifier.token_id(token, at)
+    until = caller.expires_at + timedelta(seconds=LEEWAY_S)
+
+    async def work() -> None:
+        async with transaction() as connection:
+            await connection.execute("DELETE FROM revocation WHERE expires_at <= $1", at)
+            await connection.execute(
+                "INSERT INTO revocation (token_id, created_at, expires_at) VALUES ($1, $2, $3)"
+                " ON CONFLICT DO NOTHING",
+                token_id,
+                at,
+                until,
+            )
+
+    await retrying(work)
+    verifier.revoke_token(token_id, until=until)
+
+
+def claims_of(member: UUID, *, issuer: str, at: datetime) -> AccessClaims:
+    """Return what the token of a member says who gave its password at `at`."""
+    issued_s = int(at.timestamp())
+    return AccessClaims(
+        iss=issuer,
+        sub=str(member),
+        client_id=MEMBERS_CLIENT,
+        aud=audience_of(issuer),
+        iat=issued_s,
+        exp=issued_s + TOKEN_LIFETIME_S,
+        jti=base64url(random_id().bytes),
+        scope=MEMBER_SCOPE,
+        client_no=0,
+        partner_no=MEMBERS,
+        member_id=member,
+        auth_time=issued_s,
+    )
+
+
+async def _read(digest: bytes) -> logins.Login | None:
+    async with transaction() as connection:
+        return await logins.read(connection, digest)
+
+
+async def _standing_member(connection: Connection, member_id: UUID) -> UUID:
+    """Return the member, or who it was merged into; refuse one whose membership has ended."""
+    standing = (await holders.read_states(connection, [member_id])).get(member_id)
+    if standing is not None and standing.merged_into is not None:
+        return await _standing_member(connection, standing.merged_into)
+    if standing is None or standing.state == HolderState.CLOSED:
+        raise MembershipEnded
+    return member_id
