@@ -1,7 +1,8 @@
 """The way back of points that passed for an act: to the lots they came from, or whoever has those.
 
-Who was merged is followed to the survivor. Where the other holder is closed there is no way back:
-what passed from it stays, and what passed on to it counts as spent.
+Who was merged is followed to the survivor. Where the other holder is closed, or has become the one
+whose act it was, there is no way back: what passed from it stays, and what passed on to it counts
+as spent where it is.
 """
 
 from collections import defaultdict
@@ -21,7 +22,7 @@ from coalition.ledger.holders import Standing
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import KeptLot, LotChanges
 from coalition.ledger.passages import GIVEN_BACK, TAKEN_BACK, Passage, shares_of
-from coalition.ledger.provenance import NO_CLOCK, Provenance, counterpart
+from coalition.ledger.provenance import NO_CLOCK, Provenance, counterpart, of_its_own
 from coalition.ledger.rules import ReturnableLeg
 
 _RETURNED = """
@@ -81,9 +82,13 @@ class Homecoming:
 
     @classmethod
     async def of(
-        cls, connection: Connection, journal: Journal, changes: LotChanges, acts: Collection[UUID]
+        cls,
+        connection: Connection,
+        journal: Journal,
+        changes: LotChanges,
+        acts: Mapping[UUID, UUID],
     ) -> "Homecoming":
-        """Read the passages of `acts`, those among them that have some; of none nothing is read."""
+        """Read the passages of `acts`, each with its holder; of no acts nothing is read."""
         if not acts:
             return cls(journal, changes)
         found = await passages.read(connection, acts)
@@ -93,7 +98,7 @@ class Homecoming:
         ways = [
             Way(one, home, place, kept[place])
             for one in passed
-            if (home := homes.get(one.other)) is not None
+            if (home := homes.get(one.other)) is not None and home != acts[one.act]
             for place in [_place(one, home)]
         ]
         return cls(journal, changes, ways)
@@ -135,7 +140,7 @@ class Homecoming:
                 provenance = provenance._replace(expires_on=grace, clock_no=NO_CLOCK)
             lot = way.passage.lot
             self._changes.take_out(lot, holder, points=part)
-            place = self._changes.put_in(way.home, _of_its_own(provenance, way.home), part)
+            place = self._changes.put_in(way.home, of_its_own(provenance, way.home), part)
             self._go(way, part, (holder, way.home), ((lot, part, None), (place, part, None)))
             sent.append((place, part))
         return sent
@@ -219,11 +224,6 @@ def _fill(points: int, ways: Iterable[tuple[Way, int]]) -> Shares:
             shares.append((way, part))
             points -= part
     return shares
-
-
-def _of_its_own(provenance: Provenance, home: UUID) -> Provenance:
-    """Return the provenance at `home`, where points that it brought itself are its own."""
-    return provenance._replace(contributor=None) if provenance.contributor == home else provenance
 
 
 async def _homes(connection: Connection, others: Collection[UUID]) -> dict[UUID, UUID]:

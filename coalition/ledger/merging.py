@@ -21,7 +21,7 @@ from coalition.ledger.halves import add_pair
 from coalition.ledger.journal import Journal, Leg, in_parts
 from coalition.ledger.lots import LotChanges
 from coalition.ledger.partitions import ensure_partition
-from coalition.ledger.provenance import counterpart, last_lot, lowest_lot
+from coalition.ledger.provenance import counterpart, last_lot, lowest_lot, of_its_own
 from coalition.ledger.refusals import HolderHasHolds, MergeWithItself
 
 LEGS_AT_MOST = 1000
@@ -189,7 +189,7 @@ async def _move_lots(
     for row in rows:
         lot, provenance = row["id"], kept[row["id"]].provenance
         out.take_out(lot, from_holder, points=row["points"])
-        target = into.put_in(into_holder, provenance, row["points"])
+        target = into.put_in(into_holder, of_its_own(provenance, into_holder), row["points"])
         for part in in_parts(row["points"]):
             legs[provenance.currency_no].append(((lot, part, None), (target, part, None)))
     await out.write(connection)

@@ -48,6 +48,11 @@ class Provenance(NamedTuple):
     """The member who brought the points into a pool; None is the holder itself."""
 
 
+def of_its_own(provenance: Provenance, holder: UUID) -> Provenance:
+    """Return the provenance at `holder`, where points that it brought itself are its own."""
+    return provenance._replace(contributor=None) if provenance.contributor == holder else provenance
+
+
 @lru_cache(maxsize=65_536)
 def _tail(provenance: Provenance) -> bytes:
     month = provenance.earned_month

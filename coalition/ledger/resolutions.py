@@ -150,7 +150,7 @@ async def _passed(
     connection: Connection, journal: Journal, resolutions: Resolutions, found: Iterable[KeptHold]
 ) -> Homecoming:
     """Find out where points of others in holds go back to; mostly there are none."""
-    acts = [kept.id for kept in found if kept.has_passages]
+    acts = {kept.id: kept.holder for kept in found if kept.has_passages}
     return await Homecoming.of(connection, journal, resolutions.changes, acts)
 
 

@@ -82,7 +82,7 @@ class Stage:
 
     async def read_passages(self, connection: Connection, originals: Iterable[KeptPosting]) -> None:
         """Find out where points of others go back to, and what went on to them; mostly nothing."""
-        acts = [original.id for original in originals if original.has_passages]
+        acts = {original.id: original.holder for original in originals if original.has_passages}
         if acts:
             self.passed = await Homecoming.of(connection, self.journal, self.changes, acts)
 

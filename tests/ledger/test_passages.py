@@ -322,3 +322,27 @@ async def test_damage_to_passages_is_found(at: datetime, damage: str) -> None:
         await connection.execute(DAMAGES[damage])
 
     assert not (await audit.run()).ok
+
+
+async def test_who_gave_has_become_who_spent(at: datetime) -> None:
+    spender, other, third = await members(at, 10, 20, 5)
+    made = await done(spend(spender, 35, at, [other, third]), at)
+    await merge(other, spender, at)
+
+    back = await done(reverse(made.posting, at, partner_no=FUEL), at)
+
+    assert back.shares == (Share(third, 5),)
+    assert await balances([spender, other, third], at) == [30, 0, 5]
+    assert await is_proved()
+
+
+async def test_who_got_a_share_has_become_who_earned_it(at: datetime) -> None:
+    earner, head = await members(at, 0, 0)
+    made = await done(share_of(earner, 100, at, head, 50), at)
+    await merge(head, earner, at)
+
+    back = await done(reverse(made.posting, at, partner_no=GROCER), at)
+
+    assert (back.points, back.shares) == (100, ())
+    assert await balances([earner, head], at) == [0, 0]
+    assert await is_proved()
