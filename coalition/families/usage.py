@@ -8,6 +8,7 @@ tried, and two transfers at once both passed.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 from coalition.families.acts import LIFETIME, DayUse, Usage, UsageKey, UsageMade, UsageWanted
@@ -45,6 +46,17 @@ WHERE family_usage.bucket = back.bucket AND family_usage.subject = back.subject
   AND family_usage.side = back.side AND family_usage.event = back.event
   AND family_usage.day = back.day AND family_usage.other = back.other
 """
+
+
+class _Place(NamedTuple):
+    """The primary key of a row."""
+
+    bucket: int
+    subject: UUID
+    side: str
+    event: str
+    day: date
+    other: UUID
 
 
 async def read(connection: Connection, wanted: Iterable[UsageWanted]) -> Usage:
@@ -99,24 +111,17 @@ def _spans(wanted: Iterable[UsageWanted]) -> list[tuple[UsageKey, date, date]]:
 
 def _columns(made: Sequence[UsageMade]) -> Sequence[Sequence[object]]:
     """Return rows per day and for the whole time, summed, in the order of the primary key."""
-    rows: dict[tuple[int, bytes, str, str, date, bytes], list[object]] = {}
-    for key, other, day, amount, times in made:
+    amounts: dict[_Place, int] = defaultdict(int)
+    times: dict[_Place, int] = defaultdict(int)
+    for key, other, day, amount, count in made:
         for counted_on in (day, LIFETIME):
-            place = (
-                bucket_of(key.subject),
-                key.subject.bytes,
-                key.side,
-                key.event.value,
-                counted_on,
-                other.bytes,
+            place = _Place(
+                bucket_of(key.subject), key.subject, key.side, key.event.value, counted_on, other
             )
-            row = rows.get(place)
-            if row is None:
-                rows[place] = [*place[:1], key.subject, *place[2:5], other, amount, times]
-            else:
-                row[6] += amount  # type: ignore[operator]  # the columns of this row
-                row[7] += times  # type: ignore[operator]
-    return list(zip(*(rows[place] for place in sorted(rows)), strict=True))
+            amounts[place] += amount
+            times[place] += count
+    # A UUID compares as its bytes do.
+    return list(zip(*((*one, amounts[one], times[one]) for one in sorted(amounts)), strict=True))
 
 
 NOBODY = UUID(int=0)
