@@ -200,7 +200,9 @@ def _capture(
     draft: Capture,
 ) -> Posted:
     points = draft.points or kept.points
-    taken = take_in_order(points, list(kept.legs))
+    # Of others no more than is needed: a stable sort, so that what ends first goes first of each.
+    legs = sorted(kept.legs, key=lambda leg: passed.left(kept.id, leg.lot) > 0)
+    taken = take_in_order(points, legs)
     assert taken is not None, "the legs of a hold add up to its points"
     for lot, part in taken:
         resolutions.changes.take_out(lot, kept.holder, points=part)
