@@ -37,6 +37,7 @@ from coalition.kernel.ids import MemberId
 from coalition.ledger import posting
 from coalition.ledger.drafts import Draft, Grant, Issue, Outcome, Redeem, Till
 from coalition.ledger.partitions import ensure_partition
+from coalition.members import service as members
 from coalition.points.pools import PoolAct, PoolPlan, PoolWish
 from server import proof
 from tests.families.registered import activated, bound, written
@@ -194,6 +195,9 @@ class Families(Bank):
         await self.groups.do(
             lambda c, b: family_cards.add_card(c, member, card, b, by=STAFF), self.at
         )
+
+    async def freeze(self, member: MemberId) -> None:
+        await members.freeze(member, actor=STAFF.name, at=self.at)
 
     async def let_spend(self, group: UUID, member: UUID, *, may_spend: bool) -> None:
         await self.groups.do(
