@@ -1,6 +1,6 @@
 """Members who spend and earn together, for tests of the ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -14,6 +14,8 @@ from coalition.ledger.drafts import (
     Held,
     Hold,
     Issue,
+    LotFilter,
+    NewEnd,
     Onward,
     Posted,
     Redeem,
@@ -50,12 +52,13 @@ def spend(
     others: Sequence[UUID] = (),
     *,
     order: SpendOrder = SpendOrder.OWN_FIRST,
-    receipt: str | None = None,
-    **more: object,
+    own: bool = True,
+    protected: frozenset[int] = frozenset(),
+    lots: LotFilter | None = None,
 ) -> Redeem:
     """Return a draft that redeems `points` of a holder and others."""
-    sources = Sources(order=order, holders=tuple(others), **more)  # type: ignore[arg-type]
-    return Redeem(holder, till(FUEL, at, receipt), 1, points, sources)
+    sources = Sources(order=order, holders=tuple(others), own=own, protected=protected, lots=lots)
+    return Redeem(holder, till(FUEL, at), 1, points, sources)
 
 
 def reserve(
@@ -67,10 +70,17 @@ def reserve(
 
 
 def share_of(
-    holder: UUID, points: int, at: datetime, receiver: UUID, percent: int, **more: object
+    holder: UUID,
+    points: int,
+    at: datetime,
+    receiver: UUID,
+    percent: int,
+    *,
+    endings: Mapping[int, NewEnd] | None = None,
+    class_no: int | None = None,
 ) -> Issue:
     """Return a draft that issues `points`, of which a share goes on to another."""
-    onward = Onward(receiver=receiver, percent=percent, **more)  # type: ignore[arg-type]
+    onward = Onward(receiver=receiver, percent=percent, endings=endings, class_no=class_no)
     return Issue(holder, till(GROCER, at), (Grant(provenance(), points),), onward=(onward,))
 
 
