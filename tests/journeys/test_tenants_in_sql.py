@@ -60,8 +60,12 @@ POSTER_CHANGES = {
     "prepaid_lease": {"amount_minor", "used_minor"},
     "batch": {"state", "posted", "refused", "finished_at"},
     "batch_chunk": {"records", "results"},
+    "passage": {"returned"},
+    "family_usage": {"amount", "times"},
+    "family_group": {"id"},
 }
-"""The columns that a posting transaction changes; facts are not among them."""
+"""The columns that a posting transaction changes; facts are not among them. The id of a group is
+named for its lock alone."""
 POSTER_REMOVES = {"receipt_claim", "prepaid_lease"}
 """A hold gives its receipt back when it is released, a till what it did not spend of a lease."""
 

@@ -307,12 +307,12 @@ CREATE TABLE family_usage (
 ) WITH (fillfactor = 80);
 """
 
+# Tills ask who spends together and count what rules limit of that; they lock a group by its id,
+# which stays as it is. All else is written by families themselves, as the owner.
 RIGHTS = """
 GRANT SELECT ON rule_set, rule_set_version, rule_binding, family_group, group_member,
-    group_of_member, guardianship, relationship, transfer, transfer_event, transfer_approval,
-    known_device, family_usage TO coalition_poster;
-GRANT INSERT ON transfer, transfer_event, transfer_approval, known_device, family_usage
-    TO coalition_poster;
+    group_of_member, guardianship, family_usage TO coalition_poster;
+GRANT INSERT ON family_usage TO coalition_poster;
 GRANT UPDATE (amount, times) ON family_usage TO coalition_poster;
 GRANT UPDATE (id) ON family_group TO coalition_poster;
 """
