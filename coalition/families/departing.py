@@ -20,6 +20,7 @@ from coalition.families import (
     stakes,
     suspending,
 )
+from coalition.families.entering import has_right_at_first
 from coalition.families.gathering import OpenGroup
 from coalition.families.group_refusals import HeadMustHandOver, NotAnAdult
 from coalition.families.places import GroupState, Leaving, PlaceRow
@@ -154,8 +155,15 @@ async def hand_over(connection: Connection, group: OpenGroup, successor: UUID) -
     await sealed_names.seal_anew(connection, group, successor)
     role = _role_back(place.role)
     changed = (
-        msgspec.structs.replace(before, role=role, future_percent=_share(group, before)),
-        msgspec.structs.replace(place, role=Role.HEAD, future_percent=_percent(group, place)),
+        msgspec.structs.replace(
+            before,
+            role=role,
+            future_percent=_share(group, before),
+            may_spend=has_right_at_first(group, role, before.kind),
+        ),
+        msgspec.structs.replace(
+            place, role=Role.HEAD, future_percent=_percent(group, place), may_spend=True
+        ),
     )
     for one in changed:
         await places.set_place(connection, group.id, one)

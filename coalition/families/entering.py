@@ -68,7 +68,7 @@ async def enter(
         role=newcomer.role,
         kind=kind,
         future_percent=_percent(group, newcomer),
-        may_spend=not _is_granted(group, newcomer.role, kind),
+        may_spend=has_right_at_first(group, newcomer.role, kind),
         joined_at=group.at,
         turns_adult_on=None if kind is Kind.ADULT and not _ages_out_later(group, turns) else turns,
     )
@@ -158,10 +158,13 @@ def _percent(group: OpenGroup, newcomer: Newcomer) -> int:
     return offered[0] if offered else 0
 
 
-def _is_granted(group: OpenGroup, role: str, kind: Kind) -> bool:
-    """Tell whether the head has yet to give the right to spend."""
+def has_right_at_first(group: OpenGroup, role: str, kind: Kind) -> bool:
+    """Tell whether somebody of that role spends what the rules say, before the head has a say.
+
+    The head always does; for others the rules may ask for its grant.
+    """
     place = Place(role=role, kind=kind, joined_at=group.at)
-    return spend_rule(group.rules.group, place)[1].by_grant
+    return role == Role.HEAD or not spend_rule(group.rules.group, place)[1].by_grant
 
 
 async def _bring_existing(connection: Connection, group: OpenGroup, member: UUID) -> None:

@@ -5,7 +5,7 @@ ledger's order, and then the group's row. So two acts on one group, or on one me
 after the other, and whatever is read afterwards stays so until the transaction ends.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -148,16 +148,13 @@ async def lock(
     book: Book,
     *,
     also: Collection[UUID] = (),
-    allowed: Callable[[OpenGroup], None] | None = None,
 ) -> OpenGroup:
     """Return a group with everybody in it, and `also`, locked until the transaction ends.
 
-    `allowed` may refuse before anything is locked. Raises `UnknownGroup`, `NoRules`, and what the
-    ledger says of holders of `also` that there are not.
+    Raises `UnknownGroup`, `NoRules`, and what the ledger says of those of `also` who are not there,
+    or not active.
     """
     seen = await look(connection, group, book)
-    if allowed is not None:
-        allowed(seen)
     concerned = {*seen.members, *also, *(() if seen.row.pool is None else (seen.row.pool,))}
     states = await holders.lock(connection, concerned)
     for holder in also:

@@ -7,7 +7,7 @@ import msgspec
 
 from coalition.families import departing, gathering, places, sealed_names
 from coalition.families.acts import Act
-from coalition.families.entering import check_role
+from coalition.families.entering import check_role, has_right_at_first
 from coalition.families.gathering import OpenGroup
 from coalition.families.group_facts import judged, place_facts
 from coalition.families.group_refusals import NotInGroup, RightNotInQuestion
@@ -35,6 +35,8 @@ async def change_role(
 ) -> PlaceRow:
     """Let a member be something else to its head, as the head says; an event `change`.
 
+    Where another rule says then what it may spend, what the head took or gave before is over.
+
     Raises `InvalidRole`, `HeadOnly`, `NotInGroup` and what `judged` does.
     """
     found = await _locked(connection, group, book)
@@ -45,7 +47,15 @@ async def change_role(
     check_role(role, is_head=False)
     if place.role == Role.HEAD:
         check_role(role, is_head=True)
-    changed = await _change(connection, found, place, lambda one: _with(one, role=role))
+    facts = place_facts(place)
+    ruled = spend_rule(found.rules.group, facts)
+    anew = spend_rule(found.rules.group, msgspec.structs.replace(facts, role=role))
+    may_spend = place.may_spend
+    if ruled != anew:
+        may_spend = has_right_at_first(found, role, place.kind)
+    changed = await _change(
+        connection, found, place, lambda one: _with(one, role=role, may_spend=may_spend)
+    )
     await note(connection, "role_changed", found, by, member=member, role=role)
     return changed
 

@@ -17,6 +17,7 @@ from coalition.families.group_refusals import (
 )
 from coalition.families.speaking import By
 from coalition.kernel.database import Engine, transaction
+from coalition.ledger.drafts import Posted
 from tests.families.groups.world import Families, account, make_families, view
 from tests.families.registered import written
 
@@ -187,3 +188,35 @@ async def test_a_guardian_who_is_in_no_group_speaks_for_its_ward(
         with pytest.raises(refusal):
             await world.bring(group, kid, 10, by=asking)
     assert (await world.separate(group, kid, by=bo)).member_id == kid
+
+
+async def test_a_right_that_needs_a_grant_goes_and_comes_with_the_role(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    spend = {
+        "head": {"scope": "pool"},
+        "friend": {"scope": "pool", "by_grant": True},
+        "spouse": {"scope": "pool"},
+    }
+    await world.rules("home", view(group={"spend": spend}))
+    anna, bo = await world.adult(100), await world.adult(10)
+    group = await world.form("home", anna)
+    assert not (await world.join(group, bo)).may_spend
+    assert isinstance(await world.redeem(bo, 20), GroupRefused)
+    await world.let_spend(group, bo, may_spend=True)
+    assert isinstance(await world.redeem(bo, 20), Posted)
+
+    async def become(role: str) -> bool:
+        made = await world.groups.do(
+            lambda c, b: place_changes.change_role(c, group, bo, role, b, by=By.of(anna)),
+            world.at,
+        )
+        return made.may_spend
+
+    assert [await become("spouse"), await become("friend")] == [True, False]
+    await world.groups.do(
+        lambda c, b: place_changes.change_head(c, group, bo, b, by=By.of(anna)), world.at
+    )
+    rights = {one.member_id: one.may_spend for one in (await world.show(group)).places}
+    assert rights == {anna: False, bo: True}
