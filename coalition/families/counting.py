@@ -36,6 +36,12 @@ def starts_change_session(act: Act, group: GroupFacts | None, session_hours: int
     return began is None or act.at >= began + timedelta(hours=session_hours)
 
 
+def goes_freely(rule_set: RuleSet, act: Act) -> bool:
+    """Tell whether a member leaves that may do so at any time: no change of the group's own."""
+    is_own_word = act.event is Event.LEAVE and not act.by_head
+    return is_own_word and rule_set.exits.self_removal == "any_time"
+
+
 def made(act: Act, parties: Parties, today: date, *, starts_session: bool) -> tuple[UsageMade, ...]:
     """Return what an act adds to usage."""
     return tuple(

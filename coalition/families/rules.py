@@ -174,7 +174,9 @@ def evaluate(
     plan = ready.plan(act, parties)
     zone = ready.zone or zone
     today = windows.local_day(act.at, zone)
-    starts_session = counting.starts_change_session(act, parties.group, plan.session_hours)
+    starts_session = not counting.goes_freely(
+        plan.rule_set, act
+    ) and counting.starts_change_session(act, parties.group, plan.session_hours)
     due = fees.due(plan.fees, act, parties, starts_session=starts_session) if plan.fees else ()
     own_points = _own_points(due, parties) if due else 0
     case = Case(act, parties, usage, zone, today, own_points, starts_session)

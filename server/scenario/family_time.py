@@ -53,11 +53,19 @@ async def pass_until(world: World, end: datetime) -> None:
     while (due := await next_due(world)) is not None and due <= end:
         await do_due(world, due)
     world.families_at = max(world.families_at, end)
+    if world.follows_heads:
+        await world.groups.follow_heads(end)
 
 
-def birthdays(story: Story, zone: ZoneInfo) -> list[datetime]:
+def prepare(world: World) -> None:
+    """Tell a world what its story can come to by time alone, from its rule sets and members."""
+    rule_sets = list(_rule_sets(world.story))
+    world.birthdays = _birthdays(world.story, rule_sets, world.zone)
+    world.follows_heads = any(one.expiry.suspended_by_head_tier for one in rule_sets)
+
+
+def _birthdays(story: Story, rule_sets: list[RuleSet], zone: ZoneInfo) -> list[datetime]:
     """Return when members of a story come to an age that its rule sets or guardians ask for."""
-    rule_sets = list(_rule_sets(story))
     ages = {OF_AGE}
     zones = {zone}
     for one in rule_sets:

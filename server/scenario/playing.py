@@ -45,7 +45,7 @@ async def _found(story: Story) -> World:
     world = World(story, begins_at=begins_at, settings=settings)
     await found_coalition(world)
     await enrol_members(world)
-    world.birthdays = family_time.birthdays(story, world.zone)
+    family_time.prepare(world)
     await found_families(world)
     return world
 

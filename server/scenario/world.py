@@ -67,6 +67,8 @@ class World:
         """Until when all that falls due in families was done."""
         self.birthdays: list[datetime] = []
         """When members come to an age that matters in families, in order."""
+        self.follows_heads = False
+        """Whether tiers of heads suspend expiry in families."""
         self.fees_told: set[UUID] = set()
         """The events of fees of acts in families that were told already."""
         self.before = begins_at

@@ -4,11 +4,12 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from coalition.families import rules
 from coalition.families.acts import LIFETIME, DayUse, Usage, UsageKey, UsageMade, UsageWanted
-from coalition.families.rule_sets import RuleSet
+from coalition.families.rule_sets import Exits, RuleSet
 from coalition.families.vocabulary import Event, Kind
 from tests.families.rules.world import (
     AT,
@@ -232,6 +233,16 @@ def test_changes_within_a_day_of_the_first_count_as_one() -> None:
     assert {made.key.event for made in verdict.usage if made.key.side == "group"} == {Event.JOIN}
     late = within(group=group(change_session_at=began.replace(second=0)))
     assert not judged(HOUSEHOLD, act(Event.JOIN), late, usage=CHANGED).passes
+
+
+def test_who_may_leave_at_any_time_leaves_whatever_was_changed_and_changes_nothing() -> None:
+    exits = Exits(self_removal="any_time")
+    free = msgspec.structs.replace(HOUSEHOLD, exits=exits)
+    verdict = judged(free, act(Event.LEAVE), within(), usage=CHANGED)
+    assert verdict.passes
+    assert not verdict.starts_change_session
+    assert {made.key.event for made in verdict.usage if made.key.side == "group"} == {Event.LEAVE}
+    assert not judged(free, act(Event.LEAVE, by_head=True), within(), usage=CHANGED).passes
 
 
 def test_a_limit_on_changes_may_make_the_session_longer() -> None:
