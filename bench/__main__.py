@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import expiry, ledger, rules, scenario, settlement
+from bench import expiry, families, ledger, rules, scenario, settlement
 from bench.report import Result, show, write
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -19,6 +19,7 @@ GROUPS: dict[str, Callable[..., list[Result]]] = {
     "rules": rules.run,
     "scenario": scenario.run,
     "settlement": settlement.run,
+    "families": families.run,
 }
 
 

@@ -1,6 +1,7 @@
 """The ledger group: singles, batches and reads over HTTP, and what they are compared with."""
 
 import asyncio
+import dataclasses
 import random
 import tempfile
 from collections.abc import Callable
@@ -47,18 +48,24 @@ class Bench:
     samples: Samples
 
     def single(
-        self, name: str, load: Load, *, connections: int = 64, url: str | None = None
+        self,
+        name: str,
+        load: Load,
+        *,
+        connections: int = 64,
+        url: str | None = None,
+        members: Path | None = None,
     ) -> None:
-        """Read one kind of single request."""
+        """Read one kind of single request, about the world's members or those in a file."""
         world = self.world
         world.renew_token()
         now = SystemClock().now().isoformat(timespec="seconds")
         body = load.body.replace("NOW", now) if load.body else None
         reading = run_wrk(
             url or world.url,
-            Load(path=load.path, body=body, mixed=load.mixed),
+            dataclasses.replace(load, body=body),
             token=world.token,
-            members=world.members_file,
+            members=members or world.members_file,
             run=world.next_run(),
             now=now,
             connections=connections,

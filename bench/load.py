@@ -20,12 +20,14 @@ _REQUESTS = re.compile(r"^RESULT (\d+) (\d+) (\d+) (\d+)$", re.MULTILINE)
 class Load:
     """A kind of request: a Lua body builder for wrk over the `members` of a world.
 
-    `body` is a Lua expression that may use `member`, `n` (a number of its own) and `run`.
+    `body` is a Lua expression that may use `member`, `n` (a number of its own) and `run`, and what
+    `before` has made of them.
     """
 
     path: str
     body: str | None = None
     mixed: bool = False
+    before: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def run_wrk(
         "members": members,
         "seed": abs(hash(run)) % 10**6,
         "token": token,
-        "request": request,
+        "request": f"{load.before}\n  {request}",
     }
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)
