@@ -95,7 +95,7 @@ async def check_room(connection: Connection, group: OpenGroup, newcomer: Newcome
     kind, verdict = await tried(connection, group, newcomer)
     failures = [one for one in verdict.failures if one.rule.startswith(_OF_THE_GROUP)]
     if failures:
-        raise GroupRefused.of(failures)
+        raise GroupRefused.of(failures, by_head=True)
     return kind
 
 

@@ -135,7 +135,7 @@ async def judged(
     """Return the verdict on an act that passes, counted and charged. Raises `GroupRefused`."""
     verdict = await verdict_of(connection, group, act, actor, but_for=but_for, place=place)
     if verdict.failures:
-        raise GroupRefused.of(verdict.failures)
+        raise GroupRefused.of(verdict.failures, by_head=actor == group.row.head)
     await usage.add(connection, verdict.usage)
     if verdict.starts_change_session:
         group.row = msgspec.structs.replace(group.row, change_session_at=act.at)

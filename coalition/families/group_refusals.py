@@ -13,9 +13,12 @@ class GroupRefused(Conflict):
     code, title = "group_refused", "Group refused"
 
     @classmethod
-    def of(cls, failures: Sequence[Failure]) -> "GroupRefused":
-        """Return the refusal for all `failures`, in the rule set's order."""
-        return cls(failures=[as_fact(failure) for failure in failures])
+    def of(cls, failures: Sequence[Failure], *, by_head: bool = False) -> "GroupRefused":
+        """Return the refusal for all `failures`, in the rule set's order.
+
+        Where the head itself acts (`by_head`) it hears all about itself.
+        """
+        return cls(failures=[as_fact(failure, is_own=by_head) for failure in failures])
 
 
 class UnknownGroup(NotFound):

@@ -65,9 +65,12 @@ def discreet(failure: Failure) -> Failure:
     return failure
 
 
-def as_fact(failure: Failure) -> dict[str, object]:
-    """Return a failure as problem details carry it, discreetly."""
-    failure = discreet(failure)
+def as_fact(failure: Failure, *, is_own: bool = False) -> dict[str, object]:
+    """Return a failure as problem details carry it, discreetly.
+
+    `is_own` tells that what it says of others is said of whoever acts, such as a head itself.
+    """
+    failure = failure if is_own else discreet(failure)
     at = failure.next_possible_at
     return {
         "rule": failure.rule,
