@@ -94,7 +94,7 @@ async def depart(
     leaving = await _exit(connection, group, going, treatment, heir=heir)
     moves = stakes.moves_of(group, pot, leaving)
     await moving_out.move(connection, group, moves)
-    await _end(connection, group, going, why)
+    await _end(connection, group, going, why, moves)
     for place in going:
         await tell(
             connection,
@@ -124,7 +124,7 @@ async def close(
     await moving_out.move(connection, group, moves)
     await invitation_rows.end_of_group(connection, group.id)
     members = group.members
-    await _end(connection, group, going, Leaving.CLOSED)
+    await _end(connection, group, going, Leaving.CLOSED, moves)
     group.row = msgspec.structs.replace(group.row, state=GroupState.CLOSED, closed_at=group.at)
     await places.set_group(connection, group.row)
     if group.row.pool is not None:
@@ -221,9 +221,16 @@ async def _exit(
 
 
 async def _end(
-    connection: Connection, group: OpenGroup, going: Sequence[PlaceRow], why: Leaving
+    connection: Connection,
+    group: OpenGroup,
+    going: Sequence[PlaceRow],
+    why: Leaving,
+    moves: Sequence[Move],
 ) -> None:
-    await places.end_places(connection, group.id, going, why, group.at)
+    took: dict[UUID, int] = {}
+    for one in moves:
+        took[one.receiver] = took.get(one.receiver, 0) + one.points
+    await places.end_places(connection, group.id, going, why, group.at, took=took)
     gone = {place.no for place in going}
     group.places = [place for place in group.places if place.no not in gone]
     members = _members(going)

@@ -66,7 +66,7 @@ async def leave(
         if heir is None:
             moves = await departing.close(connection, found)
             await note(connection, "closed", found, by)
-            return _left(found, member, why, moves, closed=True)
+            return _left(found, member, Leaving.CLOSED, moves, closed=True)
         await departing.hand_over(connection, found, heir)
         place = found.place_of(member)
     treatment = found.rules.exits.leaving
@@ -98,10 +98,17 @@ async def _earlier(connection: Connection, group: OpenGroup, member: UUID, by: B
     rows = await places.read_places(connection, group.id, left_since=group.row.formed_at)
     earlier = [row for row in rows if row.member_id == member and row.left_at is not None]
     knows = by.is_staff or by.member in {group.row.head, member}
-    if not earlier or not knows or earlier[-1].leaving is None:
+    if not earlier or not knows:
         raise NotInGroup if by.is_staff or group.find(by.member or member) else UnknownGroup
-    closed = group.row.state is GroupState.CLOSED
-    return _left(group, member, earlier[-1].leaving, (), closed=closed)
+    last = earlier[-1]
+    assert last.leaving is not None, "whoever left did so for a reason"
+    return Left(
+        group_id=group.id,
+        member_id=member,
+        why=last.leaving,
+        points=last.took or 0,
+        closed=group.row.state is GroupState.CLOSED and last.left_at == group.row.closed_at,
+    )
 
 
 async def _why(connection: Connection, group: OpenGroup, member: UUID, by: By) -> Leaving:

@@ -4,7 +4,7 @@ A group lives in the bucket of its id. Whoever changes anything of it has locked
 everybody concerned, in the order of the ledger, and then its row; see `gathering`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
@@ -70,6 +70,8 @@ class PlaceRow(msgspec.Struct, frozen=True, kw_only=True):
     turns_adult_on: date | None = None
     left_at: datetime | None = None
     leaving: Leaving | None = None
+    took: int | None = None
+    """The points that went along."""
 
 
 _GROUP = """
@@ -91,7 +93,7 @@ WHERE bucket = $1 AND id = $2
 
 _PLACES = """
 SELECT no, member_id, nominee, role, kind, future_percent, may_spend, joined_at, turns_adult_on,
-       left_at, leaving
+       left_at, leaving, took
 FROM group_member WHERE bucket = $1 AND group_id = $2 AND (left_at IS NULL OR left_at >= $3)
 ORDER BY no
 """
@@ -115,7 +117,7 @@ WHERE bucket = $1 AND group_id = $2 AND no = $3
 """
 
 _END_PLACE = """
-UPDATE group_member SET left_at = $4, leaving = $5
+UPDATE group_member SET left_at = $4, leaving = $5, took = $6
 WHERE bucket = $1 AND group_id = $2 AND no = $3
 """
 
@@ -232,11 +234,15 @@ async def end_places(
     places: Iterable[PlaceRow],
     leaving: Leaving,
     at: datetime,
+    *,
+    took: Mapping[UUID, int] | None = None,
 ) -> None:
-    """Let the members of `places` of a locked group belong to it no more."""
+    """Let the members of `places` of a locked group belong to it no more; `took` is by member."""
     for place in places:
+        points = (took or {}).get(place.member_id, 0) if place.member_id is not None else 0
+        last = max(at, place.joined_at)
         await connection.execute(
-            _END_PLACE, bucket_of(group), group, place.no, max(at, place.joined_at), leaving
+            _END_PLACE, bucket_of(group), group, place.no, last, leaving, points
         )
         if place.member_id is not None:
             member = place.member_id

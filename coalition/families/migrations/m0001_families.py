@@ -90,6 +90,7 @@ CREATE TABLE group_member (
     turns_adult_on date,
     left_at timestamptz,
     leaving text,
+    took int8,
     PRIMARY KEY (bucket, group_id, no),
     CONSTRAINT a_place_belongs_to_a_group
         FOREIGN KEY (bucket, group_id) REFERENCES family_group (bucket, id),
@@ -98,7 +99,9 @@ CREATE TABLE group_member (
     CONSTRAINT a_place_has_a_known_kind CHECK (kind IN ('adult', 'minor', 'infant', 'nominee')),
     CONSTRAINT a_share_of_earnings_is_a_percentage CHECK (future_percent BETWEEN 0 AND 100),
     CONSTRAINT nobody_leaves_before_joining CHECK (left_at >= joined_at),
-    CONSTRAINT whoever_left_did_so_for_a_reason CHECK ((left_at IS NULL) = (leaving IS NULL))
+    CONSTRAINT whoever_left_did_so_for_a_reason CHECK ((left_at IS NULL) = (leaving IS NULL)),
+    CONSTRAINT only_who_has_left_took_something
+        CHECK (took IS NULL OR (took >= 0 AND left_at IS NOT NULL))
 );
 CREATE UNIQUE INDEX a_member_belongs_to_a_group_once
     ON group_member (bucket, group_id, member_id) WHERE left_at IS NULL;
