@@ -33,6 +33,12 @@ class Place:
             return None
         return Path(self.environ.get("COALITION_DATA_DIRECTORY") or DEFAULT_DATA)
 
+    @property
+    def is_nowhere(self) -> bool:
+        """Tell whether nobody named a place and there is no coalition in the usual one."""
+        directory = None if self.data is not None else self.directory
+        return directory is not None and not layout_of(directory).cluster.exists()
+
     @contextmanager
     def opened(self, *, makes: bool = False, issuer: str | None = None) -> Iterator[Settings]:
         """Yield the settings of a database that runs for as long as the block.

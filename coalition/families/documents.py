@@ -44,18 +44,26 @@ def expanded(use: PresetUse) -> tuple[RuleSet | None, list[Complaint]]:
     return msgspec.structs.replace(rule_set, **own), []
 
 
-def judged(written: RuleSet | PresetUse, known: Known) -> tuple[RuleSet | None, list[Complaint]]:
-    """Return the rule set with partners by number, or everything that is wrong with it."""
+def judged(
+    written: RuleSet | PresetUse, known: Known | None
+) -> tuple[RuleSet | None, list[Complaint]]:
+    """Return the rule set with partners by number, or everything that is wrong with it.
+
+    Where no partners are `known` they stay as they are written, and no name is wrong.
+    """
+    partners = None if known is None else frozenset(known.numbers)
     if isinstance(written, PresetUse):
         rule_set, found = expanded(written)
         if rule_set is None:
             return None, found
-        wrong = complaints(rule_set, frozenset(known.numbers))
+        wrong = complaints(rule_set, partners)
         found = [Complaint(("override",), _placed(one)) for one in wrong]
     else:
         rule_set = written
-        found = complaints(rule_set, frozenset(known.numbers))
-    return (None, found) if found else (_settled(rule_set, known), [])
+        found = complaints(rule_set, partners)
+    if found:
+        return None, found
+    return rule_set if known is None else _settled(rule_set, known), []
 
 
 def whole(part: object) -> Any:  # Any: JSON

@@ -21,17 +21,21 @@ files_argument = click.argument("files", metavar="FILE...", nargs=-1, required=T
 source_argument = click.argument("source", metavar="FILE|PRESET")
 
 
-def judged(source: str, catalogue: Catalogue) -> tuple[RuleSet | None, tuple[Problem, ...]]:
-    """Return the rule set in the file or of the preset, or everything that is wrong with it."""
+def judged(source: str, catalogue: Catalogue | None) -> tuple[RuleSet | None, tuple[Problem, ...]]:
+    """Return the rule set in the file or of the preset, or everything that is wrong with it.
+
+    Without a catalogue nothing is said of the partners that it names.
+    """
     path = Path(source)
+    known = None if catalogue is None else Known.of(catalogue)
     if not path.is_file():
-        return _of_preset(source, catalogue), ()
+        return _of_preset(source, known), ()
     try:
         node = documents.read_file(path)
         written = written_in(node)
     except BadDocumentError as bad:
         return None, bad.problems
-    rule_set, found = judged_document(written, Known.of(catalogue))
+    rule_set, found = judged_document(written, known)
     return rule_set, tuple(sorted(node.problem(where, text) for where, text in found))
 
 
@@ -70,10 +74,10 @@ def problem_rows(found: Problems) -> list[dict[str, object]]:
     ]
 
 
-def _of_preset(name: str, catalogue: Catalogue) -> RuleSet:
+def _of_preset(name: str, known: Known | None) -> RuleSet:
     if name not in presets.names():
         text = f"{name} is no file and no preset; presets are: {', '.join(presets.names())}"
         raise Stopped(text, exit_code=WRONG_INPUT)
-    rule_set, found = judged_document(PresetUse(preset=name), Known.of(catalogue))
+    rule_set, found = judged_document(PresetUse(preset=name), known)
     assert rule_set is not None, f"a preset is right: {found}"
     return rule_set

@@ -50,16 +50,20 @@ rules.add_command(rule_set_simulation.simulate)
 @click.pass_context
 @example("coalition rules list", "coalition rules list --all --json")
 def list_rules(context: click.Context, *, with_all: bool, as_json: bool) -> None:
-    """List the rule sets that hold now or will, what is bound to them, and the presets."""
+    """List the rule sets that hold now or will, what is bound to them, and the presets.
+
+    Where nobody named a coalition and there is none, the presets.
+    """
 
     async def work(_: Settings) -> list[dict[str, object]]:
         at = SystemClock().now()
         book = await read_book()
         rows = [_row(version, book, at) for version in book.versions]
-        kept = [row for row in rows if with_all or row["state"] != "ended"]
-        return [*kept, *(_preset_row(name) for name in presets.names())]
+        return [row for row in rows if with_all or row["state"] != "ended"]
 
-    rows = do(place_of(context), work)
+    place = place_of(context)
+    kept = [] if place.is_nowhere else do(place, work)
+    rows = [*kept, *(_preset_row(name) for name in presets.names())]
     answer({"items": rows}, as_json=as_json, table=lambda: table_of(rows, _SHOWN))
 
 
@@ -90,13 +94,16 @@ def show(
             for one in book.versions
             if one.name == name and (version is None or one.version == version)
         ]
-        if found:
-            return _row(found[-1], book, at), found[-1].document
+        return (_row(found[-1], book, at), found[-1].document) if found else shipped()
+
+    def shipped() -> tuple[dict[str, object], RuleSet]:
         if version is not None or name not in presets.names():
             raise UnknownRuleSet(name=name)
         return _preset_row(name), presets.document(name)
 
-    row, document = do(place_of(context), work)
+    place = place_of(context)
+    is_shipped = place.is_nowhere and version is None and name in presets.names()
+    row, document = shipped() if is_shipped else do(place, work)
     whole = row | {"document": brief(document)}
     answer(whole, as_json=as_json, table=lambda: _said(row, document, Language(language)))
 
@@ -110,14 +117,17 @@ def show(
 def check(context: click.Context, *, files: tuple[str, ...], as_json: bool) -> None:
     """Say whether each FILE (YAML or JSON) is a rule set, and if not, everything that is wrong.
 
-    Partners are those of the coalition; nothing is written.
+    Partners are those of the coalition; where nobody named one and there is none, nothing is said
+    of them. Nothing is written.
     """
 
     async def work(_: Settings) -> Problems:
         known = await read_catalogue()
         return [(path, judged(path, known)[1]) for path in files]
 
-    rows = problem_rows(do(place_of(context), work))
+    place = place_of(context)
+    found = [(path, judged(path, None)[1]) for path in files] if place.is_nowhere else None
+    rows = problem_rows(do(place, work) if found is None else found)
     document = {"ok": not rows, "problems": rows}
     columns = ("file", "line", "key", "text")
     answer(

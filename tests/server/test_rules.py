@@ -192,3 +192,24 @@ def test_the_schema_is_that_of_the_documents(data: Path) -> None:
     assert shown["$defs"]["RuleSet"]["additionalProperties"] is False
     assert {"$ref": "#/$defs/PresetUse"} in shown["anyOf"]
     assert data.is_dir()
+
+
+def test_without_a_coalition_files_are_checked_and_presets_are_shown(
+    household: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(household.parent)
+    monkeypatch.delenv("COALITION_DATA_DIRECTORY", raising=False)
+    monkeypatch.delenv("COALITION_DATABASE_URL", raising=False)
+    wrong = household.with_name("wrong.yaml")
+    wrong.write_text("title: Wrong\nmechanism: p2p\ntransfer: {min: 5, max: 4}\n", "utf-8")
+
+    assert within("rules", "check", household).status == 0
+    found = within("rules", "check", wrong, "--json")
+    assert found.status == 2
+    assert [(one["line"], one["key"]) for one in found.document["problems"]] == [
+        (3, "transfer.min")
+    ]
+    listed = within("rules", "list", "--json").document["items"]
+    assert {one["state"] for one in listed} == {"preset"}
+    assert within("rules", "show", "hilton").status == 0
+    assert_stopped(within("rules", "show", "household"), 2, "there is no coalition in")
