@@ -11,7 +11,10 @@ from coalition.access import freshness, sign_in_api
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.access.tokens import TOKEN_PATH
 from coalition.families import admin_api as rule_sets
+from coalition.families import api as families
+from coalition.families.groups import Groups
 from coalition.families.pooling import FamilyPools
+from coalition.families.transferring import Transfers
 from coalition.kernel.clock import Clock, SystemClock
 from coalition.kernel.database import open_database
 from coalition.kernel.identity import EVERY_SCOPE, TokenVerifier, audience_of
@@ -69,6 +72,7 @@ class Service:
     clock: Clock
     verifier: TokenVerifier
     tills: Tills
+    transfers: Transfers
     readiness: Readiness
     metrics: Metrics
 
@@ -98,6 +102,7 @@ class Service:
                 with contextlib.suppress(asyncio.CancelledError):
                     await refreshing
                 await self.tills.finish()
+                await self.transfers.finish()
         finally:
             await engine.close()
 
@@ -108,7 +113,9 @@ def create_service(
     """Put the service together; nothing is opened before `running` is entered."""
     clock = clock if clock is not None else SystemClock()
     verifier = TokenVerifier(issuer=settings.issuer, audience=audience_of(settings.issuer))
-    pools = FamilyPools(keys=MemberKeys.of(settings))
+    keys = MemberKeys.of(settings)
+    pools = FamilyPools(keys=keys)
+    transfers = Transfers(keys=keys, clock=clock)
     tills = Tills(card_key=settings.blind_index_key, clock=clock, pools=pools)
     door = Door(clock=clock, authenticate=verifier.verify)
     readiness = Readiness(database_checks(APPS))
@@ -123,6 +130,7 @@ def create_service(
             *settlement.routes(door),
             *oversight.routes(door),
             *rule_sets.routes(door),
+            *families.routes(door, transfers, Groups(keys=keys), keys),
             *statements.routes(door, tills),
         ],
         readiness=readiness,
@@ -138,4 +146,4 @@ def create_service(
         max_body_bytes=settings.request_body_max_bytes,
         log_all=log_all,
     )
-    return Service(application, settings, clock, verifier, tills, readiness, metrics)
+    return Service(application, settings, clock, verifier, tills, transfers, readiness, metrics)

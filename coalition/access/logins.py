@@ -104,8 +104,15 @@ async def count_attempt(email_digest: bytes, at: datetime) -> None:
         if counted:
             return
         until = await connection.fetchval(_BLOCKED, email_digest)
-    wait = at if until is None else until
-    raise TooManyAttempts(retry_after_s=max(1, math.ceil((wait - at).total_seconds())))
+    raise _wait(at if until is None else until, at)
+
+
+async def check_attempts(email_digest: bytes, at: datetime) -> None:
+    """Refuse who has to wait; nothing is counted. Raises `TooManyAttempts`."""
+    async with transaction() as connection:
+        until = await connection.fetchval(_BLOCKED, email_digest)
+    if until is not None and until > at:
+        raise _wait(until, at)
 
 
 async def forget_attempts(email_digest: bytes) -> None:
@@ -176,3 +183,7 @@ async def forget(connection: Connection, member_id: UUID) -> None:
 def code_digest(code: str) -> bytes:
     """Return the SHA-256 by which a code, which is random, is known again."""
     return hashlib.sha256(code.encode()).digest()
+
+
+def _wait(until: datetime, at: datetime) -> TooManyAttempts:
+    return TooManyAttempts(retry_after_s=max(1, math.ceil((until - at).total_seconds())))

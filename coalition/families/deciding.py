@@ -32,7 +32,7 @@ from coalition.families.transfers import Step, Transfer, Word
 from coalition.families.vocabulary import Approver, TransferState
 from coalition.families.vocabulary import Event as On
 from coalition.families.wishes import TransferAnswer
-from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.database import Connection, bound_engine, retrying, transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.outbox import events
 from coalition.ledger import holders, posting
@@ -218,6 +218,8 @@ async def _with(service: Transfers, transfer_id: UUID, work: Work, at: datetime)
             open_words = [word.approver for word in words if word.given_at is None]
             return answer_of(done, bound.name, open_words)
 
+    if bound_engine().transaction_exists():
+        return await attempt()  # with a claim of the caller's, who runs both again
     return await retrying(attempt)
 
 

@@ -118,11 +118,23 @@ async def would_take_out(
     return await departing.would_take_out(connection, found, member)
 
 
+async def check_seen(connection: Connection, group: UUID, by: By) -> None:
+    """Refuse a group of which whoever asks may see nothing. Raises `UnknownGroup`."""
+    if await places.read_group(connection, group) is None:
+        raise UnknownGroup
+    members = [one.member_id for one in await places.read_places(connection, group)]
+    await _check_seen(connection, [one for one in members if one is not None], by)
+
+
 async def _check_visible(connection: Connection, group: OpenGroup, by: By) -> None:
     """Let members see their group, and guardians that of their wards."""
-    if by.member is None or group.find(by.member) is not None:
+    await _check_seen(connection, group.members, by)
+
+
+async def _check_seen(connection: Connection, members: list[UUID], by: By) -> None:
+    if by.member is None or by.member in members:
         return
-    guarding = await guardians.guardians_of(connection, group.members)
+    guarding = await guardians.guardians_of(connection, members)
     if not any(by.member in of_one for of_one in guarding.values()):
         raise UnknownGroup
 

@@ -11,6 +11,7 @@ from coalition.families.acts import Failure, FeeDue
 from coalition.families.rule_sets import Money
 from coalition.families.vocabulary import Channel, TransferState
 from coalition.kernel.ids import MemberId
+from coalition.kernel.web.fields import Body, CodeText, PointsAmount, ShortText
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,22 +35,24 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     pays_in_points: bool = False
 
 
-class TransferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TransferBody(Body, frozen=True, kw_only=True):
     """A wish to send points."""
 
     to: Annotated[UUID, Meta(description="The member who is to have the points")]
-    points: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    points: PointsAmount
     sender: Annotated[
         UUID | None,
         Meta(description="Whose points; a head or a guardian may name a member of its group"),
     ] = None
-    point_currency: Annotated[str, Meta(max_length=20)] | None = None
-    purpose: Annotated[
-        str | None, Meta(max_length=120, description="The reward that the points are for")
+    point_currency: CodeText | None = None
+    purpose: Annotated[ShortText | None, Meta(description="The reward that the points are for")] = (
+        None
+    )
+    relationship: Annotated[
+        CodeText | None, Meta(description="What the receiver is to the sender, as it says itself")
     ] = None
-    relationship: Annotated[str | None, Meta(max_length=40)] = None
-    receiver_first_name: Annotated[str | None, Meta(max_length=100)] = None
-    receiver_last_name: Annotated[str | None, Meta(max_length=100)] = None
+    receiver_first_name: ShortText | None = None
+    receiver_last_name: ShortText | None = None
     pay_fee_in_points: bool = False
 
 

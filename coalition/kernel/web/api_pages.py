@@ -9,7 +9,13 @@ import msgspec
 from litestar import Request, Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
-from litestar.openapi.spec import Components, OAuthFlow, OAuthFlows, SecurityScheme
+from litestar.openapi.spec import (
+    Components,
+    OAuthFlow,
+    OAuthFlows,
+    Reference,
+    SecurityScheme,
+)
 from litestar.types import ControllerRouterHandler
 
 from coalition.kernel.web.api_description import MEMBER_SECURITY, SECURITY_SCHEME, complete
@@ -99,7 +105,10 @@ def api_pages(
     """
     flow = OAuthFlow(token_url=token_url, scopes=dict(scopes))
     scheme = SecurityScheme(type="oauth2", flows=OAuthFlows(client_credentials=flow))
-    schemes = {SECURITY_SCHEME: scheme, MEMBER_SECURITY: _MEMBERS}
+    schemes: dict[str, SecurityScheme | Reference] = {
+        SECURITY_SCHEME: scheme,
+        MEMBER_SECURITY: _MEMBERS,
+    }
     return OpenAPIConfig(
         title=title,
         version=version,

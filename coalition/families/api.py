@@ -1,0 +1,19 @@
+"""Where members come in to families: transfers, groups, invitations, wards."""
+
+from litestar.handlers import ASGIRouteHandler
+
+from coalition.families import group_doors, transfer_doors
+from coalition.families.groups import Groups
+from coalition.families.transferring import Transfers
+from coalition.kernel.web.hot import Door
+from coalition.members.sealing import MemberKeys
+
+
+def routes(
+    door: Door, transfers: Transfers, groups: Groups, keys: MemberKeys
+) -> list[ASGIRouteHandler]:
+    """Return the handlers of everything that members do in families."""
+    return [
+        *transfer_doors.routes(door, transfers, groups, keys),
+        *group_doors.routes(door, groups, keys),
+    ]

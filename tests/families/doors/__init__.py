@@ -1,0 +1,1 @@
+"""The doors of families, on the whole service."""
