@@ -133,7 +133,6 @@ async def _prepare(world: World) -> _Files:
     seasoned, rest = rest[:SENDERS], rest[SENDERS:]
     pooled = rest[: POOLS * POOL_SIZE]
     try:
-        await _enrol_all()
         for name, kind, document in (
             ("sending", "p2p", _SENDING),
             ("pooling", "household", _POOLING),
@@ -148,15 +147,6 @@ async def _prepare(world: World) -> _Files:
     files.fresh.write_text("\n".join(map(str, fresh)) + "\n", "ascii")
     files.seasoned.write_text("\n".join(map(str, seasoned)) + "\n", "ascii")
     return files
-
-
-async def _enrol_all() -> None:
-    """Make members of all holders: a history that was filled in has points and no people."""
-    async with transaction() as connection:
-        await connection.execute(
-            "INSERT INTO member (bucket, id, state, state_since, enrolled_by, enrolled_at)"
-            " SELECT bucket, id, 'active', opened_at, 1, opened_at FROM holder"
-        )
 
 
 async def _activate(name: str, kind: str, rules: RuleSet) -> None:
