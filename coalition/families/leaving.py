@@ -107,7 +107,7 @@ async def _earlier(connection: Connection, group: OpenGroup, member: UUID, by: B
         member_id=member,
         why=last.leaving,
         points=last.took or 0,
-        closed=group.row.state is GroupState.CLOSED and last.left_at == group.row.closed_at,
+        closed=last.leaving is Leaving.CLOSED,
     )
 
 
