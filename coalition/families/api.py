@@ -2,7 +2,7 @@
 
 from litestar.handlers import ASGIRouteHandler
 
-from coalition.families import group_doors, transfer_doors
+from coalition.families import group_doors, place_doors, transfer_doors, ward_doors
 from coalition.families.groups import Groups
 from coalition.families.transferring import Transfers
 from coalition.kernel.web.hot import Door
@@ -16,4 +16,6 @@ def routes(
     return [
         *transfer_doors.routes(door, transfers, groups, keys),
         *group_doors.routes(door, groups, keys),
+        *place_doors.routes(door, groups),
+        *ward_doors.routes(door, groups),
     ]

@@ -1,5 +1,6 @@
 """What members ask of groups at the door, field by field."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from msgspec import Meta
 from coalition.families.group_views import GroupView
 from coalition.families.guardians import Ward
 from coalition.families.invitation_rows import Invitation
-from coalition.families.places import PlaceRow
+from coalition.families.places import GroupState, PlaceRow
 from coalition.families.separating import Outcome
 from coalition.families.vocabulary import Kind
 from coalition.kernel.web.fields import Body, CodeText, PointsAmount, ShortText
@@ -179,3 +180,11 @@ class WardAnswer(msgspec.Struct, frozen=True):
 
     member_id: UUID
     stopped: bool
+
+
+class ClosedAnswer(msgspec.Struct, frozen=True):
+    """A family that has closed, with what all had going as the rules say."""
+
+    group_id: UUID
+    state: GroupState
+    closed_at: datetime | None

@@ -98,7 +98,7 @@ async def test_a_transfer_waits_for_its_receiver(town: Town) -> None:
 
     assert waiting["waits_for"] == ["receiver"]
     for word in ("approve", "reject", "undo"):
-        body = None if word == "approve" else {}
+        body: dict[str, object] | None = None if word == "approve" else {}
         refused(await eva.post(f"{address}/{word}", body), 404, "unknown_transfer")
     refused(await eva.get(address), 404, "unknown_transfer")
     refused(await anna.post(f"{address}/approve"), 403, "not_yours_to_decide")
