@@ -89,12 +89,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # The last day is the earlier of the fixed one and the clock's; while expiry is suspended for the
-# holder at least the end of that; 9999-12-31 is a suspension without an end.
+# holder at least the end of that; a suspension without an end is endless.
 _LOTS: Final = """
 SELECT lot.holder, issuer_no, funder_no, lot.currency_no,
        nullif(CASE WHEN least(expires_on, live_until) IS NOT NULL
            THEN greatest(least(expires_on, live_until), expiry_suspended_until) END,
-           '9999-12-31') AS last_day,
+           'infinity') AS last_day,
        sum(points_in - points_out)::int8 AS remaining
 FROM lot
 JOIN holder ON holder.bucket = lot.bucket AND holder.id = lot.holder
