@@ -27,6 +27,7 @@ from coalition.kernel.web.metrics import Metrics
 from coalition.kernel.web.observation import Application
 from coalition.members.sealing import MemberKeys
 from coalition.oversight import api as oversight
+from coalition.points import my_doors
 from coalition.points.till import Tills
 from partners.batches import api as batches
 from partners.pos import api as pos
@@ -130,6 +131,7 @@ def create_service(
             *settlement.routes(door),
             *oversight.routes(door),
             *rule_sets.routes(door),
+            *my_doors.routes(door, tills, keys),
             *families.routes(door, transfers, Groups(keys=keys), keys),
             *statements.routes(door, tills),
         ],

@@ -50,6 +50,14 @@ ORDER BY bucket, id LIMIT $4
 """
 )
 
+_LATEST_OF_HOLDER = (
+    _COLUMNS
+    + """
+WHERE bucket = $1 AND holder = $2 AND ($3::uuid IS NULL OR id < $3)
+ORDER BY bucket DESC, id DESC LIMIT $4
+"""
+)
+
 _MOVED = """
 SELECT wanted.id, coalesce(leg.points, posting.points), kept.issuer_no, kept.expires_on
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
@@ -150,6 +158,14 @@ async def list_of_holder(
 ) -> list[Recorded]:
     """Return at most `limit` postings of a holder by any partner, the earliest first."""
     rows = await connection.fetch(_OF_HOLDER, bucket_of(holder), holder, after, limit)
+    return await _with_moved(connection, rows)
+
+
+async def list_latest_of_holder(
+    connection: Connection, holder: UUID, *, before: UUID | None, limit: int
+) -> list[Recorded]:
+    """Return at most `limit` postings of a holder by any partner, the latest first."""
+    rows = await connection.fetch(_LATEST_OF_HOLDER, bucket_of(holder), holder, before, limit)
     return await _with_moved(connection, rows)
 
 

@@ -182,6 +182,15 @@ async def list_of_member(
     return [(one.partner_no, view) for one, view in zip(found, views, strict=True)]
 
 
+async def list_latest_of_member(
+    connection: Connection, member: UUID, *, terms: Terms, before: UUID | None, limit: int
+) -> list[tuple[int, PostingView]]:
+    """Return at most `limit` postings of a member, the latest first, each with its partner."""
+    found = await register.list_latest_of_holder(connection, member, before=before, limit=limit)
+    views = await _views(connection, found, terms)
+    return [(one.partner_no, view) for one, view in zip(found, views, strict=True)]
+
+
 async def list_on_receipt(
     *,
     partner_no: int,

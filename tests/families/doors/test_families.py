@@ -98,7 +98,7 @@ async def test_an_invitation_is_declined_or_taken_back(town: Town) -> None:
     first = done(await anna.post(f"/v1/families/{group}/invitations", body), 201)["id"]
 
     for word in ("accept", "decline", "withdraw"):
-        sent = {} if word == "accept" else None
+        sent: dict[str, object] | None = {} if word == "accept" else None
         address = f"/v1/invitations/{first}/{word}"
         refused(await eva.post(address, sent), 404, "unknown_invitation")
     assert done(await bo.post(f"/v1/invitations/{first}/decline"))["state"] == "declined"
