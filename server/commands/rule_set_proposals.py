@@ -113,6 +113,7 @@ def add_to(group: click.Group) -> None:
     _SECOND.add_to(group)
     activate = copy.copy(group.commands["approve"])
     activate.name = "activate"
+    activate.help = (activate.help or "").replace("rules approve", "rules activate")
     group.add_command(activate)
 
 
