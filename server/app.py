@@ -12,6 +12,7 @@ from coalition.access.signing_keys import ensure_signing_key
 from coalition.access.tokens import TOKEN_PATH
 from coalition.families import admin_api as rule_sets
 from coalition.families import api as families
+from coalition.families import family_admin
 from coalition.families.groups import Groups
 from coalition.families.pooling import FamilyPools
 from coalition.families.transferring import Transfers
@@ -116,7 +117,7 @@ def create_service(
     verifier = TokenVerifier(issuer=settings.issuer, audience=audience_of(settings.issuer))
     keys = MemberKeys.of(settings)
     pools = FamilyPools(keys=keys)
-    transfers = Transfers(keys=keys, clock=clock)
+    transfers, groups = Transfers(keys=keys, clock=clock), Groups(keys=keys)
     tills = Tills(card_key=settings.blind_index_key, clock=clock, pools=pools)
     door = Door(clock=clock, authenticate=verifier.verify)
     readiness = Readiness(database_checks(APPS))
@@ -132,7 +133,8 @@ def create_service(
             *oversight.routes(door),
             *rule_sets.routes(door),
             *my_doors.routes(door, tills, keys),
-            *families.routes(door, transfers, Groups(keys=keys), keys),
+            *families.routes(door, transfers, groups, keys),
+            *family_admin.routes(door, transfers, groups),
             *statements.routes(door, tills),
         ],
         readiness=readiness,
