@@ -50,7 +50,13 @@ def sources(group: OpenGroup, member: UUID, known: Known) -> Sources:
     else:
         owner = group.pot or group.row.head
         others = () if owner == member else (owner,)
-    return Sources(order=_ORDERS[order], holders=others, own=not (is_of_one and others))
+    return Sources(
+        order=_ORDERS[order],
+        holders=others,
+        own=not (is_of_one and others),
+        protected=known.protected.intersection(group.members),
+        binding=lots.binding_of(group.rules),
+    )
 
 
 def earning(known: Known, wish: PoolWish, book: Book) -> PoolPlan:
@@ -94,4 +100,5 @@ def _onward(group: OpenGroup, receiver: UUID, percent: int, book: Book) -> Onwar
         percent=percent,
         lots=lots.filter_of(group.rules.contribution.lots, book.terms, book.at),
         endings=_terminations.of(book.terms, treatment, expiry.months, book.at),
+        classes=book.terms.catalogue.classes.when_pooled(lots.binding_of(group.rules)),
     )

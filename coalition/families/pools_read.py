@@ -13,6 +13,7 @@ from coalition.families.judging import Book
 from coalition.families.places import GroupRow, PlaceRow
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
+from coalition.ledger import holders
 
 _SHARED = """
 SELECT kept.member_id, kept.group_id
@@ -59,6 +60,8 @@ class Known(NamedTuple):
 
     groups: Mapping[UUID, Sequence[OpenGroup]]
     stopped: frozenset[UUID]
+    protected: frozenset[UUID] = frozenset()
+    """Whose points a tier keeps from ending, where rules take such points last."""
 
 
 async def lock(connection: Connection, groups: Collection[UUID]) -> None:
@@ -80,7 +83,25 @@ async def read(connection: Connection, members: Collection[UUID], book: Book) ->
         if group in found:
             groups[member].append(found[group])
     concerned = {*wanted, *(one for group in found.values() for one in group.members)}
-    return Known(groups, await guardians.stopped(connection, concerned))
+    careful = [group for group in found.values() if group.rules.debit.protected_last]
+    return Known(
+        groups,
+        await guardians.stopped(connection, concerned),
+        await _protected(connection, {one for group in careful for one in group.members}, book),
+    )
+
+
+async def _protected(
+    connection: Connection, members: Collection[UUID], book: Book
+) -> frozenset[UUID]:
+    if not members:
+        return frozenset()
+    states = await holders.read_states(connection, members)
+    return frozenset(
+        member
+        for member, state in states.items()
+        if state.suspended_until is not None and state.suspended_until >= book.today
+    )
 
 
 async def _groups(

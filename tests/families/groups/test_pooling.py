@@ -6,12 +6,14 @@ from coalition.families import usage
 from coalition.families.acts import LIFETIME, UsageKey, UsageWanted
 from coalition.families.group_refusals import FrozenByGuardian, GroupRefused
 from coalition.families.vocabulary import Event
+from coalition.federation import service
 from coalition.kernel.database import Engine, transaction
 from coalition.ledger import posting
 from coalition.ledger.drafts import Posted, SpendOrder
 from coalition.points.pools import PoolAct, PoolPlan, PoolUse, PoolWish
 from tests.families.groups.world import account, make_families, sweep, view
 from tests.families.registered import written
+from tests.points.world import ACTOR
 
 
 async def test_who_belongs_to_no_group_spends_its_own(database: Engine, at: datetime) -> None:
@@ -103,7 +105,9 @@ async def test_what_a_member_earns_goes_on_by_the_share_that_it_chose(
 async def test_a_linked_wallet_is_the_heads_account(database: Engine, at: datetime) -> None:
     world = await make_families(at)
     spend = {"member": {"scope": "pool"}}
-    await world.rules("home", written("linked_wallet", group={"spend": spend}))
+    own_first = {"order": "own_first"}
+    wallet = written("linked_wallet", group={"spend": spend}, debit=own_first)
+    await world.rules("home", wallet)
     anna, bo = await world.adult(100), await world.adult(10)
     await world.form("home", anna, bo)
     (onward,) = (await world.plan(bo, PoolAct.ISSUE, 10)).onward
@@ -166,3 +170,22 @@ async def test_of_two_groups_the_one_counts_whose_pool_may_be_spent(
     assert (plan.group, plan.sources.holders) == (second, (eve,))
     (onward,) = (await world.plan(bo, PoolAct.ISSUE, 100)).onward
     assert onward.receiver == await world.pool_of(first)
+
+
+async def test_points_that_a_tier_keeps_from_ending_are_taken_last(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await service.suspend_expiry_of_tiers(tiers=["gold"], actor=ACTOR, at=world.at)
+    rules = view(debit={"order": "earliest_expiry", "protected_last": True})
+    await world.rules("home", rules)
+    anna, bo = await world.adult(100), await world.adult()
+    world.advance(days=40)
+    await world.earn(bo, 100)
+    await world.form("home", anna, bo)
+    await world.grant(anna, "tier", "gold")
+    plan = await world.plan(bo, PoolAct.REDEEM, 150)
+    assert plan.sources.protected == {anna}
+    assert isinstance(await world.redeem(bo, 150), Posted)
+    assert (await world.own(anna), await world.own(bo)) == (50, 0)
+    assert await world.proved()
