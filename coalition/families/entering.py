@@ -7,7 +7,7 @@ import msgspec
 
 from coalition.families import guardians, places, relationships, sharing, suspending
 from coalition.families.acts import Act, Place, Verdict
-from coalition.families.ages import kind_on, turning_day
+from coalition.families.ages import OF_AGE, kind_on, turning_day
 from coalition.families.gathering import OpenGroup
 from coalition.families.group_facts import judged, verdict_of
 from coalition.families.group_refusals import GroupRefused, InvalidRole
@@ -17,6 +17,7 @@ from coalition.families.spending import spend_rule
 from coalition.families.stakes import movable, spendable
 from coalition.families.telling import tell
 from coalition.families.vocabulary import Channel, Event, Kind, Mechanism, Role
+from coalition.families.windows import birthday
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId
 from coalition.members import circumstances
@@ -143,7 +144,10 @@ async def _age(connection: Connection, group: OpenGroup, member: UUID) -> tuple[
 
 def _ages_out_later(group: OpenGroup, turns: date | None) -> bool:
     """Tell whether an adult who joins has an age ahead at which it has to leave."""
-    return False if turns is None else group.rules.exits.at_age is not None
+    at_age = group.rules.exits.at_age
+    if turns is None or at_age is None:
+        return False
+    return birthday(turns, at_age - OF_AGE) > group.today
 
 
 def _percent(group: OpenGroup, newcomer: Newcomer) -> int:

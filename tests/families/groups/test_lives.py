@@ -40,6 +40,18 @@ async def test_who_comes_to_the_age_of_its_group_leaves_by_the_rule_of_that(
     assert await world.proved()
 
 
+async def test_who_joins_beyond_the_age_of_its_group_is_not_sent_away(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await world.rules("home", account(exits={"at_age": 18}))
+    anna, bo = await world.adult(), await world.adult()
+    group = await world.form("home", anna, bo)
+    world.advance(days=400)
+    assert await world.groups.grow_up(world.at) == 0
+    assert await world.groups_of(bo) == [group]
+
+
 async def test_where_no_age_ends_it_a_child_becomes_an_adult_of_its_group(
     database: Engine, at: datetime
 ) -> None:
