@@ -57,6 +57,7 @@ def complete(document: Part, app: Litestar) -> Part:
         described = _describe(path, parameters, endpoint, schemas.references)
         paths.setdefault(path, {})[endpoint.method.lower()] = described
     components: Part = document.setdefault("components", {}).setdefault("schemas", {})
+    components.pop("Problem", None)  # of a typed handler: without the errors that it may have
     for name, schema in schemas.components.items():
         known = components.get(name, schema)
         assert set(known.get("properties", ())) == set(schema.get("properties", ())), (
