@@ -71,6 +71,7 @@ REFERENCE = (
     "partner_default",
     "partner_limit",
     "expiry_clock",
+    "lot_class",
     "earning_rule",
     "guard_rule",
     "rule_version",

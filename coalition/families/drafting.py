@@ -19,7 +19,6 @@ from coalition.families.vocabulary import (
 from coalition.ledger import drafts
 from coalition.ledger.clocks import months_later
 from coalition.ledger.drafts import NewEnd, Side, TakingOrder, Till
-from coalition.ledger.provenance import ORDINARY_CLASS, RECEIVED_CLASS
 from coalition.points.terms import Terms
 
 OPERATOR = 0
@@ -141,7 +140,8 @@ def moving(
     transfer: Transfer, rule_set: RuleSet, terms: Terms, endings: Endings | None, *, at: datetime
 ) -> drafts.Transfer:
     """Return the draft that moves the points of `transfer` now, those that it reserved if any."""
-    classes = None if rule_set.transfer.may_move_on else frozenset({ORDINARY_CLASS})
+    classes = terms.catalogue.classes
+    wanted = None if rule_set.transfer.may_move_on else classes.not_received
     by_age = rule_set.debit.order is DebitOrder.OLDEST_EARNED
     return drafts.Transfer(
         holder=transfer.sender,
@@ -151,9 +151,9 @@ def moving(
         points=transfer.points,
         hold=transfer.hold,
         order=TakingOrder.OLDEST_EARNED if by_age else TakingOrder.EARLIEST_EXPIRY,
-        lots=lots.filter_of(rule_set.transfer.lots, terms, at, class_nos=classes),
+        lots=lots.filter_of(rule_set.transfer.lots, terms, at, class_nos=wanted),
         endings=endings,
-        class_no=RECEIVED_CLASS,
+        classes=classes.when_received(lots.binding_of(rule_set)),
         activity=_SIDES[rule_set.expiry.counts_as_activity],
         fee_points=transfer.fee_points,
     )

@@ -34,6 +34,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     today: date
     """The day of `at` in the coalition's zone, on which points are spendable or not."""
+    received: frozenset[int]
+    """The classes of points that others have sent."""
 
 
 async def parties(
@@ -52,7 +54,9 @@ async def parties(
         held = await standings.read(connection, members, asked.at)
     earned = {}
     if any(need.earned for need in asked.needs):
-        earned = await holdings.earned(connection, members, currency_no=asked.currency_no)
+        earned = await holdings.earned(
+            connection, members, currency_no=asked.currency_no, received=asked.received
+        )
     suspects: frozenset[UUID] = frozenset()
     if any(need.cases for need in asked.needs):
         suspects = await cases.open_of(connection, members)

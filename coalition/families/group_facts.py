@@ -64,6 +64,7 @@ async def people_of(
             currency_no=group.row.currency_no,
             at=book.at,
             today=book.today,
+            received=book.terms.catalogue.classes.received,
         ),
         balances={MemberId(member): points for member, points in balances.items()},
         keys=book.keys,

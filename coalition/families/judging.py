@@ -41,7 +41,6 @@ from coalition.kernel.ids import MemberId, bucket_of
 from coalition.ledger import holders, holdings, posting
 from coalition.ledger.holders import Standing
 from coalition.ledger.holdings import Holding
-from coalition.ledger.provenance import RECEIVED_CLASS
 from coalition.ledger.refusals import UnknownHolder
 from coalition.members.sealing import MemberKeys
 from coalition.points.terms import Terms
@@ -100,6 +99,8 @@ class _Known(NamedTuple):
     stopped: frozenset[UUID]
     """Whose sending a guardian has stopped."""
     devices: set[tuple[MemberId, bytes]]
+    received: frozenset[int]
+    """The classes of points that others have sent."""
 
 
 async def judge(
@@ -226,6 +227,7 @@ async def _read_known(connection: Connection, cases: Sequence[_Case], book: Book
         kinds,
         await guardians.stopped(connection, {one.wish.sender for one in cases}),
         await transfers.known_devices(connection, devices),
+        book.terms.catalogue.classes.received,
     )
 
 
@@ -253,7 +255,13 @@ async def _parties_of(
     return await facts.parties(
         connection,
         members,
-        facts.Asked(needs=needs, currency_no=currency_no, at=book.at, today=book.today),
+        facts.Asked(
+            needs=needs,
+            currency_no=currency_no,
+            at=book.at,
+            today=book.today,
+            received=book.terms.catalogue.classes.received,
+        ),
         balances={MemberId(member): points for member, points in balances.items()},
         keys=book.keys,
     )
@@ -295,7 +303,8 @@ def _received(one: _Case, known: _Known) -> int:
     if one.bound.rule_set.transfer.may_move_on:
         return 0
     kinds = known.holdings.get((one.currency_no, one.wish.sender), ())
-    return sum(kind.points for kind in kinds if kind.class_no == RECEIVED_CLASS)
+    received = known.received
+    return sum(kind.points for kind in kinds if kind.class_no in received)
 
 
 def _transferable(one: _Case, known: _Known, book: Book) -> int | None:

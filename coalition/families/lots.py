@@ -4,10 +4,26 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from uuid import UUID
 
-from coalition.families.rule_sets import Lots
+from coalition.families.rule_sets import Lots, RuleSet
+from coalition.ledger.classes import Binding
 from coalition.ledger.clocks import months_later
 from coalition.ledger.drafts import LotFilter
 from coalition.points.terms import Terms
+
+ISSUER = "issuer"
+"""What a rule set says instead of a partner's number: whoever issued the points."""
+
+
+def binding_of(rule_set: RuleSet) -> Binding | None:
+    """Return where points can be spent that were received or pooled under rules as they are kept.
+
+    None is everywhere.
+    """
+    named = rule_set.transfer.spend_on
+    if not named:
+        return None
+    partners = frozenset(int(one) for one in named if one != ISSUER)
+    return Binding(partners, at_issuer=ISSUER in named)
 
 
 def filter_of(

@@ -49,6 +49,8 @@ async def post_all(connection: Connection, book: Book, drafts: Sequence[Draft]) 
 
 async def move(connection: Connection, group: OpenGroup, moves: Sequence[Move]) -> None:
     """Post what goes because somebody leaves; the points end when they would have."""
+    classes = group.book.terms.catalogue.classes
+    pooled, home = classes.when_pooled(lots.binding_of(group.rules)), classes.when_home()
     drafts = [
         Transfer(
             holder=one.sender,
@@ -58,6 +60,7 @@ async def move(connection: Connection, group: OpenGroup, moves: Sequence[Move]) 
             points=one.points,
             lots=None if one.brought_by is None else LotFilter(contributor=one.brought_by),
             contributor=one.contributor,
+            classes=home if one.comes_home else pooled if one.receiver == group.pot else None,
         )
         for one in moves
     ]
@@ -81,6 +84,7 @@ async def bring(connection: Connection, group: OpenGroup, member: UUID, points: 
             group.book.terms, _treatment(group), rules.expiry.months, group.at
         ),
         contributor=member,
+        classes=group.book.terms.catalogue.classes.when_pooled(lots.binding_of(rules)),
     )
     await post_all(connection, group.book, [draft])
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.families import documents
+from coalition.families import documents, lots
 from coalition.families.books import KeptBinding, KeptVersion
 from coalition.families.documents import PresetUse
 from coalition.families.rule_set_refusals import (
@@ -27,6 +27,7 @@ from coalition.federation import catalogue
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.outbox import Event
+from coalition.ledger import classes
 from coalition.oversight import approvals, audit_log
 from coalition.points.bonuses.checking import Known
 
@@ -175,6 +176,9 @@ async def _apply(connection: Connection, approval: approvals.Approval) -> KeptVe
     begins = wanted.valid_from or at
     text = audit_log.canonical_json(documents.whole(wanted.document))
     persons = approval.prepared_by, approval.decided_by
+    binding = lots.binding_of(wanted.document)
+    if binding is not None:
+        await classes.register(connection, binding)
     await connection.execute(_NAMED, wanted.name)
     added = await connection.fetchrow(_ADD_VERSION, wanted.name, text, begins, *persons, at)
     kept = KeptVersion(

@@ -240,7 +240,13 @@ async def _people(
             if one.currency_no == currency_no
             for member in (one.sender, one.receiver)
         }
-        wanted = facts.Asked(needs=needs, currency_no=currency_no, at=book.at, today=book.today)
+        wanted = facts.Asked(
+            needs=needs,
+            currency_no=currency_no,
+            at=book.at,
+            today=book.today,
+            received=book.terms.catalogue.classes.received,
+        )
         balances = dict.fromkeys(members, _PLENTY)
         people = await facts.parties(connection, members, wanted, balances=balances, keys=book.keys)
         found |= {(currency_no, member): party for member, party in people.items()}

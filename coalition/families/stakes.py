@@ -46,6 +46,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """Only what this member brought; None is anything that the sender has."""
     contributor: UUID | None = None
     """Who counts as having brought them there; None is the receiver itself."""
+    comes_home: bool = False
+    """Whether the receiver takes out what it brought: as it was before the pool had it."""
 
 
 class Leaver(NamedTuple):
@@ -175,7 +177,8 @@ def _of_share(
     _, points = share
     treatment = leaving.treatment
     if treatment is OnExit.KEEP_OWN_SHARE:
-        return _to(group, {leaver: points}, share)
+        home = _to(group, {leaver: points}, share)
+        return [msgspec.structs.replace(one, comes_home=True) for one in home]
     if treatment is OnExit.TO_HEIR:
         return _to(group, {_heir(leaving): points}, share)
     if treatment is OnExit.SPLIT:

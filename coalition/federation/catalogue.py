@@ -38,7 +38,8 @@ from coalition.federation.terms import (
     Store,
 )
 from coalition.kernel.database import Connection
-from coalition.ledger import clocks
+from coalition.ledger import classes, clocks
+from coalition.ledger.classes import ONLY_BUILT_IN, LotClasses
 from coalition.ledger.clocks import Clock
 
 AS_TEXT: Final = ("volume_steps", "vat")
@@ -68,6 +69,7 @@ class Catalogue:
         rates: Iterable[ExchangeRate] = (),
         money_rates: Iterable[MoneyRate] = (),
         clocks: Iterable[Clock] = (),
+        classes: LotClasses = ONLY_BUILT_IN,
         blocked: Iterable[Exposure] = (),
         defaults: Iterable[PartnerDefault] = (),
     ) -> None:
@@ -80,6 +82,8 @@ class Catalogue:
         self.rates = tuple(sorted(rates, key=lambda rate: (rate.from_no, rate.to_no, rate.no)))
         self.money_rates = tuple(sorted(money_rates, key=lambda rate: rate.no))
         self.clocks = tuple(clocks)
+        self.classes = classes
+        """Of lots: which points were received, and which are bound to partners."""
         self.blocked = {exposure.partner_no: exposure for exposure in blocked}
         """Partners that may issue nothing until they owe less; see partners/settlement/credit.py.
         """
@@ -311,6 +315,7 @@ async def load(connection: Connection) -> Catalogue:
         rates=[msgspec.convert(dict(row), ExchangeRate) for row in rates],
         money_rates=[msgspec.convert(dict(row), MoneyRate) for row in money_rates],
         clocks=await clocks.registered(connection),
+        classes=await classes.registered(connection),
         blocked=[msgspec.convert(dict(row), Exposure) for row in blocked],
         defaults=[msgspec.convert(dict(row), PartnerDefault) for row in defaults],
     )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from coalition.kernel.database import Connection, transaction
-from coalition.ledger import audit_checks, audit_debts, audit_halves, audit_passages
+from coalition.ledger import audit_checks, audit_classes, audit_debts, audit_halves, audit_passages
 from coalition.ledger.audit_checks import Check
 from coalition.oversight import audit_log
 
@@ -48,7 +48,13 @@ class Walk(NamedTuple):
     find: Callable[[Connection], Awaitable[Sequence[object]]]
 
 
-CHECKS = audit_checks.CHECKS + audit_debts.CHECKS + audit_halves.CHECKS + audit_passages.CHECKS
+CHECKS = (
+    audit_checks.CHECKS
+    + audit_classes.CHECKS
+    + audit_debts.CHECKS
+    + audit_halves.CHECKS
+    + audit_passages.CHECKS
+)
 WALKS = (Walk("I13", "the chain of the audit log verifies", audit_log.verify),)
 
 

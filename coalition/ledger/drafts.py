@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from coalition.kernel.errors import Refused
+from coalition.ledger.classes import Binding
 from coalition.ledger.provenance import NO_CLOCK, Provenance
 
 
@@ -106,10 +107,12 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     """The others."""
     own: bool = True
     """Whether the holder's own points count as well."""
-    protected: frozenset[int] = frozenset()
-    """Classes of points that are taken last: of each owner, or of all by date."""
+    protected: frozenset[UUID] = frozenset()
+    """Whose points are taken last, brought or had: of each owner, or of all by date."""
     lots: LotFilter | None = None
     """Which lots of the others count."""
+    binding: Binding | None = None
+    """Where points of the others count; None: at every partner."""
 
 
 class Onward(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,8 +125,8 @@ class Onward(msgspec.Struct, frozen=True, kw_only=True):
     """Which of the points count."""
     endings: Mapping[int, NewEnd] | None = None
     """By contract, as for `Transfer`."""
-    class_no: int | None = None
-    """The class of the points at the receiver; None keeps what they had."""
+    classes: Mapping[int, int] | None = None
+    """By class, as for `Transfer`."""
 
 
 class Issue(msgspec.Struct, frozen=True, gc=False):
@@ -264,8 +267,8 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     """By contract. Points of a contract that is not there carry their end over."""
     contributor: UUID | None = None
     """Who counts as having brought the points to the receiver; None is the receiver itself."""
-    class_no: int | None = None
-    """The class of the points at the receiver; None keeps what they had."""
+    classes: Mapping[int, int] | None = None
+    """By class, the one at the receiver: see `classes`. One that is not there is kept."""
     activity: frozenset[Side] = frozenset()
     """For whom it sets back clocks, all of that point currency."""
     fee_points: int = 0
@@ -287,19 +290,9 @@ class UndoTransfer(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-Draft = (
-    Issue
-    | Redeem
-    | Hold
-    | Capture
-    | Void
-    | Reverse
-    | Adjust
-    | Recover
-    | Convert
-    | Transfer
-    | UndoTransfer
-)
+_OfPartners = Issue | Redeem | Hold | Capture | Void | Reverse
+_OfTheOperator = Adjust | Recover | Convert | Transfer | UndoTransfer
+Draft = _OfPartners | _OfTheOperator
 
 
 class Recovered(NamedTuple):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from coalition.kernel.money import split
+from coalition.ledger.classes import IsOpen, LotClasses
 from coalition.ledger.drafts import Sources, SpendOrder
 from coalition.ledger.provenance import Provenance
 from coalition.ledger.rules import Available, in_spending_order, take_in_order
@@ -22,6 +23,13 @@ class Drawn(NamedTuple):
     points: int
 
 
+class Opening(NamedTuple):
+    """What can be spent where an act is done, of its own holder and of others; None is all."""
+
+    own: IsOpen | None = None
+    others: IsOpen | None = None
+
+
 Countable = dict[UUID, Sequence[Available]]
 """By holder the lots that count for an act, in the order in which the holder's own are taken."""
 
@@ -32,31 +40,39 @@ def owners(spender: UUID, sources: Sources) -> list[UUID]:
     return [spender, *others] if sources.own or spender in sources.holders else others
 
 
+def opening(classes: LotClasses, sources: Sources, partner_no: int) -> Opening:
+    """Return what can be spent at a partner, 0 being everywhere."""
+    own, binding = classes.open_at(partner_no), sources.binding
+    if binding is None or not partner_no:
+        return Opening(own, own)
+
+    def others(provenance: Provenance) -> bool:
+        is_allowed = binding.allows(provenance.issuer_no, partner_no)
+        return is_allowed and (own is None or own(provenance))
+
+    return Opening(own, others)
+
+
 def countable(
     spender: UUID,
     sources: Sources,
     available: Mapping[UUID, list[Available]],
     kept: Mapping[UUID, Provenance],
+    where: Opening,
 ) -> Countable:
     """Return the lots that count, out of what is `available` in spending order to each holder."""
-    return {
-        holder: _protected_last(
-            _counted(available[holder], holder, spender, sources, kept), sources, kept
-        )
-        for holder in owners(spender, sources)
-    }
-
-
-def _counted(
-    available: Sequence[Available],
-    holder: UUID,
-    spender: UUID,
-    sources: Sources,
-    kept: Mapping[UUID, Provenance],
-) -> Sequence[Available]:
-    if sources.lots is None or holder == spender:
-        return available
-    return [one for one in available if passes(sources.lots, kept[one.lot], holder)]
+    counted: Countable = {}
+    for holder in owners(spender, sources):
+        is_own = holder == spender
+        found: Sequence[Available] = available[holder]
+        if sources.lots is not None and not is_own:
+            found = [one for one in found if passes(sources.lots, kept[one.lot], holder)]
+        is_open = where.own if is_own else where.others
+        if is_open is not None:
+            found = [one for one in found if is_open(kept[one.lot])]
+        holder_of = dict.fromkeys([one.lot for one in found], holder)
+        counted[holder] = _protected_last(found, sources, kept, holder_of)
+    return counted
 
 
 def draw(
@@ -129,17 +145,24 @@ def _by_date(
     ordered = in_spending_order(one for of in lots.values() for one in of)
     if sources.order is SpendOrder.OLDEST_EARNED:
         ordered.sort(key=lambda one: kept[one.lot].earned_month)
-    taken = take_in_order(points, list(_protected_last(ordered, sources, kept)))
+    taken = take_in_order(points, list(_protected_last(ordered, sources, kept, holder_of)))
     assert taken is not None, "an act is drawn only where its lots cover it"
     return [Drawn(holder_of[lot], lot, part) for lot, part in taken]
 
 
 def _protected_last(
-    lots: Sequence[Available], sources: Sources, kept: Mapping[UUID, Provenance]
+    lots: Sequence[Available],
+    sources: Sources,
+    kept: Mapping[UUID, Provenance],
+    holder_of: Mapping[UUID, UUID],
 ) -> Sequence[Available]:
     if not sources.protected:
         return lots
-    return sorted(lots, key=lambda one: kept[one.lot].class_no in sources.protected)
+
+    def is_protected(one: Available) -> bool:
+        return (kept[one.lot].contributor or holder_of[one.lot]) in sources.protected
+
+    return sorted(lots, key=is_protected)
 
 
 def _sum(lots: Iterable[Available]) -> int:

@@ -11,14 +11,34 @@ from coalition.kernel.database import Connection
 from coalition.ledger import holders, passages, pool_lots
 from coalition.ledger.accounts import HolderState
 from coalition.ledger.drafts import Hold, Redeem, Sources
-from coalition.ledger.drawing import countable, draw, owners, take_away
+from coalition.ledger.drawing import Opening, countable, draw, opening, owners, take_away
 from coalition.ledger.journal import Journal
 from coalition.ledger.lots import LotChanges
 from coalition.ledger.passages import Through
 from coalition.ledger.provenance import Provenance
-from coalition.ledger.refusals import NotEnoughPoints
+from coalition.ledger.refusals import NotEnoughPoints, bound_elsewhere
 from coalition.ledger.rules import Available, take_in_order
 from coalition.ledger.spending import after_redeeming, spendable
+
+
+class _Payers:
+    """Who pays in one stage, by currency: together, or alone, so much and at which partner."""
+
+    def __init__(self, drafts: Sequence[Redeem | Hold]) -> None:
+        self.together: dict[int, set[UUID]] = defaultdict(set)
+        self.alone: dict[int, dict[UUID, int]] = defaultdict(dict)
+        self.partners: dict[int, dict[UUID, int]] = defaultdict(dict)
+        self.about: set[tuple[int, UUID]] = set()
+        """Who asks alone at several partners."""
+        for draft in drafts:
+            currency_no, holder = draft.currency_no, draft.holder
+            if (sources := others_of(draft)) is not None:
+                self.together[currency_no].update((holder, *owners(holder, sources)))
+                continue
+            points, partner_no = self.alone[currency_no], draft.till.partner_no
+            points[holder] = points.get(holder, 0) + draft.points
+            if self.partners[currency_no].setdefault(holder, partner_no) != partner_no:
+                self.about.add((currency_no, holder))
 
 
 class Funds:
@@ -29,6 +49,8 @@ class Funds:
         self._journal = journal
         self._available: dict[tuple[int, UUID], list[Available]] = {}
         self._kept: dict[UUID, Provenance] = {}
+        self._whole: set[tuple[int, UUID]] = set()
+        """Of whom all lots are here, whether or not they are open where it asks."""
 
     @classmethod
     async def of(
@@ -39,23 +61,21 @@ class Funds:
         Where several pay all that they have is read, else no more than is wanted.
         """
         funds = cls(journal)
-        pooled: dict[int, set[UUID]] = defaultdict(set)
-        alone: dict[int, dict[UUID, int]] = defaultdict(dict)
-        for draft in drafts:
-            if (sources := _others(draft)) is not None:
-                pooled[draft.currency_no].update((draft.holder, *owners(draft.holder, sources)))
-            else:
-                wanted = alone[draft.currency_no]
-                wanted[draft.holder] = wanted.get(draft.holder, 0) + draft.points
-        for currency_no, payers in pooled.items():
-            found = await pool_lots.read(connection, journal, payers, currency_no)
+        payers = _Payers(drafts)
+        whole = payers.together
+        if journal.classes.are_bound:
+            for currency_no, holder in payers.about:
+                whole[currency_no].add(holder)
+        for currency_no, wanted in whole.items():
+            found = await pool_lots.read(connection, journal, wanted, currency_no)
             funds._add(currency_no, found.available)
             funds._kept |= found.kept
-            for holder in payers & alone[currency_no].keys():
-                del alone[currency_no][holder]
-        for currency_no, wanted in alone.items():
-            if wanted:
-                found_alone = await spendable(connection, journal, wanted, currency_no)
+            funds._whole |= {(currency_no, holder) for holder in wanted}
+        for currency_no, points in payers.alone.items():
+            rest = {one: points[one] for one in points.keys() - whole.get(currency_no, set())}
+            if rest:
+                where = payers.partners[currency_no] if journal.classes.are_bound else None
+                found_alone = await spendable(connection, journal, rest, currency_no, where)
                 funds._add(currency_no, found_alone)
         return funds
 
@@ -64,12 +84,18 @@ class Funds:
 
         What others give has passed into them in `changes`, and is posted.
         """
-        if (sources := _others(draft)) is not None:
+        if (sources := others_of(draft)) is not None:
             return self._take_together(draft, sources, changes)
         key = draft.currency_no, draft.holder
         left = self._available[key]
-        taken = take_in_order(draft.points, left)
-        if taken is None:
+        is_open = self._journal.classes.open_at(draft.till.partner_no)
+        if is_open is not None and key in self._whole:
+            counted = [one for one in left if is_open(self._kept[one.lot])]
+            taken = take_in_order(draft.points, counted)
+            if taken is None:
+                return _not_enough(draft.points, counted)
+            take_away(left, dict(taken))
+        elif (taken := take_in_order(draft.points, left)) is None:
             return _not_enough(draft.points, left)
         self._note(draft)
         return Through(taken, {})
@@ -81,10 +107,12 @@ class Funds:
         available = {
             holder: self._available[currency_no, holder] for holder in owners(draft.holder, sources)
         }
-        lots = countable(draft.holder, sources, available, self._kept)
+        where = opening(self._journal.classes, sources, draft.till.partner_no)
+        lots = countable(draft.holder, sources, available, self._kept, where)
         left = [one for of in lots.values() for one in of]
         if sum([one.points for one in left]) < draft.points:
-            return _not_enough(draft.points, left)
+            anywhere = countable(draft.holder, sources, available, self._kept, Opening())
+            return _not_enough(draft.points, left, [one for of in anywhere.values() for one in of])
         drawn = draw(draft.points, draft.holder, sources, lots, self._kept)
         gone: dict[UUID, dict[UUID, int]] = defaultdict(dict)
         for holder, lot, points in drawn:
@@ -105,18 +133,24 @@ class Funds:
             self._available[currency_no, holder] = of
 
 
-def _others(draft: Redeem | Hold) -> Sources | None:
+def others_of(draft: Redeem | Hold) -> Sources | None:
     """Return the sources of a draft for which others than its own holder pay."""
     sources = draft.sources
     return sources if sources is not None and (sources.holders or not sources.own) else None
 
 
-def _not_enough(points: int, left: Sequence[Available]) -> NotEnoughPoints:
-    return NotEnoughPoints(
+def _not_enough(
+    points: int, left: Sequence[Available], anywhere: Sequence[Available] = ()
+) -> NotEnoughPoints:
+    """Return the refusal of what is `left` at a partner, which may be more `anywhere`."""
+    balance = sum(one.points for one in left)
+    refusal = NotEnoughPoints(
         f"{points} points are wanted and fewer can be spent; ask for at most the balance",
         points=points,
-        balance=sum(one.points for one in left),
+        balance=balance,
     )
+    elsewhere = sum(one.points for one in anywhere) - balance
+    return bound_elsewhere(refusal, elsewhere) if elsewhere > 0 else refusal
 
 
 class Together(NamedTuple):
@@ -127,21 +161,28 @@ class Together(NamedTuple):
 
 
 async def together(
-    connection: Connection, journal: Journal, wanted: Mapping[UUID, Sources], currency_no: int
-) -> dict[UUID, Together]:
-    """Return what each holder could spend now by its sources; nothing is locked."""
-    asked = {holder: owners(holder, sources) for holder, sources in wanted.items()}
-    everybody = set(wanted).union(*asked.values())
+    connection: Connection,
+    journal: Journal,
+    wanted: Mapping[tuple[UUID, int], Sources],
+    currency_no: int,
+) -> dict[tuple[UUID, int], Together]:
+    """Return what each holder could spend now at a partner by its sources; nothing is locked.
+
+    At partner 0 it is what it could spend at any.
+    """
+    asked = [(holder, *owners(holder, sources)) for (holder, _), sources in wanted.items()]
+    everybody = {one for some in asked for one in some}
     states = await holders.read_states(connection, everybody)
     active = {one for one, kept in states.items() if kept.state == HolderState.ACTIVE}
     found = await pool_lots.read(connection, journal, everybody, currency_no)
     balances = {}
-    for holder, sources in wanted.items():
-        counted = tuple(one for one in sources.holders if one in active)
-        lots = countable(
-            holder, structs.replace(sources, holders=counted), found.available, found.kept
+    for (holder, partner_no), sources in wanted.items():
+        counted = structs.replace(
+            sources, holders=tuple(one for one in sources.holders if one in active)
         )
+        where = opening(journal.classes, sources, partner_no)
+        lots = countable(holder, counted, found.available, found.kept, where)
         sums = {one: sum(lot.points for lot in of) for one, of in lots.items()}
         own = sums.pop(holder, 0)
-        balances[holder] = Together(own, sum(sums.values()))
+        balances[holder, partner_no] = Together(own, sum(sums.values()))
     return balances

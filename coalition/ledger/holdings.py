@@ -9,7 +9,7 @@ from uuid import UUID
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
 from coalition.ledger.lots import ENDED
-from coalition.ledger.provenance import RECEIVED_CLASS, last_lot, lowest_lot
+from coalition.ledger.provenance import last_lot, lowest_lot
 
 # OFFSET 0 keeps the planner from turning the look-ups round while the tables are small.
 _SPENDABLE = f"""
@@ -37,7 +37,7 @@ FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::uuid[])
     WHERE lot_history.bucket = wanted.bucket AND lot_history.id BETWEEN wanted.first AND wanted.last
       AND lot_history.holder = wanted.holder AND lot_history.currency_no = $1
     OFFSET 0) AS lot
-WHERE lot.contributor = wanted.holder AND lot.class_no <> $2
+WHERE lot.contributor = wanted.holder AND lot.class_no <> ALL ($2::int2[])
 GROUP BY 1, 2
 """
 
@@ -62,14 +62,19 @@ async def spendable(
 
 
 async def earned(
-    connection: Connection, holders: Collection[UUID], *, currency_no: int
+    connection: Connection,
+    holders: Collection[UUID],
+    *,
+    currency_no: int,
+    received: Collection[int],
 ) -> dict[UUID, dict[int, int]]:
     """Return the points that each of `holders` itself brought in, by month of earning (yyyymm).
 
-    What was sent to it by others does not count; what was spent and has come back counts again.
+    What was sent to it by others, of a class that is `received`, does not count; what was spent and
+    has come back counts again.
     """
     found: dict[UUID, dict[int, int]] = defaultdict(dict)
-    for row in await connection.fetch(_EARNED, currency_no, RECEIVED_CLASS, *_ranges(holders)):
+    for row in await connection.fetch(_EARNED, currency_no, sorted(received), *_ranges(holders)):
         found[row[0]][row[1]] = row[2]
     return found
 

@@ -10,6 +10,7 @@ from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.ids import bucket_of, ids_of, shard_of, uuid7
 from coalition.kernel.money import POINTS_MAX
 from coalition.ledger.accounts import Account, Kind
+from coalition.ledger.classes import ONLY_BUILT_IN, LotClasses
 from coalition.ledger.clocks import Clock
 from coalition.ledger.drafts import Purchase, Till
 
@@ -102,15 +103,18 @@ class Journal:
         today: date,
         clocks: Sequence[Clock] = (),
         suspended: Collection[int] = (),
+        classes: LotClasses = ONLY_BUILT_IN,
     ) -> None:
         """Open the journal of a batch committed at `at`, on the coalition's day `today`.
 
-        Whoever spends needs all registered `clocks`, and the funders whose points cannot be spent.
+        Whoever spends needs all registered `clocks` and `classes`, and the funders whose points
+        cannot be spent.
         """
         self.at = at
         self.today = today
         self.clocks = clocks
         self.suspended = suspended
+        self.classes = classes
         self.batch = uuid7(at)
         self._new_id = ids_of(at)
         self._rows: list[_Row] = []

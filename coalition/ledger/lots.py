@@ -135,6 +135,20 @@ _OTHERS_WALK, _OTHERS_LIVE_LOTS, _OTHERS_BALANCES = (
     for statement, number in ((_WALK, 9), (_LIVE_LOTS, 8), (_BALANCES, 8))
 )
 
+OPEN_HERE = """(lot.class_no <= 1 OR given.partner_no = 0 OR (
+    SELECT spend_on IS NULL OR given.partner_no = ANY (spend_on)
+           OR (at_issuer AND lot.issuer_no = given.partner_no)
+    FROM lot_class WHERE lot_class.no = lot.class_no))"""
+"""That points of `lot` can be spent at the partner of `given`: see `classes`."""
+
+# The same where there are points that can be spent at some partners only.
+_HERE_WALK, _HERE_LIVE_LOTS = (
+    statement.replace(_IN_CURRENCY, f"{_IN_CURRENCY} AND {OPEN_HERE}")
+    .replace("AS given (bucket, holder,", "AS given (bucket, partner_no, holder,")
+    .replace("unnest($3::int2[],", f"unnest($3::int2[], ${number}::int4[],")
+    for statement, number in ((_OTHERS_WALK, 10), (_OTHERS_LIVE_LOTS, 9))
+)
+
 _READ = f"""
 SELECT lot.id, lot.currency_no, lot.issuer_no, lot.contract_no, lot.funder_no,
        lot.earned_month, lot.expires_on, lot.issue_price, lot.prefunded_share, lot.clock_no,
@@ -265,17 +279,21 @@ async def walk(
     currency_no: int,
     today: date,
     suspended: Collection[int] = (),
+    *,
+    partners: Mapping[UUID, int] | None = None,
 ) -> dict[UUID, list[Available]]:
     """Return, per holder, the lots in the order of their ids that cover the `wanted` points.
 
     Without clocks that is spending order. They are all its lots where even those do not, without
-    those of `suspended` funders. The holders are locked by the caller, so nobody else takes from
-    these lots meanwhile.
+    those of `suspended` funders, and those that are not open at the partner of `partners`, if they
+    are given. The holders are locked by the caller, so nobody else takes from these lots meanwhile.
     """
     buckets, holders, *ends = _ranges(wanted, today)
     points = [wanted[holder] for holder in holders]
     found: dict[UUID, list[Available]] = {holder: [] for holder in holders}
     statement, further = _read_by(_WALK, _OTHERS_WALK, suspended)
+    if partners is not None:
+        statement, further = _HERE_WALK, _further(holders, suspended, partners)
     given = (today, currency_no, buckets, holders, *ends, points, *further)
     for row in await connection.fetch(statement, *given):
         found[row[0]].append(Available(row[1], row[2]))
@@ -288,15 +306,19 @@ async def live(
     currency_no: int,
     today: date,
     suspended: Collection[int] = (),
+    *,
+    partners: Mapping[UUID, int] | None = None,
 ) -> dict[UUID, list[Available]]:
     """Return, per holder, all lots that can be spent, each with its end, in no order.
 
-    Those of `suspended` funders cannot. A clock that has not been started yet is not told. The
-    holders are locked by the caller.
+    `suspended` and `partners` are as for `walk`. A clock that has not been started yet is not told.
+    The holders are locked by the caller.
     """
     ranges = _ranges(holders, today)
     found: dict[UUID, list[Available]] = {holder: [] for holder in ranges[1]}
     statement, further = _read_by(_LIVE_LOTS, _OTHERS_LIVE_LOTS, suspended)
+    if partners is not None:
+        statement, further = _HERE_LIVE_LOTS, _further(ranges[1], suspended, partners)
     for row in await connection.fetch(statement, today, currency_no, *ranges, *further):
         found[row[0]].append(Available(row[1], row[2], End(*row[3:])))
     return found
@@ -345,6 +367,13 @@ def _read_by(
 ) -> tuple[str, tuple[list[int], ...]]:
     """Return the statement to read with, and its further arguments."""
     return (others, (sorted(suspended),)) if suspended else (plain, ())
+
+
+def _further(
+    holders: Iterable[UUID], suspended: Collection[int], partners: Mapping[UUID, int]
+) -> tuple[list[int], ...]:
+    """Return the further arguments of the statements that ask for partners."""
+    return sorted(suspended), [partners[holder] for holder in holders]
 
 
 async def read(

@@ -132,8 +132,8 @@ class _Sending:
 def _arriving(was: Provenance, draft: Issue, onward: Onward) -> Provenance:
     """Return the provenance that points of an issue have where their share goes."""
     arrives = brought_by(was, draft.holder, onward.receiver)
-    if onward.class_no is not None:
-        arrives = arrives._replace(class_no=onward.class_no)
+    if onward.classes is not None:
+        arrives = arrives._replace(class_no=onward.classes.get(was.class_no, was.class_no))
     end = (onward.endings or {}).get(was.contract_no)
     if end is None:
         return arrives

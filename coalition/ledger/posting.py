@@ -18,6 +18,7 @@ from coalition.ledger.activity import Clockwork, one_after_another
 from coalition.ledger.adjustments import adjust
 from coalition.ledger.batch import Batch
 from coalition.ledger.claiming import claim_receipts, find_digests, give_back_receipts
+from coalition.ledger.classes import ONLY_BUILT_IN, LotClasses
 from coalition.ledger.clocks import Clock, lapsed
 from coalition.ledger.drafts import (
     Adjust,
@@ -41,7 +42,7 @@ from coalition.ledger.exchanging import convert
 from coalition.ledger.holders import Standing
 from coalition.ledger.issues import issue
 from coalition.ledger.journal import Journal
-from coalition.ledger.lacking import tell_suspended
+from coalition.ledger.lacking import tell_bound, tell_suspended
 from coalition.ledger.onward import send_on
 from coalition.ledger.originals import read_postings
 from coalition.ledger.recoveries import recover
@@ -126,6 +127,7 @@ async def post(
     today: date,
     decide: Decide | None = None,
     clocks: Sequence[Clock] = (),
+    classes: LotClasses = ONLY_BUILT_IN,
     suspended: Collection[int] = (),
     standings: dict[UUID, Standing] | None = None,
     while_written: WhileWritten = lambda _: None,
@@ -133,12 +135,12 @@ async def post(
     """Post `drafts`; return the batch's id and an outcome for each draft, in their order.
 
     The caller holds the transaction, opened with `PINNED` or, for many lines, `PINNED_FOR_LINES`;
-    `today` is the day of `at` in the coalition's zone and decides what has expired. `clocks` are
-    all that are registered; points of `suspended` funders are not spent. `standings` tells how
-    holders stand, as far as the caller has read it in this transaction; what is read here comes to
-    it. Database errors pass: nothing is then done.
+    `today` is the day of `at` in the coalition's zone and decides what has expired. `clocks` and
+    `classes` are all that are registered; points of `suspended` funders are not spent. `standings`
+    tells how holders stand, as far as the caller has read it in this transaction; what is read here
+    comes to it. Database errors pass: nothing is then done.
     """
-    journal = Journal(at, today, clocks, suspended)
+    journal = Journal(at, today, clocks, suspended, classes)
     batch = Batch(drafts, journal)
     if standings is not None:
         batch.standings = standings
@@ -166,6 +168,7 @@ async def post(
     await journal.write(connection, partial(while_written, batch.outcomes))
     await give_back_receipts(connection, batch, claims)
     await tell_suspended(connection, batch)
+    await tell_bound(connection, batch)
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
     assert len(outcomes) == len(drafts), "every draft has its outcome"
     return journal.batch, outcomes

@@ -49,6 +49,12 @@ class NotEnoughPoints(Conflict):
     constraint = "spendable_points_are_never_negative"
 
 
+def bound_elsewhere(refusal: NotEnoughPoints, points: int) -> NotEnoughPoints:
+    """Return the refusal with how many points more can be spent at other partners only."""
+    text = f"{refusal.detail}; {points} more can be spent at other partners only"
+    return NotEnoughPoints(text, **refusal.facts, elsewhere=points)
+
+
 class NeedsPlan(Conflict):
     """The member spends or earns together with others; ask first with whom. No caller hears it."""
 

@@ -19,17 +19,21 @@ from coalition.ledger.rules import Available, after_activity, in_spending_order
 
 
 async def spendable(
-    connection: Connection, journal: Journal, wanted: dict[UUID, int], currency_no: int
+    connection: Connection,
+    journal: Journal,
+    wanted: dict[UUID, int],
+    currency_no: int,
+    partners: Mapping[UUID, int] | None = None,
 ) -> dict[UUID, list[Available]]:
     """Return, per holder, lots in spending order that cover the `wanted` points, or more.
 
-    They are all its lots where even those do not. The holders are locked by the caller, so nobody
-    else takes from these lots meanwhile.
+    They are all its lots where even those do not; with `partners`, all that are open at its own.
+    The holders are locked by the caller, so nobody else takes from these lots meanwhile.
     """
     today, suspended = journal.today, journal.suspended
     if not journal.clocks:
-        return await lots.walk(connection, wanted, currency_no, today, suspended)
-    found = await lots.live(connection, wanted, currency_no, today, suspended)
+        return await lots.walk(connection, wanted, currency_no, today, suspended, partners=partners)
+    found = await lots.live(connection, wanted, currency_no, today, suspended, partners=partners)
     return {holder: in_order(journal, kept) for holder, kept in found.items()}
 
 

@@ -19,7 +19,7 @@ def arriving(draft: Transfer, was: Provenance) -> Provenance:
         contributor = was.contributor or draft.holder
     arrives = was._replace(
         contributor=contributor,
-        class_no=was.class_no if draft.class_no is None else draft.class_no,
+        class_no=(draft.classes or {}).get(was.class_no, was.class_no),
     )
     end = (draft.endings or {}).get(was.contract_no)
     if end is None:

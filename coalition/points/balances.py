@@ -10,14 +10,21 @@ from msgspec import UNSET, UnsetType
 from coalition.federation.refusals import UnknownPointCurrency
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
-from coalition.ledger import funds, holders, posting
+from coalition.ledger import elsewhere, funds, holders, posting
 from coalition.ledger.holders import Standing
 from coalition.ledger.journal import Journal
 from coalition.points.pools import PoolAct, Pools, PoolWish
 from coalition.points.terms import Terms
 
-Wanted = tuple[UUID, str | None]
-"""A member, and the code of a point currency; None is the coalition's own."""
+
+class Wanted(NamedTuple):
+    """Whose balance is asked for, of which point currency and where."""
+
+    member: UUID
+    code: str | None = None
+    """Of the point currency; None is the coalition's own."""
+    partner_no: int = 0
+    """What can be spent at this partner; 0 is whatever can be spent anywhere."""
 
 
 async def survivors(
@@ -25,9 +32,10 @@ async def survivors(
 ) -> list[Wanted]:
     """Return `wanted` with the survivor in place of each member who was merged, now `known` too."""
     into = {one: kept.merged_into for one, kept in known.items() if kept.merged_into is not None}
-    if into:
-        known |= await holders.read_states(connection, set(into.values()))
-    return [(into.get(member, member), code) for member, code in wanted]
+    if not into:
+        return wanted
+    known |= await holders.read_states(connection, set(into.values()))
+    return [one._replace(member=into.get(one.member, one.member)) for one in wanted]
 
 
 def unknown_currencies(
@@ -35,7 +43,7 @@ def unknown_currencies(
 ) -> dict[str | None, UnknownPointCurrency]:
     """Return the refusal of each point currency that there is not."""
     refusals: dict[str | None, UnknownPointCurrency] = {}
-    for code in {code for _, code in wanted if code is not None}:
+    for code in {one.code for one in wanted if one.code is not None}:
         try:
             terms.catalogue.currency(code)
         except UnknownPointCurrency as refusal:
@@ -68,50 +76,79 @@ async def read_balances(
     `standings` tells how all of them stand. Of those who share others' points count as well.
     """
     balances: dict[Wanted, Balance] = {}
-    for code in {code for _, code in wanted}:
+    for code in {one.code for one in wanted}:
+        asked = [one for one in wanted if one.code == code]
         found = await posting.balances(
             connection,
-            [member for member, of in wanted if of == code],
+            [one.member for one in asked],
             currency_no=terms.catalogue.currency_no(code),
             today=terms.day(at),
             suspended=terms.catalogue.suspended_at(at),
             standings=standings,
         )
-        balances |= {(member, code): Balance(points) for member, points in found.items()}
-        sharing = [member for member in found if member in standings and standings[member].shares]
+        own = {one: found[one.member] for one in asked if one.member in found}
+        if terms.catalogue.classes.are_bound:
+            own = await _without_bound(connection, own, terms, at)
+        balances |= {one: Balance(points) for one, points in own.items()}
+        sharing = {
+            one: points
+            for one, points in own.items()
+            if one.member in standings and standings[one.member].shares
+        }
         if sharing:
-            own = {member: found[member] for member in sharing}
-            shared = await _together(connection, own, terms, at, code=code, pools=pools)
-            balances |= {(member, code): balance for member, balance in shared.items()}
+            balances |= await _together(connection, sharing, terms, at, code=code, pools=pools)
     return balances
+
+
+async def _without_bound(
+    connection: Connection, own: Mapping[Wanted, int], terms: Terms, at: datetime
+) -> dict[Wanted, int]:
+    """Return balances of one point currency without what is bound to other partners."""
+    at_partners = {one: (one.member, one.partner_no) for one in own if one.partner_no}
+    if not at_partners:
+        return dict(own)
+    (code,) = {one.code for one in own}
+    bound = await elsewhere.read(
+        connection,
+        at_partners.values(),
+        currency_no=terms.catalogue.currency_no(code),
+        today=terms.day(at),
+        suspended=terms.catalogue.suspended_at(at),
+    )
+    return {
+        one: points - (bound[at_partners[one]] if one in at_partners else 0)
+        for one, points in own.items()
+    }
 
 
 async def _together(
     connection: Connection,
-    own: Mapping[UUID, int],
+    own: Mapping[Wanted, int],
     terms: Terms,
     at: datetime,
     *,
     code: str | None,
     pools: Pools,
-) -> dict[UUID, Balance]:
+) -> dict[Wanted, Balance]:
     """Return what members who share can spend, each with others by its right, or by itself.
 
     Who may spend nothing at all, not even its own, has a balance of nothing.
     """
-    currency_no = terms.catalogue.currency_no(code)
-    wishes = [PoolWish(member, PoolAct.REDEEM, 0, at, currency_no) for member in own]
+    catalogue = terms.catalogue
+    currency_no = catalogue.currency_no(code)
+    wishes = [PoolWish(one.member, PoolAct.REDEEM, 0, at, currency_no) for one in own]
     plans = dict(zip(own, await pools.plans(connection, wishes, at), strict=True))
     balances = {
-        member: Balance(0, own[member], 0)
-        for member, plan in plans.items()
-        if isinstance(plan, Refused)
+        one: Balance(0, own[one], 0) for one, plan in plans.items() if isinstance(plan, Refused)
     }
-    journal = Journal(at, terms.day(at), terms.catalogue.clocks, terms.catalogue.suspended_at(at))
-    sources = {
-        member: plan.sources for member, plan in plans.items() if not isinstance(plan, Refused)
+    suspended = catalogue.suspended_at(at)
+    journal = Journal(at, terms.day(at), catalogue.clocks, suspended, catalogue.classes)
+    planned = {
+        one: ((one.member, one.partner_no), plan.sources)
+        for one, plan in plans.items()
+        if not isinstance(plan, Refused)
     }
-    found = await funds.together(connection, journal, sources, currency_no)
-    for member, parts in found.items():
-        balances[member] = Balance(sum(parts), own[member], parts.others)
+    found = await funds.together(connection, journal, dict(planned.values()), currency_no)
+    for one, (key, _) in planned.items():
+        balances[one] = Balance(sum(found[key]), own[one], found[key].others)
     return balances

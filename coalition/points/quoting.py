@@ -10,7 +10,7 @@ from coalition.federation.terms import Contract
 from coalition.kernel.database import Connection
 from coalition.ledger import holders
 from coalition.members import queries
-from coalition.points.balances import survivors
+from coalition.points.balances import Wanted, survivors
 from coalition.points.commands import BalanceAnswer, Purchase, QuoteAnswer, QuoteBody
 from coalition.points.covering import why_withheld
 from coalition.points.drafting import member_of
@@ -79,5 +79,5 @@ async def _member(connection: Connection, body: QuoteBody, card_key: bytes) -> U
         members = {body.card: found[digest]}
     member = member_of(body, members)
     known = await holders.read_states(connection, {member})
-    [(survivor, _)] = await survivors(connection, [(member, None)], known)
-    return survivor
+    [wanted] = await survivors(connection, [Wanted(member)], known)
+    return wanted.member

@@ -220,6 +220,7 @@ async def _post_decided(
         at=at,
         today=terms.day(at),
         clocks=terms.catalogue.clocks,
+        classes=terms.catalogue.classes,
         suspended=terms.catalogue.suspended_at(at),
         decide=decide if guarding.judges or deciding.is_needed or pooled.is_needed else None,
         standings=standings,

@@ -140,12 +140,15 @@ class Tills:
                     self._planning.sharers.add(member)
         return await self._leases.covered(attempt)
 
-    async def balance(self, member: UUID, point_currency: str | None = None) -> BalanceAnswer:
+    async def balance(
+        self, member: UUID, point_currency: str | None = None, *, partner_no: int = 0
+    ) -> BalanceAnswer:
         """Return what `member` can spend now, of the coalition's points or of those named.
 
-        Raises `UnknownHolder` or `UnknownPointCurrency`.
+        At a partner it is without what is bound to others. Raises `UnknownHolder` or
+        `UnknownPointCurrency`.
         """
-        answer = await self._balances.submit((member, point_currency))
+        answer = await self._balances.submit(Wanted(member, point_currency, partner_no))
         if isinstance(answer, Refused):
             raise answer
         return answer
@@ -173,7 +176,8 @@ class Tills:
             )
         if quoted.answer.member_id is None:
             return quoted.answer
-        return with_balance(quoted, await self.balance(quoted.answer.member_id), body.purchase)
+        told = await self.balance(quoted.answer.member_id, partner_no=partner_no)
+        return with_balance(quoted, told, body.purchase)
 
     async def terms(self) -> Terms:
         """Return the terms of now, for a reader whose own transaction sees one tenant only."""
@@ -314,17 +318,20 @@ class Tills:
             standings=standings,
             planning=planning,
         )
-        wanted = {
-            (line.member_id, line.point_currency or None)
-            for line in lines
+        told_of = {
+            position: Wanted(
+                line.member_id, line.point_currency or None, requests[position].asked.partner_no
+            )
+            for position, line in zip(fresh, lines, strict=True)
             if not isinstance(line, Refused)
         }
+        wanted = set(told_of.values())
         balances = await self._balances_of(connection, wanted, terms, standings, at)
         for position, line in zip(fresh, lines, strict=True):
             if isinstance(line, Refused):
                 answers[position] = line
                 continue
-            told = balances.get((line.member_id, line.point_currency or None), NOTHING)
+            told = balances.get(told_of[position], NOTHING)
             line.balance, line.own_balance, line.pool_balance = told
             request = requests[position]
             made = isinstance(line, HoldAnswer) or line.posting_id is not None
@@ -348,20 +355,20 @@ class Tills:
             async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
                 terms = await self.refresh_terms(connection)
                 refusals = unknown_currencies(wanted, terms)
-                known = await holders.read_states(connection, {member for member, _ in wanted})
+                known = await holders.read_states(connection, {one.member for one in wanted})
                 sought = await survivors(connection, wanted, known)
-                asked = {one for one in sought if one[0] in known and one[1] not in refusals}
+                asked = {one for one in sought if one.member in known and one.code not in refusals}
                 balances = await self._balances_of(connection, asked, terms, known, at)
             return [
                 BalanceAnswer(
-                    one[0],
+                    one.member,
                     balances[one].points,
-                    one[1] or UNSET,
-                    known[one[0]].owes or UNSET,
+                    one.code or UNSET,
+                    known[one.member].owes or UNSET,
                     *balances[one][1:],
                 )
                 if one in balances
-                else refusals.get(one[1], UnknownHolder())
+                else refusals.get(one.code, UnknownHolder())
                 for one in sought
             ]
 

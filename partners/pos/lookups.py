@@ -71,7 +71,10 @@ def lookup_routes(door: Door, tills: Tills) -> list[ASGIRouteHandler]:
 def _balance(tills: Tills) -> HotEndpoint:
     async def balance(call: Call) -> Answer:
         wanted: BalanceQuery = call.query
-        return Answer(200, await tills.balance(call.path["member_id"], wanted.point_currency))
+        told = await tills.balance(
+            call.path["member_id"], wanted.point_currency, partner_no=call.caller.partner_no
+        )
+        return Answer(200, told)
 
     return HotEndpoint(
         method="GET",

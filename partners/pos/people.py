@@ -170,7 +170,7 @@ def _show(tills: Tills, keys: MemberKeys) -> HotEndpoint:
 
 async def _answer(tills: Tills, keys: MemberKeys, call: Call, member: MemberId) -> Answer:
     seen = await service.show(member, partner_no=call.caller.partner_no, keys=keys)
-    balance = await tills.balance(seen.member_id)
+    balance = await tills.balance(seen.member_id, partner_no=call.caller.partner_no)
     return Answer(
         200,
         MemberAnswer(

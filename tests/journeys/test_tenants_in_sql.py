@@ -21,6 +21,7 @@ SHARED = {
     "point_currency": "the currencies of the coalition and of its partners",
     "exchange_rate": "what points of one currency are worth in another: see COLUMNS",
     "money_rate": "what money of one currency is worth in another: see COLUMNS",
+    "lot_class": "at which partners points can be spent, named by lots",
     "expiry_clock": "after how many months without activity points end, named by contracts",
     "coalition": "the name and the zone of the coalition",
     "member": "its random id and its state: a card may be presented anywhere",

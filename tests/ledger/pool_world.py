@@ -53,7 +53,7 @@ def spend(
     *,
     order: SpendOrder = SpendOrder.OWN_FIRST,
     own: bool = True,
-    protected: frozenset[int] = frozenset(),
+    protected: frozenset[UUID] = frozenset(),
     lots: LotFilter | None = None,
 ) -> Redeem:
     """Return a draft that redeems `points` of a holder and others."""
@@ -77,10 +77,10 @@ def share_of(
     percent: int,
     *,
     endings: Mapping[int, NewEnd] | None = None,
-    class_no: int | None = None,
+    classes: Mapping[int, int] | None = None,
 ) -> Issue:
     """Return a draft that issues `points`, of which a share goes on to another."""
-    onward = Onward(receiver=receiver, percent=percent, endings=endings, class_no=class_no)
+    onward = Onward(receiver=receiver, percent=percent, endings=endings, classes=classes)
     return Issue(holder, till(GROCER, at), (Grant(provenance(), points),), onward=(onward,))
 
 

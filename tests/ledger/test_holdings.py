@@ -49,5 +49,5 @@ async def test_what_was_earned_counts_though_it_was_spent_or_has_ended(at: datet
         at,
     )
     async with transaction() as connection:
-        found = await holdings.earned(connection, [anna, bo], currency_no=1)
+        found = await holdings.earned(connection, [anna, bo], currency_no=1, received={1})
     assert found == {anna: {at.year * 100 + at.month: 107}}

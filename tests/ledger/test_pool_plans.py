@@ -44,7 +44,7 @@ class Families(Shop):
         if back:
             await self.post(back)
         async with transaction(self.settings, role=posting.POSTER_ROLE) as connection:
-            wanted = {first: Sources(holders=tuple(others)) for first, *others in families}
+            wanted = {(first, 0): Sources(holders=tuple(others)) for first, *others in families}
             await funds.together(connection, Journal(self.at, self.at.date()), wanted, 1)
 
 

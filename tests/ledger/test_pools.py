@@ -36,6 +36,7 @@ from tests.ledger.pool_world import (
     spend,
     void,
 )
+from tests.ledger.transfer_world import lots_of, transfer
 from tests.support.ledger import (
     FUEL,
     GROCER,
@@ -108,29 +109,33 @@ async def test_what_was_earned_first_pays_first_whoever_has_it(at: datetime) -> 
     assert await balances([spender, other], at) == [30, 0]
 
 
-@pytest.mark.parametrize(
-    ("order", "left"),
-    [
-        (SpendOrder.EARLIEST_EXPIRY, [0, 20, 50]),
-        (SpendOrder.PROPORTIONAL, [0, 15, 55]),
-    ],
-)
-async def test_protected_points_pay_last(at: datetime, order: SpendOrder, left: list[int]) -> None:
+async def test_what_protected_members_have_pays_last(at: datetime) -> None:
     spender, other = await members(at, 50, 0)
     soon = (at + timedelta(days=3)).date()
-    protected = provenance(expires_on=soon)._replace(class_no=7)
-    drafts = [
-        Issue(spender, till(GROCER, at), (Grant(protected, 50),)),
-        Issue(other, till(GROCER, at), (Grant(provenance(), 20),)),
-        Issue(other, till(GROCER, at), (Grant(protected, 5),)),
-    ]
-    await post(drafts, at)
+    await post([issue(other, 20, at, expires_on=soon)], at)
+    by_date, protected = SpendOrder.EARLIEST_EXPIRY, frozenset({other})
 
-    made = await done(spend(spender, 50, at, [other], order=order, protected=frozenset({7})), at)
+    await done(spend(spender, 10, at, [other], order=by_date, protected=protected), at)
+    assert await balances([spender, other], at) == [40, 20]
+    await done(spend(spender, 45, at, [other], order=by_date, protected=protected), at)
+    assert await balances([spender, other], at) == [0, 15]
 
-    assert made.points == 50
-    assert sum(await balances([spender, other], at)) == 75
-    del left
+
+@pytest.mark.parametrize("order", [SpendOrder.EARLIEST_EXPIRY, SpendOrder.PROPORTIONAL])
+async def test_what_protected_members_brought_into_a_pool_pays_last(
+    at: datetime, order: SpendOrder
+) -> None:
+    spender, anna, bo, pool = await members(at, 0, 0, 30, 0)
+    soon = (at + timedelta(days=3)).date()
+    await post([issue(anna, 30, at, expires_on=soon)], at)
+    await post([transfer(one, pool, 30, at, contributor=one) for one in (anna, bo)], at)
+    protected = frozenset({anna})
+
+    await done(spend(spender, 40, at, [pool], order=order, protected=protected), at)
+
+    left = {row["contributor"]: row["points"] for row in await lots_of(pool)}
+    assert left == {anna: 20}
+    assert await is_proved()
 
 
 async def test_only_lots_that_count_are_drawn(at: datetime) -> None:

@@ -81,7 +81,7 @@ async def test_points_end_where_they_go_as_they_are_told(at: datetime) -> None:
     soon = (at + timedelta(days=3)).date()
     endings = {GROCER * 10: NewEnd(soon)}
 
-    await done(share_of(earner, 10, at, head, 50, endings=endings, class_no=4), at)
+    await done(share_of(earner, 10, at, head, 50, endings=endings, classes={0: 4}), at)
 
     later = at + timedelta(days=4)
     assert await balances([earner, head], later) == [5, 0]

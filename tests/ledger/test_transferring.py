@@ -284,7 +284,9 @@ class TestLots:
             ],
             at,
         )
-        draft = transfer(sender, receiver, 70, at, endings={GROCER * 10: NewEnd(late)}, class_no=1)
+        draft = transfer(
+            sender, receiver, 70, at, endings={GROCER * 10: NewEnd(late)}, classes={0: 1}
+        )
         made = await moved(draft, at)
         assert await ends_of(receiver) == {late: 30, None: 40}
         assert {row["class_no"] for row in await lots_of(receiver)} == {1}

@@ -42,7 +42,7 @@ def transfer(
     lots: LotFilter | None = None,
     endings: Mapping[int, NewEnd] | None = None,
     contributor: UUID | None = None,
-    class_no: int | None = None,
+    classes: Mapping[int, int] | None = None,
     activity: frozenset[Side] = frozenset(),
     fee: int = 0,
     currency_no: int = 1,
@@ -59,7 +59,7 @@ def transfer(
         lots=lots,
         endings=endings,
         contributor=contributor,
-        class_no=class_no,
+        classes=classes,
         activity=activity,
         fee_points=fee,
     )
