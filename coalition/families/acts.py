@@ -154,11 +154,20 @@ class UsageKey(NamedTuple):
 
 
 class UsageWanted(NamedTuple):
-    """Days of usage that the evaluator has to be told, both included."""
+    """Days of usage that the evaluator has to be told, both included.
+
+    It may be told sums of days that no window tells apart, and of others whom nothing tells apart.
+    """
 
     key: UsageKey
     first: date
     last: date
+    cuts: tuple[date, ...] = ()
+    """Later days on which windows begin."""
+    only: UUID | None = None
+    """An other whose uses are asked for by themselves."""
+    is_apart: bool = False
+    """Whether all others are told apart: they are counted."""
 
 
 class DayUse(NamedTuple):

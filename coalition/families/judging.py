@@ -6,7 +6,7 @@ cannot disagree with the act but by what happens in between.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -106,9 +106,10 @@ class _Known(NamedTuple):
 async def judge(
     connection: Connection, wishes: Sequence[Wish], book: Book, *, is_act: bool
 ) -> list[Judged | Refused]:
-    """Return what the rules say of each wish, in order, each counting those before it that pass.
+    """Return what the rules say of each wish, in order.
 
-    For an act (`is_act`) members and groups are locked until the transaction ends. A wish that no
+    For an act (`is_act`) members and groups are locked until the transaction ends, and each counts
+    those before it that pass; else each is judged by itself. A wish that no
     rules are for, or whose members are not there, is refused.
     """
     members = {member for wish in wishes for member in (wish.sender, wish.receiver)}
@@ -121,7 +122,10 @@ async def judge(
         groups = {one.shared.group.id for one in cases if one.shared is not None}
         for group in sorted(groups, key=lambda group: (bucket_of(group), group.bytes)):
             await places.read_group(connection, group, is_to_be_locked=True)
-    judged = iter(await _judge_in_turn(connection, cases, book))
+    if not cases:
+        return [one for one in found if isinstance(one, Refused)]
+    known = await _read_known(connection, cases, states, book)
+    judged = iter(await _judge_all(connection, cases, known, book, is_act=is_act))
     return [one if isinstance(one, Refused) else next(judged) for one in found]
 
 
@@ -146,47 +150,90 @@ def _case(wish: Wish, tie: Tie, states: Mapping[UUID, Standing], book: Book) -> 
     return _Case(wish=wish, bound=bound, currency_no=currency_no, tie=tie, shared=None)
 
 
-async def _judge_in_turn(
-    connection: Connection, cases: Sequence[_Case], book: Book
-) -> list[Judged | Refused]:
-    """Judge `cases` one after the other; what one that passes uses and sends counts for the next.
+class _Asked(NamedTuple):
+    """A case beside what its evaluator is told, but for usage and for what went before it."""
 
-    What it sends is there for its receiver only when it has arrived, so not in this round. The
-    account of a pool is a holder of points, but nobody's: nothing is sent from one to another so.
+    case: _Case
+    parties: Parties
+    act: Act
+    wanted: Sequence[UsageWanted]
+    asks_for_news: bool
+    """Whether it counts that somebody was never sent anything before."""
+
+
+async def _judge_all(
+    connection: Connection, cases: Sequence[_Case], known: _Known, book: Book, *, is_act: bool
+) -> list[Judged | Refused]:
+    """Judge `cases` by what is read of all at once: acts one after the other, wishes apart.
+
+    Sums tell which limits hold. From when there is room again single days tell: they are read for
+    those alone whom limits keep from it.
     """
-    if not cases:
-        return []
-    known = await _read_known(connection, cases, book)
-    people = [one for one in cases if _are_members(one, known)]
-    wanted = [want for one in people for want in _usage_wanted(one, known, book)]
-    usage = await usage_rows.read(connection, wanted)
+    asked = [_asked(one, known, book) if _are_members(one, known) else None for one in cases]
+    wanted = [want for one in asked if one is not None for want in one.wanted]
+    usage = await usage_rows.read_sums(connection, wanted)
+    judged = _judge_in_turn(asked, known, usage, book, is_act=is_act)
+    if any(_is_capped(one) for one in judged):
+        pairs = zip(asked, judged, strict=True)
+        capped = [one for one, said in pairs if one is not None and _is_capped(said)]
+        usage = await usage_rows.read(connection, [want for one in capped for want in one.wanted])
+        judged = _judge_in_turn(asked, known, usage, book, is_act=is_act, before=judged)
+    return judged
+
+
+def _judge_in_turn(
+    asked: Sequence[_Asked | None],
+    known: _Known,
+    usage: Usage,
+    book: Book,
+    *,
+    is_act: bool,
+    before: Sequence[Judged | Refused] = (),
+) -> list[Judged | Refused]:
+    """Judge one after the other; what an act that passes uses and sends counts for the next.
+
+    What it sends is there for its receiver only when it has arrived, so not in this round. Of what
+    was judged `before` only those are judged again whom limits kept from it.
+    """
     spent: dict[tuple[int, MemberId], int] = defaultdict(int)
     judged: list[Judged | Refused] = []
-    for one in cases:
-        if not _are_members(one, known):
+    for i, one in enumerate(asked):
+        if one is None:
             judged.append(UnknownHolder())
             continue
-        sender = one.currency_no, one.wish.sender
-        parties = _parties(one, known, book, spent[sender])
-        act = _act(one, known, usage, book.at)
-        verdict = rules.evaluate(one.bound.rule_set, act, parties, usage, one.bound.zone)
-        if verdict.passes:
-            usage = usage_rows.counted(usage, verdict.usage)
-            spent[sender] += one.wish.points + sum(fee.points or 0 for fee in verdict.fees)
-        group = None if one.shared is None else one.shared.group
-        judged.append(
-            Judged(
-                one.wish,
-                one.bound,
-                verdict,
-                one.currency_no,
-                parties.actor.balance,
-                None if group is None else group.id,
-                None if group is None else MemberId(group.head),
-                book.at,
-            )
-        )
+        sender = one.case.currency_no, one.case.wish.sender
+        said = before[i] if before else None
+        if said is None or _is_capped(said):
+            said = _judged(one, known, usage, book, spent.get(sender, 0))
+        judged.append(said)
+        if is_act and isinstance(said, Judged) and said.verdict.passes:
+            usage_rows.count(usage, said.verdict.usage)
+            spent[sender] += said.wish.points + sum(fee.points or 0 for fee in said.verdict.fees)
     return judged
+
+
+def _judged(one: _Asked, known: _Known, usage: Usage, book: Book, spent: int) -> Judged:
+    case, bound = one.case, one.case.bound
+    parties = _parties(case, known, book, spent) if spent else one.parties
+    act = _act(case, known, usage, book.at) if one.asks_for_news else one.act
+    verdict = rules.evaluate(bound.rule_set, act, parties, usage, bound.zone)
+    group = None if case.shared is None else case.shared.group
+    return Judged(
+        case.wish,
+        bound,
+        verdict,
+        case.currency_no,
+        parties.actor.balance,
+        None if group is None else group.id,
+        None if group is None else MemberId(group.head),
+        book.at,
+    )
+
+
+def _is_capped(said: Judged | Refused) -> bool:
+    """Tell whether a limit stands in the way."""
+    failures = said.verdict.failures if isinstance(said, Judged) else ()
+    return any(failure.rule.startswith("limits.") for failure in failures)
 
 
 def _are_members(one: _Case, known: _Known) -> bool:
@@ -194,26 +241,32 @@ def _are_members(one: _Case, known: _Known) -> bool:
     return all((one.currency_no, side) in known.parties for side in sides)
 
 
-def _usage_wanted(one: _Case, known: _Known, book: Book) -> Iterable[UsageWanted]:
+def _asked(one: _Case, known: _Known, book: Book) -> _Asked:
+    rule_set, zone = one.bound.rule_set, one.bound.zone
     parties = _parties(one, known, book, 0)
     act = _act(one, known, Usage(), book.at)
-    yield from rules.wanted_usage(one.bound.rule_set, act, parties, one.bound.zone)
-    if one.bound.rule_set.control.hold.new_receiver_hours:
-        yield UsageWanted(_sent_by(one.wish), LIFETIME, LIFETIME)
+    wanted = rules.wanted_usage(rule_set, act, parties, zone)
+    asks_for_news = "act.new_receiver" in rules.needs(rule_set, Event.TRANSFER).facts
+    if asks_for_news:
+        key = _sent_by(one.wish)
+        wanted.append(UsageWanted(key, LIFETIME, LIFETIME, only=one.wish.receiver))
+    return _Asked(one, parties, act, wanted, asks_for_news)
 
 
 def _sent_by(wish: Wish) -> UsageKey:
     return UsageKey(wish.sender, "sender", Event.TRANSFER)
 
 
-async def _read_known(connection: Connection, cases: Sequence[_Case], book: Book) -> _Known:
+async def _read_known(
+    connection: Connection, cases: Sequence[_Case], states: Mapping[UUID, Standing], book: Book
+) -> _Known:
     parties: dict[tuple[int, MemberId], Party] = {}
     kinds: dict[tuple[int, MemberId], Sequence[Holding]] = {}
     by_currency: dict[int, list[_Case]] = defaultdict(list)
     for one in cases:
         by_currency[one.currency_no].append(one)
     for currency_no, some in by_currency.items():
-        found = await _parties_of(connection, some, currency_no, book)
+        found = await _parties_of(connection, some, currency_no, states, book)
         parties |= {(currency_no, member): party for member, party in found.items()}
         told_apart = {one.wish.sender for one in some if _tells_apart(one.bound.rule_set)}
         if told_apart:
@@ -232,7 +285,11 @@ async def _read_known(connection: Connection, cases: Sequence[_Case], book: Book
 
 
 async def _parties_of(
-    connection: Connection, cases: Sequence[_Case], currency_no: int, book: Book
+    connection: Connection,
+    cases: Sequence[_Case],
+    currency_no: int,
+    states: Mapping[UUID, Standing],
+    book: Book,
 ) -> dict[MemberId, Party]:
     """Return everybody whom the rules of `cases` may ask about: both sides, and the heads."""
     members = {
@@ -244,14 +301,17 @@ async def _parties_of(
             *([] if one.shared is None else [MemberId(one.shared.group.head)]),
         )
     }
+    needs = [rules.needs(one.bound.rule_set, Event.TRANSFER) for one in cases]
+    asked = frozenset().union(*(need.facts for need in needs))
+    senders = {one.wish.sender for one in cases}
     balances = await posting.balances(
         connection,
-        members,
+        members if asked & {"receiver.balance", "head.balance"} else senders,
         currency_no=currency_no,
         today=book.today,
         suspended=book.terms.catalogue.suspended_at(book.at),
+        standings=states,
     )
-    needs = [rules.needs(one.bound.rule_set, Event.TRANSFER) for one in cases]
     return await facts.parties(
         connection,
         members,
@@ -269,13 +329,15 @@ async def _parties_of(
 
 def _parties(one: _Case, known: _Known, book: Book, spent: int) -> Parties:
     sender = known.parties[one.currency_no, one.wish.sender]
-    left = sender.balance - spent
-    sender = msgspec.structs.replace(
-        sender,
-        balance=left,
-        transferable=_transferable(one, known, book),
-        is_active=sender.is_active and one.wish.sender not in known.stopped,
-    )
+    transferable = _transferable(one, known, book)
+    is_stopped = one.wish.sender in known.stopped
+    if spent or is_stopped or transferable is not None:
+        sender = msgspec.structs.replace(
+            sender,
+            balance=sender.balance - spent,
+            transferable=transferable,
+            is_active=sender.is_active and not is_stopped,
+        )
     receiver = known.parties[one.currency_no, one.wish.receiver]
     if one.shared is None:
         return Parties(actor=sender, receiver=receiver)

@@ -72,21 +72,35 @@ def wanted(
     ready: Iterable[Cap], parties: Parties, act: Act, today: date, zone: ZoneInfo
 ) -> list[UsageWanted]:
     """Return which days of whose usage have to be known; whole lives are kept under one day."""
-    days: dict[UsageKey, date] = {}
-    lives: dict[UsageKey, None] = {}
+    found: dict[tuple[UsageKey, bool], UsageWanted] = {}
     for cap in ready:
         subject = _subject(cap, parties, act)
         if subject is None:
             continue
-        if cap.window.kind is WindowKind.LIFETIME:
-            lives[subject.key] = None
-        else:
+        is_life = cap.window.kind is WindowKind.LIFETIME
+        first = last = LIFETIME
+        if not is_life:
             first = windows.first_day(cap.window, today, _anchor(cap, subject, zone))
-            days[subject.key] = min(first, days.get(subject.key, first))
-    return [
-        *(UsageWanted(key, first, today) for key, first in days.items()),
-        *(UsageWanted(key, LIFETIME, LIFETIME) for key in lives),
-    ]
+            last = today
+        is_apart = cap.limit.measure is Measure.COUNTERPARTIES
+        want = UsageWanted(subject.key, first, last, (), subject.only, is_apart)
+        known = found.get((subject.key, is_life))
+        found[subject.key, is_life] = want if known is None else both(known, want)
+    return sorted(found.values(), key=lambda want: want.last == LIFETIME)
+
+
+def both(one: UsageWanted, other: UsageWanted) -> UsageWanted:
+    """Return what is wanted of a key for one reason and for another."""
+    firsts = sorted({one.first, *one.cuts, other.first, *other.cuts})
+    asked = {one.only, other.only} - {None}
+    return UsageWanted(
+        one.key,
+        firsts[0],
+        max(one.last, other.last),
+        tuple(firsts[1:]),
+        one.only or other.only,
+        one.is_apart or other.is_apart or len(asked) > 1,
+    )
 
 
 def _side(limit: Limit, event: Event) -> tuple[str, str]:

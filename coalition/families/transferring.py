@@ -173,14 +173,11 @@ class Transfers:
             at = self._clock.now()
             async with asyncio.timeout(_ATTEMPT_TIMEOUT_S), transaction(_PATIENCE) as connection:
                 book = await self.book(connection, at)
-                answers: list[PreviewAnswer | Refused] = []
-                for one in asked:
-                    # Each by itself: what others would do does not count for a preview.
-                    (judged,) = await judge(connection, [one.wish], book, is_act=False)
-                    answers.append(
-                        judged if isinstance(judged, Refused) else previewed(judged, one.language)
-                    )
-                return answers
+                judged = await judge(connection, [one.wish for one in asked], book, is_act=False)
+            return [
+                said if isinstance(said, Refused) else previewed(said, one.language)
+                for one, said in zip(asked, judged, strict=True)
+            ]
 
         return await retrying(attempt)
 

@@ -7,11 +7,13 @@ tried, and two transfers at once both passed.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from coalition.families.acts import LIFETIME, DayUse, Usage, UsageKey, UsageMade, UsageWanted
+from coalition.families.limits import both
+from coalition.families.predicates import NOBODY
 from coalition.families.vocabulary import Event
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
@@ -27,6 +29,33 @@ FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::date
       AND family_usage.day BETWEEN wanted.first AND wanted.last
     OFFSET 0) AS kept
 """
+
+_SUMS = """
+SELECT wanted.no, NULL::uuid, kept.amount, kept.times
+FROM unnest($1::int4[], $2::int2[], $3::uuid[], $4::text[], $5::text[], $6::date[], $7::date[])
+     AS wanted (no, bucket, subject, side, event, first, last), LATERAL (
+    SELECT sum(amount)::int8 AS amount, sum(times) AS times FROM family_usage
+    WHERE family_usage.bucket = wanted.bucket AND family_usage.subject = wanted.subject
+      AND family_usage.side = wanted.side AND family_usage.event = wanted.event
+      AND family_usage.day BETWEEN wanted.first AND wanted.last) AS kept
+WHERE kept.times > 0
+"""
+
+_SUMS_BY_OTHER = """
+SELECT wanted.no, kept.other, kept.amount, kept.times
+FROM unnest($1::int4[], $2::int2[], $3::uuid[], $4::text[], $5::text[], $6::date[], $7::date[],
+            $8::uuid[], $9::bool[])
+     AS wanted (no, bucket, subject, side, event, first, last, single, is_apart), LATERAL (
+    SELECT CASE WHEN is_apart OR other = single THEN other END AS other,
+           sum(amount)::int8 AS amount, sum(times) AS times FROM family_usage
+    WHERE family_usage.bucket = wanted.bucket AND family_usage.subject = wanted.subject
+      AND family_usage.side = wanted.side AND family_usage.event = wanted.event
+      AND family_usage.day BETWEEN wanted.first AND wanted.last
+    GROUP BY 1) AS kept
+WHERE kept.times > 0
+"""
+
+_DAY = timedelta(days=1)
 
 _ADD = """
 INSERT INTO family_usage AS kept (bucket, subject, side, event, day, other, amount, times)
@@ -65,12 +94,43 @@ async def read(connection: Connection, wanted: Iterable[UsageWanted]) -> Usage:
     if not spans:
         return Usage()
     columns = zip(
-        *((bucket_of(key.subject), *key, first, last) for key, first, last in spans), strict=True
+        *((bucket_of(one.key.subject), *one.key, one.first, one.last) for one in spans), strict=True
     )
     days: dict[UsageKey, list[DayUse]] = defaultdict(list)
     for row in await connection.fetch(_READ, *columns):
         days[UsageKey(row[0], row[1], Event(row[2]))].append(DayUse(*row[3:]))
     return Usage({key: tuple(rows) for key, rows in days.items()})
+
+
+async def read_sums(connection: Connection, wanted: Iterable[UsageWanted]) -> Usage:
+    """Return what was used of each key, summed over the days that no window tells apart.
+
+    Whether a limit holds is told by that; from when there is room again only by single days. A sum
+    stands under the first of its days, and under nobody where others are not asked for.
+    """
+    rows: list[tuple[object, ...]] = []
+    keys: list[tuple[UsageKey, date]] = []
+    is_plain = True
+    for one in _spans(wanted):
+        key, only, is_apart = one.key, one.only, one.is_apart
+        is_plain = is_plain and only is None and not is_apart
+        bucket, event = bucket_of(key.subject), key.event.value
+        ends = [*(cut - _DAY for cut in one.cuts), one.last]
+        for first, last in zip((one.first, *one.cuts), ends, strict=True):
+            named = key.subject, key.side, event
+            rows.append((len(rows), bucket, *named, first, last, only, is_apart))
+            keys.append((key, first))
+    if not rows:
+        return Usage()
+    columns = list(zip(*rows, strict=True))
+    statement = _SUMS_BY_OTHER
+    if is_plain:
+        statement, columns = _SUMS, columns[:-2]
+    days: dict[UsageKey, tuple[DayUse, ...]] = {}
+    for no, other, amount, times in await connection.fetch(statement, *columns):
+        key, first = keys[no]
+        days[key] = (*days.get(key, ()), DayUse(first, other or NOBODY, amount, times))
+    return Usage(days)
 
 
 async def add(connection: Connection, made: Sequence[UsageMade]) -> None:
@@ -89,24 +149,30 @@ async def give_back(connection: Connection, made: Sequence[UsageMade]) -> None:
 
 def counted(usage: Usage, made: Sequence[UsageMade]) -> Usage:
     """Return `usage` as it is after acts of the same batch that are not written yet."""
-    days = dict(usage.days)
+    after = Usage(dict(usage.days))
+    count(after, made)
+    return after
+
+
+def count(usage: Usage, made: Sequence[UsageMade]) -> None:
+    """Let `usage` be as it is after acts of the same batch that are not written yet."""
+    days = usage.days
     for key, other, day, amount, times in made:
-        for counted_on in (day, LIFETIME):
-            use = DayUse(counted_on, other, amount, times)
-            days[key] = (*days.get(key, ()), use)
-    return Usage(days)
+        days[key] = (
+            *days.get(key, ()),
+            DayUse(day, other, amount, times),
+            DayUse(LIFETIME, other, amount, times),
+        )
 
 
-def _spans(wanted: Iterable[UsageWanted]) -> list[tuple[UsageKey, date, date]]:
+def _spans(wanted: Iterable[UsageWanted]) -> list[UsageWanted]:
     """Return the days to read of each key: one span, and the whole time by itself."""
-    spans: dict[tuple[UsageKey, bool], tuple[date, date]] = {}
-    for key, first, last in wanted:
-        is_whole = last == LIFETIME
-        known = spans.get((key, is_whole))
-        if known is not None:
-            first, last = min(first, known[0]), max(last, known[1])  # noqa: PLW2901 - one span
-        spans[key, is_whole] = first, last
-    return [(key, *span) for (key, _), span in spans.items()]
+    spans: dict[tuple[UsageKey, bool], UsageWanted] = {}
+    for one in wanted:
+        place = one.key, one.last == LIFETIME
+        known = spans.get(place)
+        spans[place] = one if known is None or known == one else both(known, one)
+    return list(spans.values())
 
 
 def _columns(made: Sequence[UsageMade]) -> Sequence[Sequence[object]]:
@@ -122,7 +188,3 @@ def _columns(made: Sequence[UsageMade]) -> Sequence[Sequence[object]]:
             times[place] += count
     # A UUID compares as its bytes do.
     return list(zip(*((*one, amounts[one], times[one]) for one in sorted(amounts)), strict=True))
-
-
-NOBODY = UUID(int=0)
-"""The other member of an act that concerns one alone."""

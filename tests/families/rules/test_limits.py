@@ -314,9 +314,9 @@ def test_usage_is_wanted_once_for_each_key_and_a_life_apart() -> None:
     receiver = UsageKey(UUID(int=2), "receiver", Event.TRANSFER)
     wanted = rules.wanted_usage(rule_set(limits=limits), act(points=1), between(), OSLO)
     assert wanted == [
-        UsageWanted(sender, date(2026, 11, 21), today),
+        UsageWanted(sender, date(2026, 11, 21), today, (today,)),
         UsageWanted(receiver, date(2026, 1, 1), today),
-        UsageWanted(sender, LIFETIME, LIFETIME),
+        UsageWanted(sender, LIFETIME, LIFETIME, only=UUID(int=2)),
     ]
 
 
