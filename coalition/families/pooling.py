@@ -179,15 +179,12 @@ async def _people(
 ) -> dict[tuple[UUID, UUID], Party]:
     """Return those who spend as the rules ask of them; where they ask nothing, by balance alone."""
     need = rules.needs(group.rules, Event.REDEEM)
-    if need.personal:
-        # What is sealed the role of tills may not read; nothing is written meanwhile.
+    if need.personal or need.standings:
+        # What is kept of people the role of tills may not read; nothing is written meanwhile.
         role = await connection.fetchval("SELECT current_user")
         await connection.execute("SET LOCAL ROLE NONE")
         found = await people_of(connection, group, (*members, group.row.head), Event.REDEEM)
         await connection.execute(f'SET LOCAL ROLE "{role}"')
-        return {(group.id, member): party for member, party in found.items()}
-    if need.standings:
-        found = await people_of(connection, group, (*members, group.row.head), Event.REDEEM)
         return {(group.id, member): party for member, party in found.items()}
     book = group.book
     balances = await posting.balances(
