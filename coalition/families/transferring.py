@@ -19,8 +19,8 @@ from coalition.families.wording import Language, sentence
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.errors import Refused
-from coalition.kernel.idempotency import Answer, Claim, ClaimTakenError
-from coalition.kernel.idempotency.together import answer_together
+from coalition.kernel.idempotency import Answer, Claim
+from coalition.kernel.idempotency.together import Crowds, answer_together
 from coalition.kernel.ids import MemberId, bucket_of, uuid7
 from coalition.kernel.web.decoding import Media, encode
 from coalition.ledger import posting
@@ -66,6 +66,7 @@ class Transfers:
         self._terms: Terms | None = None
         self._rules: RuleBook | None = None
         self.endings = Terminations()
+        self._crowds = Crowds()
         self._requests: Coalescer[Request, Answer | Refused] = Coalescer(self._request_together)
         self._previews: Coalescer[Asking, PreviewAnswer | Refused] = Coalescer(
             self._preview_together
@@ -143,17 +144,18 @@ class Transfers:
     async def _request_together(self, requests: list[Request]) -> list[Answer | Refused]:
         """Answer `requests` in one transaction; again when a race is lost."""
 
-        async def attempt() -> list[Answer | Refused]:
-            async with asyncio.timeout(_ATTEMPT_TIMEOUT_S):
-                return await self._attempt(requests)
+        async def attempt(*, looks_first: bool) -> list[Answer | Refused]:
+            async def in_time() -> list[Answer | Refused]:
+                async with asyncio.timeout(_ATTEMPT_TIMEOUT_S):
+                    return await self._attempt(requests, looks_first=looks_first)
 
-        while True:
-            try:
-                return await retrying(attempt, unless=(asyncpg.LockNotAvailableError,))
-            except ClaimTakenError:
-                continue  # another process has just answered one of the keys: find its answer
+            return await retrying(in_time, unless=(asyncpg.LockNotAvailableError,))
 
-    async def _attempt(self, requests: list[Request]) -> list[Answer | Refused]:
+        return await self._crowds.answer(len(requests), attempt)
+
+    async def _attempt(
+        self, requests: list[Request], *, looks_first: bool
+    ) -> list[Answer | Refused]:
         at = self._clock.now()
         await ensure_partition(at)
         async with transaction(_PATIENCE) as connection:
@@ -166,7 +168,7 @@ class Transfers:
                 }
 
             claims = [request.claim for request in requests]
-            return await answer_together(connection, claims, work, at)
+            return await answer_together(connection, claims, work, at, looks_first=looks_first)
 
     async def _preview_together(self, asked: list[Asking]) -> list[PreviewAnswer | Refused]:
         async def attempt() -> list[PreviewAnswer | Refused]:

@@ -12,14 +12,8 @@ from msgspec import UNSET
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.errors import Refused
-from coalition.kernel.idempotency import (
-    Answer,
-    Claim,
-    ClaimTakenError,
-    find,
-    replay,
-    store,
-)
+from coalition.kernel.idempotency import Answer, Claim
+from coalition.kernel.idempotency.together import Crowds, answer_together
 from coalition.kernel.ids import database_id
 from coalition.kernel.web.decoding import Media, encode
 from coalition.ledger import holders, posting
@@ -49,7 +43,6 @@ from coalition.points.leases import Leases
 from coalition.points.pooled import Planning, PlansChangedError, Sharers
 from coalition.points.pools import NoPools, Pools
 from coalition.points.quoting import quote_purchase, with_balance
-from coalition.points.replays import joined, replay_instead_of_refusing
 from coalition.points.service import LineAnswer, post, post_isolating
 from coalition.points.terms import Terms
 
@@ -59,9 +52,6 @@ _ATTEMPT_TIMEOUT_S = 10.0
 
 _PLANS_AT_MOST = 9
 """How often plans are made anew before an attempt is the last."""
-
-_LOOK_FOR = 50
-"""For how many batches keys are looked for first, after one was sent again: others may follow."""
 
 _PATIENCE_TOGETHER = posting.PINNED | {"lock_timeout": "1s"}
 _PATIENCE_ALONE = posting.PINNED | {"lock_timeout": "2s"}
@@ -86,7 +76,7 @@ class Tills:
         self._clock = clock
         self._terms: Terms | None = None
         self._leases = Leases(clock)
-        self._look = 0
+        self._crowds = Crowds()
         self._planning = Planning(pools or NoPools(), Sharers())
         self._posts: Coalescer[Request, Answer | Refused] = Coalescer(self._post_together)
         self._pooled: Coalescer[Request, Answer | Refused] = Coalescer(self._post_planned)
@@ -222,92 +212,54 @@ class Tills:
         self, requests: list[Request], planning: Planning | None = None
     ) -> list[Answer | Refused]:
         """Post `requests` in one transaction, equal keys joined; again when a race is lost."""
-        self._look = max(self._look - 1, 0)
-        looks_first = len(requests) == 1 or self._look > 0
-        while True:
-            try:
-                return await self._post_retrying(
-                    requests, looks_first=looks_first, planning=planning
-                )
-            except ClaimTakenError:
-                self._look, looks_first = _LOOK_FOR, True
 
-    async def _post_retrying(
-        self, requests: list[Request], *, looks_first: bool, planning: Planning | None
-    ) -> list[Answer | Refused]:
-        return await retrying(
-            lambda: self.covered(
-                lambda: _in_time(
-                    self._attempt(requests, looks_first=looks_first, planning=planning)
-                )
-            ),
-            unless=(asyncpg.LockNotAvailableError,),
-        )
+        async def attempt(*, looks_first: bool) -> list[Answer | Refused]:
+            return await retrying(
+                lambda: self.covered(
+                    lambda: _in_time(
+                        self._attempt(requests, looks_first=looks_first, planning=planning)
+                    )
+                ),
+                unless=(asyncpg.LockNotAvailableError,),
+            )
+
+        return await self._crowds.answer(len(requests), attempt)
 
     async def _attempt(
         self, requests: list[Request], *, looks_first: bool, planning: Planning | None
     ) -> list[Answer | Refused]:
-        """Post `requests` in one transaction; `looks_first` for answers given before.
-
-        Nearly every key is new, so in a crowd none is looked for at first: that an answer was given
-        before shows where its request is refused, or where its answer cannot be kept. Raises
-        `ClaimTakenError` then, or where another process gives one meanwhile; nothing is posted.
-        """
+        """Post `requests` in one transaction. Raises `ClaimTakenError`; nothing is posted then."""
         at = self._clock.now()
-        claims = [request.claim for request in requests]
         await ensure_partition(at)
         patience = _PATIENCE_TOGETHER if len(requests) > 1 else _PATIENCE_ALONE
         async with transaction(patience, role=posting.POSTER_ROLE) as connection:
             terms, standings = await self._terms_and_standings(connection, requests)
-            found: dict[UUID, tuple[UUID, Answer]] = {}
-            if looks_first:
-                found = await find(connection, claims)
-            answers: list[Answer | Refused | None] = []
-            first: dict[UUID, int] = {}
-            for position, request in enumerate(requests):
-                known = replay(request.claim, found)
-                answers.append(known)
-                if known is None:
-                    first.setdefault(request.claim.digest, position)
-            fresh = list(first.values())
-            await self._answer_fresh(
-                connection,
-                requests,
-                fresh,
-                answers,
-                terms=terms,
-                standings=standings,
-                planning=planning,
-                at=at,
-            )
-            is_known = await replay_instead_of_refusing(connection, claims, fresh, answers)
-            if is_known and not looks_first:
-                raise ClaimTakenError  # its refusal is not to be counted by the guards
-            kept = [
-                (claims[position], answer)
-                for position in fresh
-                if isinstance(answer := answers[position], Answer) and not answer.replayed
-            ]
-            await store(connection, kept, at)
-        return [
-            answer if answer is not None else joined(claims, position, first, answers)
-            for position, answer in enumerate(answers)
-        ]
+
+            async def work(fresh: list[int]) -> dict[int, Answer | Refused]:
+                return await self._answer_fresh(
+                    connection,
+                    requests,
+                    fresh,
+                    terms=terms,
+                    standings=standings,
+                    planning=planning,
+                    at=at,
+                )
+
+            claims = [request.claim for request in requests]
+            return await answer_together(connection, claims, work, at, looks_first=looks_first)
 
     async def _answer_fresh(
         self,
         connection: Connection,
         requests: list[Request],
         fresh: list[int],
-        answers: list[Answer | Refused | None],
         *,
         terms: Terms,
         standings: dict[UUID, Standing],
         planning: Planning | None,
         at: datetime,
-    ) -> None:
-        if not fresh:
-            return
+    ) -> dict[int, Answer | Refused]:
         lines = await post(
             connection,
             [requests[position].asked for position in fresh],
@@ -327,6 +279,7 @@ class Tills:
         }
         wanted = set(told_of.values())
         balances = await self._balances_of(connection, wanted, terms, standings, at)
+        answers: dict[int, Answer | Refused] = {}
         for position, line in zip(fresh, lines, strict=True):
             if isinstance(line, Refused):
                 answers[position] = line
@@ -337,6 +290,7 @@ class Tills:
             made = isinstance(line, HoldAnswer) or line.posting_id is not None
             status = request.created_status if made else 200
             answers[position] = Answer(status, request.media.value, encode(line, request.media))
+        return answers
 
     async def _balances_of(
         self,

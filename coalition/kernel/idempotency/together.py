@@ -2,44 +2,103 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
-from coalition.kernel.idempotency.claims import Answer, Claim, KeyReused, find, replay, store
+from coalition.kernel.idempotency.claims import (
+    Answer,
+    Claim,
+    ClaimTakenError,
+    KeyReused,
+    find,
+    replay,
+    store,
+)
+
+_LOOK_FOR = 50
+"""For how many batches keys are looked for first, after one was sent again: others may follow."""
+
+Answers = list[Answer | Refused]
+
+
+class Attempt(Protocol):
+    """Answers a batch in a transaction of its own; told whether it looks for its keys first."""
+
+    def __call__(self, *, looks_first: bool) -> Awaitable[Answers]:
+        """Raise `ClaimTakenError` for a key that is answered and was not looked for; undo all."""
+        ...
+
 
 Work = Callable[[list[int]], Awaitable[dict[int, Answer | Refused]]]
 """Answers the requests at the positions that it is given, whose keys are new."""
 
 
+class Crowds:
+    """Answers batches of requests, and remembers whether keys are being sent again.
+
+    Nearly every key is new, so in a crowd none is looked for at first: that an answer was given
+    before shows where its request is refused, or where its answer cannot be kept.
+    """
+
+    def __init__(self) -> None:
+        """Begin without having seen a key twice."""
+        self._look = 0
+
+    async def answer(self, requests: int, attempt: Attempt) -> Answers:
+        """Return what `attempt` answers to so many requests.
+
+        It is tried again, looking first, when one of their keys proves to have been answered.
+        """
+        self._look = max(self._look - 1, 0)
+        looks_first = requests == 1 or self._look > 0
+        while True:
+            try:
+                return await attempt(looks_first=looks_first)
+            except ClaimTakenError:
+                self._look, looks_first = _LOOK_FOR, True
+
+
 async def answer_together(
-    connection: Connection, claims: Sequence[Claim], work: Work, at: datetime
-) -> list[Answer | Refused]:
+    connection: Connection,
+    claims: Sequence[Claim],
+    work: Work,
+    at: datetime,
+    *,
+    looks_first: bool,
+) -> Answers:
     """Return the answer of each request, in order; only what was done is kept.
 
-    Raises `ClaimTakenError` when another process has committed one of the keys meanwhile: roll
-    back, and its answer will be found.
+    `looks_first` for answers given before. Raises `ClaimTakenError` when one is found too late, or
+    another process gives one meanwhile: roll back, look first, and it will be found.
     """
-    found = await find(connection, claims)
-    answers: dict[int, Answer | Refused] = {}
+    found: dict[UUID, tuple[UUID, Answer]] = {}
+    if looks_first:
+        found = await find(connection, claims)
+    answers: list[Answer | Refused | None] = []
     first: dict[UUID, int] = {}
     for position, claim in enumerate(claims):
         known = replay(claim, found)
-        if known is not None:
-            answers[position] = known
-        else:
+        answers.append(known)
+        if known is None:
             first.setdefault(claim.digest, position)
     fresh = list(first.values())
     if fresh:
-        answers |= await work(fresh)
-        await _replay_instead_of_refusing(connection, claims, fresh, answers)
-        done = {i: answer for i in fresh if isinstance(answer := answers[i], Answer)}
-        await store(
-            connection, [(claims[i], one) for i, one in done.items() if not one.replayed], at
-        )
+        for position, made in (await work(fresh)).items():
+            answers[position] = made
+        is_known = await _replay_instead_of_refusing(connection, claims, fresh, answers)
+        if is_known and not looks_first:
+            raise ClaimTakenError  # its refusal is to leave nothing, not even a count
+        kept = [
+            (claims[position], answer)
+            for position in fresh
+            if isinstance(answer := answers[position], Answer) and not answer.replayed
+        ]
+        await store(connection, kept, at)
     return [
-        answers[position] if position in answers else _joined(claims, position, first, answers)
-        for position in range(len(claims))
+        answer if answer is not None else _joined(claims, position, first, answers)
+        for position, answer in enumerate(answers)
     ]
 
 
@@ -47,13 +106,14 @@ async def _replay_instead_of_refusing(
     connection: Connection,
     claims: Sequence[Claim],
     fresh: list[int],
-    answers: dict[int, Answer | Refused],
-) -> None:
-    """Look again for the keys of refused requests.
+    answers: list[Answer | Refused | None],
+) -> bool:
+    """Look for the keys of refused requests; return whether one was answered before.
 
-    Another process may have answered one since the first look, and its effect is then what this one
+    Another process may have answered it since the first look, and its effect is then what this one
     was refused for. It committed with its answer, so whoever saw the one finds the other.
     """
+    is_known = False
     refused = [position for position in fresh if isinstance(answers[position], Refused)]
     if refused:
         found = await find(connection, [claims[position] for position in refused])
@@ -61,17 +121,21 @@ async def _replay_instead_of_refusing(
             known = replay(claims[position], found)
             if known is not None:
                 answers[position] = known
+                is_known = True
+    return is_known
 
 
 def _joined(
     claims: Sequence[Claim],
     position: int,
     first: dict[UUID, int],
-    answers: dict[int, Answer | Refused],
+    answers: list[Answer | Refused | None],
 ) -> Answer | Refused:
     """Return the answer of an equal key that came in the same batch."""
-    original = first[claims[position].digest]
-    if claims[original].body_hash != claims[position].body_hash:
-        return KeyReused()
+    claim = claims[position]
+    original = first[claim.digest]
     answer = answers[original]
+    assert answer is not None, "the first of equal keys is answered"
+    if claims[original].body_hash != claim.body_hash:
+        return KeyReused()
     return answer._replace(replayed=True) if isinstance(answer, Answer) else answer
