@@ -10,12 +10,14 @@ import msgspec
 from coalition.families import (
     contributing,
     deciding,
+    entering,
     forming,
     gathering,
     invitations,
     leaving,
 )
 from coalition.families.entering import Newcomer
+from coalition.families.group_refusals import GroupRefused
 from coalition.families.judging import Book
 from coalition.families.rule_sets import Money
 from coalition.families.speaking import By
@@ -153,8 +155,7 @@ async def _join(world: World, step: Join, n: int) -> Done:
             await forming.take_along(connection, family, newcomer, book, by=by)
             return
         group = await gathering.lock(connection, family, book, also=[newcomer.member])
-        head = By.of(group.row.head)
-        invited = await invitations.invite(connection, group, newcomer, by=head)
+        invited = await _invited(connection, group, newcomer)
         for by in _who_accepts(world, step.member):
             accepted = await invitations.accept(connection, invited.id, book, by=by)
             if accepted.place is not None:
@@ -163,6 +164,17 @@ async def _join(world: World, step: Join, n: int) -> Done:
     await in_family(world, work)
     said = f"{step.member} joins {step.family} as {step.role}"
     return Done(said, fee=await fee_told(world))
+
+
+async def _invited(
+    connection: Connection, group: gathering.OpenGroup, newcomer: Newcomer
+) -> invitations.Invitation:
+    """Invite as the head; refused, tell all that stands in the way of joining, not room alone."""
+    try:
+        return await invitations.invite(connection, group, newcomer, by=By.of(group.row.head))
+    except GroupRefused as refusal:
+        _, verdict = await entering.tried(connection, group, newcomer)
+        raise GroupRefused.of(verdict.failures, by_head=True) from refusal
 
 
 def _who_accepts(world: World, member: str) -> list[By]:

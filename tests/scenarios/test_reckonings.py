@@ -1,0 +1,47 @@
+"""Stories of families whose every figure was worked out by hand before they were played."""
+
+from typing import Any
+
+from tests.scenarios.telling import plain, tell
+
+_PARTNERS = """\
+coalition: {currency: EUR, timezone: Europe/Oslo}
+partners:
+  A: {contract: {valid_from: 2024-01-01, issue_price: "0.0100", redemption_price: "0.0085"}}
+  C: {contract: {valid_from: 2024-01-01, issue_price: "0.0105", redemption_price: "0.0080"}}
+"""
+
+
+async def told(postgres_url: str, story: str) -> Any:  # Any: JSON
+    """Play a story of the partners A and C; return what came of it."""
+    outcome = plain(await tell(_PARTNERS + story, postgres_url))
+    assert outcome["audit"]["ok"]
+    return outcome
+
+
+def rules_that_failed(step: Any) -> list[str]:  # Any: JSON
+    """Return which rules refused a step, in their order."""
+    return [failure["rule"] for failure in step.get("failures", [])]
+
+
+async def test_who_cannot_join_is_told_all_that_stands_in_the_way(postgres_url: str) -> None:
+    outcome = await told(
+        postgres_url,
+        """\
+members:
+  anna: {born: 1980-01-01}
+  bo: {born: 1981-01-01}
+  dan: {born: 1982-01-01, country: US}
+rule_sets: {pooling: {preset: miles_and_more}}
+families:
+  home: {rules: pooling, head: anna, members: {bo: spouse}, formed: 2026-01-01}
+steps:
+  - {at: 2026-02-01T12:00:00+01:00, do: join, family: home, member: dan, role: friend}
+  - {at: 2026-02-02T12:00:00+01:00, do: leave, family: home, member: bo}
+  - {at: 2026-02-03T12:00:00+01:00, do: join, family: home, member: bo, role: spouse}
+""",
+    )
+
+    third_adult, _, back_again = outcome["steps"]
+    assert rules_that_failed(third_adult) == ["group.adults.max", "eligibility.countries"]
+    assert rules_that_failed(back_again) == ["join.cooldown_days", "join.slot_cooldown_days"]
