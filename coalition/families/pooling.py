@@ -20,7 +20,7 @@ from coalition.families.group_refusals import FrozenByGuardian, GroupRefused
 from coalition.families.judging import Book
 from coalition.families.places import GroupState
 from coalition.families.pools_read import Known
-from coalition.families.vocabulary import Event, Kind
+from coalition.families.vocabulary import Event, Kind, Subject, WindowKind
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.ledger import posting
@@ -179,7 +179,7 @@ async def _people(
 ) -> dict[tuple[UUID, UUID], Party]:
     """Return those who spend as the rules ask of them; where they ask nothing, by balance alone."""
     need = rules.needs(group.rules, Event.REDEEM)
-    if need.personal or need.standings:
+    if need.personal or need.standings or _counts_from_joining(group):
         # What is kept of people the role of tills may not read; nothing is written meanwhile.
         role = await connection.fetchval("SELECT current_user")
         await connection.execute("SET LOCAL ROLE NONE")
@@ -198,6 +198,16 @@ async def _people(
         (group.id, member): Party(member=member, joined=group.row.formed_at, balance=points)
         for member, points in balances.items()
     }
+
+
+def _counts_from_joining(group: OpenGroup) -> bool:
+    """Tell whether a limit on spending counts in years since a member joined the coalition."""
+    return any(
+        limit.on is Event.REDEEM
+        and limit.subject is Subject.MEMBER
+        and limit.window == WindowKind.MEMBERSHIP_YEAR
+        for limit in group.rules.limits
+    )
 
 
 async def _usage(connection: Connection, spending: Iterable[_Spending]) -> Usage:

@@ -171,3 +171,19 @@ async def test_many_at_two_tills_take_no_more_than_the_pool_has(
         if isinstance(one, Exception)
     )
     assert await world.proved()
+
+
+async def test_a_year_of_membership_begins_when_the_member_joined_not_its_group(
+    database: Engine, at: datetime
+) -> None:
+    world = await shop(at)
+    cap = {"subject": "member", "measure": "amount", "window": "membership_year"}
+    await world.rules("home", view(limits=[cap | {"max": 50, "on": "redeem"}]))
+    anna = await world.adult()
+    world.advance(days=300)
+    await world.earn(anna, 200)
+    await world.form("home", anna)
+    assert (await redeem(world, anna, 50))["points"] == 50
+    assert isinstance(await redeem(world, anna, 1), GroupRefused)
+    world.advance(days=66)
+    assert (await redeem(world, anna, 50))["points"] == 50
