@@ -55,12 +55,14 @@ class ExitView(msgspec.Struct, frozen=True, kw_only=True):
 async def would_take_out(connection: Connection, group: OpenGroup, member: UUID) -> ExitView:
     """Return what a member would take out by leaving now, planned as leaving plans it.
 
-    An heir matters only in death; a member that leaves by such a rule takes nothing out.
+    With the last one who leaves the group closes. An heir matters only in death; a member that
+    leaves by such a rule takes nothing out.
     """
     place = group.place_of(member)
     pot = await stakes.pot_of(connection, group)
-    treatment = group.rules.exits.leaving
-    leaving = await _exit(connection, group, [place], treatment, heir=group.row.head)
+    exits, closes = group.rules.exits, group.members == [member]
+    treatment = exits.closing if closes else exits.leaving
+    leaving = await _exit(connection, group, [place], treatment, heir=group.row.head, closes=closes)
     moves = stakes.moves_of(group, pot, leaving)
     (leaver,) = leaving.leavers
     out = sum(one.points for one in moves if one.receiver == member)

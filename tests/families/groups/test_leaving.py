@@ -211,3 +211,19 @@ async def test_a_fee_in_points_is_taken_and_one_in_money_is_told(
     told = await world.events("fee_due")
     assert [(one["member_id"], one["amount_minor"]) for one in told][-1] == (str(bo), 500)
     assert await world.proved()
+
+
+async def test_who_is_left_alone_sees_what_closing_the_group_gives(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await world.rules("home", account(exits={"leaving": "stays_in_pool"}))
+    anna, bo = await world.adult(300), await world.adult(200)
+    group = await world.form("home", anna, bo)
+    assert (await world.would_take_out(group, bo)).takes_out == 0
+    await world.leave(group, bo)
+    seen = await world.would_take_out(group, anna)
+    left = await world.leave(group, anna)
+    assert left.closed
+    assert left.points == seen.takes_out
+    assert await world.own(anna) == left.points > 0
