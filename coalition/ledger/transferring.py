@@ -13,7 +13,7 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
-from coalition.ledger import clocks, lots, resolutions
+from coalition.ledger import clocks, lots, pool_lots, resolutions
 from coalition.ledger.accounts import OUT_OF_LOT, Account, HoldState, Kind
 from coalition.ledger.clocks import Started, months_later
 from coalition.ledger.drafts import Outcome, Passed, Side, TakingOrder, Transfer, Transferred
@@ -28,7 +28,7 @@ from coalition.ledger.refusals import (
     UnknownHold,
 )
 from coalition.ledger.resolutions import KeptHold, Resolutions
-from coalition.ledger.rules import Available, after_activity, in_spending_order, take_in_order
+from coalition.ledger.rules import Available, after_activity, take_in_order
 from coalition.ledger.transferable import arriving, may_move, without
 
 Taken = list[tuple[UUID, int]]
@@ -87,22 +87,29 @@ class _Stage:
         """Read what the senders of `drafts` can give, and what their holds reserve."""
         reserved = {draft.hold for draft in drafts if draft.hold is not None}
         holds = await resolutions.read_holds(connection, reserved) if reserved else {}
-        senders: dict[int, set[UUID]] = defaultdict(set)
-        for draft in drafts:
-            if draft.hold is None:
-                senders[draft.currency_no].add(draft.holder)
+        first, whole = _senders(journal, drafts)
         available: dict[tuple[int, UUID], list[Available]] = {}
-        for currency_no, wanted in senders.items():
-            found = await lots.live(
+        kept = await _provenances(
+            connection,
+            journal,
+            {(leg.lot, one.holder) for one in holds.values() for leg in one.legs},
+        )
+        for currency_no, wanted in first.items():
+            found = await lots.walk(
                 connection, wanted, currency_no, journal.today, journal.suspended
             )
-            available |= {
-                (currency_no, holder): in_spending_order(of) for holder, of in found.items()
-            }
-        wanted_lots = {(one.lot, holder) for (_, holder), of in available.items() for one in of} | {
-            (leg.lot, hold.holder) for hold in holds.values() for leg in hold.legs
-        }
-        return cls(journal, available, holds, await _provenances(connection, journal, wanted_lots))
+            asked = {(one.lot, holder) for holder, of in found.items() for one in of}
+            kept |= await _provenances(connection, journal, asked)
+            for holder, of in found.items():
+                if all(_is_alive(kept[one.lot], journal) for one in of):
+                    available[currency_no, holder] = of
+                else:
+                    whole[currency_no].add(holder)
+        for currency_no, holders in whole.items():
+            read = await pool_lots.read(connection, journal, holders, currency_no)
+            kept |= read.kept
+            available |= {(currency_no, holder): of for holder, of in read.available.items()}
+        return cls(journal, available, holds, kept)
 
     def post(self, draft: Transfer) -> Outcome:
         """Post a transfer that can be done whole."""
@@ -232,6 +239,37 @@ class _Stage:
             self._active.add((draft.holder, draft.currency_no))
             key = draft.currency_no, draft.holder
             self._available[key] = after_activity(self._available.get(key, ()), self._fresh)
+
+
+def _senders(
+    journal: Journal, drafts: Sequence[Transfer]
+) -> tuple[dict[int, dict[UUID, int]], dict[int, set[UUID]]]:
+    """Return by currency of whom the first lots do, and for how many points; and of whom not.
+
+    Without clocks lots are spent in the order of their ids. All that a sender has is read where
+    a draft takes certain lots only, in another order, or points that may not arrive alive.
+    """
+    first: dict[int, dict[UUID, int]] = defaultdict(dict)
+    whole: dict[int, set[UUID]] = defaultdict(set)
+    for draft in drafts:
+        if draft.hold is not None:
+            continue
+        is_plain = draft.lots is None and not draft.endings and not journal.clocks
+        if is_plain and draft.order is TakingOrder.EARLIEST_EXPIRY:
+            wanted = first[draft.currency_no]
+            points = draft.points + draft.fee_points
+            wanted[draft.holder] = wanted.get(draft.holder, 0) + points
+        else:
+            whole[draft.currency_no].add(draft.holder)
+    for currency_no, holders in whole.items():
+        for holder in holders & first[currency_no].keys():
+            del first[currency_no][holder]
+    return {currency_no: wanted for currency_no, wanted in first.items() if wanted}, whole
+
+
+def _is_alive(of: Provenance, journal: Journal) -> bool:
+    """Tell whether points live elsewhere too: not only as expiry is suspended for their holder."""
+    return of.expires_on is None or of.expires_on >= journal.today
 
 
 async def _provenances(
