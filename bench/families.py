@@ -162,7 +162,7 @@ async def _activate(name: str, kind: str, rules: RuleSet) -> None:
 
 
 async def _form_pools(world: World, pooled: list[UUID]) -> None:
-    keys = MemberKeys.of(Settings.load({}, data_directory=world.directory))
+    keys = MemberKeys.of(_settings(world))
     service = Transfers(keys=keys, clock=SystemClock())
     for first in range(0, len(pooled), POOL_SIZE):
         at = SystemClock().now()
@@ -201,8 +201,15 @@ def _renew_tokens(world: World, files: _Files) -> None:
         path.write_text("\n".join(lines) + "\n", "ascii")
 
 
+def _settings(world: World) -> Settings:
+    """Return the settings of the service, as it serves its world."""
+    return Settings.load(
+        {}, data_directory=world.directory, database_url=world.postgres.url, issuer=world.url
+    )
+
+
 async def _tokens(world: World, *paths: Path) -> dict[Path, list[str]]:
-    settings = Settings.load({}, data_directory=world.directory)
+    settings = _settings(world)
     engine = await open_database(world.postgres.url, apps=APPS)
     at = SystemClock().now()
     try:
