@@ -72,6 +72,7 @@ def routes(sign_ins: SignIns) -> Sequence[ControllerRouterHandler]:
             {
                 401: "`sign_in_failed`: address and password do not belong together",
                 403: "`membership_ended`: who was a member signs in no more",
+                422: "`invalid`: a field is not valid; `invalid_email`: this is no address",
                 429: "`too_many_attempts`: try again after `retry_after_s` seconds",
             }
         ),
@@ -95,7 +96,12 @@ def routes(sign_ins: SignIns) -> Sequence[ControllerRouterHandler]:
         status_code=200,
         tags=["sign-in"],
         summary="Set a password by a one-time code",
-        responses=_refusals({401: "`unusable_code`: the code is unknown, used or over"}),
+        responses=_refusals(
+            {
+                401: "`unusable_code`: the code is unknown, used or over",
+                422: "`invalid`: a field is not valid; `weak_password`: others try it first",
+            }
+        ),
     )
     async def set_password(
         data: JSONBody[PasswordBody], request: AnyRequest

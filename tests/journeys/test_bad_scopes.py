@@ -9,6 +9,7 @@ from tests.journeys.documented import Operation
 from tests.journeys.world import Scene, assert_refused
 from tests.support.http import open_desk, token_of
 
+NAMED = ("approval_id", "statement_id", "cycle_id", "transfer_id", "group_id", "invitation_id")
 OPERATIONS = [*documented.operations(documented.schema())]
 
 
@@ -18,6 +19,7 @@ def needed(operation: Operation) -> set[str]:
     return {scope for one in alternatives for scopes in one.values() for scope in scopes}
 
 
+OF_MEMBERS = {one.label: one for one in OPERATIONS if documented.is_members(one)}
 SECURED = {operation.label: operation for operation in OPERATIONS if needed(operation)}
 
 
@@ -28,14 +30,37 @@ def test_an_operation_is_for_partners_or_for_staff_as_its_address_says() -> None
 
 
 def test_only_what_is_meant_for_everybody_is_open() -> None:
-    assert {operation.path for operation in OPERATIONS if not needed(operation)} == {
+    closed = SECURED | OF_MEMBERS
+    assert {one.path for one in OPERATIONS if one.label not in closed} == {
         "/.well-known/jwks.json",
         "/.well-known/oauth-authorization-server",
         "/health/live",
         "/health/ready",
         "/oauth/revoke",
         "/oauth/token",
+        "/v1/sign-in",
+        "/v1/sign-in/password",
     }
+
+
+@pytest.mark.parametrize("operation", OF_MEMBERS.values(), ids=OF_MEMBERS)
+@pytest.mark.parametrize("side", ["partner", "staff"])
+async def test_no_scope_of_a_client_opens_what_is_a_members(
+    standing: Scene, operation: Operation, side: str
+) -> None:
+    client = standing.grocer if side == "partner" else standing.finance
+    headers = client.headers | {"idempotency-key": "client", "content-type": "application/json"}
+    sending = standing.http.request(
+        operation.method.upper(), _address(standing, operation), headers=headers, content=b"{}"
+    )
+    await assert_refused(sending, 403, "forbidden")
+
+
+@pytest.mark.parametrize("operation", SECURED.values(), ids=SECURED)
+async def test_a_member_opens_nothing_of_clients(standing: Scene, operation: Operation) -> None:
+    app = standing.app
+    headers = app.headers | {"idempotency-key": "member", "content-type": "application/json"}
+    await _assert_closed(standing, operation, headers)
 
 
 @pytest.mark.parametrize("operation", SECURED.values(), ids=SECURED)
@@ -73,17 +98,22 @@ async def test_a_token_is_given_no_scope_that_its_client_lacks(standing: Scene) 
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope"), scope
 
 
-async def _assert_closed(standing: Scene, operation: Operation, headers: dict[str, str]) -> None:
-    known = {name: str(random_id()) for name in ("approval_id", "statement_id", "cycle_id")} | {
+def _address(standing: Scene, operation: Operation) -> str:
+    known = {name: str(random_id()) for name in NAMED} | {
         "member_id": standing.member,
         "posting_id": standing.posting,
         "hold_id": standing.hold,
         "batch_id": standing.batch,
         "name": "hilton",
+        "no": "1",
     }
+    return operation.path.format(**known)
+
+
+async def _assert_closed(standing: Scene, operation: Operation, headers: dict[str, str]) -> None:
     sending = standing.http.request(
         operation.method.upper(),
-        operation.path.format(**known),
+        _address(standing, operation),
         headers=headers,
         content=b"{}",
     )

@@ -10,10 +10,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.generation.case import Case
 
+from coalition.families import relationships
 from coalition.federation import defaults
 from coalition.federation.terms import OnDefault
 from coalition.kernel.database import transaction
 from partners.settlement import clearing, closing, sealing
+from tests.families.doors.world import Town, done, transfer
+from tests.families.groups.world import account
 from tests.journeys import documented
 from tests.journeys.documented import Operation
 from tests.journeys.world import Scene
@@ -54,6 +57,36 @@ def cycle(runner: asyncio.Runner, standing: Scene) -> str:
     fuel station is going to be in default tomorrow, so that nothing else is touched by it.
     """
     return runner.run(_settle(standing))
+
+
+@pytest.fixture(scope="module")
+def town(runner: asyncio.Runner, standing: Scene) -> Town:
+    """Return the service with rules for families, and for transfers that wait for staff."""
+    there = Town(standing)
+    runner.run(there.plain(control={"approvals": [{"by": "staff"}], "undo_hours": 24}))
+    runner.run(there.rules("family", account()))
+    return there
+
+
+async def _family(town: Town, path: str) -> dict[str, str]:
+    """Return a family, and a transfer that can be decided on, where `path` names any."""
+    if path.startswith("/v1/admin/families/"):
+        return {"group_id": await town.family("family", await town.member())}
+    if not path.startswith("/v1/admin/transfers/"):
+        return {}
+    wish = transfer(await town.member(), 5)
+    made = done(await (await town.member(50)).post("/v1/transfers", wish), 202)
+    if path.endswith("/undo"):
+        desk = await town.desk("families:decide")
+        done(await desk.post(f"/v1/admin/transfers/{made['transfer_id']}/approve"))
+    return {"transfer_id": made["transfer_id"]}
+
+
+async def _relationship(town: Town) -> dict[str, str]:
+    """Return who is related to whom, as one of them has declared."""
+    member, other = (await town.member()).member, (await town.member()).member
+    await relationships.declare(member, other, "sibling", at=town.at)
+    return {"member_id": str(member), "other_id": str(other)}
 
 
 async def _settle(standing: Scene) -> str:
@@ -108,11 +141,13 @@ def _sent(runner: asyncio.Runner, standing: Scene, case: Case[Any], token: str) 
 
 @pytest.mark.parametrize("operation", OF_FINANCE.values(), ids=OF_FINANCE)
 def test_what_finance_sends_of_things_that_are_there_is_answered_as_documented(
+    *,
     operation: Operation,
     runner: asyncio.Runner,
     standing: Scene,
     preparer: Desk,
     cycle: str,
+    town: Town,
 ) -> None:
     reached = set()
 
@@ -125,10 +160,13 @@ def test_what_finance_sends_of_things_that_are_there_is_answered_as_documented(
             "cycle_id": cycle,
             "approval_id": runner.run(_waiting(standing, preparer, operation.path)),
             "name": "hilton",
+            **runner.run(_family(town, operation.path)),
         }
         own = {name: text for name, text in there.items() if f"{{{name}}}" in operation.path}
         case = data.draw(operation.as_strategy(path_parameters=own))
         _bring_to_life(case, standing)
+        if operation.path.startswith("/v1/admin/relationships/"):
+            case.body = runner.run(_relationship(town))
         if case.headers and "Idempotency-Key" in case.headers:
             # The same few keys are made up for each operation; here each is a new request.
             case.headers["Idempotency-Key"] = preparer.new_key()

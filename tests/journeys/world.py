@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import httpx
 
@@ -27,6 +28,7 @@ from tests.support.http import (
     sign_partner,
     token_of,
 )
+from tests.support.members import App, open_app
 
 Footprint = dict[str, str]
 """Of every table, how many rows it has and a digest over all of them."""
@@ -73,6 +75,7 @@ class Scene(World):
     hold: str
     batch: str
     statement: str
+    app: App
 
 
 async def set_scene(world: World) -> Scene:
@@ -96,6 +99,7 @@ async def set_scene(world: World) -> Scene:
         hold=held.json()["hold_id"],
         batch=sent.json()["batch_id"],
         statement=await close_first_month(grocer),
+        app=await open_app(world.http, UUID(member), world.service.settings, grocer.at),
     )
 
 
