@@ -1,7 +1,7 @@
 """The plans of the statements that post: look-ups by key, whatever the planner believes."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,6 +12,7 @@ from coalition.kernel.database import Connection, Engine, transaction
 from coalition.kernel.idempotency import Answer, Claim
 from coalition.kernel.ids import random_id
 from coalition.ledger import clocks, holders, posting
+from coalition.ledger.classes import ONLY_BUILT_IN
 from coalition.ledger.clocks import Clock
 from coalition.ledger.drafts import (
     Adjust,
@@ -51,6 +52,8 @@ class Shop:
     clock_no = NO_CLOCK
     suspended: Collection[int] = ()
     """Funders whose points cannot be spent."""
+    clocks: Sequence[Clock] = ()
+    classes = ONLY_BUILT_IN
 
     def __init__(self, at: datetime, settings: dict[str, str]) -> None:
         self.at = at
@@ -91,7 +94,13 @@ class Shop:
         at = at or self.at
         async with transaction(self.settings, role=posting.POSTER_ROLE) as connection:
             _, outcomes = await posting.post(
-                connection, drafts, at=at, today=at.date(), suspended=self.suspended
+                connection,
+                drafts,
+                at=at,
+                today=at.date(),
+                clocks=self.clocks,
+                suspended=self.suspended,
+                classes=self.classes,
             )
         return list(outcomes)
 
@@ -204,13 +213,8 @@ class ClockedShop(Shop):
             await clocks.register(connection, months=6)
 
     async def post(self, drafts: list[Draft], at: datetime | None = None) -> list[object]:
-        at = at or self.at
         ruled = [_ruled(draft) if isinstance(draft, Issue) else draft for draft in drafts]
-        async with transaction(self.settings, role=posting.POSTER_ROLE) as connection:
-            _, outcomes = await posting.post(
-                connection, ruled, at=at, today=at.date(), clocks=self.clocks
-            )
-        return list(outcomes)
+        return await super().post(ruled, at)
 
     async def work(self) -> None:
         await super().work()
