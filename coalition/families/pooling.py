@@ -4,7 +4,8 @@ A member spends by the first group, in the order of joining, whose pool it may s
 spend none, it spends what is its own, and more is refused by the rules of its first group.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -48,6 +49,10 @@ class _Spending(msgspec.Struct, kw_only=True):
         said = rules.evaluate(group.rules, act, self.parties, usage, group.zone)
         failures = tuple(one for one in said.failures if one.rule != "balance")
         return msgspec.structs.replace(said, failures=failures)
+
+
+_People = dict[tuple[UUID, UUID], Party]
+"""By group and member."""
 
 
 class FamilyPools:
@@ -155,10 +160,7 @@ async def _parties(
         group = None if wish.act is PoolAct.ISSUE else pool_plans.group_for(known, wish)
         if group is not None:
             chosen[i] = group
-    people: dict[tuple[UUID, UUID], Party] = {}
-    for group in {group.id: group for group in chosen.values()}.values():
-        members = {wanted[i].member for i, found in chosen.items() if found.id == group.id}
-        people |= await _people(connection, group, members)
+    people = await _people(connection, [(group, wanted[i].member) for i, group in chosen.items()])
     return {
         i: _Spending(
             wish=wanted[i],
@@ -174,30 +176,54 @@ async def _parties(
     }
 
 
-async def _people(
-    connection: Connection, group: OpenGroup, members: Iterable[UUID]
-) -> dict[tuple[UUID, UUID], Party]:
-    """Return those who spend as the rules ask of them; where they ask nothing, by balance alone."""
+async def _people(connection: Connection, spending: Iterable[tuple[OpenGroup, UUID]]) -> _People:
+    """Return those who spend as their rules ask of them; where they ask nothing, by balance alone.
+
+    These are nearly all, and are read at once, whatever groups they belong to.
+    """
+    groups: dict[UUID, OpenGroup] = {}
+    members: dict[UUID, set[UUID]] = defaultdict(set)
+    for group, member in spending:
+        groups[group.id] = group
+        members[group.id].add(member)
+    found: _People = {}
+    by_balance: dict[int, list[OpenGroup]] = defaultdict(list)
+    for group in groups.values():
+        if _asks_of_people(group):
+            found |= await _as_asked(connection, group, members[group.id])
+        else:
+            by_balance[group.row.currency_no].append(group)
+    for currency_no, some in by_balance.items():
+        book = some[0].book
+        balances = await posting.balances(
+            connection,
+            {member for group in some for member in members[group.id]},
+            currency_no=currency_no,
+            today=book.today,
+            suspended=book.terms.catalogue.suspended_at(book.at),
+        )
+        found |= {
+            (group.id, member): Party(
+                member=member, joined=group.row.formed_at, balance=balances[member]
+            )
+            for group in some
+            for member in members[group.id]
+        }
+    return found
+
+
+async def _as_asked(connection: Connection, group: OpenGroup, members: Collection[UUID]) -> _People:
+    # What is kept of people the role of tills may not read; nothing is written meanwhile.
+    role = await connection.fetchval("SELECT current_user")
+    await connection.execute("SET LOCAL ROLE NONE")
+    found = await people_of(connection, group, (*members, group.row.head), Event.REDEEM)
+    await connection.execute(f'SET LOCAL ROLE "{role}"')
+    return {(group.id, member): party for member, party in found.items()}
+
+
+def _asks_of_people(group: OpenGroup) -> bool:
     need = rules.needs(group.rules, Event.REDEEM)
-    if need.personal or need.standings or _counts_from_joining(group):
-        # What is kept of people the role of tills may not read; nothing is written meanwhile.
-        role = await connection.fetchval("SELECT current_user")
-        await connection.execute("SET LOCAL ROLE NONE")
-        found = await people_of(connection, group, (*members, group.row.head), Event.REDEEM)
-        await connection.execute(f'SET LOCAL ROLE "{role}"')
-        return {(group.id, member): party for member, party in found.items()}
-    book = group.book
-    balances = await posting.balances(
-        connection,
-        members,
-        currency_no=group.row.currency_no,
-        today=book.today,
-        suspended=book.terms.catalogue.suspended_at(book.at),
-    )
-    return {
-        (group.id, member): Party(member=member, joined=group.row.formed_at, balance=points)
-        for member, points in balances.items()
-    }
+    return need.personal or need.standings or _counts_from_joining(group)
 
 
 def _counts_from_joining(group: OpenGroup) -> bool:

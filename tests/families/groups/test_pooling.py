@@ -1,5 +1,6 @@
 """Tests of plans for tills: whose points a member spends, and where what it earns goes."""
 
+import asyncio
 from datetime import datetime
 
 from coalition.families import usage
@@ -189,3 +190,28 @@ async def test_points_that_a_tier_keeps_from_ending_are_taken_last(
     assert isinstance(await world.redeem(bo, 150), Posted)
     assert (await world.own(anna), await world.own(bo)) == (50, 0)
     assert await world.proved()
+
+
+async def test_members_of_many_groups_are_read_by_one_statement(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await world.rules("home", view())
+    pairs = [(await world.adult(60), await world.adult(40)) for _ in range(4)]
+    for pair in pairs:
+        await world.form("home", *pair)
+
+    async def statements(wishes: list[PoolWish]) -> list[str]:
+        heard: list[str] = []
+        async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+            with connection.query_logger(lambda record: heard.append(record.query)):
+                plans = await world.pools.plans(connection, wishes, world.at)
+                await asyncio.sleep(0)
+        assert all(isinstance(plan, PoolPlan) and plan.sources.holders for plan in plans)
+        return heard
+
+    wishes = [PoolWish(anna, PoolAct.REDEEM, 70, world.at) for anna, _ in pairs]
+    await statements(wishes)
+    of_one = await statements(wishes[:1])
+    assert any("FROM lot" in statement for statement in of_one)
+    assert await statements(wishes) == of_one
