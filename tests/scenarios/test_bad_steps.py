@@ -5,6 +5,8 @@ import pytest
 from server.scenario.steps import LATER
 from tests.scenarios.bad import FIRST, WORLD, of_steps, problems
 
+_UNKNOWN = "'home' is not among the families of this story; declare it there"
+
 
 def test_a_name_that_nobody_declared_is_refused() -> None:
     assert of_steps("do: issue, partner: X, member: carl, points: 1") == [
@@ -187,4 +189,26 @@ def test_what_is_no_story_at_all_is_refused(content: str, expected: list[str]) -
 def test_names_in_a_step_of_a_later_package_are_not_judged() -> None:
     assert of_steps("do: upgrade, member: anna, to: carl") == [
         f"line {FIRST}: steps[0].do: upgrade is not there yet; leave the step out"
+    ]
+
+
+def test_what_says_one_thing_of_several_says_one() -> None:
+    both = "relate, member: anna, to: bo, relationship: spouse, evidence: asked"
+
+    assert of_steps("do: relate, member: anna, to: bo", f"do: {both}") == [
+        f"line {FIRST}: steps[0]: name one of relationship, evidence",
+        f"line {FIRST + 1}: steps[1]: name one of relationship, evidence",
+    ]
+
+
+def test_a_family_that_nobody_declared_is_refused_and_so_are_two_changes_in_one() -> None:
+    assert of_steps(
+        "do: invite, family: home, member: anna, role: uncle",
+        "do: change, family: home, member: anna, share: 5, may_spend: true",
+        "do: settle, family: home, by: staff, outcome: leave",
+    ) == [
+        f"line {FIRST}: steps[0].family: {_UNKNOWN}",
+        f"line {FIRST + 1}: steps[1]: name one of role, share, may_spend, head",
+        f"line {FIRST + 1}: steps[1].family: {_UNKNOWN}",
+        f"line {FIRST + 2}: steps[2].family: {_UNKNOWN}",
     ]

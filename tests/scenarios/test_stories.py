@@ -7,12 +7,23 @@ import jsonschema_rs
 import msgspec
 import pytest
 
+from coalition.families import presets
 from server.scenario import schemas
-from tests.scenarios.telling import STORIES, document_of, expected_of, tell, written
+from tests.scenarios.telling import STORIES, document_of, expected_of, loaded, tell, written
 
 _ALL = sorted(STORIES.glob("*.yaml"))
+_RULES_OF = sorted(STORIES.glob("rules-of-*.yaml"))
 _VALID_STORY = jsonschema_rs.validator_for(schemas.of_story())
 _VALID_OUTCOME = jsonschema_rs.validator_for(schemas.of_outcome())
+
+
+def test_every_preset_has_its_story_and_every_such_story_its_preset() -> None:
+    told = {story.stem.removeprefix("rules-of-"): loaded(story) for story in _RULES_OF}
+
+    assert tuple(sorted(told)) == presets.names()
+    assert {name: story.rule_sets for name, story in told.items()} == {
+        name: {"ours": {"preset": name}} for name in told
+    }
 
 
 @pytest.mark.parametrize("story", [pytest.param(path, id=path.stem) for path in _ALL])
