@@ -20,6 +20,8 @@ _COMMANDS: Final = {
     "client": "server.commands.client:client",
     "keys": "server.commands.keys:keys",
     "member": "server.commands.member:member",
+    "family": "server.commands.family:family",
+    "transfer": "server.commands.transfer:transfer",
     "guard": "server.commands.guard:guard",
     "debt": "server.commands.debt:debt",
     "adjustment": "server.commands.adjustment:adjustment",

@@ -42,10 +42,10 @@ MODES = {
     f"{mode.value} {label}": (operation, mode)
     for label, operation in SECURED.items()
     for mode in GenerationMode
-    # What takes nothing can be asked for in one way only.
+    # What takes nothing, or any name, can be asked for in one way only.
     if mode is GenerationMode.POSITIVE
-    or operation.definition.raw.get("parameters")
     or "requestBody" in operation.definition.raw
+    or (operation.definition.raw.get("parameters") and "{name}" not in operation.path)
 }
 
 FEW = settings(

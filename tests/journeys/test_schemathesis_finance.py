@@ -82,7 +82,7 @@ async def _family(town: Town, path: str) -> dict[str, str]:
     return {"transfer_id": made["transfer_id"]}
 
 
-async def _relationship(town: Town) -> dict[str, str]:
+async def _relationship(town: Town) -> dict[str, Any]:  # Any: a JSON object
     """Return who is related to whom, as one of them has declared."""
     member, other = (await town.member()).member, (await town.member()).member
     await relationships.declare(member, other, "sibling", at=town.at)

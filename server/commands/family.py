@@ -1,0 +1,80 @@
+"""`coalition family`: the families that members have put together, as staff see them."""
+
+from uuid import UUID
+
+import msgspec
+import rich_click as click
+
+from coalition.families import family_admin, group_views
+from coalition.families.groups import Groups
+from coalition.families.speaking import By
+from coalition.kernel.clock import SystemClock
+from coalition.kernel.database import transaction
+from coalition.kernel.settings import Settings
+from coalition.members.sealing import MemberKeys
+from server.commands.options import (
+    ACTOR,
+    answer,
+    as_json_option,
+    example,
+    place_of,
+    place_options,
+    table_of,
+)
+from server.databases import do
+
+_SHOWN = ("id", "kind", "head", "state", "members", "formed_at")
+_PLACES = ("no", "member_id", "nominee", "role", "kind", "future_percent", "may_spend", "points")
+
+
+@click.group()
+def family() -> None:
+    """Look at families: who belongs to them, under which rules, and what they have together."""
+
+
+@family.command("list")
+@click.option("--kind", help="Only families of this kind.")
+@click.option(
+    "--state", type=click.Choice(["active", "separating", "closed"]), help="Only those in it."
+)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@place_options
+@as_json_option
+@click.pass_context
+@example("coalition family list --data data/demo --json")
+def list_families(
+    context: click.Context, *, kind: str | None, state: str | None, limit: int, as_json: bool
+) -> None:
+    """List families, those that were formed last first."""
+
+    async def work(_: Settings) -> list[dict[str, object]]:
+        async with transaction() as connection:
+            found = await family_admin.latest(connection, kind=kind, state=state, limit=limit)
+        return [msgspec.structs.asdict(one) for one in found]
+
+    rows = do(place_of(context), work)
+    answer({"items": rows}, as_json=as_json, table=lambda: table_of(rows, _SHOWN))
+
+
+@family.command()
+@click.argument("family_id", type=click.UUID)
+@place_options
+@as_json_option
+@click.pass_context
+@example("coalition family show 3f0c5b52-6d5b-4a86-9f0b-2f2a0f4f7a11 --json")
+def show(context: click.Context, *, family_id: UUID, as_json: bool) -> None:
+    """Show FAMILY_ID with its places, what of its points is whose, and what is open."""
+
+    async def work(settings: Settings) -> group_views.GroupView:
+        groups = Groups(keys=MemberKeys.of(settings))
+        return await groups.do(
+            lambda connection, book: group_views.show(
+                connection, family_id, book, by=By.staff(ACTOR)
+            ),
+            SystemClock().now(),
+        )
+
+    found = do(place_of(context), work)
+    rows = [msgspec.structs.asdict(place) for place in found.places]
+    title = f"{found.kind}, {found.rule_set} {found.rule_set_version}: {found.state}"
+    answer(found, as_json=as_json, table=lambda: table_of(rows, _PLACES, title))
