@@ -183,7 +183,7 @@ def successor_of(group: OpenGroup, named: UUID | None) -> UUID | None:
     None: the group closes, since nobody else belongs to it. Raises `HeadMustHandOver`.
     """
     others = [place for place in group.places if place.member_id not in (None, group.row.head)]
-    if named is not None:
+    if named not in (None, group.row.head):
         return named
     if others:
         raise HeadMustHandOver

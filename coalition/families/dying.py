@@ -131,7 +131,8 @@ async def _leave(
 
 def _successor(group: OpenGroup, wanted: PreparedDeath) -> UUID | None:
     named = wanted.successor
-    return named if named in group.members else departing.eldest_adult(group)
+    is_another = named in group.members and named != group.row.head
+    return named if is_another else departing.eldest_adult(group)
 
 
 async def _move_own(connection: Connection, group: OpenGroup, wanted: PreparedDeath) -> None:

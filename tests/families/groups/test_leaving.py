@@ -124,6 +124,8 @@ async def test_the_head_leaves_last_or_hands_over(database: Engine, at: datetime
     await world.join(group, kid, "child")
     with pytest.raises(HeadMustHandOver):
         await world.leave(group, anna)
+    with pytest.raises(HeadMustHandOver):
+        await world.leave(group, anna, successor=anna)
     with pytest.raises(NotAnAdult):
         await world.leave(group, anna, successor=kid)
     left = await world.leave(group, anna, successor=bo)

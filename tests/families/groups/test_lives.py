@@ -75,16 +75,31 @@ async def test_where_no_age_ends_it_a_child_becomes_an_adult_of_its_group(
         await world.guard(kid, anna)
 
 
-async def died(world: Families, member: MemberId, heir: MemberId | None = None) -> None:
+async def died(
+    world: Families,
+    member: MemberId,
+    heir: MemberId | None = None,
+    successor: MemberId | None = None,
+) -> None:
     approval = await dying.prepare(
         member,
         heir=heir,
-        successor=None,
+        successor=successor,
         reason="told by the registry",
         prepared_by="staff:anna",
         at=world.at,
     )
     await world.approve(approval, dying.KIND, by="staff:bertil")
+
+
+async def test_who_died_takes_over_from_nobody(database: Engine, at: datetime) -> None:
+    world = await make_families(at)
+    await world.rules("home", account())
+    anna, bo = await world.adult(300), await world.adult(200)
+    group = await world.form("home", anna, bo)
+    await died(world, anna, successor=anna)
+    assert (await world.show(group)).head == bo
+    assert await world.proved()
 
 
 @pytest.mark.parametrize(
