@@ -1,0 +1,1 @@
+"""Families against a model that was written from the rules alone."""
