@@ -88,7 +88,8 @@ def demo(
     partners' batch API over HTTP, month by month, with returns, redemptions and expiry. Each month
     that is over is settled: sealed, closed by two persons, and netted.
 
-    With --json, "logins" is empty until there are pages to sign in to.
+    Beside the households there is a family with a pool, and a friend who may send points. With
+    --json, "logins" says how a member and a guardian sign in at /v1/sign-in.
 
     A directory that holds a demo is served as it is; --afresh begins again.
     """
@@ -132,10 +133,10 @@ def _serve(place: Place, kept: "Keepsake", *, host: str, port: int, as_json: boo
 
 
 def _document(kept: "Keepsake", url: str | None) -> dict[str, object]:
-    """Return the one object that --json prints; there are no pages yet, so nobody to sign in."""
+    """Return the one object that --json prints."""
     return {
         "url": url,
-        "logins": [],
+        "logins": msgspec.to_builtins(kept.logins),
         "client": msgspec.to_builtins(kept.client),
         "loaded": msgspec.to_builtins(kept.loaded),
         "settled": msgspec.to_builtins(kept.settled),

@@ -23,6 +23,16 @@ class Credential(msgspec.Struct, frozen=True):
     partner: str
 
 
+class Login(msgspec.Struct, frozen=True):
+    """How a person signs in, as what, and where there is something to see."""
+
+    role: str
+    email: str
+    password: str
+    url: str
+    member_id: str | None = None
+
+
 class Loaded(msgspec.Struct, frozen=True):
     """What is in the database after the telling, and how long that took."""
 
@@ -69,6 +79,8 @@ class Keepsake(msgspec.Struct, frozen=True, kw_only=True):
     """Lines of the history that were refused, by code; none is expected."""
     settled: Settled = Settled()
     """Nothing in a demo that was told before there was settlement."""
+    logins: list[Login] = []
+    """Nobody in a demo that was told before members could sign in."""
 
 
 class Unfinished(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.kernel.web.logs import configure_logging
 from server import databases, proof
-from server.demo import journey, keepsake, made_up, telling
+from server.demo import family, journey, keepsake, made_up, telling
 from server.demo.history import History
 from server.demo.keepsake import Audited, Credential, Keepsake, Loaded
 from server.demo.settling import Settling
@@ -98,6 +98,7 @@ async def _tell(history: History, settings: Settings, settling: Settling) -> Kee
         began_s = perf_counter()
         with _progress(len(history.baskets)) as tell:
             told = await telling.tell(history, settings, told=tell, after_month=settling.month_over)
+        logins = await family.settle_in(settings, SystemClock().now())
         settled = await settling.finished()
         seconds = perf_counter() - began_s - settled.seconds
         report = await proof.prove()
@@ -113,6 +114,7 @@ async def _tell(history: History, settings: Settings, settling: Settling) -> Kee
         settled=settled,
         audit=Audited.of(report),
         refused=dict(told.refused),
+        logins=logins,
     )
 
 

@@ -56,6 +56,19 @@ def first_document(demo: Serving) -> Any:  # Any: JSON
     return json.loads("".join([*takewhile(lambda line: line != "}\n", lines), "}"]))
 
 
+def signed_in(url: str, login: dict[str, str]) -> dict[str, str]:
+    """Return the header of a member who has signed in by a login of the demo."""
+    body = {name: login[name] for name in ("email", "password")}
+    answer = httpx.post(f"{url}/v1/sign-in", json=body)
+    return {"authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def member_sees(url: str, headers: dict[str, str], address: str) -> Any:  # Any: JSON
+    answer = httpx.get(f"{url}{address}", headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
 def test_the_demo_is_told_served_and_remembered(tmp_path: Path) -> None:
     data = tmp_path / "demo"
     arguments = ("demo", "--made-up", "--households", "6", "--data", data, "--json")
@@ -70,14 +83,22 @@ def test_the_demo_is_told_served_and_remembered(tmp_path: Path) -> None:
         headers = token(demo.url, document["client"])
         shown = httpx.get(f"{demo.url}/v1/members?card={document['card']}", headers=headers)
         assert shown.json()["balance"] > 0
+        member, guardian = (signed_in(demo.url, login) for login in document["logins"])
+        (family,) = member_sees(demo.url, guardian, "/v1/families")["items"]
+        assert (family["rule_set"], family["points"]) == ("sas", 3_800)
+        assert len(member_sees(demo.url, guardian, "/v1/wards")["items"]) == 1
+        wish = {"to": document["logins"][1]["member_id"], "points": 1_000}
+        address = f"{demo.url}/v1/transfers"
+        sent = httpx.post(address, json=wish, headers=member | {"idempotency-key": "try"})
+        assert sent.json()["state"] == "completed", sent.text
         ended = demo.end()
     assert (ended.status, ended.out) == (0, "")
-    assert document["logins"] == []
+    assert [login["role"] for login in document["logins"]] == ["member", "guardian"]
     proved = coalition("audit", "--data", data, "--json").document
     assert proved == document["audit"] | {"breaches": []}
     assert document["audit"]["ok"]
     assert document["audit"]["checks"] > len(audit.CHECKS)
-    assert document["loaded"]["members"] == 6
+    assert document["loaded"]["members"] == 6 + 4
     assert document["loaded"]["partners"] == 5
     assert document["settled"]["statements"] > 100
     assert document["settled"]["cycles"] >= 11
