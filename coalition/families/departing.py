@@ -109,6 +109,18 @@ async def depart(
     return moves
 
 
+async def send_on(
+    connection: Connection, group: OpenGroup, place: PlaceRow, *, heir: UUID | None
+) -> None:
+    """Move what a head who died had brought, before its group closes with nobody to take over.
+
+    What death leaves in the pool is treated as the closing treats it. Raises `HeirNeeded`.
+    """
+    pot = await stakes.pot_of(connection, group)
+    leaving = await _exit(connection, group, [place], group.rules.exits.death, heir=heir)
+    await moving_out.move(connection, group, stakes.moves_of(group, pot, leaving))
+
+
 async def close(
     connection: Connection,
     group: OpenGroup,

@@ -120,6 +120,7 @@ async def _leave(
     if wanted.member_id == found.row.head:
         successor = _successor(found, wanted)
         if successor is None:
+            await departing.send_on(connection, found, found.head_place, heir=wanted.heir)
             await departing.close(connection, found, heir=wanted.heir)
             return
         await departing.hand_over(connection, found, successor)

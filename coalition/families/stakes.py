@@ -173,10 +173,14 @@ def _of_share(
     leaver: UUID,
     share: tuple[UUID, int],
 ) -> list[Move]:
-    """Return where the points go that one who leaves has brought."""
+    """Return where the points go that one who leaves has brought.
+
+    A group that closes splits them in proportion to what each brought: so everybody has its own.
+    """
     _, points = share
     treatment = leaving.treatment
-    if treatment is OnExit.KEEP_OWN_SHARE:
+    in_proportion = treatment is OnExit.SPLIT and leaving.closes
+    if treatment is OnExit.KEEP_OWN_SHARE or in_proportion:
         home = _to(group, {leaver: points}, share)
         return [msgspec.structs.replace(one, comes_home=True) for one in home]
     if treatment is OnExit.TO_HEIR:
