@@ -18,6 +18,7 @@ from coalition.families import (
 )
 from coalition.families.entering import Newcomer
 from coalition.families.group_refusals import GroupRefused
+from coalition.families.invitation_rows import Invitation
 from coalition.families.judging import Book
 from coalition.families.rule_sets import Money
 from coalition.families.speaking import By
@@ -168,7 +169,7 @@ async def _join(world: World, step: Join, n: int) -> Done:
 
 async def _invited(
     connection: Connection, group: gathering.OpenGroup, newcomer: Newcomer
-) -> invitations.Invitation:
+) -> Invitation:
     """Invite as the head; refused, tell all that stands in the way of joining, not room alone."""
     try:
         return await invitations.invite(connection, group, newcomer, by=By.of(group.row.head))
