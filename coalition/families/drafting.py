@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from coalition.families import lots
 from coalition.families.acts import Verdict
 from coalition.families.judging import Judged
@@ -81,7 +83,7 @@ class Made(NamedTuple):
     """A new transfer beside the draft that does it, or reserves what it moves."""
 
     transfer: Transfer
-    draft: drafts.Transfer | drafts.Hold
+    draft: drafts.Transfer
 
 
 def state_of(verdict: Verdict) -> TransferState:
@@ -126,9 +128,8 @@ def made_of(
         held_until=held_until if state is TransferState.HELD else None,
         undo_hours=verdict.undo_hours,
     )
-    if state is TransferState.COMPLETED:
-        return Made(transfer, moving(transfer, bound.rule_set, terms, endings, at=at))
-    return Made(transfer, _reserving(transfer, terms, at))
+    draft_of = moving if state is TransferState.COMPLETED else _reserving
+    return Made(transfer, draft_of(transfer, bound.rule_set, terms, endings, at=at))
 
 
 def approval_time(rule_set: RuleSet) -> timedelta:
@@ -174,15 +175,13 @@ def releasing(transfer: Transfer) -> drafts.Void:
     return drafts.Void(transfer.hold, OPERATOR)
 
 
-def _reserving(transfer: Transfer, terms: Terms, at: datetime) -> drafts.Hold:
-    till = _till(terms, at)._replace(receipt=f"transfer {transfer.id}")
-    return drafts.Hold(
-        holder=transfer.sender,
-        till=till,
-        currency_no=transfer.currency_no,
-        points=transfer.points + transfer.fee_points,
-        expires_at=at + _FOR_EVER,
-    )
+def _reserving(
+    transfer: Transfer, rule_set: RuleSet, terms: Terms, endings: Endings | None, *, at: datetime
+) -> drafts.Transfer:
+    """Return the draft that reserves those very points that would move now."""
+    draft = moving(transfer, rule_set, terms, endings, at=at)
+    waits = drafts.Waiting(at + _FOR_EVER, f"transfer {transfer.id}")
+    return msgspec.structs.replace(draft, waits=waits)
 
 
 def _till(terms: Terms, at: datetime) -> Till:

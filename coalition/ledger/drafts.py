@@ -246,6 +246,16 @@ class Convert(msgspec.Struct, frozen=True, gc=False):
     to_points: int
 
 
+class Waiting(NamedTuple):
+    """Until when a hold reserves what a transfer will take, and on which receipt of the operator.
+
+    That is claimed by nobody: the transfer is told apart by its own id.
+    """
+
+    until: datetime
+    receipt: str
+
+
 class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     """Move points of a holder to another, lot by lot, keeping where they came from.
 
@@ -273,6 +283,8 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     """For whom it sets back clocks, all of that point currency."""
     fee_points: int = 0
     """Taken of the sender beside the points, by a posting of its own."""
+    waits: Waiting | None = None
+    """Only reserve what it would take, for a draft with that `hold` later."""
     reason: str | None = None
 
 

@@ -16,8 +16,18 @@ from coalition.kernel.errors import Refused
 from coalition.ledger import clocks, lots, pool_lots, resolutions
 from coalition.ledger.accounts import OUT_OF_LOT, Account, HoldState, Kind
 from coalition.ledger.clocks import Started, months_later
-from coalition.ledger.drafts import Outcome, Passed, Side, TakingOrder, Transfer, Transferred
+from coalition.ledger.drafts import (
+    Held,
+    Outcome,
+    Passed,
+    Side,
+    TakingOrder,
+    Transfer,
+    Transferred,
+    Waiting,
+)
 from coalition.ledger.halves import OPERATOR, add_pair
+from coalition.ledger.holds import Holds
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import LotChanges
 from coalition.ledger.provenance import NO_CLOCK, Provenance
@@ -29,7 +39,7 @@ from coalition.ledger.refusals import (
 )
 from coalition.ledger.resolutions import KeptHold, Resolutions
 from coalition.ledger.rules import Available, after_activity, take_in_order
-from coalition.ledger.transferable import arriving, may_move, without
+from coalition.ledger.transferable import arriving, may_move, passes, without
 
 Taken = list[tuple[UUID, int]]
 
@@ -73,6 +83,7 @@ class _Stage:
         self._resolutions = Resolutions(journal.at)
         # What a hold reserved is released and taken in one step.
         self._out, self._into = self._resolutions.changes, LotChanges()
+        self._reserved = Holds(journal, self._out)
         self._started: dict[Started, UUID | None] = {}
         """Clocks of points that arrive, each with the sender whose clock they have had."""
         self._active: set[tuple[UUID, int]] = set()
@@ -117,6 +128,8 @@ class _Stage:
         chosen = self._choose(draft) if draft.hold is None else self._of_hold(draft)
         if isinstance(chosen, Refused):
             return chosen
+        if draft.waits is not None:
+            return self._reserve(draft, chosen, draft.waits)
         legs: list[tuple[Leg, Leg]] = []
         for lot, part in chosen.points:
             arrives = arriving(draft, self._kept[lot])
@@ -153,6 +166,7 @@ class _Stage:
     async def write(self, connection: Connection) -> None:
         """Write what has changed; clocks run on where the points have gone."""
         await self._resolutions.write(connection)
+        await self._reserved.write(connection)
         await self._into.write(connection)
         journal = self._journal
         handed_on = {one: sender for one, sender in self._started.items() if sender is not None}
@@ -180,8 +194,21 @@ class _Stage:
         self._available[key] = rest
         return _Chosen(taken, fee)
 
+    def _reserve(self, draft: Transfer, chosen: _Chosen, waits: Waiting) -> Held:
+        """Hold what a transfer would take, points and fee."""
+        parts: dict[UUID, int] = {}
+        for lot, part in (*chosen.points, *chosen.fee):
+            parts[lot] = parts.get(lot, 0) + part
+        till = draft.till._replace(receipt=waits.receipt)
+        return self._reserved.add(
+            draft.holder, till, draft.currency_no, list(parts.items()), expires_at=waits.until
+        )
+
     def _of_hold(self, draft: Transfer) -> _Chosen | Refused:
-        """Take points and fee of the legs of the draft's hold, also what has ended meanwhile."""
+        """Take points and fee of the legs of the draft's hold, also what has ended meanwhile.
+
+        The points are those first that the draft would choose; the fee is any of the rest.
+        """
         assert draft.hold is not None, "only drafts with a hold come here"
         kept = self._holds.get(draft.hold)
         if kept is None or (kept.holder, kept.partner_no, kept.currency_no) != (
@@ -192,7 +219,7 @@ class _Stage:
             return UnknownHold()
         if kept.state != HoldState.OPEN or kept.expires_at <= self._journal.at:
             return HoldResolved()
-        legs = list(kept.legs)
+        legs = sorted(kept.legs, key=lambda leg: self._rank(draft, self._kept[leg.lot]))
         taken, fee = take_in_order(draft.points, legs), take_in_order(draft.fee_points, legs)
         if taken is None or fee is None:
             return CaptureExceedsHold(
@@ -200,6 +227,12 @@ class _Stage:
                 limit=kept.points,
             )
         return _Chosen(taken, fee)
+
+    @staticmethod
+    def _rank(draft: Transfer, was: Provenance) -> tuple[bool, int]:
+        by_age = draft.order is TakingOrder.OLDEST_EARNED
+        is_other = not passes(draft.lots, was, draft.holder)
+        return is_other, was.earned_month if by_age else 0
 
     def _resolve(self, kept: KeptHold, posting: UUID) -> None:
         self._resolutions.resolve(kept, HoldState.CAPTURED, posting)

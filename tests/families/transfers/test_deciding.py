@@ -203,3 +203,18 @@ async def test_a_transfer_that_there_is_not_is_not_found(at: datetime) -> None:
     bank = await _bank(at)
     with pytest.raises(UnknownTransfer):
         await deciding.approve(bank.transfers, random_id(), by=STAFF, at=at)
+
+
+async def test_received_points_do_not_move_on_by_a_transfer_that_waits(at: datetime) -> None:
+    asks = {"approvals": [{"by": "receiver"}]}
+    bank = await _bank(at, transfer={"may_move_on": False}, control=asks)
+    anna, bo, cleo = await bank.member(100), await bank.member(), await bank.member()
+    sent = await bank.send(anna, bo, 100)
+    await bank.approve(sent, By.of(bo))
+    bank.advance(days=40)
+    await bank.earn(bo, 100)
+    asked = await bank.send(bo, cleo, 100)
+    await bank.approve(asked, By.of(cleo))
+    refused = await bank.send(bo, cleo, 1)
+    assert [one["rule"] for one in refused.facts["failures"]] == ["transfer.may_move_on"]
+    assert await bank.balance(bo) == 100

@@ -183,14 +183,7 @@ def of_groups(draw: st.DrawFn, mechanism: str, zone: str | None = None) -> Docum
 
 
 def _with_zone(rules: Document, zone: str | None) -> Document:
-    """Return rules in a zone, which no transfer has to wait for that chooses among its points."""
-    made = dict(rules)
-    chooses = made.get("debit", {}).get("order") == "oldest_earned"
-    if chooses or not made.get("transfer", {}).get("may_move_on", True):
-        waiting = ("approvals", "approval_days", "hold")
-        kept = {key: part for key, part in made.get("control", {}).items() if key not in waiting}
-        made["control"] = kept
-    return made if zone is None else {**made, "timezone": zone}
+    return rules if zone is None else {**rules, "timezone": zone}
 
 
 def _orders(mechanism: str) -> tuple[str, ...]:
