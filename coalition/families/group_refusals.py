@@ -136,7 +136,7 @@ class InvalidRole(Invalid):
 
 
 class InvalidNominee(Invalid):
-    """A nominee is called by 1 to 100 printable characters."""
+    """A nominee is called by 1 to 100 printable characters, and by no payment card number."""
 
     code, title = "invalid_nominee", "Invalid nominee"
 

@@ -50,7 +50,8 @@ SELECT id AS invitation_id, group_id, role, relationship, made_at, expires_at, s
 FROM invitation WHERE member_id = $1 ORDER BY made_at, id
 """
 
-# Who sent what to whom stays, as all books do; what for, and from which device, goes.
+# Who sent what to whom stays, as all books do; what for, from which device, and what was said of
+# it goes.
 _FORGET = (
     "UPDATE transfer SET purpose = NULL, device = NULL WHERE bucket = $1 AND sender = $2",
     "DELETE FROM known_device WHERE bucket = $1 AND member_id = $2",
@@ -58,6 +59,12 @@ _FORGET = (
     "DELETE FROM guardianship WHERE bucket = $1 AND minor = $2",
 )
 _FORGET_ELSEWHERE = (
+    """
+    UPDATE transfer_event SET reason = NULL FROM transfer
+    WHERE reason IS NOT NULL AND transfer.bucket = transfer_event.bucket
+      AND transfer.id = transfer_event.transfer
+      AND (transfer.receiver = $1 OR transfer.sender = $1 OR actor = 'member:' || $1::uuid::text)
+    """,
     "DELETE FROM relationship WHERE other_id = $1",
     "DELETE FROM guardianship WHERE guardian = $1",
     "DELETE FROM invitation WHERE member_id = $1",

@@ -15,6 +15,7 @@ from coalition.families.places import PlaceRow
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId
 from coalition.members import queries, sealing
+from coalition.members.payment_cards import holds_payment_card
 from coalition.members.sealing import MemberKeys
 from coalition.members.service import opened
 
@@ -25,7 +26,7 @@ _PURPOSE = b"nominee"
 async def seal(connection: Connection, head: UUID, name: str, keys: MemberKeys) -> bytes:
     """Return the name of a nominee sealed under the head's key. Raises `InvalidNominee`."""
     label = name.strip()
-    if not 1 <= len(label) <= LONGEST or not label.isprintable():
+    if not 1 <= len(label) <= LONGEST or not label.isprintable() or holds_payment_card(label):
         raise InvalidNominee
     key = await _key(connection, head, keys)
     if key is None:

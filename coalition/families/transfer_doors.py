@@ -47,6 +47,8 @@ from coalition.kernel.web.hot import (
 )
 from coalition.ledger.refusals import NotEnoughPoints, PointsAlreadySpent
 from coalition.members.circumstances import name_digest
+from coalition.members.refusals import PaymentCardInText
+from coalition.members.rules import check_free_text
 from coalition.members.sealing import MemberKeys
 
 TAGS = ("transfers",)
@@ -58,7 +60,7 @@ LANGUAGE = {"Accept-Language": "The language of the sentences: sv, nb or en"}
 
 _OF_ASKING = (
     *OF_WRITES,
-    *(NoRules, TransferToItself, NotYourself, UnknownPointCurrency),
+    *(NoRules, TransferToItself, NotYourself, UnknownPointCurrency, PaymentCardInText),
 )
 _LANGUAGES = {"sv": Language.SV, "nb": Language.NB, "no": Language.NB, "nn": Language.NB}
 
@@ -134,6 +136,7 @@ def _preview(transfers: Transfers, groups: Groups, keys: MemberKeys) -> HotEndpo
 async def _wish(call: Call, groups: Groups, keys: MemberKeys) -> Wish:
     """Return what is asked for; refuse who asks for another without being entitled to."""
     body: TransferBody = call.body
+    check_free_text(body.purpose or "", field="purpose")
     asker = member_of(call.caller)
     sender = asker if body.sender is None else body.sender
     if sender != asker:
@@ -303,6 +306,7 @@ def decision(
             *OF_WRITES,
             *(UnknownTransfer, NotYoursToDecide, TransferNotOpen),
             *(NotEnoughPoints, PointsAlreadySpent),
+            *((PaymentCardInText,) if with_reason else ()),
         ),
         tags=tags,
         answer_headers=REPLAY_HEADER,
@@ -322,7 +326,7 @@ def rejecting(transfers: Transfers) -> Decide:
     """Return what turns a transfer down."""
 
     async def decide(transfer: UUID, by: By, call: Call) -> TransferAnswer:
-        reason = call.body.reason
+        reason = _reason(call)
         return await deciding.reject(transfers, transfer, by=by, at=call.at, reason=reason)
 
     return decide
@@ -332,10 +336,16 @@ def undoing(transfers: Transfers) -> Decide:
     """Return what takes a transfer back."""
 
     async def decide(transfer: UUID, by: By, call: Call) -> TransferAnswer:
-        reason = call.body.reason
+        reason = _reason(call)
         return await deciding.undo(transfers, transfer, by=by, at=call.at, reason=reason)
 
     return decide
+
+
+def _reason(call: Call) -> str | None:
+    reason: str | None = call.body.reason
+    check_free_text(reason or "", field="reason")
+    return reason
 
 
 def _approve(transfers: Transfers, groups: Groups) -> HotEndpoint:

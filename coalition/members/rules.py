@@ -117,11 +117,16 @@ def _line_of_text(
         raise refusal(
             f"{a_text} has 1 to {most} characters; leave it out if there is none", field=field
         )
-    if holds_payment_card(unicodedata.normalize("NFKC", line)):
+    check_free_text(line, field=field, a_text=a_text)
+    return line
+
+
+def check_free_text(text: str, *, field: str, a_text: str = "A free text") -> None:
+    """Refuse the number of a payment card in what somebody wrote. Raises `PaymentCardInText`."""
+    if holds_payment_card(unicodedata.normalize("NFKC", text)):
         raise PaymentCardInText(
             f"A payment card number has no place in {a_text.lower()}", field=field
         )
-    return line
 
 
 def check_birth_date(born: date, *, today: date) -> None:

@@ -238,6 +238,8 @@ async def test_nominees_are_named_for_the_head_alone_and_struck(town: Town) -> N
     group = await formed(town, anna, "nominees")
     address = f"/v1/families/{group}"
 
+    number = {"name": "4111 1111 1111 1111"}
+    refused(await anna.post(f"{address}/nominees", number), 422, "invalid_nominee")
     place = done(await anna.post(f"{address}/nominees", {"name": "Mormor Karin"}), 201)
     seen = done(await anna.get(address))
     assert seen["places"][-1]["nominee"] == "Mormor Karin"

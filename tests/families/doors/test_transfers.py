@@ -4,6 +4,9 @@ import asyncio
 
 import pytest
 
+from coalition.families import keeping
+from coalition.kernel.ids import MemberId
+from coalition.members import privacy
 from tests.families.doors.world import Town, done, refused, transfer
 from tests.families.groups.world import view
 from tests.families.registered import written
@@ -122,6 +125,9 @@ async def test_what_is_turned_down_is_free_again(town: Town) -> None:
     )
 
     assert body["state"] == "rejected"
+    number = {"reason": "4111-1111-1111-1111"}
+    address = f"/v1/transfers/{made['transfer_id']}/reject"
+    refused(await anna.post(address, number), 422, "payment_card_refused")
     assert await town.balance(anna) == 500
     steps = done(await anna.get(f"/v1/transfers/{made['transfer_id']}"))["steps"]
     assert steps[-1]["reason"] == "keep them"
@@ -269,6 +275,7 @@ async def test_the_other_sides_stay_outside(town: Town, side: str) -> None:
         ({"sender": "00000000-0000-4000-8000-000000000000"}, 403),
         ({"purpose": "a\x00b"}, 422),
         ({"purpose": "x" * 201}, 422),
+        ({"purpose": "for 4111 1111 1111 1111"}, 422),
         ({"relationship": "\u202e"}, 422),
         ({"point_currency": "NOPE"}, 422),
         ({"receiver_first_name": ""}, 422),
@@ -287,6 +294,23 @@ async def test_strange_wishes_have_their_answer(
 
     assert answer.status_code == status, answer.text
     assert await town.balance(anna) == 500
+
+
+async def test_what_was_said_of_a_transfer_is_forgotten_with_a_person(town: Town) -> None:
+    await town.plain(control={"approvals": [{"by": "receiver"}]})
+    anna, bo = await town.member(500), await town.member()
+    wish = transfer(bo, 120) | {"purpose": "a present"}
+    address = f"/v1/transfers/{done(await anna.post('/v1/transfers', wish), 202)['transfer_id']}"
+    done(await anna.post(f"{address}/reject", {"reason": "keep them"}))
+    keeper = keeping.keeper(town.keys)
+    gone = MemberId(bo.member)
+    await privacy.ask(gone, reason="asked by letter", actor="staff:eva", at=town.at)
+
+    await privacy.erase(gone, [keeper], at=town.at)
+
+    told = done(await anna.get(address))
+    assert told["transfer"]["purpose"] == "a present"
+    assert [step["reason"] for step in told["steps"]] == [None, None]
 
 
 async def test_to_oneself_nothing_is_sent(town: Town) -> None:
