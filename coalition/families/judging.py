@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.families import facts, guardians, places, rules, ties, transfers
+from coalition.families import facts, guardians, lots, places, rules, ties, transfers
 from coalition.families import usage as usage_rows
 from coalition.families.acts import (
     LIFETIME,
@@ -28,9 +28,7 @@ from coalition.families.acts import (
     Verdict,
 )
 from coalition.families.books import Bound, RuleBook
-from coalition.families.lots import lots_that_move
 from coalition.families.places import GroupState, PlaceRow
-from coalition.families.rule_sets import RuleSet
 from coalition.families.ties import Pair, Shared, Tie
 from coalition.families.transfer_refusals import NoRules, TransferToItself
 from coalition.families.vocabulary import Event, Mechanism
@@ -99,8 +97,6 @@ class _Known(NamedTuple):
     stopped: frozenset[UUID]
     """Whose sending a guardian has stopped."""
     devices: set[tuple[MemberId, bytes]]
-    received: frozenset[int]
-    """The classes of points that others have sent."""
 
 
 async def judge(
@@ -215,7 +211,7 @@ def _judge_in_turn(
 def _judged(one: _Asked, known: _Known, usage: Usage, book: Book, spent: int) -> Judged:
     case, bound = one.case, one.case.bound
     parties = _parties(case, known, book, spent) if spent else one.parties
-    act = _act(case, known, usage, book.at) if one.asks_for_news else one.act
+    act = _act(case, known, usage, book) if one.asks_for_news else one.act
     verdict = rules.evaluate(bound.rule_set, act, parties, usage, bound.zone)
     group = None if case.shared is None else case.shared.group
     return Judged(
@@ -244,7 +240,7 @@ def _are_members(one: _Case, known: _Known) -> bool:
 def _asked(one: _Case, known: _Known, book: Book) -> _Asked:
     rule_set, zone = one.bound.rule_set, one.bound.zone
     parties = _parties(one, known, book, 0)
-    act = _act(one, known, Usage(), book.at)
+    act = _act(one, known, Usage(), book)
     wanted = rules.wanted_usage(rule_set, act, parties, zone)
     asks_for_news = "act.new_receiver" in rules.needs(rule_set, Event.TRANSFER).facts
     if asks_for_news:
@@ -268,7 +264,7 @@ async def _read_known(
     for currency_no, some in by_currency.items():
         found = await _parties_of(connection, some, currency_no, states, book)
         parties |= {(currency_no, member): party for member, party in found.items()}
-        told_apart = {one.wish.sender for one in some if _tells_apart(one.bound.rule_set)}
+        told_apart = {one.wish.sender for one in some if lots.tells_apart(one.bound.rule_set)}
         if told_apart:
             held = await holdings.spendable(
                 connection, told_apart, currency_no=currency_no, today=book.today
@@ -280,7 +276,6 @@ async def _read_known(
         kinds,
         await guardians.stopped(connection, {one.wish.sender for one in cases}),
         await transfers.known_devices(connection, devices),
-        book.terms.catalogue.classes.received,
     )
 
 
@@ -329,7 +324,8 @@ async def _parties_of(
 
 def _parties(one: _Case, known: _Known, book: Book, spent: int) -> Parties:
     sender = known.parties[one.currency_no, one.wish.sender]
-    transferable = _transferable(one, known, book)
+    kinds = _kinds(one, known)
+    transferable = lots.transferable(one.bound.rule_set, kinds, book.terms, book.at)
     is_stopped = one.wish.sender in known.stopped
     if spent or is_stopped or transferable is not None:
         sender = msgspec.structs.replace(
@@ -356,40 +352,21 @@ def _parties(one: _Case, known: _Known, book: Book, spent: int) -> Parties:
     )
 
 
-def _tells_apart(rule_set: RuleSet) -> bool:
-    return rule_set.transfer.lots is not None or not rule_set.transfer.may_move_on
-
-
-def _received(one: _Case, known: _Known) -> int:
-    """Return how many of the sender's points others have sent, where those may not move on."""
-    if one.bound.rule_set.transfer.may_move_on:
-        return 0
-    kinds = known.holdings.get((one.currency_no, one.wish.sender), ())
-    received = known.received
-    return sum(kind.points for kind in kinds if kind.class_no in received)
-
-
-def _transferable(one: _Case, known: _Known, book: Book) -> int | None:
-    """Return how many of the sender's points are of the lots that may move; None is all."""
-    asked = one.bound.rule_set.transfer.lots
-    if asked is None:
-        return None
-    may_move = lots_that_move(asked, book.terms, book.at)
-    kinds = known.holdings.get((one.currency_no, one.wish.sender), ())
-    return sum(kind.points for kind in kinds if may_move(kind.issuer_no, kind.earned_month))
+def _kinds(one: _Case, known: _Known) -> Sequence[Holding]:
+    return known.holdings.get((one.currency_no, one.wish.sender), ())
 
 
 def _place(row: PlaceRow) -> Place:
     return Place(role=row.role, kind=row.kind, joined_at=row.joined_at, may_spend=row.may_spend)
 
 
-def _act(one: _Case, known: _Known, usage: Usage, at: datetime) -> Act:
+def _act(one: _Case, known: _Known, usage: Usage, book: Book) -> Act:
     wish = one.wish
     before = usage.days.get(_sent_by(wish), ())
     device = wish.device
     return Act(
         event=Event.TRANSFER,
-        at=at,
+        at=book.at,
         points=wish.points,
         channel=wish.channel,
         purpose=wish.purpose,
@@ -401,5 +378,5 @@ def _act(one: _Case, known: _Known, usage: Usage, at: datetime) -> Act:
         new_device=device is not None and (wish.sender, device) not in known.devices,
         stepped_up_at=wish.stepped_up_at,
         pays_in_points=wish.pays_in_points,
-        received=_received(one, known),
+        received=lots.received(one.bound.rule_set, _kinds(one, known), book.terms),
     )

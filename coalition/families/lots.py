@@ -1,6 +1,6 @@
 """Which points rules are about: by who issued them, when they were earned, and how they came."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from coalition.families.rule_sets import Lots, RuleSet
 from coalition.ledger.classes import Binding
 from coalition.ledger.clocks import months_later
 from coalition.ledger.drafts import LotFilter
+from coalition.ledger.holdings import Holding
 from coalition.points.terms import Terms
 
 ISSUER = "issuer"
@@ -41,6 +42,30 @@ def filter_of(
     return LotFilter(
         issuer_nos=issuers, class_nos=class_nos, contributor=contributor, earned_since=since
     )
+
+
+def tells_apart(rule_set: RuleSet) -> bool:
+    """Tell whether not all points of a sender may move."""
+    return rule_set.transfer.lots is not None or not rule_set.transfer.may_move_on
+
+
+def received(rule_set: RuleSet, kinds: Iterable[Holding], terms: Terms) -> int:
+    """Return how many of the points that somebody has others sent, where these may not move on."""
+    if rule_set.transfer.may_move_on:
+        return 0
+    classes = terms.catalogue.classes.received
+    return sum(kind.points for kind in kinds if kind.class_no in classes)
+
+
+def transferable(
+    rule_set: RuleSet, kinds: Iterable[Holding], terms: Terms, at: datetime
+) -> int | None:
+    """Return how many of the points that somebody has are of the lots that may move; None: all."""
+    asked = rule_set.transfer.lots
+    if asked is None:
+        return None
+    may_move = lots_that_move(asked, terms, at)
+    return sum(kind.points for kind in kinds if may_move(kind.issuer_no, kind.earned_month))
 
 
 def lots_that_move(asked: Lots, terms: Terms, at: datetime) -> Callable[[int, int], bool]:

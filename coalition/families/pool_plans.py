@@ -54,9 +54,15 @@ def sources(group: OpenGroup, member: UUID, known: Known) -> Sources:
         order=_ORDERS[order],
         holders=others,
         own=not (is_of_one and others),
-        protected=known.protected.intersection(group.members),
+        protected=_protected(group, known),
         binding=lots.binding_of(group.rules),
     )
+
+
+def _protected(group: OpenGroup, known: Known) -> frozenset[UUID]:
+    if not group.rules.debit.protected_last:
+        return frozenset()
+    return known.protected.intersection(group.members)
 
 
 def earning(known: Known, wish: PoolWish, book: Book) -> PoolPlan:

@@ -163,7 +163,6 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     points: int
     expires_at: datetime
     sources: Sources | None = None
-    """As of a redemption."""
 
 
 class Capture(msgspec.Struct, frozen=True, gc=False):
@@ -247,23 +246,19 @@ class Convert(msgspec.Struct, frozen=True, gc=False):
 
 
 class Waiting(NamedTuple):
-    """Until when a hold reserves what a transfer will take, and on which receipt of the operator.
-
-    That is claimed by nobody: the transfer is told apart by its own id.
-    """
+    """Until when a hold reserves what a transfer takes, on a receipt that nobody claims."""
 
     until: datetime
     receipt: str
 
 
 class Transfer(msgspec.Struct, frozen=True, kw_only=True):
-    """Move points of a holder to another, lot by lot, keeping where they came from.
+    """Move points of a holder, the sender, to another, keeping where they came from.
 
     Points that would arrive past their last day are not taken. The whole is done or nothing.
     """
 
     holder: UUID
-    """The sender."""
     receiver: UUID
     till: Till
     """Of the operator, partner 0, without a receipt."""

@@ -21,6 +21,7 @@ from coalition.ledger.drafts import (
     Posted,
     Redeem,
     Sources,
+    SpendOrder,
 )
 from coalition.ledger.journal import Journal
 from coalition.ledger.partitions import ensure_partition
@@ -178,9 +179,9 @@ async def test_clocks_and_suspended_funders_count_beside_bindings(at: datetime) 
 class TestPools:
     """Points that several spend together."""
 
-    @pytest.mark.parametrize("order", ["own_first", "proportional", "earliest_expiry"])
+    @pytest.mark.parametrize("order", list(SpendOrder))
     async def test_bound_points_of_others_pay_only_where_they_may(
-        self, at: datetime, order: str
+        self, at: datetime, order: SpendOrder
     ) -> None:
         kept = await registered(AT_FUEL)
         anna, bo = await open_holder(at), await open_holder(at)
@@ -191,7 +192,7 @@ class TestPools:
             give(anna, 7, at, bound(kept, AT_FUEL)),
         ]
         await post(given, at, kept)
-        sources = Sources(order=order, holders=(bo,))  # type: ignore[arg-type]
+        sources = Sources(order=order, holders=(bo,))
 
         [refused] = await post([Redeem(anna, till(BAKER, at), 1, 16, sources)], at, kept)
         [paid] = await post([Redeem(anna, till(BAKER, at), 1, 15, sources)], at, kept)
