@@ -233,7 +233,7 @@ class Limit(_Part, frozen=True, kw_only=True):
     within_hours: Hours = 0
     """Several within so many hours after the first count as one."""
     undone_counts: bool = False
-    """Whether what was undone stays counted."""
+    """Whether what was undone stays counted: by this limit, and so by all on transfers."""
 
     @property
     def name(self) -> str:
