@@ -32,6 +32,7 @@ from coalition.families.group_bodies import (
     PlaceAnswer,
 )
 from coalition.families.group_refusals import (
+    AlreadyInGroup,
     GroupIsClosed,
     GroupIsSeparating,
     GroupRefused,
@@ -221,7 +222,10 @@ def _invite(groups: Groups, keys: MemberKeys) -> HotEndpoint:
         answers={201: Invitation},
         scope=MEMBER_SCOPE,
         idempotent=True,
-        refusals=(*OF_WRITES, *_OF_FINDING, *_OF_JOINING, UnknownGroup, HeadOnly),
+        refusals=(
+            *(*OF_WRITES, *_OF_FINDING, *_OF_JOINING),
+            *(UnknownGroup, HeadOnly, AlreadyInGroup),
+        ),
         tags=TAGS,
         answer_headers=REPLAY_HEADER,
     )
@@ -264,7 +268,7 @@ async def _check_head(groups: Groups, call: Call) -> None:
     async def work(connection: Connection, book: Book) -> None:
         (await gathering.look(connection, group, book)).check_head(by)
 
-    await asking.read(groups, call, work)
+    await asking.read(groups, call, work, writes=True)
 
 
 def _invited(groups: Groups) -> HotEndpoint:

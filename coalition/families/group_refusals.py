@@ -33,6 +33,12 @@ class NotInGroup(NotFound):
     code, title = "not_in_group", "Not in the group"
 
 
+class AlreadyInGroup(Conflict):
+    """Who is invited belongs to the group already; invite somebody else."""
+
+    code, title = "already_in_group", "Already in the group"
+
+
 class UnknownInvitation(NotFound):
     """There is no such invitation for this member."""
 

@@ -9,11 +9,12 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.families import gathering, guardians
+from coalition.families import gathering, guardians, relationships
 from coalition.families import invitation_rows as rows
 from coalition.families.entering import Newcomer, check_room, enter
 from coalition.families.gathering import OpenGroup
 from coalition.families.group_refusals import (
+    AlreadyInGroup,
     GuardianOnly,
     InvitationNotOpen,
     NotYourself,
@@ -46,11 +47,16 @@ async def invite(
 ) -> Invitation:
     """Invite somebody into a locked group; who is invited already has the same invitation again.
 
-    Raises `HeadOnly`, `GroupIsClosed`, `GroupIsSeparating`, and `GroupRefused` where there is no
-    room; whether who is invited may join is judged when it does.
+    Raises `HeadOnly`, `GroupIsClosed`, `GroupIsSeparating`, `AlreadyInGroup`,
+    `InvalidRelationship`, and `GroupRefused` where there is no room; whether who is invited may
+    join is judged when it does.
     """
     group.check_head(by)
     group.check_active()
+    if newcomer.relationship is not None:
+        relationships.check_word(newcomer.relationship)
+    if group.find(newcomer.member) is not None:
+        raise AlreadyInGroup
     known = await rows.read_open(connection, group.id, newcomer.member)
     if known is not None:
         if known.expires_at > group.at:
@@ -116,7 +122,10 @@ async def accept(
         future_percent=known.future_percent if future_percent is None else future_percent,
         channel=channel,
     )
-    place = await enter(connection, group, newcomer, invitation=known.id)
+    # The head, as its guardian, or the staff may have let it in meanwhile.
+    place = group.find(known.member_id) or await enter(
+        connection, group, newcomer, invitation=known.id
+    )
     known = msgspec.structs.replace(known, state=InvitationState.JOINED)
     await rows.store(connection, known)
     await note(connection, "joined", group, by, member=known.member_id)

@@ -53,6 +53,12 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     proved_at: datetime | None
 
 
+def check_word(word: str) -> None:
+    """Refuse what is no word for a relationship. Raises `InvalidRelationship`."""
+    if not _WORD.fullmatch(word) or len(word) > _LONGEST:
+        raise InvalidRelationship
+
+
 async def declare(member: UUID, other: UUID, word: str, *, at: datetime) -> None:
     """Write down that `other` is `word` to `member`; repeating it changes nothing.
 
@@ -66,7 +72,8 @@ async def declare(member: UUID, other: UUID, word: str, *, at: datetime) -> None
 
 async def put(connection: Connection, member: UUID, other: UUID, word: str, at: datetime) -> None:
     """Do what `declare` does where both are locked."""
-    if member == other or not _WORD.fullmatch(word) or len(word) > _LONGEST:
+    check_word(word)
+    if member == other:
         raise InvalidRelationship
     await connection.execute(_DECLARE, bucket_of(member), member, other, word, at)
 

@@ -7,8 +7,10 @@ import pytest
 
 from coalition.families import invitation_rows, invitations, relationships
 from coalition.families.group_refusals import (
+    AlreadyInGroup,
     GroupIsSeparating,
     GroupRefused,
+    InvalidRelationship,
     InvitationNotOpen,
     NotYourself,
     UnknownInvitation,
@@ -61,6 +63,26 @@ async def test_what_is_declined_or_withdrawn_is_over_and_frees_its_place(
         found = await invitation_rows.open_of(connection, [bo, eve], world.at)
     assert [one.id for one in found] == [third.id]
     assert [one["member_id"] for one in await world.events("invitation_declined")] == [str(bo)]
+
+
+async def test_who_belongs_to_the_group_is_not_invited_and_joins_once(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await world.rules("home", view())
+    anna, bo, eve = [await world.adult() for _ in range(3)]
+    group = await world.form("home", anna, bo)
+    for member in (anna, bo):
+        with pytest.raises(AlreadyInGroup):
+            await world.invite(group, member, by=anna)
+    with pytest.raises(InvalidRelationship):
+        await world.invite(group, eve, by=anna, relationship="No Word")
+    invited = await world.invite(group, eve, by=anna)
+    place = await world.join(group, eve)
+    accepted = await world.accept(invited.id, eve)
+    assert (accepted.invitation.state, accepted.place) == (InvitationState.JOINED, place)
+    assert len((await world.show(group)).places) == 3
+    assert await world.proved()
 
 
 async def test_where_nobody_has_to_accept_inviting_is_joining(
