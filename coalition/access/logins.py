@@ -146,6 +146,16 @@ async def give_code(member_id: UUID, email_digest: bytes, *, actor: str, at: dat
     return Code(code, ends_at)
 
 
+async def check_code(code: str, at: datetime) -> None:
+    """Refuse a code that opens nothing, before a password is hashed. Raises `UnusableCode`."""
+    async with transaction() as connection:
+        ends_at = await connection.fetchval(
+            "SELECT code_ends_at FROM login WHERE code_digest = $1", code_digest(code)
+        )
+    if ends_at is None or ends_at <= at:
+        raise UnusableCode
+
+
 async def use_code(code: str, password_hash: str, at: datetime) -> UUID:
     """Set the password by a code, which is used up; return whose login it is.
 

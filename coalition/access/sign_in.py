@@ -70,6 +70,7 @@ class SignIns:
 
     async def set_password(self, code: str, password: str, at: datetime) -> UUID:
         """Set a member's password by its one-time code. Raises `WeakPassword`, `UnusableCode`."""
+        await retrying(lambda: logins.check_code(code, at))
         hashed = await self._passwords.hash(passwords.checked(password))
         return await retrying(lambda: logins.use_code(code, hashed, at))
 

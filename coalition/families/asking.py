@@ -52,12 +52,19 @@ def claim_of(call: Call, address: str) -> Claim:
 
 
 async def read(
-    groups: Groups, call: Call, work: Callable[[Connection, Book], Awaitable[Result]]
+    groups: Groups,
+    call: Call,
+    work: Callable[[Connection, Book], Awaitable[Result]],
+    *,
+    writes: bool = False,
 ) -> Result:
-    """Return what a member may see; of staff nothing is asked but their scope."""
+    """Return what a member may see; of staff nothing is asked but their scope.
+
+    `writes` is for a look before an act, which is not for who may only look.
+    """
     async with transaction() as connection:
         if call.caller.member_id is not None:
-            await standing.check(connection, call.caller.member_id, writes=False)
+            await standing.check(connection, call.caller.member_id, writes=writes)
         return await work(connection, await groups.book(connection, call.at))
 
 

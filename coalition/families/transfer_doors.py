@@ -194,7 +194,7 @@ async def _check_may_send_for(groups: Groups, call: Call, sender: UUID, receiver
                 break
         raise NotYourself
 
-    await asking.read(groups, call, work)
+    await asking.read(groups, call, work, writes=bool(call.idempotency_key))
 
 
 def language_of(accepted: str) -> Language:

@@ -44,7 +44,7 @@ COLUMNS = {
 POSTER_NEVER_READS = {
     *("personal_data", "member_key", "client", "client_secret", "client_key", "client_assertion"),
     *("signing_key", "revocation", "audit_log", "audit_log_head", "approval", "migration"),
-    *("guard_case", "guard_hit", "guard_sighting", "guard_batch"),
+    *("guard_case", "guard_hit", "guard_sighting", "guard_batch", "login", "sign_in_attempt"),
 }
 POSTER_CHANGES = {
     "holder": {"state", "owes"},

@@ -206,6 +206,17 @@ async def test_a_guardian_sends_for_its_ward_and_a_stranger_does_not(town: Town)
     refused(await bo.get("/v1/transfers", member=str(kid.member)), 403, "not_yourself")
 
 
+async def test_a_frozen_guardian_sends_nothing_for_its_ward(town: Town) -> None:
+    await town.plain()
+    anna, bo = await town.member(), await town.member()
+    kid = await town.child(anna, points=50)
+    await town.freeze(anna)
+    wish = transfer(bo, 20, sender=str(kid.member))
+
+    refused(await anna.post("/v1/transfers", wish), 403, "member_frozen")
+    assert await town.balance(kid) == 50
+
+
 async def test_a_head_takes_points_only_where_the_group_lets_it(town: Town) -> None:
     await town.plain()
     head = {"head": {"scope": "pool"}}
