@@ -13,7 +13,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.money import split
 from coalition.ledger import clocks, lots, passages
 from coalition.ledger.accounts import Kind
-from coalition.ledger.clocks import Started
+from coalition.ledger.clocks import Activity, Started
 from coalition.ledger.drafts import Issue, Onward, Outcome, Posted
 from coalition.ledger.halves import add_pair
 from coalition.ledger.journal import Journal, Leg
@@ -56,6 +56,7 @@ class _Sending:
         self._passed: list[Passage] = []
         self._handed_on: dict[Started, UUID] = {}
         self._started: set[Started] = set()
+        self._earning: set[Activity] = set()
 
     def send(self, draft: Issue, outcome: Posted) -> None:
         """Send each receiver its share of what the issue gave and no debt has taken."""
@@ -83,13 +84,14 @@ class _Sending:
         outcome.shares = shares_of(gone)
 
     async def write(self, connection: Connection) -> None:
-        """Write what has changed; clocks run on where the points have gone."""
+        """Write what has changed; who is given a share has earned, as far as clocks count that."""
         await self._out.write(connection)
         await self._into.write(connection)
         await passages.write(connection, self._passed)
         journal = self._journal
         await clocks.hand_on(connection, self._handed_on, journal.today)
         await clocks.start(connection, journal.clocks, self._started, journal.today)
+        await clocks.set_back(connection, journal.clocks, self._earning, journal.today)
 
     def _pass(
         self, draft: Issue, outcome: Posted, onward: Onward, parts: dict[Provenance, int]
@@ -106,6 +108,7 @@ class _Sending:
             legs.append(((lot, part, None), (into, part, None)))
             self._passed.append(Passage(outcome.posting, lot, onward.receiver, into, part, 0))
             self._note_clock(draft, onward, arriving)
+        self._earning.add(Activity(onward.receiver, outcome.currency_no, Kind.ISSUE))
         way = draft.holder, onward.receiver
         add_pair(
             self._journal, Kind.TRANSFER, way, outcome.currency_no, legs, reason=EARNED_TOGETHER

@@ -112,3 +112,32 @@ steps:
 
     assert balances(outcome) == {"anna": 0, "bo": 900, "cia": 200}
     assert outcome["families"]["home"]["balance"] == 0
+
+
+async def test_a_pool_into_which_its_members_earn_is_not_idle(postgres_url: str) -> None:
+    story = """\
+coalition: {currency: EUR, timezone: Europe/Oslo}
+partners:
+  A:
+    contract:
+      valid_from: 2026-01-01
+      issue_price: "0.01"
+      redemption_price: "0.01"
+      inactivity_months: 6
+members:
+  anna: {born: 1980-01-01}
+  bo: {born: 1981-01-01}
+rule_sets: {pooling: {preset: sas}}
+families:
+  home: {rules: pooling, head: anna, members: {bo: spouse}, formed: 2026-01-01}
+steps:
+  - {at: 2026-01-15T09:00:00+01:00, do: issue, partner: A, member: bo, points: 100}
+  - {at: 2026-07-14T09:00:00+02:00, do: issue, partner: A, member: bo, points: 100}
+  - {at: 2026-07-20T09:00:00+02:00, do: advance, until: 2026-07-20}
+"""
+
+    outcome = plain(await tell(story, postgres_url))
+
+    assert outcome["audit"]["ok"]
+    (lot,) = outcome["families"]["home"]["lots"]
+    assert (lot["remaining"], lot["expires"]) == (200, "2027-01-14")
