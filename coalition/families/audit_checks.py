@@ -86,9 +86,29 @@ _LIVES = Check(
     """
     SELECT subject, side, event, other, sum(amount) FILTER (WHERE day = '-infinity') AS life,
            sum(amount) FILTER (WHERE day > '-infinity') AS days
-    FROM family_usage GROUP BY bucket, subject, side, event, other
+    FROM family_usage WHERE day = '-infinity' OR day > '1900-01-01'
+    GROUP BY bucket, subject, side, event, other
     HAVING sum(CASE WHEN day = '-infinity' THEN amount ELSE -amount END) <> 0
         OR sum(CASE WHEN day = '-infinity' THEN times ELSE -times END) <> 0
+    """,
+)
+
+# The row of a month lies a thousand years before it.
+_MONTHS = Check(
+    "I10",
+    "what is counted over a month is the sum of its days",
+    """
+    WITH used AS (
+        SELECT bucket, subject, side, event, amount, times,
+               (date_trunc('month', day) - interval '1000 years')::date AS month
+        FROM family_usage WHERE day > '1900-01-01'
+        UNION ALL
+        SELECT bucket, subject, side, event, -amount, -times, day
+        FROM family_usage WHERE day > '-infinity' AND day < '1900-01-01'
+    )
+    SELECT subject, side, event, month, sum(amount) AS difference
+    FROM used GROUP BY bucket, subject, side, event, month
+    HAVING sum(amount) <> 0 OR sum(times) <> 0
     """,
 )
 
@@ -148,7 +168,7 @@ _COUNTED = """
         FROM made GROUP BY 1, 2, 3, 4
     ), kept AS (
         SELECT subject, side, other, day, amount, times FROM family_usage
-        WHERE event = $3 AND day > '-infinity' AND (amount, times) <> (0, 0)
+        WHERE event = $3 AND day > '1900-01-01' AND (amount, times) <> (0, 0)
           AND subject NOT IN (SELECT merged_into FROM holder WHERE merged_into IS NOT NULL)
     )
     SELECT coalesce(expected.subject, kept.subject) AS subject, side, day, expected.amount,
@@ -176,7 +196,7 @@ async def _miscounted(connection: Connection) -> list[str]:
     ]
 
 
-CHECKS = (_MOVED, _UNDONE, _RESERVED, _STEPS, _LIVES, _PLACES, _POOLS)
+CHECKS = (_MOVED, _UNDONE, _RESERVED, _STEPS, _LIVES, _MONTHS, _PLACES, _POOLS)
 WALKS = (
     Walk("I10", "what is counted of limits is what transfers that count come to", _miscounted),
 )

@@ -38,6 +38,8 @@ class _Spending(msgspec.Struct, kw_only=True):
     wish: PoolWish
     group: OpenGroup
     parties: Parties
+    is_free: bool = False
+    """Whether it may spend points of others, as many as there are."""
 
     def verdict(self, points: int, usage: Usage) -> Verdict:
         """Return what the rules say of redeeming so many points, but for whether they are there.
@@ -48,7 +50,7 @@ class _Spending(msgspec.Struct, kw_only=True):
         act = Act(event=Event.REDEEM, at=group.at, points=points, for_self=self.wish.for_self)
         said = rules.evaluate(group.rules, act, self.parties, usage, group.zone)
         failures = tuple(one for one in said.failures if one.rule != "balance")
-        return msgspec.structs.replace(said, failures=failures)
+        return msgspec.structs.replace(said, failures=failures) if said.failures else said
 
 
 _People = dict[tuple[UUID, UUID], Party]
@@ -95,9 +97,7 @@ class FamilyPools:
 
     async def used(self, connection: Connection, done: Sequence[PoolUse], at: datetime) -> None:
         """Count what was spent by groups whose rules limit that."""
-        spent = [
-            one for one in done if one.plan.group is not None and one.wish.act is not PoolAct.ISSUE
-        ]
+        spent = [one for one in done if one.plan.is_counted]
         if not spent:
             return
         book = await self._book(connection, at)
@@ -106,7 +106,7 @@ class FamilyPools:
         for one in spent:
             groups = known.groups[one.wish.member]
             group = next((found for found in groups if found.id == one.plan.group), None)
-            if group is not None and limits.caps(group.rules, Event.REDEEM):
+            if group is not None:
                 made += _made(group, one.wish)
         await usage_rows.add(connection, made)
 
@@ -138,11 +138,18 @@ async def _planned(
 def _spend(one: _Spending, known: Known, usage: Usage) -> tuple[PoolPlan | Refused, Usage]:
     """Return how a wish to spend may be done, and what is used of limits when it is."""
     wish, group = one.wish, one.group
+    if one.is_free:
+        plan = PoolPlan(group=group.id, sources=pool_plans.sources(group, wish.member, known))
+        return plan, usage
     own = one.parties.actor.balance
     beyond = one.verdict(max(wish.points, own + 1), usage)
     is_shared = not beyond.failures
     sources = pool_plans.sources(group, wish.member, known) if is_shared else None
-    plan = PoolPlan(group=group.id, sources=sources or Sources())
+    plan = PoolPlan(
+        group=group.id,
+        sources=sources or Sources(),
+        is_counted=bool(limits.caps(group.rules, Event.REDEEM)),
+    )
     if not wish.points:
         return plan, usage
     said = one.verdict(wish.points, usage)
@@ -160,20 +167,32 @@ async def _parties(
         group = None if wish.act is PoolAct.ISSUE else pool_plans.group_for(known, wish)
         if group is not None:
             chosen[i] = group
-    people = await _people(connection, [(group, wanted[i].member) for i, group in chosen.items()])
-    return {
-        i: _Spending(
-            wish=wanted[i],
-            group=group,
-            parties=Parties(
-                actor=people[group.id, wanted[i].member],
-                head=people.get((group.id, group.row.head)),
-                group=_facts(group),
-                actor_place=place_facts(group.place_of(wanted[i].member)),
-            ),
+    spending = {i: _spending(wanted[i], group) for i, group in chosen.items()}
+    judged = {i: one for i, one in spending.items() if not one.is_free}
+    people = await _people(connection, [(one.group, one.wish.member) for one in judged.values()])
+    for one in judged.values():
+        one.parties = msgspec.structs.replace(
+            one.parties,
+            actor=people[one.group.id, one.wish.member],
+            head=people.get((one.group.id, one.group.row.head)),
         )
-        for i, group in chosen.items()
-    }
+    return spending
+
+
+def _spending(wish: PoolWish, group: OpenGroup) -> _Spending:
+    """Return a wish by the rules of a group, free where these ask nothing that has to be read.
+
+    That is so where it passes for who has nothing of its own: who has more asks less of others.
+    """
+    parties = Parties(
+        actor=Party(member=wish.member, joined=group.row.formed_at),
+        group=_facts(group),
+        actor_place=place_facts(group.place_of(wish.member)),
+    )
+    one = _Spending(wish=wish, group=group, parties=parties)
+    if not (_asks_of_people(group) or limits.caps(group.rules, Event.REDEEM)):
+        one.is_free = not one.verdict(max(wish.points, 1), Usage()).failures
+    return one
 
 
 async def _people(connection: Connection, spending: Iterable[tuple[OpenGroup, UUID]]) -> _People:

@@ -11,6 +11,7 @@ from coalition.families.books import Bound
 from coalition.families.gathering import OpenGroup
 from coalition.families.judging import Book
 from coalition.families.places import GroupRow, PlaceRow
+from coalition.families.vocabulary import Kind
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
 from coalition.ledger import holders
@@ -53,6 +54,8 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
     OFFSET 0) AS kept
 ORDER BY kept.group_id, kept.no
 """
+
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 class Known(NamedTuple):
@@ -116,11 +119,20 @@ async def _groups(
         bound: Bound | None = book.rules.rule_set(group.rule_set_no, book.at)
         if bound is not None:
             found[group.id] = OpenGroup(group, [], bound, book)
-    for row in await connection.fetch(_PLACES, *arrays):
-        values = dict(row)
-        group_id = values.pop("group_id")
+    for group_id, no, member, role, kind, percent, may_spend, joined in await connection.fetch(
+        _PLACES, *arrays
+    ):
         if group_id in found:
-            found[group_id].places.append(msgspec.convert(values, PlaceRow))
+            place = PlaceRow(
+                no=no,
+                member_id=member,
+                role=role,
+                kind=_KINDS[kind],
+                future_percent=percent,
+                may_spend=may_spend,
+                joined_at=joined,
+            )
+            found[group_id].places.append(place)
     return found
 
 

@@ -37,6 +37,9 @@ _ATTEMPT_TIMEOUT_S = 10.0
 
 _PATIENCE = posting.PINNED | {"lock_timeout": "1s"}
 
+_UNDECIDED = TransferRefused()
+"""Stands in the place of an answer until the ledger has posted what was asked."""
+
 BALANCE_RULE = "balance"
 """The name of the failure that the points are not there."""
 
@@ -119,9 +122,9 @@ class Transfers:
             if isinstance(one, Refused):
                 answers.append(one)
                 continue
-            answers.append(refusal_of(one))
             if one.verdict.passes:
-                passing.append((len(answers) - 1, one, self._made(one, book)))
+                passing.append((len(answers), one, self._made(one, book)))
+            answers.append(_UNDECIDED if one.verdict.passes else refusal_of(one))
         outcomes = await post(connection, [made for *_, made in passing], book)
         done: list[tuple[int, Recorded]] = []
         for (i, one, made), outcome in zip(passing, outcomes, strict=True):
@@ -132,7 +135,7 @@ class Transfers:
             done.append((i, Recorded(transfer, one.verdict, one.head)))
             answers[i] = answer_of(transfer, one.bound.name, one.verdict.approvals)
         await record(connection, [one for _, one in done], at)
-        await _tell_balances(connection, answers, done, book)
+        _tell_balances(answers, done, [one for _, one, _ in passing])
         return answers
 
     def _made(self, one: Judged, book: Book) -> Made:
@@ -242,25 +245,22 @@ def _encoded(answer: TransferAnswer, media: Media) -> Answer:
     return Answer(status, media.value, encode(answer, media))
 
 
-async def _tell_balances(
-    connection: Connection,
-    answers: list[TransferAnswer | Refused],
+def _tell_balances(
+    answers: Sequence[TransferAnswer | Refused],
     done: Sequence[tuple[int, Recorded]],
-    book: Book,
+    passed: Sequence[Judged],
 ) -> None:
-    """Say in each answer what its sender can spend now."""
-    by_currency: dict[int, set[MemberId]] = {}
-    for _, one in done:
-        by_currency.setdefault(one.transfer.currency_no, set()).add(one.transfer.sender)
-    for currency_no, senders in by_currency.items():
-        balances = await posting.balances(
-            connection,
-            senders,
-            currency_no=currency_no,
-            today=book.today,
-            suspended=book.terms.catalogue.suspended_at(book.at),
-        )
-        for i, one in done:
-            answer = answers[i]
-            if one.transfer.currency_no == currency_no and isinstance(answer, TransferAnswer):
-                answer.balance = balances.get(one.transfer.sender, 0)
+    """Say in each answer what its sender can spend now: what it had, and what has moved since."""
+    left: dict[tuple[int, MemberId], int] = {}
+    for one in passed:
+        left.setdefault((one.currency_no, one.wish.sender), one.balance)
+    for _, made in done:
+        transfer = made.transfer
+        left[transfer.currency_no, transfer.sender] -= transfer.points + transfer.fee_points
+        receiver = transfer.currency_no, transfer.receiver
+        if receiver in left and transfer.state is TransferState.COMPLETED:
+            left[receiver] += transfer.points
+    for i, made in done:
+        answer = answers[i]
+        assert isinstance(answer, TransferAnswer), "what was done is answered"
+        answer.balance = left[made.transfer.currency_no, made.transfer.sender]

@@ -1,6 +1,7 @@
 """What was used of limits: rows per subject, side, event, local day and the other member.
 
-A window sums a few of them; the whole time has rows of its own, under the day `LIFETIME`. Rows are
+A window sums a few of them: whole months have rows of their own, under a day a thousand years
+before, whoever the other was; the whole time has, under the day `LIFETIME`. Rows are
 read in a statement of their own after everybody concerned was locked: locking only these rows was
 tried, and two transfers at once both passed.
 """
@@ -56,6 +57,8 @@ WHERE kept.times > 0
 """
 
 _DAY = timedelta(days=1)
+_MONTHS_BACK = 1000
+"""Years by which the day of a whole month lies before it."""
 
 _ADD = """
 INSERT INTO family_usage AS kept (bucket, subject, side, event, day, other, amount, times)
@@ -114,12 +117,16 @@ async def read_sums(connection: Connection, wanted: Iterable[UsageWanted]) -> Us
     for one in _spans(wanted):
         key, only, is_apart = one.key, one.only, one.is_apart
         is_plain = is_plain and only is None and not is_apart
-        bucket, event = bucket_of(key.subject), key.event.value
+        named = bucket_of(key.subject), key.subject, key.side, key.event.value
+        by_days = only is not None or is_apart or one.last == LIFETIME
         ends = [*(cut - _DAY for cut in one.cuts), one.last]
         for first, last in zip((one.first, *one.cuts), ends, strict=True):
-            named = key.subject, key.side, event
-            rows.append((len(rows), bucket, *named, first, last, only, is_apart))
-            keys.append((key, first))
+            spans = [(first, last)]
+            if not by_days:
+                spans = _days_and_months(first, last, is_latest=last == one.last)
+            for span in spans:
+                rows.append((len(rows), *named, *span, only, is_apart))
+                keys.append((key, first))
     if not rows:
         return Usage()
     columns = list(zip(*rows, strict=True))
@@ -165,6 +172,32 @@ def count(usage: Usage, made: Sequence[UsageMade]) -> None:
         )
 
 
+def month_of(day: date) -> date:
+    """Return the day under which all of the month of `day` is counted together."""
+    return date(day.year - _MONTHS_BACK, day.month, 1)
+
+
+def _days_and_months(first: date, last: date, *, is_latest: bool) -> list[tuple[date, date]]:
+    """Return under which days all is counted from `first` to `last`: whole months under theirs.
+
+    Where it is the latest span there is nothing after it: its last month counts as a whole one.
+    """
+    begins = first if first.day == 1 else _next_month(first)
+    after = _next_month(last) if is_latest else (last + _DAY).replace(day=1)
+    if begins >= after:
+        return [(first, last)]
+    spans = [(month_of(begins), month_of(after - _DAY))]
+    if first < begins:
+        spans.append((first, begins - _DAY))
+    if after <= last:
+        spans.append((after, last))
+    return spans
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=28) + 4 * _DAY).replace(day=1)
+
+
 def _spans(wanted: Iterable[UsageWanted]) -> list[UsageWanted]:
     """Return the days to read of each key: one span, and the whole time by itself."""
     spans: dict[tuple[UsageKey, bool], UsageWanted] = {}
@@ -176,14 +209,16 @@ def _spans(wanted: Iterable[UsageWanted]) -> list[UsageWanted]:
 
 
 def _columns(made: Sequence[UsageMade]) -> Sequence[Sequence[object]]:
-    """Return rows per day and for the whole time, summed, in the order of the primary key."""
+    """Return rows per day, month and whole time, summed, in the order of the primary key."""
     amounts: dict[_Place, int] = defaultdict(int)
     times: dict[_Place, int] = defaultdict(int)
     for key, other, day, amount, count in made:
-        for counted_on in (day, LIFETIME):
-            place = _Place(
-                bucket_of(key.subject), key.subject, key.side, key.event.value, counted_on, other
-            )
+        named = bucket_of(key.subject), key.subject, key.side, key.event.value
+        for place in (
+            _Place(*named, day, other),
+            _Place(*named, LIFETIME, other),
+            _Place(*named, month_of(day), NOBODY),
+        ):
             amounts[place] += amount
             times[place] += count
     # A UUID compares as its bytes do.

@@ -88,8 +88,19 @@ def draw(
     """
     if sources.order in {SpendOrder.EARLIEST_EXPIRY, SpendOrder.OLDEST_EARNED}:
         return _by_date(points, sources, lots, kept)
-    shares = _shares(points, spender, sources.order, {h: _sum(of) for h, of in lots.items()})
-    return [one for holder, of in lots.items() for one in _first_of(of, holder, shares[holder])]
+    given = shares(points, spender, sources.order, {h: _sum(of) for h, of in lots.items()})
+    return draw_shares(given, lots)
+
+
+def goes_by_shares(sources: Sources) -> bool:
+    """Tell whether balances alone say what each gives, and each gives its first lots."""
+    is_plain = sources.lots is None and sources.binding is None and not sources.protected
+    return is_plain and sources.order in {SpendOrder.PROPORTIONAL, SpendOrder.OWN_FIRST}
+
+
+def draw_shares(given: Mapping[UUID, int], lots: Countable) -> list[Drawn]:
+    """Return what each of `lots` gives where each holder gives so much."""
+    return [one for holder, of in lots.items() for one in _first_of(of, holder, given[holder])]
 
 
 def take_away(available: list[Available], gone: Mapping[UUID, int]) -> None:
@@ -121,7 +132,7 @@ def _first_of(lots: Sequence[Available], holder: UUID, points: int) -> list[Draw
     return drawn
 
 
-def _shares(
+def shares(
     points: int, spender: UUID, order: SpendOrder, balances: Mapping[UUID, int]
 ) -> dict[UUID, int]:
     """Return what each gives; in proportion by largest remainder, ties by the holder's id."""
@@ -129,13 +140,13 @@ def _shares(
     proportionally = sorted(
         (holder for holder in balances if not own or holder != spender), key=lambda one: one.bytes
     )
-    shares = dict.fromkeys(balances, 0)
+    given = dict.fromkeys(balances, 0)
     if own:
-        shares[spender] = own
+        given[spender] = own
     if points > own:
         parts = split(points - own, [balances[holder] for holder in proportionally])
-        shares |= dict(zip(proportionally, parts, strict=True))
-    return shares
+        given |= dict(zip(proportionally, parts, strict=True))
+    return given
 
 
 def _by_date(

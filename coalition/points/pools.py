@@ -47,6 +47,8 @@ class PoolPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Of an issue."""
     group: UUID | None = None
     """Under whose rules it is; for whoever made the plan."""
+    is_counted: bool = False
+    """Whether rules limit what is spent, so that it is counted when it is done."""
 
 
 class PoolUse(NamedTuple):

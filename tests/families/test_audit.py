@@ -67,13 +67,13 @@ async def test_who_was_merged_has_used_what_both_did(database: Engine, at: datet
     assert (await prove()).breaches == []
 
 
-MOVED, UNDONE, RESERVED, STEPS, LIVES, PLACES, POOLS = (
+MOVED, UNDONE, RESERVED, STEPS, LIVES, MONTHS, PLACES, POOLS = (
     check.promise for check in audit_checks.CHECKS
 )
 COUNTED = audit_checks.WALKS[0].promise
 A_TRANSFER = "(SELECT min(id::text)::uuid FROM transfer WHERE state = 'completed')"
 WAITING = "state = 'requested'"
-A_DAY = "day > '-infinity' AND amount > 0 AND event = 'transfer'"
+A_DAY = "day > '1900-01-01' AND amount > 0 AND event = 'transfer'"
 ONE_DAY = f"(SELECT min(ctid::text)::tid FROM family_usage WHERE {A_DAY})"
 
 DAMAGES = {
@@ -130,6 +130,10 @@ DAMAGES = {
     "a life is less than its days": (
         LIVES,
         "UPDATE family_usage SET amount = amount - 1 WHERE day = '-infinity' AND amount > 0",
+    ),
+    "a month is more than its days": (
+        MONTHS,
+        "UPDATE family_usage SET amount = amount + 1 WHERE day BETWEEN '1000-1-1' AND '1900-1-1'",
     ),
     "a day is counted twice": (
         LIVES,

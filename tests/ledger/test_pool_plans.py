@@ -6,7 +6,7 @@ import pytest
 
 from coalition.kernel.database import Engine, transaction
 from coalition.ledger import funds, posting
-from coalition.ledger.drafts import Capture, Draft, Held, Posted, Sources, Void
+from coalition.ledger.drafts import Capture, Draft, Held, Posted, Sources, SpendOrder, Void
 from coalition.ledger.journal import Journal
 from tests.ledger.pool_world import reserve, share_of, spend
 from tests.ledger.test_plans import AT_ONCE, MOST_ROWS, Shop, open_shop, watch
@@ -43,6 +43,13 @@ class Families(Shop):
                 back.append(reverse(one.posting, self.at, partner_no=partner_no, points=2))
         if back:
             await self.post(back)
+        order = SpendOrder.EARLIEST_EXPIRY
+        by_date = [spend(first, 1, self.at, others, order=order) for first, *others in families]
+        spent = [one for one in await self.post(by_date) if isinstance(one, Posted)]
+        if spent:
+            await self.post(
+                [reverse(one.posting, self.at, partner_no=FUEL, points=1) for one in spent]
+            )
         async with transaction(self.settings, role=posting.POSTER_ROLE) as connection:
             wanted = {(first, 0): Sources(holders=tuple(others)) for first, *others in families}
             await funds.together(connection, Journal(self.at, self.at.date()), wanted, 1)

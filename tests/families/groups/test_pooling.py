@@ -213,5 +213,5 @@ async def test_members_of_many_groups_are_read_by_one_statement(
     wishes = [PoolWish(anna, PoolAct.REDEEM, 70, world.at) for anna, _ in pairs]
     await statements(wishes)
     of_one = await statements(wishes[:1])
-    assert any("FROM lot" in statement for statement in of_one)
+    assert any("FROM family_group" in statement for statement in of_one)
     assert await statements(wishes) == of_one
