@@ -55,7 +55,7 @@ async def test_points_go_back_into_the_lots_that_they_came_from(at: datetime) ->
     back = await moved(undo(made, at), at)
     assert (back.holder, back.receiver, back.points) == (receiver, sender, 120)
     # The fee stays taken.
-    assert sum(row["points"] for row in await lots_of(sender)) == 145  # type: ignore[misc]
+    assert sum(row["points"] for row in await lots_of(sender)) == 145
     assert [row["expires_on"] for row in await lots_of(sender)] == [
         row["expires_on"] for row in before
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from coalition.kernel.database import transaction
@@ -105,10 +106,10 @@ async def points_by_issuer(holder: UUID) -> dict[int, int]:
 
 async def ends_of(holder: UUID) -> dict[date | None, int]:
     """Return the points of a holder by their last day."""
-    return {row["expires_on"]: row["points"] for row in await lots_of(holder)}  # type: ignore[misc]
+    return {row["expires_on"]: row["points"] for row in await lots_of(holder)}
 
 
-async def lots_of(holder: UUID) -> list[dict[str, object]]:
+async def lots_of(holder: UUID) -> list[dict[str, Any]]:
     """Return the lots of a holder in which something is left."""
     async with transaction() as connection:
         return [dict(row) for row in await connection.fetch(_LOTS, holder)]
