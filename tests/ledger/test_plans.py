@@ -90,7 +90,7 @@ class Shop:
                 async with transaction() as connection:
                     await self.store_claims(connection, MEMBERS)
 
-    async def post(self, drafts: list[Draft], at: datetime | None = None) -> list[object]:
+    async def post(self, drafts: Sequence[Draft], at: datetime | None = None) -> list[object]:
         at = at or self.at
         async with transaction(self.settings, role=posting.POSTER_ROLE) as connection:
             _, outcomes = await posting.post(
@@ -212,7 +212,7 @@ class ClockedShop(Shop):
         async with transaction() as connection:
             await clocks.register(connection, months=6)
 
-    async def post(self, drafts: list[Draft], at: datetime | None = None) -> list[object]:
+    async def post(self, drafts: Sequence[Draft], at: datetime | None = None) -> list[object]:
         ruled = [_ruled(draft) if isinstance(draft, Issue) else draft for draft in drafts]
         return await super().post(ruled, at)
 
