@@ -13,6 +13,11 @@ from urllib.request import Request, urlopen
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
+_OF_FAMILIES = (
+    *("/v1/admin/families", "/v1/admin/transfer", "/v1/admin/relationships", "/v1/admin/rule-"),
+    *("/v1/families", "/v1/transfers", "/v1/invitations", "/v1/wards", "/v1/me/", "/v1/sign-"),
+)
+
 
 class Answer(NamedTuple):
     """What came back; `body` is decoded where it is JSON."""
@@ -104,6 +109,13 @@ def operations(till: PlainTill) -> set[tuple[str, str]]:
     return {(method.upper(), path) for path, item in paths.items() for method in item}
 
 
+def is_of_families(path: str) -> bool:
+    """Tell whether an operation is a member's, or about the rules and families of members."""
+    return path == "/v1/me" or path.startswith(_OF_FAMILIES)
+
+
 def is_of_settlement(path: str) -> bool:
     """Tell whether an operation is about settlement: of partners, or of the operator's staff."""
+    if is_of_families(path):
+        return False
     return path.startswith(("/v1/admin/", "/v1/statements")) or path.endswith("/charges")

@@ -11,7 +11,8 @@ from tests.journeys.world import Scene, assert_refused, footprint
 OPERATIONS = {
     operation.label: operation
     for operation in documented.operations(documented.schema())
-    if not operation.path.startswith("/v1/admin/")  # finance's side, where no partner gets in
+    # No partner gets in on the sides of finance and of members.
+    if not operation.path.startswith("/v1/admin/") and not documented.is_members(operation)
 }
 OWNED = {
     label: operation
