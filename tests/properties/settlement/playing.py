@@ -4,7 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+from msgspec import structs
+
 from coalition.federation.terms import ContractTerms, OnDefault
+from coalition.ledger.drafts import KEEP, Issue, Onward, Redeem, Sources, SpendOrder
 from partners.settlement import adjusting, closing, draining, periods, sealing, statements
 from partners.settlement.calendars import Period
 from partners.settlement.kinds import StatementState
@@ -124,6 +127,40 @@ async def _send(history: History, act: Act) -> None:
 
 async def _undo(history: History, act: Act) -> None:
     await history.world.post([history.world.undo(-1 - act.a % 4)])
+
+
+async def _together(history: History, act: Act) -> None:
+    """Redeem what several have: points pass through the lots of who spends, and come back so."""
+    world = history.world
+    spender, partner = act.a % MEMBERS, _partner(world, act.b)
+    draft = world.redeem(spender, partner, act.points, act.back)
+    if isinstance(draft, Redeem):
+        others = tuple(one for one in world.members if one != draft.holder)
+        orders = list(SpendOrder)
+        sources = Sources(order=orders[act.b % len(orders)], holders=others, own=act.a % 3 > 0)
+        await world.post([structs.replace(draft, sources=sources)])
+
+
+async def _shared(history: History, act: Act) -> None:
+    """Earn what goes on in part to others, as the rest may before or after it is taken back."""
+    world = history.world
+    earner, partner, other = act.a % MEMBERS, _partner(world, act.b), _partner(world, act.a)
+    draft = world.issue(earner, partner, [(partner, act.points), (other, act.b + 1)], act.back)
+    if isinstance(draft, Issue):
+        percents = ((100,), (50, 30), (33,))[act.b % 3]
+        others = [one for one in world.members if one != draft.holder]
+        onward = tuple(
+            Onward(receiver=receiver, percent=percent)
+            for receiver, percent in zip(others, percents, strict=False)
+        )
+        await world.post([structs.replace(draft, onward=onward)])
+
+
+async def _bring(history: History, act: Act) -> None:
+    """Bring points into a pool, where they stay those of who brought them."""
+    world = history.world
+    draft = world.transfer(act.a % MEMBERS, (act.a + 2) % MEMBERS, act.points, 0)
+    await world.post([structs.replace(draft, contributor=KEEP)])
 
 
 async def _merge(history: History, act: Act) -> None:
@@ -252,6 +289,9 @@ _ACTS: dict[str, Callable[[History, Act], Awaitable[None]]] = {
     "expire": _expire,
     "send": _send,
     "undo": _undo,
+    "together": _together,
+    "shared": _shared,
+    "bring": _bring,
     "merge": _merge,
     "rate": _rate,
     "version": _version,

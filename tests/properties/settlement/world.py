@@ -194,7 +194,7 @@ class World:
         """Return what staff take for debts."""
         return Recover(self.members[member], self.till(OPERATOR, self.at), 1, None, None, "owed")
 
-    def transfer(self, member: int, other: int, points: int, fee: int) -> Draft:
+    def transfer(self, member: int, other: int, points: int, fee: int) -> Transfer:
         """Return points that one member sends another, and points that this costs."""
         return Transfer(
             holder=self.members[member],
