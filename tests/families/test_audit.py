@@ -1,6 +1,7 @@
 """The audit finds nothing in honest books of families, and every kind of damage in others."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.families.registered import written
 from tests.families.transfers.world import Bank
 
 STAFF = By.staff("staff:anna")
-RULES = {
+RULES: dict[str, Any] = {  # Any: keys of a rule set, as a file has them
     "limits": [
         {"subject": "sender", "measure": "amount", "window": "calendar_year", "max": 5000},
         {"subject": "pair", "measure": "count", "window": "rolling 30 days", "max": 50},

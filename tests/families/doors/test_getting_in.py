@@ -34,7 +34,7 @@ async def test_a_token_ends_after_fifteen_minutes(town: Town) -> None:
     ids=["nothing", "word", "dots", "letter", "nul", "empty", "long"],
 )
 async def test_what_is_no_token_opens_nothing(town: Town, token: str) -> None:
-    headers = {"authorization": f"Bearer {token}".encode("latin-1")}
+    headers = {b"authorization": f"Bearer {token}".encode("latin-1")}
     for address in READS:
         answer = await town.http.get(address, headers=headers)
         assert answer.status_code == 401, answer.text
