@@ -237,7 +237,10 @@ _PROPOSE = HotEndpoint(
     answers={201: Proposal},
     scope=PREPARE,
     idempotent=True,
-    refusals=(*_OF_WRITES, InvalidRuleSet, InvalidRuleSetName, RuleSetRetroactive),
+    refusals=(
+        *(*_OF_WRITES, InvalidRuleSet, InvalidRuleSetName, RuleSetRetroactive),
+        RuleSetOfAnotherMechanism,
+    ),
     tags=TAGS,
     answer_headers=REPLAY_HEADER,
 )

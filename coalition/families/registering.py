@@ -62,7 +62,6 @@ INSERT INTO rule_binding (no, kind, rule_set_no, valid_from, prepared_by, approv
 SELECT coalesce(max(no), 0) + 1, $1, $2, $3, $4, $5, $6 FROM rule_binding
 RETURNING no
 """
-_IS_P2P = "SELECT FROM rule_binding WHERE kind = 'p2p' AND rule_set_no = $1"
 
 
 class PreparedRuleSet(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,15 +98,17 @@ async def prepare(
 ) -> UUID:
     """Prepare a version of the rule set `name`; return the id of its approval.
 
-    Raises `InvalidRuleSetName`, `InvalidRuleSet` with every complaint, and `RuleSetRetroactive`.
+    Raises `InvalidRuleSetName`, `InvalidRuleSet` with every complaint, `RuleSetRetroactive`, and
+    `RuleSetOfAnotherMechanism` where versions before have another.
     """
     _check_name(name)
     _check_time(valid_from, at, RuleSetRetroactive)
     async with transaction() as connection:
         agreed = await catalogue.load(connection)
-    document, found = documents.judged(written, Known.of(agreed))
-    if document is None:
-        raise InvalidRuleSet.of(found)
+        document, found = documents.judged(written, Known.of(agreed))
+        if document is None:
+            raise InvalidRuleSet.of(found)
+        await _check_stays(connection, PreparedRuleSet(name=name, document=document))
     wanted = _Kept(name=name, document=documents.whole(document), valid_from=valid_from)
     return await approvals.prepare(
         kind=RULE_SET,
@@ -148,7 +149,8 @@ async def prepare_binding(
 async def approve(approval_id: UUID, *, approved_by: str, at: datetime) -> KeptVersion:
     """Activate a prepared version as the second person; it holds from the next act on.
 
-    Raises what `approvals.approve` raises, and `RuleSetRetroactive` when it should have begun.
+    Raises what `approvals.approve` raises, `RuleSetRetroactive` when it should have begun, and
+    `RuleSetOfAnotherMechanism` where another was activated meanwhile.
     """
     kept = await approvals.approve(approval_id, approved_by=approved_by, at=at, kind=RULE_SET)
     assert isinstance(kept, KeptVersion), "the applier of this kind returns the version"
@@ -172,7 +174,7 @@ async def _apply(connection: Connection, approval: approvals.Approval) -> KeptVe
     at, wanted = approval.decided_at, msgspec.json.decode(approval.payload, type=PreparedRuleSet)
     await catalogue.bump(connection)
     _check_time(wanted.valid_from, at, RuleSetRetroactive)
-    await _check_stays_p2p(connection, wanted)
+    await _check_stays(connection, wanted)
     begins = wanted.valid_from or at
     text = audit_log.canonical_json(documents.whole(wanted.document))
     persons = approval.prepared_by, approval.decided_by
@@ -251,13 +253,18 @@ async def _number_of(connection: Connection, wanted: PreparedBinding) -> int | N
     return int(row["no"])
 
 
-async def _check_stays_p2p(connection: Connection, wanted: PreparedRuleSet) -> None:
-    """Refuse rules of a pool for a name under which members send each other points."""
-    if wanted.document.mechanism is Mechanism.P2P:
-        return
+async def _check_stays(connection: Connection, wanted: PreparedRuleSet) -> None:
+    """Refuse another mechanism than before under a name.
+
+    Groups live under a name, and what they have lies where its mechanism puts it; nobody who
+    joined one of another mechanism has agreed to this one.
+    """
     row = await connection.fetchrow(_LAST_MECHANISM, wanted.name)
-    if row is not None and await connection.fetchrow(_IS_P2P, row["no"]) is not None:
-        raise RuleSetOfAnotherMechanism(mechanism=wanted.document.mechanism.value)
+    if row is None:
+        return
+    before = msgspec.json.decode(row["document"], type=RuleSet).mechanism
+    if wanted.document.mechanism is not before:
+        raise RuleSetOfAnotherMechanism(mechanism=before.value)
 
 
 def _check_name(name: str) -> None:

@@ -48,6 +48,6 @@ class InvalidRuleSetName(Invalid):
 
 
 class RuleSetOfAnotherMechanism(Invalid):
-    """Transfers between members run under p2p rules, and groups under any."""
+    """Transfers run under p2p rules; a version keeps the mechanism, so take another name."""
 
     code, title = "rule_set_of_another_mechanism", "Rule set of another mechanism"

@@ -225,9 +225,16 @@ async def test_members_send_points_under_rules_of_sending_only(at: datetime) -> 
     await bound("household", "pool", at)
     await activated("sending", PresetUse(preset="hilton"), at)
     await bound("p2p", "sending", at)
-    with pytest.raises(RuleSetOfAnotherMechanism):
-        await activated("sending", PresetUse(preset="ba_household"), at)
-    await activated("pool", PresetUse(preset="emirates"), at)
+
+
+async def test_a_further_version_keeps_the_mechanism_under_which_groups_live(at: datetime) -> None:
+    await make_world(at)
+    await activated("pool", PresetUse(preset="ba_household"), at)
+    for preset in ("emirates", "hilton", "sas"):
+        with pytest.raises(RuleSetOfAnotherMechanism) as refused:
+            await activated("pool", PresetUse(preset=preset), at)
+        assert refused.value.facts == {"mechanism": "pool_view"}
+    assert (await activated("pool", PresetUse(preset="etihad"), at)).version == 2
 
 
 async def test_a_document_that_is_not_right_is_refused_with_every_key(at: datetime) -> None:
