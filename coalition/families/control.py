@@ -14,6 +14,8 @@ STEP_UP_HOLDS = timedelta(minutes=15)
 """For how long whoever signed in with its full credentials has signed in anew."""
 
 _DAY = timedelta(days=1)
+_NEVER_OVER = date.max - _DAY
+"""A blackout through this day or the next, the last that there is, has no day after it."""
 _MOVES = frozenset({Event.TRANSFER, Event.CONTRIBUTE})
 
 
@@ -98,17 +100,18 @@ def _step_up(above: int) -> Check:
 
 def _blackouts(ascending: list[_Days]) -> Check:
     def check(case: Case) -> Failure | None:
-        free = case.today
+        free, last = case.today, None
         for days in ascending:
             if days.first <= free <= days.last:
-                free = days.last + _DAY
-        if free == case.today:
+                last = days.last
+                free = min(last, _NEVER_OVER) + _DAY
+        if last is None:
             return None
         return Failure(
             rule="control.blackouts",
-            limit=(free - _DAY).isoformat(),
+            limit=last.isoformat(),
             used=case.today.isoformat(),
-            next_possible_at=windows.start_of(free, case.zone),
+            next_possible_at=windows.start_of(free, case.zone) if last < _NEVER_OVER else None,
         )
 
     return check

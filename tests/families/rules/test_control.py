@@ -134,6 +134,13 @@ def test_the_last_day_on_which_nothing_moves_is_told_beside_today() -> None:
     assert told(failed["control.blackouts"])[:2] == ("2026-12-27", "2026-12-25")
 
 
+@pytest.mark.parametrize("last", ["9999-12-30", "9999-12-31"])
+def test_on_days_without_an_end_waiting_does_not_help(last: str) -> None:
+    rules = rule_set(control={"blackouts": [{"first": "2026-01-01", "last": last}]})
+    failure = failures(rules, act(points=5))["control.blackouts"]
+    assert (failure.limit, failure.next_possible_at) == (last, None)
+
+
 def test_a_redemption_is_not_stopped_on_such_days() -> None:
     pool = rule_set(
         "pool_view", control={"blackouts": [{"first": "2026-01-01", "last": "2026-12-31"}]}
