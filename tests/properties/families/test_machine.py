@@ -35,7 +35,7 @@ from tests.properties.families.rules import failures
 from tests.properties.families.sending import Sent
 from tests.properties.families.spending import Bought
 
-RUNS, STEPS, IS_ALWAYS_THE_SAME = 40, 40, True
+RUNS, STEPS, IS_ALWAYS_THE_SAME = 60, 40, True
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 BORN = (
     date(1984, 5, 1),
