@@ -159,6 +159,12 @@ class UnknownRelationship(NotFound):
     code, title = "unknown_relationship", "Unknown relationship"
 
 
+class GuardianIsAMinor(Conflict):
+    """Who guards is of age and guarded by nobody; name an adult."""
+
+    code, title = "guardian_is_a_minor", "Guardian is a minor"
+
+
 class NotAMinor(Conflict):
     """The member is known to be of age; nobody guards it."""
 

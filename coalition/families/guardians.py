@@ -13,6 +13,7 @@ import msgspec
 from coalition.families import sharing
 from coalition.families.ages import turning_day
 from coalition.families.group_refusals import (
+    GuardianIsAMinor,
     InvalidRelationship,
     NotAMinor,
     UnknownGuardian,
@@ -90,19 +91,28 @@ async def appoint(
 ) -> None:
     """Let `guardian` guard `minor` from `at`, as `source` says; repeating it changes nothing.
 
-    Raises `NotAMinor` for who is known to be of age, `InvalidRelationship` for oneself, and what
+    Raises `NotAMinor` for who is known to be of age, `GuardianIsAMinor` for a guardian who is known
+    not to be, or is guarded, and for a ward who guards; `InvalidRelationship` for oneself, and what
     `lock_open` does.
     """
     if minor == guardian:
         raise InvalidRelationship
     async with transaction() as connection:
         await lock_open(connection, (MemberId(minor), MemberId(guardian)))
-        if guardian in (await guardians_of(connection, [minor]))[minor]:
+        guarding = await guardians_of(connection, [minor, guardian])
+        if guardian in guarding[minor]:
             return
-        known = await circumstances.read(connection, [MemberId(minor)], keys=keys)
+        known = await circumstances.read(
+            connection, [MemberId(minor), MemberId(guardian)], keys=keys
+        )
+        today = await day(connection, at)
         turns = turning_day(known[MemberId(minor)].born)
-        if turns is not None and turns <= await day(connection, at):
+        if turns is not None and turns <= today:
             raise NotAMinor
+        turned = turning_day(known[MemberId(guardian)].born)
+        is_young = turned is not None and turned > today
+        if is_young or guarding[guardian] or await wards_of(connection, minor):
+            raise GuardianIsAMinor
         await connection.execute(_ADD, bucket_of(minor), minor, guardian, at, turns, source)
         await _record(connection, "guardian.appointed", (minor, guardian), actor=actor, at=at)
 

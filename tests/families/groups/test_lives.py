@@ -6,7 +6,13 @@ import msgspec
 import pytest
 
 from coalition.families import dying, keeping, merged_places, relationships
-from coalition.families.group_refusals import GroupsToLeave, HeirNeeded, MergeInTwoGroups, NotAMinor
+from coalition.families.group_refusals import (
+    GroupsToLeave,
+    GuardianIsAMinor,
+    HeirNeeded,
+    MergeInTwoGroups,
+    NotAMinor,
+)
 from coalition.families.places import GroupState
 from coalition.families.vocabulary import Kind
 from coalition.kernel.database import Engine, transaction
@@ -73,6 +79,21 @@ async def test_where_no_age_ends_it_a_child_becomes_an_adult_of_its_group(
     assert await world.wards(anna) == []
     with pytest.raises(NotAMinor):
         await world.guard(kid, anna)
+
+
+async def test_minors_do_not_guard_each_other(database: Engine, at: datetime) -> None:
+    world = await make_families(at)
+    anna, kid, sibling = await world.adult(), await world.child(), await world.child()
+    unknown, other = await world.member(born=None), await world.member(born=None)
+    with pytest.raises(GuardianIsAMinor):
+        await world.guard(kid, sibling)
+    await world.guard(unknown, anna)
+    await world.guard(unknown, anna)
+    with pytest.raises(GuardianIsAMinor):
+        await world.guard(kid, unknown)
+    await world.guard(kid, other)
+    with pytest.raises(GuardianIsAMinor):
+        await world.guard(other, anna)
 
 
 async def died(
