@@ -206,7 +206,7 @@ class Home(Spending):
     ) -> dict[UUID, int]:
         points = brought[owner]
         belongs = family.seat(owner) is not None
-        if treatment == "keep_own_share" and belongs:
+        if belongs and (treatment == "keep_own_share" or (closes and treatment == "split")):
             return {owner: points}
         if treatment == "stays_in_pool" and not closes:
             return {}

@@ -20,7 +20,6 @@ from hypothesis.stateful import (
 )
 from msgspec.structs import asdict
 
-from coalition.families.contributing import Brought
 from coalition.families.speaking import By
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
@@ -30,12 +29,13 @@ from tests.properties.families.asked import Fails, Family, Person, Question
 from tests.properties.families.books import Books, asked
 from tests.properties.families.documents import GROUPS, ZONES, Document, of_groups, of_transfers
 from tests.properties.families.homes import Home
-from tests.properties.families.house import Answer, day
+from tests.properties.families.house import day
 from tests.properties.families.rules import failures
 from tests.properties.families.sending import Sent
 from tests.properties.families.spending import Bought
+from tests.properties.families.telling import alive, instants, rule_of, said
 
-RUNS, STEPS, IS_ALWAYS_THE_SAME = 60, 40, True
+RUNS, STEPS, IS_ALWAYS_THE_SAME = 50, 40, True
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 BORN = (
     date(1984, 5, 1),
@@ -358,42 +358,6 @@ class FamiliesMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         assert self.wait(proof.prove()).breaches == []
-
-
-def alive(lots: dict[Any, int], today: date) -> dict[Any, int]:
-    return {lot: points for lot, points in lots.items() if lot.ends is None or lot.ends >= today}
-
-
-def said(told: Any) -> Answer:
-    """Return what the product says in the words of the model."""
-    if not isinstance(told, Refused):
-        facts: Any = told if isinstance(told, dict) else {"points": getattr(told, "points", 0)}
-        points = 0 if isinstance(told, Brought) else facts.get("points", 0)
-        return Answer(facts.get("state", "done"), points=points)
-    if told.code in ("group_refused", "transfer_refused"):
-        return Answer("refused", tuple(rule_of(one) for one in failures_of(told)))
-    if told.code == "not_enough_points" and "can be sent" in str(told):
-        return Answer("refused", (Fails("balance", told.facts["balance"], told.facts["points"]),))
-    names = {"not_enough_points": "not_enough", "head_must_hand_over": "must_hand_over"}
-    return Answer(names.get(told.code, told.code))
-
-
-def failures_of(refusal: Refused) -> list[dict[str, Any]]:
-    """Return the rules that an act did not pass, as they are told."""
-    found: Any = refusal.facts.get("failures", [])
-    return list(found)
-
-
-def rule_of(told: dict[str, Any]) -> Fails:
-    of_others = told["rule"].startswith(("eligibility.receiver.", "eligibility.head."))
-    used = None if of_others else told["used"]
-    return Fails(told["rule"], told["limit"], used, told["remaining"])
-
-
-def instants(refusal: Refused) -> list[datetime | None]:
-    """Return from when each rule would let the same act pass."""
-    found = [one["next_possible_at"] for one in failures_of(refusal)]
-    return [None if one is None else datetime.fromisoformat(one) for one in found]
 
 
 @pytest.mark.usefixtures("database")
