@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "client": "server.commands.client:client",
     "keys": "server.commands.keys:keys",
     "member": "server.commands.member:member",
+    "guardian": "server.commands.guardian:guardian",
     "family": "server.commands.family:family",
     "transfer": "server.commands.transfer:transfer",
     "guard": "server.commands.guard:guard",

@@ -183,15 +183,23 @@ async def run_due(service: Transfers, at: datetime) -> int:
         try:
             await _with(service, transfer_id, work, at)
         except Refused as refusal:
-            await _with(service, transfer_id, _giving_up(refusal, at), at)
+            await _with(service, transfer_id, _giving_up(refusal.code, at), at)
     return len(due)
 
 
-def _giving_up(refusal: Refused, at: datetime) -> Work:
+async def give_up_all_of(service: Transfers, member: UUID, at: datetime) -> None:
+    """Turn down whatever a member sends or is to have that has not moved: its membership ends."""
+    async with transaction() as connection:
+        waiting = await transfers.waiting_of(connection, member)
+    for transfer_id in waiting:
+        await _with(service, transfer_id, _giving_up("membership ends", at), at)
+
+
+def _giving_up(reason: str, at: datetime) -> Work:
     async def work(one: Open) -> Transfer:
         if one.transfer.state not in _WAITING:
             return one.transfer
-        return await _give_up(one, TransferState.REJECTED, SYSTEM, at, refusal.code)
+        return await _give_up(one, TransferState.REJECTED, SYSTEM, at, reason)
 
     return work
 

@@ -12,12 +12,16 @@ import msgspec
 from litestar.handlers import ASGIRouteHandler
 from msgspec import Meta
 
-from coalition.families import asking, group_views, relationships, transfer_views, watching
+from coalition.families import (
+    asking,
+    group_views,
+    kin_admin,
+    transfer_views,
+    watching,
+)
 from coalition.families.asking import by_of
 from coalition.families.group_refusals import (
-    InvalidRelationship,
     UnknownGroup,
-    UnknownRelationship,
 )
 from coalition.families.group_views import GroupView
 from coalition.families.groups import Groups
@@ -33,10 +37,8 @@ from coalition.families.transfer_views import TransferView
 from coalition.families.transferring import Transfers
 from coalition.federation.refusals import UnknownPointCurrency
 from coalition.kernel.database import Connection
-from coalition.kernel.idempotency import KeyReused
-from coalition.kernel.idempotency.claims import RequestInProgress
 from coalition.kernel.web.fields import Body, CodeText
-from coalition.kernel.web.hot import REPLAY_HEADER, Answer, Call, Door, HotEndpoint, hot_route
+from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
 
 READ, DECIDE = "families:read", "families:decide"
 TAGS = ("families of all",)
@@ -75,23 +77,6 @@ class FamilyRows(msgspec.Struct, frozen=True):
     """Families, those that were formed last first."""
 
     items: list[FamilyRow]
-
-
-class RelationshipBody(Body, frozen=True, kw_only=True):
-    """Of whom to whom a relationship is."""
-
-    member_id: UUID
-    other_id: UUID
-
-
-class RelationshipAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A relationship as it stands: what was declared, asked, proved."""
-
-    member_id: UUID
-    other_id: UUID
-    relationship: str
-    evidence_asked_at: datetime | None
-    proved_at: datetime | None
 
 
 class RingsQuery(Body, frozen=True, kw_only=True):
@@ -189,8 +174,7 @@ def routes(door: Door, transfers: Transfers, groups: Groups) -> list[ASGIRouteHa
                 tags=TAGS,
             ),
         ),
-        hot_route(door, "/v1/admin/relationships/ask", _evidence(groups, "ask")),
-        hot_route(door, "/v1/admin/relationships/prove", _evidence(groups, "prove")),
+        *kin_admin.routes(door, groups),
     ]
 
 
@@ -304,40 +288,4 @@ def _rings(groups: Groups) -> HotEndpoint:
         scope=(READ, DECIDE),
         refusals=(UnknownPointCurrency,),
         tags=TAGS,
-    )
-
-
-def _evidence(groups: Groups, word: str) -> HotEndpoint:
-    note = relationships.prove if word == "prove" else relationships.ask_for_evidence
-
-    async def noted(call: Call) -> Answer:
-        body: RelationshipBody = call.body
-        member, other = body.member_id, body.other_id
-
-        async def work(connection: Connection, book: Book) -> RelationshipAnswer:
-            await note(member, other, actor=call.caller.actor, at=book.at)
-            (found,) = await relationships.read(connection, member, other)
-            return RelationshipAnswer(
-                member_id=member,
-                other_id=other,
-                relationship=found.relationship,
-                evidence_asked_at=found.evidence_asked_at,
-                proved_at=found.proved_at,
-            )
-
-        return await asking.act(groups, call, f"relationships/{word}", 200, work)
-
-    return HotEndpoint(
-        method="POST",
-        summary="Note that a relationship was proved"
-        if word == "prove"
-        else "Have a relationship proved before it counts again",
-        handle=noted,
-        body=RelationshipBody,
-        answers={200: RelationshipAnswer},
-        scope=DECIDE,
-        idempotent=True,
-        refusals=(KeyReused, RequestInProgress, UnknownRelationship, InvalidRelationship),
-        tags=TAGS,
-        answer_headers=REPLAY_HEADER,
     )

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from coalition.families import (
+    deciding,
     departing,
     gathering,
     guardians,
@@ -21,7 +22,9 @@ from coalition.families.group_refusals import GroupsToLeave
 from coalition.families.groups import Groups
 from coalition.families.judging import Book
 from coalition.families.places import GroupState, Leaving
+from coalition.families.transferring import Transfers
 from coalition.families.vocabulary import OnExit
+from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
 from coalition.members.closing import Leaver
@@ -74,18 +77,25 @@ _FORGET_ELSEWHERE = (
 def keeper(keys: MemberKeys) -> Keeper:
     """Return what exports a member's families, and what lets it leave them and forgets them."""
     groups = Groups(keys=keys)
+    service = Transfers(keys=keys, clock=SystemClock())
 
     async def prepare(connection: Connection, member_id: MemberId, at: datetime) -> None:
+        await deciding.give_up_all_of(service, member_id, at)
         await leave_all(connection, member_id, await groups.book(connection, at))
 
     return Keeper("families", _export, _erase, prepare)
 
 
 def leaver(keys: MemberKeys) -> Leaver:
-    """Return what lets a member leave its groups before its membership ends."""
+    """Return what lets a member leave its groups before its membership ends.
+
+    Transfers of it that wait are turned down.
+    """
     groups = Groups(keys=keys)
+    service = Transfers(keys=keys, clock=SystemClock())
 
     async def leave(connection: Connection, member_id: MemberId, at: datetime) -> None:
+        await deciding.give_up_all_of(service, member_id, at)
         await leave_all(connection, member_id, await groups.book(connection, at))
 
     return leave

@@ -75,6 +75,13 @@ WHERE id < $3 AND (bucket = $1 AND sender = $2 OR receiver = $2)
 ORDER BY id DESC LIMIT $4
 """  # noqa: S608 - our own columns
 
+_WAITING_OF = """
+SELECT id FROM transfer
+WHERE (bucket = $1 AND sender = $2 OR receiver = $2)
+  AND state IN ('requested', 'awaiting_payment', 'held')
+ORDER BY id
+"""
+
 _EVENTS = """
 SELECT state, at, actor, reason FROM transfer_event
 WHERE bucket = $1 AND transfer = $2 ORDER BY no
@@ -212,6 +219,12 @@ async def move_on(connection: Connection, one: Transfer, step: Step) -> None:
 async def due(connection: Connection, at: datetime, limit: int) -> list[UUID]:
     """Return transfers whose wait has ended by `at`: held ones, and those nobody agreed to."""
     return [row[0] for row in await connection.fetch(_DUE, at, limit)]
+
+
+async def waiting_of(connection: Connection, member: UUID) -> list[UUID]:
+    """Return the transfers that a member sends or is to have and that have not moved yet."""
+    rows = await connection.fetch(_WAITING_OF, bucket_of(member), member)
+    return [row[0] for row in rows]
 
 
 async def of_member(

@@ -147,3 +147,15 @@ def test_a_member_gets_a_code_and_signs_in_by_it(data: Path) -> None:
         raise AssertionError
 
     do(Place(environ={}, data=data), work)
+
+
+def test_guardians_are_appointed_listed_and_dismissed(data: Path) -> None:
+    child, parent = enrolled(data, "CHILD1"), enrolled(data, "PARENT1")
+    pair = (child, parent, "--by", "anna", "--data", data)
+    made = within("guardian", "appoint", *pair, "--json")
+    assert made.status == 1, "who is born as an adult is guarded by nobody"
+    assert "not_a_minor" in made.err
+    listed = within("guardian", "list", child, "--data", data, "--json")
+    assert listed.document == {"items": []}
+    ended = within("guardian", "dismiss", *pair)
+    assert "unknown_guardian" in ended.err

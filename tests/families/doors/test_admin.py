@@ -1,6 +1,7 @@
 """Staff see families, decide of transfers that wait for them, and look for rings."""
 
-from coalition.families import relationships
+from coalition.families import guardians, relationships
+from coalition.kernel.database import transaction
 from coalition.kernel.ids import random_id
 from tests.families.doors.world import Town, done, refused, transfer
 from tests.families.groups.world import account
@@ -87,3 +88,21 @@ async def test_evidence_is_asked_for_and_noted(town: Town) -> None:
     assert (proved["relationship"], proved["proved_at"]) == ("sibling", "2026-11-21T12:00:00Z")
     strange = body | {"other_id": str(random_id())}
     refused(await desk.post("/v1/admin/relationships/prove", strange), 404, "unknown_relationship")
+
+
+async def test_staff_say_who_guards_a_minor(town: Town) -> None:
+    child, parent = await town.child(), await town.member()
+    desk = await town.desk("families:decide")
+    body = {"minor": str(child.member), "guardian": str(parent.member)}
+
+    assert done(await desk.post("/v1/admin/guardians/appoint", body)) == body
+    assert done(await desk.post("/v1/admin/guardians/appoint", body)) == body
+    async with transaction() as connection:
+        found = await guardians.guardians_of(connection, [child.member])
+    assert found[child.member] == [parent.member]
+    assert done(await desk.post("/v1/admin/guardians/dismiss", body)) == body
+    refused(await desk.post("/v1/admin/guardians/dismiss", body), 404, "unknown_guardian")
+    alone = body | {"guardian": body["minor"]}
+    refused(await desk.post("/v1/admin/guardians/appoint", alone), 422, "invalid_relationship")
+    strange = body | {"guardian": str(random_id())}
+    refused(await desk.post("/v1/admin/guardians/appoint", strange), 404, "member_not_found")

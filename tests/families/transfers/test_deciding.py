@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from coalition.families import deciding, guardians
+from coalition.families import deciding, guardians, keeping
 from coalition.families.rule_sets import Money
 from coalition.families.speaking import By
 from coalition.families.transfer_refusals import (
@@ -20,6 +20,7 @@ from coalition.kernel.database import transaction
 from coalition.kernel.ids import random_id
 from coalition.ledger import audit
 from coalition.ledger.refusals import PointsAlreadySpent
+from coalition.members import closing
 from coalition.members import service as members
 from coalition.points.commands import RedeemBody
 from tests.families import registered
@@ -218,3 +219,17 @@ async def test_received_points_do_not_move_on_by_a_transfer_that_waits(at: datet
     refused = await bank.send(bo, cleo, 1)
     assert [one["rule"] for one in refused.facts["failures"]] == ["transfer.may_move_on"]
     assert await bank.balance(bo) == 100
+
+
+async def test_who_leaves_the_coalition_leaves_no_transfer_that_waits(at: datetime) -> None:
+    bank = await _bank(at, control={"approvals": [{"by": "receiver"}]})
+    anna, bo = await bank.member(900), await bank.member(50)
+    await bank.send(anna, bo, 300)
+    await bank.send(bo, anna, 50)
+    closed = await closing.close(
+        bo, actor="staff:anna", at=at, forfeit_points=True, leavers=(keeping.leaver(KEYS),)
+    )
+    assert closed.forfeited_points == 50
+    assert await bank.balance(anna) == 900
+    assert len(await _events("families.transfer_rejected")) == 2
+    assert (await audit.run()).ok
