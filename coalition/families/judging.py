@@ -100,14 +100,20 @@ class _Known(NamedTuple):
 
 
 async def judge(
-    connection: Connection, wishes: Sequence[Wish], book: Book, *, is_act: bool
+    connection: Connection,
+    wishes: Sequence[Wish],
+    book: Book,
+    *,
+    is_act: bool,
+    in_turn: bool = False,
 ) -> list[Judged | Refused]:
     """Return what the rules say of each wish, in order.
 
     For an act (`is_act`) members and groups are locked until the transaction ends, and each counts
-    those before it that pass; else each is judged by itself. A wish that no
+    those before it that pass, as it does `in_turn`; else each is judged by itself. A wish that no
     rules are for, or whose members are not there, is refused.
     """
+    in_turn = in_turn or is_act
     members = {member for wish in wishes for member in (wish.sender, wish.receiver)}
     states = await (holders.lock if is_act else holders.read_states)(connection, members)
     pairs: dict[Pair, None] = {(wish.sender, wish.receiver): None for wish in wishes}
@@ -121,7 +127,7 @@ async def judge(
     if not cases:
         return [one for one in found if isinstance(one, Refused)]
     known = await _read_known(connection, cases, states, book)
-    judged = iter(await _judge_all(connection, cases, known, book, is_act=is_act))
+    judged = iter(await _judge_all(connection, cases, known, book, in_turn=in_turn))
     return [one if isinstance(one, Refused) else next(judged) for one in found]
 
 
@@ -158,7 +164,7 @@ class _Asked(NamedTuple):
 
 
 async def _judge_all(
-    connection: Connection, cases: Sequence[_Case], known: _Known, book: Book, *, is_act: bool
+    connection: Connection, cases: Sequence[_Case], known: _Known, book: Book, *, in_turn: bool
 ) -> list[Judged | Refused]:
     """Judge `cases` by what is read of all at once: acts one after the other, wishes apart.
 
@@ -168,12 +174,12 @@ async def _judge_all(
     asked = [_asked(one, known, book) if _are_members(one, known) else None for one in cases]
     wanted = [want for one in asked if one is not None for want in one.wanted]
     usage = await usage_rows.read_sums(connection, wanted)
-    judged = _judge_in_turn(asked, known, usage, book, is_act=is_act)
+    judged = _judge_in_turn(asked, known, usage, book, in_turn=in_turn)
     if any(_is_capped(one) for one in judged):
         pairs = zip(asked, judged, strict=True)
         capped = [one for one, said in pairs if one is not None and _is_capped(said)]
         usage = await usage_rows.read(connection, [want for one in capped for want in one.wanted])
-        judged = _judge_in_turn(asked, known, usage, book, is_act=is_act, before=judged)
+        judged = _judge_in_turn(asked, known, usage, book, in_turn=in_turn, before=judged)
     return judged
 
 
@@ -183,7 +189,7 @@ def _judge_in_turn(
     usage: Usage,
     book: Book,
     *,
-    is_act: bool,
+    in_turn: bool,
     before: Sequence[Judged | Refused] = (),
 ) -> list[Judged | Refused]:
     """Judge one after the other; what an act that passes uses and sends counts for the next.
@@ -202,7 +208,7 @@ def _judge_in_turn(
         if said is None or _is_capped(said):
             said = _judged(one, known, usage, book, spent.get(sender, 0))
         judged.append(said)
-        if is_act and isinstance(said, Judged) and said.verdict.passes:
+        if in_turn and isinstance(said, Judged) and said.verdict.passes:
             usage_rows.count(usage, said.verdict.usage)
             spent[sender] += said.wish.points + sum(fee.points or 0 for fee in said.verdict.fees)
     return judged

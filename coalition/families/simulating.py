@@ -102,7 +102,7 @@ async def tried(
 ) -> list[Judged | Refused]:
     """Return what the draft says of each wish, asked one after the other at the time of `book`."""
     drafted = book._replace(rules=_DraftBook(book.rules, _bound(draft, book)))
-    return await judge(connection, wishes, drafted, is_act=False)
+    return await judge(connection, wishes, drafted, is_act=False, in_turn=True)
 
 
 async def formed(
