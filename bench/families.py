@@ -19,10 +19,11 @@ from bench.load import Load
 from bench.report import Result, Samples, measures_of, result_of
 from bench.world import World, make_world, serving
 from coalition.access import signing_keys
-from coalition.families import forming, registering
-from coalition.families.entering import Newcomer
-from coalition.families.rule_sets import RuleSet
-from coalition.families.transferring import Transfers
+from coalition.families.groups import forming
+from coalition.families.groups.entering import Newcomer
+from coalition.families.rule_sets import registering
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.transfers.transferring import Transfers
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import open_database, transaction
 from coalition.kernel.identity import (
@@ -185,7 +186,7 @@ SELECT bucket, subject, 'sender', 'transfer', day::date, subject, 3, 1
 FROM unnest($1::int2[], $2::uuid[]) AS sender (bucket, subject),
      generate_series($3::date, $4::date, interval '1 day') AS day
 """
-# As `coalition.families.usage` keeps them: a thousand years before, under nobody.
+# As `coalition.families.transfers.usage` keeps them: a thousand years before, under nobody.
 _MONTHS = """
 INSERT INTO family_usage (bucket, subject, side, event, day, other, amount, times)
 SELECT bucket, subject, side, event, (date_trunc('month', day) - interval '1000 years')::date,

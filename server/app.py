@@ -10,12 +10,12 @@ from coalition.access import api as access
 from coalition.access import freshness, sign_in_api
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.access.tokens import TOKEN_PATH
-from coalition.families import admin_api as rule_sets
 from coalition.families import api as families
-from coalition.families import family_admin
-from coalition.families.groups import Groups
-from coalition.families.pooling import FamilyPools
-from coalition.families.transferring import Transfers
+from coalition.families.doors import admin_api as rule_sets
+from coalition.families.doors import family_admin
+from coalition.families.groups.groups import Groups
+from coalition.families.pools.pooling import FamilyPools
+from coalition.families.transfers.transferring import Transfers
 from coalition.kernel.clock import Clock, SystemClock
 from coalition.kernel.database import open_database
 from coalition.kernel.identity import EVERY_SCOPE, TokenVerifier, audience_of

@@ -9,7 +9,7 @@ from datetime import datetime
 from coalition.access import logins
 from coalition.access.sign_in import SignIns
 from coalition.families import keeping as families
-from coalition.families import merged_places
+from coalition.families.kin import merged_places
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings

@@ -6,9 +6,9 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from coalition.access.signing_keys import ensure_signing_key
-from coalition.families import deciding
-from coalition.families.groups import Groups
-from coalition.families.transferring import Transfers
+from coalition.families.groups.groups import Groups
+from coalition.families.transfers import deciding
+from coalition.families.transfers.transferring import Transfers
 from coalition.federation import catalogue
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import retrying, transaction

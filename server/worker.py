@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from coalition.families.pooling import FamilyPools
+from coalition.families.pools.pooling import FamilyPools
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.jobs import JobKind, run_worker
 from coalition.kernel.jobs.worker import is_set_within

@@ -2,9 +2,9 @@
 
 from litestar.handlers import ASGIRouteHandler
 
-from coalition.families import group_doors, place_doors, transfer_doors, ward_doors
-from coalition.families.groups import Groups
-from coalition.families.transferring import Transfers
+from coalition.families.doors import group_doors, place_doors, transfer_doors, ward_doors
+from coalition.families.groups.groups import Groups
+from coalition.families.transfers.transferring import Transfers
 from coalition.kernel.web.hot import Door
 from coalition.members.sealing import MemberKeys
 

@@ -5,8 +5,8 @@ and the transfers from the postings and holds of the ledger. Who was merged is f
 counts persons, so a survivor has used what both did.
 """
 
-from coalition.families.books import kept_versions
-from coalition.families.vocabulary import Event
+from coalition.families.rule_sets.books import kept_versions
+from coalition.families.rule_sets.vocabulary import Event
 from coalition.kernel.database import Connection
 from coalition.ledger.audit import Walk
 from coalition.ledger.audit_checks import Check

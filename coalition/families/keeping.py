@@ -8,22 +8,16 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from coalition.families import (
-    deciding,
-    departing,
-    gathering,
-    guardians,
-    invitation_rows,
-    places,
-    relationships,
-)
-from coalition.families.gathering import OpenGroup
-from coalition.families.group_refusals import GroupsToLeave
-from coalition.families.groups import Groups
-from coalition.families.judging import Book
-from coalition.families.places import GroupState, Leaving
-from coalition.families.transferring import Transfers
-from coalition.families.vocabulary import OnExit
+from coalition.families.groups import departing, gathering, invitation_rows
+from coalition.families.groups.gathering import OpenGroup
+from coalition.families.groups.groups import Groups
+from coalition.families.kin import guardians, places, relationships
+from coalition.families.kin.group_refusals import GroupsToLeave
+from coalition.families.kin.places import GroupState, Leaving
+from coalition.families.rule_sets.vocabulary import OnExit
+from coalition.families.transfers import deciding
+from coalition.families.transfers.judging import Book
+from coalition.families.transfers.transferring import Transfers
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of

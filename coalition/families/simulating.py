@@ -12,18 +12,20 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from coalition.families import entering, facts, rules, ties, usage
-from coalition.families.acts import Act, Parties, Party, Usage, UsageKey, Verdict
-from coalition.families.books import Bound, RuleBook
-from coalition.families.countries import resolved
-from coalition.families.entering import Newcomer, check_role
-from coalition.families.gathering import OpenGroup
-from coalition.families.judging import Book, Judged, judge
-from coalition.families.places import GroupRow, GroupState, PlaceRow
-from coalition.families.rule_sets import RuleSet
-from coalition.families.ties import Tie
-from coalition.families.vocabulary import Channel, Direction, Event, Kind, Mechanism
-from coalition.families.wishes import Wish
+from coalition.families.evaluator import rules
+from coalition.families.evaluator.acts import Act, Parties, Party, Usage, UsageKey, Verdict
+from coalition.families.groups import entering
+from coalition.families.groups.entering import Newcomer, check_role
+from coalition.families.groups.gathering import OpenGroup
+from coalition.families.kin.places import GroupRow, GroupState, PlaceRow
+from coalition.families.rule_sets.books import Bound, RuleBook
+from coalition.families.rule_sets.countries import resolved
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.rule_sets.vocabulary import Channel, Direction, Event, Kind, Mechanism
+from coalition.families.transfers import facts, ties, usage
+from coalition.families.transfers.judging import Book, Judged, judge
+from coalition.families.transfers.ties import Tie
+from coalition.families.transfers.wishes import Wish
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId, random_id

@@ -4,9 +4,9 @@ from uuid import UUID
 
 import rich_click as click
 
-from coalition.families import family_cards
-from coalition.families.groups import Groups
-from coalition.families.speaking import By
+from coalition.families.groups import family_cards
+from coalition.families.groups.groups import Groups
+from coalition.families.kin.speaking import By
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings

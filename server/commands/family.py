@@ -5,9 +5,9 @@ from uuid import UUID
 import msgspec
 import rich_click as click
 
-from coalition.families import family_admin, group_views
-from coalition.families.groups import Groups
-from coalition.families.speaking import By
+from coalition.families.doors import family_admin, group_views
+from coalition.families.groups.groups import Groups
+from coalition.families.kin.speaking import By
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import rich_click as click
 
-from coalition.families import guardians
+from coalition.families.kin import guardians
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings

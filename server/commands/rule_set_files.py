@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 import rich_click as click
 
-from coalition.families import presets
-from coalition.families.documents import PresetUse
-from coalition.families.documents import judged as judged_document
-from coalition.families.rule_sets import RuleSet
+from coalition.families.rule_sets import presets
+from coalition.families.rule_sets.documents import PresetUse
+from coalition.families.rule_sets.documents import judged as judged_document
+from coalition.families.rule_sets.notation import RuleSet
 from coalition.federation.catalogue import Catalogue
 from coalition.points.bonuses.checking import Known
 from server import documents

@@ -7,9 +7,9 @@ from uuid import UUID
 import msgspec
 import rich_click as click
 
-from coalition.families import registering
-from coalition.families.documents import brief
-from coalition.families.registering import PreparedBinding, PreparedRuleSet
+from coalition.families.rule_sets import registering
+from coalition.families.rule_sets.documents import brief
+from coalition.families.rule_sets.registering import PreparedBinding, PreparedRuleSet
 from coalition.federation.catalogue import Catalogue
 from coalition.oversight.approvals import Approval
 from coalition.oversight.refusals import UnknownApproval

@@ -12,15 +12,15 @@ from msgspec import Meta
 from rich.table import Table
 
 from coalition.families import simulating
-from coalition.families.acts import Verdict
-from coalition.families.books import RuleBook
-from coalition.families.entering import Newcomer
-from coalition.families.judging import Book, Judged
-from coalition.families.rule_sets import RuleSet
+from coalition.families.evaluator.acts import Verdict
+from coalition.families.groups.entering import Newcomer
+from coalition.families.rule_sets.books import RuleBook
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.rule_sets.vocabulary import Channel, Mechanism
 from coalition.families.simulating import BETWEEN_MEMBERS, Entry
-from coalition.families.vocabulary import Channel, Mechanism
-from coalition.families.wishes import Wish
-from coalition.families.wording import Language, sentence
+from coalition.families.transfers.judging import Book, Judged
+from coalition.families.transfers.wishes import Wish
+from coalition.families.words.wording import Language, sentence
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Refused

@@ -5,13 +5,13 @@ from datetime import datetime
 import msgspec
 import rich_click as click
 
-from coalition.families import presets
-from coalition.families.books import KeptVersion, RuleBook
-from coalition.families.describing import described
-from coalition.families.documents import PresetUse, brief
-from coalition.families.rule_set_refusals import UnknownRuleSet
-from coalition.families.rule_sets import RuleSet
-from coalition.families.wording import Language
+from coalition.families.rule_sets import presets
+from coalition.families.rule_sets.books import KeptVersion, RuleBook
+from coalition.families.rule_sets.documents import PresetUse, brief
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.rule_sets.rule_set_refusals import UnknownRuleSet
+from coalition.families.words.describing import described
+from coalition.families.words.wording import Language
 from coalition.federation import catalogue
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction

@@ -8,13 +8,14 @@ import msgspec
 import rich_click as click
 from msgspec import UNSET
 
-from coalition.families import deciding, family_admin, transfer_views
-from coalition.families.family_admin import RingsAnswer, RingsQuery
-from coalition.families.groups import Groups
-from coalition.families.speaking import By
-from coalition.families.transfer_views import TransferView
-from coalition.families.transferring import Transfers
-from coalition.families.wishes import TransferAnswer
+from coalition.families.doors import family_admin, transfer_views
+from coalition.families.doors.family_admin import RingsAnswer, RingsQuery
+from coalition.families.doors.transfer_views import TransferView
+from coalition.families.groups.groups import Groups
+from coalition.families.kin.speaking import By
+from coalition.families.transfers import deciding
+from coalition.families.transfers.transferring import Transfers
+from coalition.families.transfers.wishes import TransferAnswer
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys

@@ -9,11 +9,13 @@ import secrets
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from coalition.families import forming, guardians, registering
-from coalition.families.documents import PresetUse
-from coalition.families.entering import Newcomer
-from coalition.families.groups import Groups
-from coalition.families.judging import P2P
+from coalition.families.groups import forming
+from coalition.families.groups.entering import Newcomer
+from coalition.families.groups.groups import Groups
+from coalition.families.kin import guardians
+from coalition.families.rule_sets import registering
+from coalition.families.rule_sets.documents import PresetUse
+from coalition.families.transfers.judging import P2P
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
 from coalition.ledger.partitions import ensure_partition

@@ -7,23 +7,23 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.families import (
+from coalition.families.groups import (
     contributing,
-    deciding,
     entering,
     forming,
     gathering,
     invitations,
     leaving,
 )
-from coalition.families.entering import Newcomer
-from coalition.families.group_refusals import GroupRefused
-from coalition.families.invitation_rows import Invitation
-from coalition.families.judging import Book
-from coalition.families.rule_sets import Money
-from coalition.families.speaking import By
-from coalition.families.vocabulary import TransferState
-from coalition.families.wishes import TransferAnswer, Wish
+from coalition.families.groups.entering import Newcomer
+from coalition.families.groups.invitation_rows import Invitation
+from coalition.families.kin.group_refusals import GroupRefused
+from coalition.families.kin.speaking import By
+from coalition.families.rule_sets.notation import Money
+from coalition.families.rule_sets.vocabulary import TransferState
+from coalition.families.transfers import deciding
+from coalition.families.transfers.judging import Book
+from coalition.families.transfers.wishes import TransferAnswer, Wish
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId, random_id

@@ -6,25 +6,24 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.families import (
+from coalition.families.groups import (
     departing,
     dying,
     family_cards,
     gathering,
-    guardians,
     invitations,
     leaving,
     place_changes,
-    relationships,
     sealed_names,
     separating,
 )
-from coalition.families.entering import Newcomer
-from coalition.families.group_refusals import UnknownInvitation
-from coalition.families.judging import Book
-from coalition.families.place_changes import HowAsked
-from coalition.families.rule_sets import Money
-from coalition.families.speaking import By
+from coalition.families.groups.entering import Newcomer
+from coalition.families.groups.place_changes import HowAsked
+from coalition.families.kin import guardians, relationships
+from coalition.families.kin.group_refusals import UnknownInvitation
+from coalition.families.kin.speaking import By
+from coalition.families.rule_sets.notation import Money
+from coalition.families.transfers.judging import Book
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.ids import random_id
 from coalition.ledger import posting

@@ -6,14 +6,16 @@ from typing import Any
 
 import msgspec
 
-from coalition.families import documents, forming, guardians, place_changes, registering
-from coalition.families.books import KeptVersion
-from coalition.families.documents import PresetUse
-from coalition.families.entering import Newcomer
-from coalition.families.judging import P2P
-from coalition.families.rule_sets import RuleSet
-from coalition.families.speaking import By
-from coalition.families.vocabulary import Mechanism
+from coalition.families.groups import forming, place_changes
+from coalition.families.groups.entering import Newcomer
+from coalition.families.kin import guardians
+from coalition.families.kin.speaking import By
+from coalition.families.rule_sets import documents, registering
+from coalition.families.rule_sets.books import KeptVersion
+from coalition.families.rule_sets.documents import PresetUse
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.rule_sets.vocabulary import Mechanism
+from coalition.families.transfers.judging import P2P
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.ledger import posting

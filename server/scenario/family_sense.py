@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from itertools import chain
 
-from coalition.families import documents
-from coalition.families.vocabulary import Role
+from coalition.families.rule_sets import documents
+from coalition.families.rule_sets.vocabulary import Role
 from coalition.points.bonuses.checking import Known
 from server.documents.nodes import Path
 from server.scenario.family_founding import written

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from coalition.families.vocabulary import Channel
+from coalition.families.rule_sets.vocabulary import Channel
 from coalition.kernel.web.fields import PointsAmount
 from server.scenario.names import Name, PointCurrency, Word
 from server.scenario.till_steps import Happening

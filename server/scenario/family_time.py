@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from coalition.families import deciding
-from coalition.families.ages import OF_AGE
-from coalition.families.rule_sets import RuleSet
-from coalition.families.windows import birthday
+from coalition.families.evaluator.windows import birthday
+from coalition.families.kin.ages import OF_AGE
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.transfers import deciding
 from coalition.kernel.database import transaction
 from server.scenario.family_founding import expanded
 from server.scenario.family_steps import RuleSetStep

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from coalition.families import documents
-from coalition.families.countries import resolved
-from coalition.families.documents import PresetUse
-from coalition.families.rule_sets import RuleSet
+from coalition.families.rule_sets import documents
+from coalition.families.rule_sets.countries import resolved
+from coalition.families.rule_sets.documents import PresetUse
+from coalition.families.rule_sets.notation import RuleSet
 from coalition.federation import catalogue, contracts, currencies, service, stores
 from coalition.federation.stores import NewStore
 from coalition.federation.terms import Contract

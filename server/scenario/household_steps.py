@@ -5,7 +5,7 @@ Forming it, invitations, changes of places, nominees, cards, separation, guardia
 
 from typing import Literal
 
-from coalition.families.separating import Outcome
+from coalition.families.groups.separating import Outcome
 from server.scenario.family_steps import Share
 from server.scenario.names import Name, Word
 from server.scenario.till_steps import Happening

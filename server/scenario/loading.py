@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from coalition.families.documents import PresetUse
-from coalition.families.rule_sets import RuleSet
+from coalition.families.rule_sets.documents import PresetUse
+from coalition.families.rule_sets.notation import RuleSet
 from server import documents
 from server.documents import BadDocumentError, Node, Problem
 from server.documents.nodes import Path, path_text

@@ -8,8 +8,8 @@ from uuid import UUID
 import msgspec
 from asyncpg import Record
 
-from coalition.families import places
-from coalition.families.rule_sets import Money
+from coalition.families.kin import places
+from coalition.families.rule_sets.notation import Money
 from coalition.federation import catalogue
 from coalition.federation.terms import COALITION_CURRENCY_NO
 from coalition.kernel.database import transaction

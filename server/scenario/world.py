@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from coalition.families.groups import Groups
-from coalition.families.pooling import FamilyPools
-from coalition.families.rule_sets import Money
-from coalition.families.transferring import Transfers
+from coalition.families.groups.groups import Groups
+from coalition.families.pools.pooling import FamilyPools
+from coalition.families.rule_sets.notation import Money
+from coalition.families.transfers.transferring import Transfers
 from coalition.federation.terms import COALITION_CURRENCY_NO, CreditMode
 from coalition.kernel.clock import FixedClock
 from coalition.kernel.settings import Settings

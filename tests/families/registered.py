@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from coalition.families import presets, registering
-from coalition.families.books import KeptBinding, KeptVersion, RuleBook
-from coalition.families.documents import PresetUse
-from coalition.families.rule_sets import RuleSet
+from coalition.families.rule_sets import presets, registering
+from coalition.families.rule_sets.books import KeptBinding, KeptVersion, RuleBook
+from coalition.families.rule_sets.documents import PresetUse
+from coalition.families.rule_sets.notation import RuleSet
 from coalition.federation import catalogue
 from coalition.kernel.database import transaction
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from coalition.families import presets
+from coalition.families.rule_sets import presets
 from coalition.kernel.database import Engine
 from tests.families.registered import book
 from tests.support.http import Coalition, Desk, open_coalition, open_desk

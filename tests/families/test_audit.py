@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from coalition.families import audit_checks
-from coalition.families.speaking import By
+from coalition.families.kin.speaking import By
 from coalition.kernel.database import Engine, transaction
 from server.proof import prove
 from tests.families.groups.test_lives import merged

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from coalition.families.checking import complaints
-from coalition.families.documents import PresetUse, expanded
-from coalition.families.rule_sets import RuleSet
+from coalition.families.rule_sets.checking import complaints
+from coalition.families.rule_sets.documents import PresetUse, expanded
+from coalition.families.rule_sets.notation import RuleSet
 from server import documents
 from tests.families.mistakes import MISTAKES
 from tests.families.registered import varied, written

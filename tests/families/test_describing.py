@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from coalition.families import plain_en, plain_nb, plain_sv, presets
-from coalition.families.checking import complaints
-from coalition.families.describing import SPEECHES, described
-from coalition.families.rule_sets import RuleSet
-from coalition.families.wording import Language
+from coalition.families.rule_sets import presets
+from coalition.families.rule_sets.checking import complaints
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.words import plain_en, plain_nb, plain_sv
+from coalition.families.words.describing import SPEECHES, described
+from coalition.families.words.wording import Language
 from tests.families.registered import varied, written
 
 SPACE = "\N{NO-BREAK SPACE}"

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from coalition.families import presets
-from coalition.families.checking import complaints
-from coalition.families.documents import brief
-from coalition.families.rule_sets import RuleSet
+from coalition.families.rule_sets import presets
+from coalition.families.rule_sets.checking import complaints
+from coalition.families.rule_sets.documents import brief
+from coalition.families.rule_sets.notation import RuleSet
 from server import documents
 from tests.families.registered import written
 

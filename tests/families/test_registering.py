@@ -7,10 +7,10 @@ import asyncpg
 import msgspec
 import pytest
 
-from coalition.families import presets, registering
-from coalition.families.books import RuleBook
-from coalition.families.documents import PresetUse
-from coalition.families.rule_set_refusals import (
+from coalition.families.rule_sets import presets, registering
+from coalition.families.rule_sets.books import RuleBook
+from coalition.families.rule_sets.documents import PresetUse
+from coalition.families.rule_sets.rule_set_refusals import (
     BindingRetroactive,
     InvalidRuleSet,
     InvalidRuleSetName,

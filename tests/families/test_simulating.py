@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
-from coalition.families import presets, simulating
-from coalition.families.books import RuleBook
-from coalition.families.entering import Newcomer
-from coalition.families.group_refusals import InvalidRole
-from coalition.families.judging import Book, Judged
-from coalition.families.rule_sets import RuleSet
+from coalition.families import simulating
+from coalition.families.groups.entering import Newcomer
+from coalition.families.kin.group_refusals import InvalidRole
+from coalition.families.kin.transfer_refusals import TransferToItself
+from coalition.families.rule_sets import presets
+from coalition.families.rule_sets.books import RuleBook
+from coalition.families.rule_sets.notation import RuleSet
 from coalition.families.simulating import Replayed
-from coalition.families.transfer_refusals import TransferToItself
-from coalition.families.wishes import Wish
+from coalition.families.transfers.judging import Book, Judged
+from coalition.families.transfers.wishes import Wish
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import random_id

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from coalition.families.rule_sets import RuleSet
-from coalition.families.speaking import By
-from coalition.families.transfer_refusals import TransferRefused
+from coalition.families.kin.speaking import By
+from coalition.families.kin.transfer_refusals import TransferRefused
+from coalition.families.rule_sets.notation import RuleSet
 from coalition.kernel.database import transaction
 from coalition.ledger.refusals import NotEnoughPoints
 from coalition.points.commands import HoldBody, IssueBody, Purchase, QuoteBody, RedeemBody

@@ -14,7 +14,13 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
 _OF_FAMILIES = (
-    *("/v1/admin/families", "/v1/admin/transfer", "/v1/admin/relationships", "/v1/admin/rule-"),
+    *(
+        "/v1/admin/families",
+        "/v1/admin/guardians",
+        "/v1/admin/transfer",
+        "/v1/admin/relationships",
+        "/v1/admin/rule-",
+    ),
     *("/v1/families", "/v1/transfers", "/v1/invitations", "/v1/wards", "/v1/me/", "/v1/sign-"),
 )
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.generation.case import Case
 
-from coalition.families import relationships
+from coalition.families.kin import relationships
 from coalition.federation import defaults
 from coalition.federation.terms import OnDefault
 from coalition.kernel.database import transaction

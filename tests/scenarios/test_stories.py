@@ -7,7 +7,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from coalition.families import presets
+from coalition.families.rule_sets import presets
 from server.scenario import schemas
 from tests.scenarios.telling import STORIES, document_of, expected_of, loaded, tell, written
 

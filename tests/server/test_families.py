@@ -5,11 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from coalition.access.refusals import SignInFailed
-from coalition.families import forming
-from coalition.families.entering import Newcomer
-from coalition.families.groups import Groups
-from coalition.families.transferring import Transfers
-from coalition.families.wishes import TransferAnswer, Wish
+from coalition.families.groups import forming
+from coalition.families.groups.entering import Newcomer
+from coalition.families.groups.groups import Groups
+from coalition.families.transfers.transferring import Transfers
+from coalition.families.transfers.wishes import TransferAnswer, Wish
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId

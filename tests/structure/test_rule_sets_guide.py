@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from coalition.families import rule_sets
+from coalition.families.rule_sets import notation as rule_sets
 from coalition.kernel import embedded_postgres
 from tests.server.processes import within
 from tests.server.test_member import enrolled

@@ -17,7 +17,7 @@ from coalition.access import freshness, service, tokens
 from coalition.access.credentials import SecretCredential
 from coalition.access.service import NewClient
 from coalition.access.signing_keys import ensure_signing_key
-from coalition.families import admin_api as rule_sets
+from coalition.families.doors import admin_api as rule_sets
 from coalition.federation import service as federation
 from coalition.federation import stores
 from coalition.federation.terms import ContractTerms, Partner, Store

@@ -1,6 +1,6 @@
 """Staff see families, decide of transfers that wait for them, and look for rings."""
 
-from coalition.families import guardians, relationships
+from coalition.families.kin import guardians, relationships
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import random_id
 from tests.families.doors.world import Town, done, refused, transfer

@@ -8,10 +8,11 @@ from uuid import UUID
 
 import httpx
 
-from coalition.families import forming, guardians
-from coalition.families.entering import Newcomer
-from coalition.families.groups import Groups
-from coalition.families.rule_sets import RuleSet
+from coalition.families.groups import forming
+from coalition.families.groups.entering import Newcomer
+from coalition.families.groups.groups import Groups
+from coalition.families.kin import guardians
+from coalition.families.rule_sets.notation import RuleSet
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
 from coalition.members import closing

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from coalition.families.places import GroupState
-from coalition.families.rule_sets import RuleSet
-from coalition.families.separating import Outcome
+from coalition.families.groups.separating import Outcome
+from coalition.families.kin.places import GroupState
+from coalition.families.rule_sets.notation import RuleSet
 from coalition.kernel.database import Engine
 from coalition.kernel.errors import Refused
 from coalition.points.commands import IssueBody, ReverseBody

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from coalition.families.group_refusals import FrozenByGuardian, GroupRefused
+from coalition.families.kin.group_refusals import FrozenByGuardian, GroupRefused
 from coalition.kernel.database import Engine
 from coalition.ledger.refusals import NotEnoughPoints
 from coalition.points.commands import HoldBody, IssueBody, RedeemBody, ReverseBody, VoidBody

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from coalition.families.group_refusals import GroupRefused
+from coalition.families.kin.group_refusals import GroupRefused
 from coalition.kernel.database import Engine, transaction
 from coalition.ledger.drafts import Posted
 from coalition.members import service as members

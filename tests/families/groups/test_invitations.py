@@ -5,8 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from coalition.families import invitation_rows, invitations, relationships
-from coalition.families.group_refusals import (
+from coalition.families.groups import invitation_rows, invitations
+from coalition.families.groups.invitation_rows import Invitation, InvitationState
+from coalition.families.kin import relationships
+from coalition.families.kin.group_refusals import (
     AlreadyInGroup,
     GroupIsSeparating,
     GroupRefused,
@@ -15,8 +17,7 @@ from coalition.families.group_refusals import (
     NotYourself,
     UnknownInvitation,
 )
-from coalition.families.invitation_rows import Invitation, InvitationState
-from coalition.families.speaking import By
+from coalition.families.kin.speaking import By
 from coalition.kernel.database import Engine, transaction
 from coalition.ledger.drafts import Posted
 from coalition.ledger.refusals import HolderNotActive, UnknownHolder

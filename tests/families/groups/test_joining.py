@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from coalition.families.group_refusals import (
+from coalition.families.kin.group_refusals import (
     GroupRefused,
     GuardianOnly,
     HeadOnly,
@@ -14,8 +14,8 @@ from coalition.families.group_refusals import (
     UnknownGroup,
     UnknownInvitation,
 )
-from coalition.families.transfer_refusals import NoRules
-from coalition.families.vocabulary import Kind
+from coalition.families.kin.transfer_refusals import NoRules
+from coalition.families.rule_sets.vocabulary import Kind
 from coalition.kernel.database import Engine
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import random_id

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from coalition.families.group_refusals import (
+from coalition.families.kin.group_refusals import (
     GroupIsClosed,
     GroupRefused,
     HeadMustHandOver,
@@ -13,7 +13,7 @@ from coalition.families.group_refusals import (
     NotAnAdult,
     NotInGroup,
 )
-from coalition.families.places import GroupState, Leaving
+from coalition.families.kin.places import GroupState, Leaving
 from coalition.kernel.database import Engine
 from coalition.kernel.errors import Refused
 from tests.families.groups.world import Families, account, make_families, sweep, view

@@ -5,16 +5,18 @@ from datetime import date, datetime
 import msgspec
 import pytest
 
-from coalition.families import dying, keeping, merged_places, relationships
-from coalition.families.group_refusals import (
+from coalition.families import keeping
+from coalition.families.groups import dying
+from coalition.families.kin import merged_places, relationships
+from coalition.families.kin.group_refusals import (
     GroupsToLeave,
     GuardianIsAMinor,
     HeirNeeded,
     MergeInTwoGroups,
     NotAMinor,
 )
-from coalition.families.places import GroupState
-from coalition.families.vocabulary import Kind
+from coalition.families.kin.places import GroupState
+from coalition.families.rule_sets.vocabulary import Kind
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.ids import MemberId
 from coalition.ledger.refusals import HolderNotActive

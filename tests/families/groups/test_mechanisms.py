@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from coalition.families.group_refusals import GroupRefused, UnknownGroup
-from coalition.families.rule_sets import RuleSet
-from coalition.families.vocabulary import Mechanism
+from coalition.families.kin.group_refusals import GroupRefused, UnknownGroup
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.rule_sets.vocabulary import Mechanism
 from coalition.kernel.database import Engine
 from coalition.kernel.ids import random_id
 from coalition.ledger.drafts import Posted

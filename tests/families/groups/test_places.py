@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from coalition.families import contributing, place_changes
-from coalition.families.group_refusals import (
+from coalition.families.groups import contributing, place_changes
+from coalition.families.kin.group_refusals import (
     GroupRefused,
     HeadOnly,
     InvalidNominee,
@@ -15,7 +15,7 @@ from coalition.families.group_refusals import (
     RightNotInQuestion,
     UnknownGroup,
 )
-from coalition.families.speaking import By
+from coalition.families.kin.speaking import By
 from coalition.kernel.database import Engine, transaction
 from coalition.ledger.drafts import Posted
 from tests.families.groups.world import Families, account, make_families, view

@@ -3,10 +3,10 @@
 import asyncio
 from datetime import datetime
 
-from coalition.families import usage
-from coalition.families.acts import LIFETIME, UsageKey, UsageWanted
-from coalition.families.group_refusals import FrozenByGuardian, GroupRefused
-from coalition.families.vocabulary import Event
+from coalition.families.evaluator.acts import LIFETIME, UsageKey, UsageWanted
+from coalition.families.kin.group_refusals import FrozenByGuardian, GroupRefused
+from coalition.families.rule_sets.vocabulary import Event
+from coalition.families.transfers import usage
 from coalition.federation import service
 from coalition.kernel.database import Engine, transaction
 from coalition.ledger import posting

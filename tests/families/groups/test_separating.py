@@ -4,16 +4,16 @@ from datetime import datetime
 
 import pytest
 
-from coalition.families import separating
-from coalition.families.group_refusals import (
+from coalition.families.groups import separating
+from coalition.families.groups.separating import Outcome
+from coalition.families.kin.group_refusals import (
     GroupIsSeparating,
     GroupRefused,
     NotSeparating,
     NotYourself,
     SecondPersonOnly,
 )
-from coalition.families.places import GroupState
-from coalition.families.separating import Outcome
+from coalition.families.kin.places import GroupState
 from coalition.kernel.database import Engine
 from coalition.ledger.drafts import Posted
 from coalition.oversight.refusals import SecondPersonNeeded

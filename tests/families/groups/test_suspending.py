@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from coalition.families.places import GroupState
+from coalition.families.kin.places import GroupState
 from coalition.federation import service
 from coalition.kernel.database import Engine, transaction
 from coalition.ledger import holders

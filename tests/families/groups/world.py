@@ -6,31 +6,29 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.families import (
+from coalition.families.doors import group_views
+from coalition.families.doors.group_views import GroupView
+from coalition.families.groups import (
     contributing,
     family_cards,
     forming,
-    group_views,
-    guardians,
     invitations,
     leaving,
     place_changes,
-    places,
-    relationships,
     separating,
 )
-from coalition.families.departing import ExitView
-from coalition.families.entering import Newcomer
-from coalition.families.gathering import OpenGroup
-from coalition.families.group_views import GroupView
-from coalition.families.groups import Groups
-from coalition.families.invitation_rows import Invitation
-from coalition.families.invitations import Accepted
-from coalition.families.leaving import Left
-from coalition.families.places import PlaceRow
-from coalition.families.pooling import FamilyPools
-from coalition.families.rule_sets import RuleSet
-from coalition.families.speaking import By
+from coalition.families.groups.departing import ExitView
+from coalition.families.groups.entering import Newcomer
+from coalition.families.groups.gathering import OpenGroup
+from coalition.families.groups.groups import Groups
+from coalition.families.groups.invitation_rows import Invitation
+from coalition.families.groups.invitations import Accepted
+from coalition.families.groups.leaving import Left
+from coalition.families.kin import guardians, places, relationships
+from coalition.families.kin.places import PlaceRow
+from coalition.families.kin.speaking import By
+from coalition.families.pools.pooling import FamilyPools
+from coalition.families.rule_sets.notation import RuleSet
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId

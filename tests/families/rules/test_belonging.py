@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from coalition.families.acts import Act, Failure, Parties, Slot
-from coalition.families.vocabulary import Event, Kind
+from coalition.families.evaluator.acts import Act, Failure, Parties, Slot
+from coalition.families.rule_sets.vocabulary import Event, Kind
 from tests.families.rules.world import (
     act,
     between,

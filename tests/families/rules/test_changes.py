@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from coalition.families import rules
-from coalition.families.rule_sets import RuleSet
-from coalition.families.vocabulary import Channel, Event
+from coalition.families.evaluator import rules
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.rule_sets.vocabulary import Channel, Event
 from tests.families.rules.world import (
     OSLO,
     act,

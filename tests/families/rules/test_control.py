@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from coalition.families.vocabulary import (
+from coalition.families.rule_sets.vocabulary import (
     Approver,
     CountsAsActivity,
     Event,

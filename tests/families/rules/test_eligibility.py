@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from coalition.families.acts import Act, Failure, Parties
-from coalition.families.rule_sets import RuleSet
-from coalition.families.vocabulary import Event, Kind
+from coalition.families.evaluator.acts import Act, Failure, Parties
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.rule_sets.vocabulary import Event, Kind
 from tests.families.rules.world import (
     AT,
     act,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from coalition.families.acts import FeeDue
-from coalition.families.rule_sets import Money, RuleSet
-from coalition.families.vocabulary import Channel, Event
+from coalition.families.evaluator.acts import FeeDue
+from coalition.families.rule_sets.notation import Money, RuleSet
+from coalition.families.rule_sets.vocabulary import Channel, Event
 from tests.families.rules.world import (
     act,
     between,

@@ -7,10 +7,17 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from coalition.families import rules
-from coalition.families.acts import LIFETIME, DayUse, Usage, UsageKey, UsageMade, UsageWanted
-from coalition.families.rule_sets import Exits, RuleSet
-from coalition.families.vocabulary import Event, Kind
+from coalition.families.evaluator import rules
+from coalition.families.evaluator.acts import (
+    LIFETIME,
+    DayUse,
+    Usage,
+    UsageKey,
+    UsageMade,
+    UsageWanted,
+)
+from coalition.families.rule_sets.notation import Exits, RuleSet
+from coalition.families.rule_sets.vocabulary import Event, Kind
 from tests.families.rules.world import (
     AT,
     BEFORE,

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coalition.families import rules
-from coalition.families.acts import DayUse, Failure, Usage, UsageKey
-from coalition.families.rule_sets import RuleSet
-from coalition.families.vocabulary import Event
+from coalition.families.evaluator import rules
+from coalition.families.evaluator.acts import DayUse, Failure, Usage, UsageKey
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.rule_sets.vocabulary import Event
 from tests.families.rules.slow import first_day_with_room, is_counted, opening
 from tests.families.rules.test_windows import TEXTS, ZONES
 from tests.families.rules.world import act, between, party, rule_set

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from coalition.families.acts import Parties
-from coalition.families.relations import relationship_between
-from coalition.families.vocabulary import Event, Role
+from coalition.families.evaluator.acts import Parties
+from coalition.families.evaluator.relations import relationship_between
+from coalition.families.rule_sets.vocabulary import Event, Role
 from tests.families.rules.world import (
     act,
     between,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalition.families.rules import proportional
+from coalition.families.evaluator.rules import proportional
 
 BALANCES = st.dictionaries(
     st.integers(1, 10**6).map(lambda number: UUID(int=number)), st.integers(0, 10**9),

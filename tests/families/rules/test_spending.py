@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from coalition.families.rule_sets import Group, RuleSet
-from coalition.families.spending import may_spend_pool, spend_rule
-from coalition.families.vocabulary import Event, Kind
+from coalition.families.evaluator.spending import may_spend_pool, spend_rule
+from coalition.families.rule_sets.notation import Group, RuleSet
+from coalition.families.rule_sets.vocabulary import Event, Kind
 from tests.families.rules.world import act, failures, group, judged, party, place, rule_set, told
 from tests.families.rules.world import within as in_group
 

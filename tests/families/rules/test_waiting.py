@@ -8,10 +8,20 @@ import msgspec
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from coalition.families import presets, rules
-from coalition.families.acts import Act, DayUse, Failure, GroupFacts, Parties, Party, Slot, Usage
-from coalition.families.rule_sets import RuleSet
-from coalition.families.vocabulary import Event, Kind
+from coalition.families.evaluator import rules
+from coalition.families.evaluator.acts import (
+    Act,
+    DayUse,
+    Failure,
+    GroupFacts,
+    Parties,
+    Party,
+    Slot,
+    Usage,
+)
+from coalition.families.rule_sets import presets
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.rule_sets.vocabulary import Event, Kind
 from tests.families.rules.test_windows import ZONES
 from tests.families.rules.world import AT, act, group, party, place, rule_set
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalition.families import windows
-from coalition.families.acts import LIFETIME
+from coalition.families.evaluator import windows
+from coalition.families.evaluator.acts import LIFETIME
 from tests.families.rules.slow import is_counted, opening
 
 JOINED = date(2020, 3, 10)

@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from coalition.families import presets, why_en, why_nb, why_sv
-from coalition.families.acts import Failure
-from coalition.families.rule_sets import Bounds, Conditions, Contribution, Join, Transfer
-from coalition.families.vocabulary import Direction, Event, Measure, Subject
-from coalition.families.wording import Language, sentence
+from coalition.families.evaluator.acts import Failure
+from coalition.families.rule_sets import presets
+from coalition.families.rule_sets.notation import Bounds, Conditions, Contribution, Join, Transfer
+from coalition.families.rule_sets.vocabulary import Direction, Event, Measure, Subject
+from coalition.families.words import why_en, why_nb, why_sv
+from coalition.families.words.wording import Language, sentence
 
 OSLO = ZoneInfo("Europe/Oslo")
 FROM = datetime(2026, 12, 1, tzinfo=OSLO)

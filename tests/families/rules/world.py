@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from coalition.families import rules
-from coalition.families.acts import (
+from coalition.families.evaluator import rules
+from coalition.families.evaluator.acts import (
     Act,
     DayUse,
     Failure,
@@ -21,8 +21,8 @@ from coalition.families.acts import (
     UsageKey,
     Verdict,
 )
-from coalition.families.rule_sets import RuleSet
-from coalition.families.vocabulary import Event, Kind
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.rule_sets.vocabulary import Event, Kind
 
 OSLO = ZoneInfo("Europe/Oslo")
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)

@@ -6,16 +6,18 @@ from uuid import UUID
 
 import pytest
 
-from coalition.families import deciding, guardians, keeping
-from coalition.families.rule_sets import Money
-from coalition.families.speaking import By
-from coalition.families.transfer_refusals import (
+from coalition.families import keeping
+from coalition.families.kin import guardians
+from coalition.families.kin.speaking import By
+from coalition.families.kin.transfer_refusals import (
     FeeNotDue,
     NotYoursToDecide,
     TransferNotOpen,
     TransferRefused,
     UnknownTransfer,
 )
+from coalition.families.rule_sets.notation import Money
+from coalition.families.transfers import deciding
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import random_id
 from coalition.ledger import audit

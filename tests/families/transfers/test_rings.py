@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalition.families import rings, watching
-from coalition.families.rings import Ring, Sent
+from coalition.families.transfers import rings, watching
+from coalition.families.transfers.rings import Ring, Sent
 from coalition.kernel.database import transaction
 from tests.families import registered
 from tests.families.transfers.world import make_bank

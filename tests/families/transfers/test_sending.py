@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from coalition.families.transfer_refusals import NoRules, TransferRefused, TransferToItself
-from coalition.families.wording import Language
+from coalition.families.kin.transfer_refusals import NoRules, TransferRefused, TransferToItself
+from coalition.families.words.wording import Language
 from coalition.kernel.database import transaction
 from coalition.kernel.idempotency import KeyReused
 from coalition.kernel.ids import MemberId, random_id

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.families import deciding
-from coalition.families.drafting import Terminations
-from coalition.families.speaking import By
-from coalition.families.transferring import Request, Transfers
-from coalition.families.wishes import PreviewAnswer, TransferAnswer, Wish
+from coalition.families.kin.speaking import By
+from coalition.families.transfers import deciding
+from coalition.families.transfers.drafting import Terminations
+from coalition.families.transfers.transferring import Request, Transfers
+from coalition.families.transfers.wishes import PreviewAnswer, TransferAnswer, Wish
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency import Claim

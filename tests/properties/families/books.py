@@ -7,9 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.families.rule_sets import RuleSet
-from coalition.families.speaking import By
-from coalition.families.wishes import PreviewAnswer
+from coalition.families.kin.speaking import By
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.transfers.wishes import PreviewAnswer
 from coalition.federation.terms import ContractTerms
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from coalition.families.contributing import Brought
+from coalition.families.groups.contributing import Brought
 from coalition.kernel.errors import Refused
 from tests.properties.families.asked import Fails
 from tests.properties.families.house import Answer

@@ -9,11 +9,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coalition.families.checking import complaints
-from coalition.families.describing import described
-from coalition.families.documents import brief, whole
-from coalition.families.rule_sets import RuleSet
-from coalition.families.wording import Language
+from coalition.families.rule_sets.checking import complaints
+from coalition.families.rule_sets.documents import brief, whole
+from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.words.describing import described
+from coalition.families.words.wording import Language
 from server import documents
 from tests.properties.families.documents import (
     GROUPS,

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 from msgspec.structs import asdict
 
-from coalition.families.speaking import By
+from coalition.families.kin.speaking import By
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from server import proof

@@ -1,0 +1,1 @@
+"""The HTTP doors of members, guardians and staff."""

@@ -1,0 +1,89 @@
+"""How every door of families treats a member: who it is, whether it may write, each key once."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+from coalition.access import standing
+from coalition.access.refusals import MemberFrozen, MembershipEnded
+from coalition.families.groups.groups import Groups
+from coalition.families.kin.speaking import By
+from coalition.families.transfers.judging import Book
+from coalition.kernel import idempotency
+from coalition.kernel.database import Connection, transaction
+from coalition.kernel.errors import Forbidden, Refused
+from coalition.kernel.idempotency import Claim, KeyReused
+from coalition.kernel.idempotency.claims import RequestInProgress
+from coalition.kernel.identity import Caller
+from coalition.kernel.web.decoding import encode
+from coalition.kernel.web.hot import REPLAYED, Answer, Call
+from coalition.ledger.partitions import ensure_partition
+from coalition.ledger.refusals import HolderMerged, HolderNotActive, UnknownHolder
+
+Result = TypeVar("Result")
+
+OF_READS: tuple[type[Refused], ...] = (MembershipEnded, HolderMerged)
+"""What any look may be refused for, beyond what its door says."""
+OF_WRITES: tuple[type[Refused], ...] = (
+    *OF_READS,
+    *(KeyReused, RequestInProgress, MemberFrozen, HolderNotActive, UnknownHolder),
+)
+"""What any act may be refused for, likewise."""
+
+
+def member_of(caller: Caller) -> UUID:
+    """Return the member who asks. A client is refused."""
+    if caller.member_id is None:
+        raise Forbidden("Only a member who has signed in may do this")
+    return caller.member_id
+
+
+def by_of(caller: Caller) -> By:
+    """Return who acts: a member in its own name, or a client of the staff in its own."""
+    return By(caller.member_id, caller.actor)
+
+
+def claim_of(call: Call, address: str) -> Claim:
+    """Return the claim that whoever calls lays on its key."""
+    caller, key = call.caller, call.idempotency_key
+    if caller.member_id is not None:
+        return Claim.of_member(caller.member_id, key, address, call.body_digest)
+    return Claim.of(caller.client_no, key, address, call.body_digest)
+
+
+async def read(
+    groups: Groups,
+    call: Call,
+    work: Callable[[Connection, Book], Awaitable[Result]],
+    *,
+    writes: bool = False,
+) -> Result:
+    """Return what a member may see; of staff nothing is asked but their scope.
+
+    `writes` is for a look before an act, which is not for who may only look.
+    """
+    async with transaction() as connection:
+        if call.caller.member_id is not None:
+            await standing.check(connection, call.caller.member_id, writes=writes)
+        return await work(connection, await groups.book(connection, call.at))
+
+
+async def act(
+    groups: Groups,
+    call: Call,
+    address: str,
+    status: int,
+    work: Callable[[Connection, Book], Awaitable[object]],
+) -> Answer:
+    """Do `work` with the claim of the call in one transaction, or give the first answer again."""
+    await ensure_partition(call.at)
+
+    async def done(connection: Connection) -> idempotency.Answer:
+        if call.caller.member_id is not None:
+            await standing.check(connection, call.caller.member_id, writes=True)
+        content = encode(await groups.do(work, call.at), call.media)
+        return idempotency.Answer(status, call.media.value, content)
+
+    known = await idempotency.once(claim_of(call, address), call.at, done)
+    headers = (REPLAYED,) if known.replayed else ()
+    return Answer(known.status, known.body, headers, known.media_type)

@@ -1,0 +1,371 @@
+"""Where members form families, see them, invite, and let others in."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from litestar.handlers import ASGIRouteHandler
+
+from coalition.access.refusals import TooManyAttempts
+from coalition.families.doors import asking, finding, group_views
+from coalition.families.doors.asking import OF_READS, OF_WRITES, by_of, member_of
+from coalition.families.doors.finding import OneMemberWanted
+from coalition.families.doors.group_bodies import (
+    AcceptBody,
+    AcceptedAnswer,
+    ExitQuery,
+    FormBody,
+    GroupList,
+    InvitationList,
+    NewcomerBody,
+    PlaceAnswer,
+)
+from coalition.families.doors.group_views import GroupView
+from coalition.families.groups import forming, gathering, invitation_rows, invitations
+from coalition.families.groups.departing import ExitView
+from coalition.families.groups.entering import Newcomer
+from coalition.families.groups.groups import Groups
+from coalition.families.groups.invitation_rows import Invitation
+from coalition.families.kin import guardians
+from coalition.families.kin.group_refusals import (
+    AlreadyInGroup,
+    GroupIsClosed,
+    GroupIsSeparating,
+    GroupRefused,
+    GuardianOnly,
+    HeadOnly,
+    InvalidRelationship,
+    InvalidRole,
+    InvitationNeeded,
+    InvitationNotOpen,
+    NotInGroup,
+    NotYourself,
+    UnknownGroup,
+    UnknownInvitation,
+)
+from coalition.families.kin.transfer_refusals import NoRules
+from coalition.families.transfers.judging import Book
+from coalition.federation.refusals import UnknownPointCurrency
+from coalition.kernel.database import Connection, transaction
+from coalition.kernel.identity import MEMBER_SCOPE, Caller
+from coalition.kernel.web.hot import REPLAY_HEADER, Answer, Call, Door, HotEndpoint, hot_route
+from coalition.members.refusals import InvalidCard, InvalidEmail, InvalidPhone, UnknownMember
+from coalition.members.sealing import MemberKeys
+
+TAGS = ("families",)
+ONE = "/v1/families/{group_id:uuid}"
+
+_OF_FINDING = (
+    *(OneMemberWanted, UnknownMember, TooManyAttempts),
+    *(InvalidCard, InvalidEmail, InvalidPhone),
+)
+_OF_JOINING = (
+    *(GroupIsClosed, GroupIsSeparating, GroupRefused, NoRules),
+    *(InvalidRole, InvalidRelationship),
+)
+
+
+def routes(door: Door, groups: Groups, keys: MemberKeys) -> list[ASGIRouteHandler]:
+    """Return the handlers of families and of invitations into them."""
+    invitation = "/v1/invitations/{invitation_id:uuid}"
+    return [
+        hot_route(door, "/v1/families", _form(groups), _list(groups)),
+        hot_route(door, ONE, _show(groups)),
+        hot_route(door, f"{ONE}/exit", _exit(groups)),
+        hot_route(door, f"{ONE}/invitations", _invite(groups, keys)),
+        hot_route(door, f"{ONE}/members", _take_along(groups, keys)),
+        hot_route(door, "/v1/invitations", _invited(groups)),
+        hot_route(door, f"{invitation}/accept", _accept(groups)),
+        hot_route(door, f"{invitation}/decline", _decline(groups)),
+        hot_route(door, f"{invitation}/withdraw", _withdraw(groups)),
+    ]
+
+
+async def check_visible(caller: Caller, path: Mapping[str, Any]) -> None:
+    """Refuse a family to which whoever asks does not belong, nor a ward of its."""
+    async with transaction() as connection:
+        await group_views.check_seen(connection, path["group_id"], by_of(caller))
+
+
+def _form(groups: Groups) -> HotEndpoint:
+    async def form(call: Call) -> Answer:
+        body: FormBody = call.body
+        head = member_of(call.caller)
+
+        async def work(connection: Connection, book: Book) -> GroupView:
+            formed = await forming.form(
+                connection, body.kind, head, book, point_currency=body.point_currency
+            )
+            return await group_views.show(connection, formed.id, book, by=by_of(call.caller))
+
+        return await asking.act(groups, call, "families", 201, work)
+
+    return HotEndpoint(
+        method="POST",
+        summary="Form a family, as its head",
+        description="Others come in by invitation. A refusal by rules names every failure.",
+        handle=form,
+        body=FormBody,
+        answers={201: GroupView},
+        scope=MEMBER_SCOPE,
+        idempotent=True,
+        refusals=(*OF_WRITES, NoRules, GroupRefused, UnknownPointCurrency),
+        tags=TAGS,
+        answer_headers=REPLAY_HEADER,
+    )
+
+
+def _list(groups: Groups) -> HotEndpoint:
+    async def listed(call: Call) -> Answer:
+        member = member_of(call.caller)
+        found = await asking.read(groups, call, lambda c, b: group_views.groups_of(c, member, b))
+        return Answer(200, GroupList(found))
+
+    return HotEndpoint(
+        method="GET",
+        summary="The families to which you belong",
+        handle=listed,
+        answers={200: GroupList},
+        scope=MEMBER_SCOPE,
+        refusals=OF_READS,
+        tags=TAGS,
+    )
+
+
+def _show(groups: Groups) -> HotEndpoint:
+    async def show(call: Call) -> Answer:
+        group, by = call.path["group_id"], by_of(call.caller)
+        return Answer(
+            200,
+            await asking.read(groups, call, lambda c, b: group_views.show(c, group, b, by=by)),
+        )
+
+    return HotEndpoint(
+        method="GET",
+        summary="A family, as its rules let you see it",
+        description="`points` are null where you may not see them. A guardian sees its ward's.",
+        handle=show,
+        answers={200: GroupView},
+        scope=MEMBER_SCOPE,
+        refusals=(*OF_READS, UnknownGroup),
+        tags=TAGS,
+    )
+
+
+def _exit(groups: Groups) -> HotEndpoint:
+    async def leaving(call: Call) -> Answer:
+        asked: ExitQuery = call.query
+        group, by = call.path["group_id"], by_of(call.caller)
+        member = asked.member or member_of(call.caller)
+        return Answer(
+            200,
+            await asking.read(
+                groups,
+                call,
+                lambda c, b: group_views.would_take_out(c, group, member, b, by=by),
+            ),
+        )
+
+    return HotEndpoint(
+        method="GET",
+        summary="What you, or a ward, would take out by leaving now",
+        description="Planned as leaving plans it. A head may ask it of any member.",
+        handle=leaving,
+        owned=check_visible,
+        query=ExitQuery,
+        answers={200: ExitView},
+        scope=MEMBER_SCOPE,
+        refusals=(*OF_READS, UnknownGroup, NotInGroup, NotYourself),
+        tags=TAGS,
+    )
+
+
+def _newcomer(member: UUID, body: NewcomerBody) -> Newcomer:
+    return Newcomer(
+        member=member,
+        role=body.role,
+        future_percent=body.future_percent,
+        relationship=body.relationship,
+    )
+
+
+def _invite(groups: Groups, keys: MemberKeys) -> HotEndpoint:
+    async def invite(call: Call) -> Answer:
+        group, by = call.path["group_id"], by_of(call.caller)
+        await _check_head(groups, call)
+        newcomer = _newcomer(await finding.find(call, keys), call.body)
+
+        async def work(connection: Connection, book: Book) -> Invitation:
+            del connection
+            return await groups.invite(group, newcomer, by=by, at=book.at)
+
+        return await asking.act(groups, call, f"families/{group}/invitations", 201, work)
+
+    return HotEndpoint(
+        method="POST",
+        summary="Invite somebody, as the head",
+        description=(
+            "By id, card, e-mail address or phone number, of which exactly one is given. Whether "
+            "who is invited may join is judged when it accepts. Under rules that ask for nobody's "
+            "word it has joined at once. Who is invited already has the same invitation again."
+        ),
+        handle=invite,
+        owned=check_visible,
+        body=NewcomerBody,
+        answers={201: Invitation},
+        scope=MEMBER_SCOPE,
+        idempotent=True,
+        refusals=(
+            *(*OF_WRITES, *_OF_FINDING, *_OF_JOINING),
+            *(UnknownGroup, HeadOnly, AlreadyInGroup),
+        ),
+        tags=TAGS,
+        answer_headers=REPLAY_HEADER,
+    )
+
+
+def _take_along(groups: Groups, keys: MemberKeys) -> HotEndpoint:
+    async def take(call: Call) -> Answer:
+        group, by = call.path["group_id"], by_of(call.caller)
+        await _check_head(groups, call)
+        newcomer = _newcomer(await finding.find(call, keys), call.body)
+
+        async def work(connection: Connection, book: Book) -> PlaceAnswer:
+            place = await forming.take_along(connection, group, newcomer, book, by=by)
+            return PlaceAnswer.of(place)
+
+        return await asking.act(groups, call, f"families/{group}/members", 201, work)
+
+    return HotEndpoint(
+        method="POST",
+        summary="Take a child along without an invitation, as its guardian and the head",
+        handle=take,
+        owned=check_visible,
+        body=NewcomerBody,
+        answers={201: PlaceAnswer},
+        scope=MEMBER_SCOPE,
+        idempotent=True,
+        refusals=(
+            *(*OF_WRITES, *_OF_FINDING, *_OF_JOINING),
+            *(UnknownGroup, HeadOnly, InvitationNeeded),
+        ),
+        tags=TAGS,
+        answer_headers=REPLAY_HEADER,
+    )
+
+
+async def _check_head(groups: Groups, call: Call) -> None:
+    """Refuse who has nobody to let in, before it learns who is a member."""
+    group, by = call.path["group_id"], by_of(call.caller)
+
+    async def work(connection: Connection, book: Book) -> None:
+        (await gathering.look(connection, group, book)).check_head(by)
+
+    await asking.read(groups, call, work, writes=True)
+
+
+def _invited(groups: Groups) -> HotEndpoint:
+    async def invited(call: Call) -> Answer:
+        member = member_of(call.caller)
+
+        async def work(connection: Connection, book: Book) -> InvitationList:
+            wards = [one.minor for one in await guardians.wards_of(connection, member)]
+            found = await invitation_rows.open_of(connection, [member, *wards], book.at)
+            return InvitationList(found)
+
+        return Answer(200, await asking.read(groups, call, work))
+
+    return HotEndpoint(
+        method="GET",
+        summary="Invitations to you and to your wards that can still be accepted",
+        handle=invited,
+        answers={200: InvitationList},
+        scope=MEMBER_SCOPE,
+        refusals=OF_READS,
+        tags=TAGS,
+    )
+
+
+def _accept(groups: Groups) -> HotEndpoint:
+    async def accept(call: Call) -> Answer:
+        invitation, by = call.path["invitation_id"], by_of(call.caller)
+        body: AcceptBody = call.body
+
+        async def work(connection: Connection, book: Book) -> AcceptedAnswer:
+            done = await invitations.accept(
+                connection, invitation, book, by=by, future_percent=body.future_percent
+            )
+            place = None if done.place is None else PlaceAnswer.of(done.place)
+            return AcceptedAnswer(invitation=done.invitation, place=place)
+
+        return await asking.act(groups, call, f"invitations/{invitation}/accept", 200, work)
+
+    return HotEndpoint(
+        method="POST",
+        summary="Accept an invitation, your own or a ward's",
+        description="With the last word needed it is the joining, judged by the rules then.",
+        handle=accept,
+        owned=check_invited,
+        body=AcceptBody,
+        answers={200: AcceptedAnswer},
+        scope=MEMBER_SCOPE,
+        idempotent=True,
+        refusals=(
+            *(*OF_WRITES, *_OF_JOINING, UnknownInvitation, UnknownGroup),
+            *(InvitationNotOpen, GuardianOnly, NotYourself),
+        ),
+        tags=TAGS,
+        answer_headers=REPLAY_HEADER,
+    )
+
+
+async def check_invited(caller: Caller, path: Mapping[str, Any]) -> None:
+    """Refuse an invitation that is neither the caller's, nor a ward's, nor of its making."""
+    async with transaction() as connection:
+        known = await invitation_rows.read(connection, path["invitation_id"])
+        guarding = await guardians.guardians_of(connection, [known.member_id])
+    concerned = {known.member_id, known.invited_by, *guarding[known.member_id]}
+    if caller.member_id not in concerned:
+        raise UnknownInvitation
+
+
+def _decline(groups: Groups) -> HotEndpoint:
+    async def decline(call: Call) -> Answer:
+        invitation, by = call.path["invitation_id"], by_of(call.caller)
+        return await asking.act(
+            groups,
+            call,
+            f"invitations/{invitation}/decline",
+            200,
+            lambda c, b: invitations.decline(c, invitation, b, by=by),
+        )
+
+    return _ending(decline, "Decline an invitation, your own or a ward's")
+
+
+def _withdraw(groups: Groups) -> HotEndpoint:
+    async def withdraw(call: Call) -> Answer:
+        invitation, by = call.path["invitation_id"], by_of(call.caller)
+        return await asking.act(
+            groups,
+            call,
+            f"invitations/{invitation}/withdraw",
+            200,
+            lambda c, b: invitations.withdraw(c, invitation, b, by=by),
+        )
+
+    return _ending(withdraw, "Take an invitation back, as the head")
+
+
+def _ending(handle: Any, summary: str) -> HotEndpoint:  # Any: what a hot endpoint does
+    return HotEndpoint(
+        method="POST",
+        summary=summary,
+        handle=handle,
+        answers={200: Invitation},
+        scope=MEMBER_SCOPE,
+        idempotent=True,
+        refusals=(*OF_WRITES, UnknownInvitation, InvitationNotOpen, NoRules),
+        tags=TAGS,
+        answer_headers=REPLAY_HEADER,
+    )

@@ -1,0 +1,1 @@
+"""Groups over their life: forming, entering, contributing, leaving, parting, ageing out, dying."""

@@ -1,0 +1,48 @@
+"""What acts in groups cost: points are taken at once, money is told to whoever collects it."""
+
+from uuid import UUID
+
+from coalition.families.evaluator.acts import FeeDue, Verdict
+from coalition.families.groups.gathering import OpenGroup
+from coalition.families.groups.moving_out import post_all
+from coalition.families.groups.telling import tell
+from coalition.families.rule_sets.vocabulary import Event
+from coalition.kernel.database import Connection
+from coalition.ledger.drafts import Adjust, Till
+
+OPERATOR = 0
+
+
+async def charge(
+    connection: Connection, group: OpenGroup, verdict: Verdict, actor: UUID, event: Event
+) -> None:
+    """Take the fees of an act that passes: points now, money through `families.fee_due`.
+
+    Raises what the ledger refuses, such as that there are not so many points.
+    """
+    till = Till(OPERATOR, None, None, None, group.book.today, group.at)
+    for fee in verdict.fees:
+        payer = _payer(group, fee, actor)
+        if fee.points:
+            taken = Adjust(
+                holder=payer,
+                till=till,
+                currency_no=group.row.currency_no,
+                points=fee.points,
+                reason=f"fee: {event}",
+            )
+            await post_all(connection, group.book, [taken])
+        if fee.money is not None and fee.money.amount_minor:
+            await tell(
+                connection,
+                "fee_due",
+                group,
+                member_id=payer,
+                on=event,
+                amount_minor=fee.money.amount_minor,
+                currency=fee.money.currency,
+            )
+
+
+def _payer(group: OpenGroup, fee: FeeDue, actor: UUID) -> UUID:
+    return group.row.head if fee.payer == "head" else actor

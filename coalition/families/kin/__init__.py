@@ -1,0 +1,1 @@
+"""Who stands where: places, guardians, relationships, ages; and what families refuse."""

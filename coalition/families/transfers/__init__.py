@@ -1,0 +1,1 @@
+"""Points from one member to another: judged, reserved, decided, committed, undone, watched."""

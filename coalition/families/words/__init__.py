@@ -1,0 +1,1 @@
+"""A rule set, and a failure of a rule, in plain Swedish, Norwegian and English."""
