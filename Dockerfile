@@ -6,6 +6,8 @@ COPY requirements.lock ./
 RUN /opt/coalition/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
 COPY pyproject.toml README.md ./
 COPY coalition coalition
+COPY billing billing
+COPY member_ui member_ui
 COPY partners partners
 COPY server server
 RUN /opt/coalition/bin/pip install --no-cache-dir --no-build-isolation --no-deps .

@@ -40,6 +40,12 @@ WHERE kept.blocked_until <= $2
 RETURNING true
 """
 
+_FORGIVE_ONLY = "DELETE FROM sign_in_attempt WHERE email_digest = $1 AND failures = 1"
+_FORGIVE = """
+UPDATE sign_in_attempt SET failures = failures - 1, blocked_until = last_at
+WHERE email_digest = $1 AND failures > 1
+"""
+
 _BLOCKED = "SELECT blocked_until FROM sign_in_attempt WHERE email_digest = $1"
 
 _SWEEP = """
@@ -107,12 +113,11 @@ async def count_attempt(email_digest: bytes, at: datetime) -> None:
     raise _wait(at if until is None else until, at)
 
 
-async def check_attempts(email_digest: bytes, at: datetime) -> None:
-    """Refuse who has to wait; nothing is counted. Raises `TooManyAttempts`."""
+async def forgive_attempt(email_digest: bytes) -> None:
+    """Take the last try back, since it was right; what was counted before it stays."""
     async with transaction() as connection:
-        until = await connection.fetchval(_BLOCKED, email_digest)
-    if until is not None and until > at:
-        raise _wait(until, at)
+        await connection.execute(_FORGIVE, email_digest)
+        await connection.execute(_FORGIVE_ONLY, email_digest)
 
 
 async def forget_attempts(email_digest: bytes) -> None:

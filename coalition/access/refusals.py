@@ -134,7 +134,7 @@ class SignInFailed(Unauthenticated):
 
 
 class TooManyAttempts(TooMany):
-    """Too many wrong passwords for this address; try again after `retry_after_s` seconds."""
+    """Too many tries that were wrong; try again after `retry_after_s` seconds."""
 
     code, title = "too_many_attempts", "Too many attempts"
 

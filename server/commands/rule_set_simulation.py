@@ -259,7 +259,7 @@ def _joined(member: tuple[str, str], entry: Entry, trial: _Trial) -> dict[str, o
 
 def _said(verdict: Verdict, trial: _Trial, points: int | None = None) -> dict[str, object]:
     failures = [
-        msgspec.structs.asdict(failure)
+        failure.told()
         | {"text": sentence(failure, trial.language, points=points, today=trial.book.today)}
         for failure in verdict.failures
     ]

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from coalition.families.doors.finding import Named
 from coalition.families.doors.group_views import GroupView
 from coalition.families.groups.invitation_rows import Invitation
 from coalition.families.groups.separating import Outcome
@@ -14,7 +15,6 @@ from coalition.families.kin.guardians import Ward
 from coalition.families.kin.places import GroupState, PlaceRow
 from coalition.families.rule_sets.vocabulary import Kind
 from coalition.kernel.web.fields import Body, CodeText, PointsAmount, ShortText
-from coalition.members.personal import CardText, EmailText, PhoneText
 
 Percent = Annotated[int, Meta(ge=0, le=100, description="Of what the member earns, in percent")]
 KindText = Annotated[
@@ -35,13 +35,9 @@ class FormBody(Body, frozen=True, kw_only=True):
     point_currency: CodeText | None = None
 
 
-class NewcomerBody(Body, frozen=True, kw_only=True):
+class NewcomerBody(Named, frozen=True, kw_only=True):
     """Somebody who is to join, named by exactly one of id, card, e-mail and phone."""
 
-    member_id: UUID | None = None
-    card: CardText | None = None
-    email: EmailText | None = None
-    phone: PhoneText | None = None
     role: Annotated[
         CodeText, Meta(description="What the member is to the head", examples=["spouse"])
     ]

@@ -6,10 +6,9 @@ from uuid import UUID
 
 from litestar.handlers import ASGIRouteHandler
 
-from coalition.access.refusals import TooManyAttempts
 from coalition.families.doors import asking, finding, group_views
 from coalition.families.doors.asking import OF_READS, OF_WRITES, by_of, member_of
-from coalition.families.doors.finding import OneMemberWanted
+from coalition.families.doors.finding import OF_FINDING
 from coalition.families.doors.group_bodies import (
     AcceptBody,
     AcceptedAnswer,
@@ -49,16 +48,11 @@ from coalition.federation.refusals import UnknownPointCurrency
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.identity import MEMBER_SCOPE, Caller
 from coalition.kernel.web.hot import REPLAY_HEADER, Answer, Call, Door, HotEndpoint, hot_route
-from coalition.members.refusals import InvalidCard, InvalidEmail, InvalidPhone, UnknownMember
 from coalition.members.sealing import MemberKeys
 
 TAGS = ("families",)
 ONE = "/v1/families/{group_id:uuid}"
 
-_OF_FINDING = (
-    *(OneMemberWanted, UnknownMember, TooManyAttempts),
-    *(InvalidCard, InvalidEmail, InvalidPhone),
-)
 _OF_JOINING = (
     *(GroupIsClosed, GroupIsSeparating, GroupRefused, NoRules),
     *(InvalidRole, InvalidRelationship),
@@ -193,7 +187,7 @@ def _invite(groups: Groups, keys: MemberKeys) -> HotEndpoint:
     async def invite(call: Call) -> Answer:
         group, by = call.path["group_id"], by_of(call.caller)
         await _check_head(groups, call)
-        newcomer = _newcomer(await finding.find(call, keys), call.body)
+        newcomer = _newcomer(await finding.find(call, call.body, keys), call.body)
 
         async def work(connection: Connection, book: Book) -> Invitation:
             del connection
@@ -216,7 +210,7 @@ def _invite(groups: Groups, keys: MemberKeys) -> HotEndpoint:
         scope=MEMBER_SCOPE,
         idempotent=True,
         refusals=(
-            *(*OF_WRITES, *_OF_FINDING, *_OF_JOINING),
+            *(*OF_WRITES, *OF_FINDING, *_OF_JOINING),
             *(UnknownGroup, HeadOnly, AlreadyInGroup),
         ),
         tags=TAGS,
@@ -228,7 +222,7 @@ def _take_along(groups: Groups, keys: MemberKeys) -> HotEndpoint:
     async def take(call: Call) -> Answer:
         group, by = call.path["group_id"], by_of(call.caller)
         await _check_head(groups, call)
-        newcomer = _newcomer(await finding.find(call, keys), call.body)
+        newcomer = _newcomer(await finding.find(call, call.body, keys), call.body)
 
         async def work(connection: Connection, book: Book) -> PlaceAnswer:
             place = await forming.take_along(connection, group, newcomer, book, by=by)
@@ -246,7 +240,7 @@ def _take_along(groups: Groups, keys: MemberKeys) -> HotEndpoint:
         scope=MEMBER_SCOPE,
         idempotent=True,
         refusals=(
-            *(*OF_WRITES, *_OF_FINDING, *_OF_JOINING),
+            *(*OF_WRITES, *OF_FINDING, *_OF_JOINING),
             *(UnknownGroup, HeadOnly, InvitationNeeded),
         ),
         tags=TAGS,

@@ -7,11 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from litestar.handlers import ASGIRouteHandler
+from msgspec import structs
 
-from coalition.families.doors import asking, transfer_views
+from coalition.families.doors import asking, finding, naming, transfer_views
 from coalition.families.doors.asking import OF_READS, OF_WRITES, by_of, member_of
+from coalition.families.doors.finding import OF_FINDING
 from coalition.families.doors.transfer_views import (
     ReasonBody,
+    TransferBody,
     TransferPage,
     TransfersQuery,
     TransferView,
@@ -32,7 +35,7 @@ from coalition.families.rule_sets.vocabulary import Mechanism
 from coalition.families.transfers import deciding, ties
 from coalition.families.transfers.judging import Book
 from coalition.families.transfers.transferring import Request, Transfers
-from coalition.families.transfers.wishes import PreviewAnswer, TransferAnswer, TransferBody, Wish
+from coalition.families.transfers.wishes import PreviewAnswer, TransferAnswer, Wish
 from coalition.families.words.wording import Language
 from coalition.federation.refusals import UnknownPointCurrency
 from coalition.kernel.database import Connection, transaction
@@ -62,6 +65,7 @@ LANGUAGE = {"Accept-Language": "The language of the sentences: sv, nb or en"}
 
 _OF_ASKING = (
     *OF_WRITES,
+    *OF_FINDING,
     *(NoRules, TransferToItself, NotYourself, UnknownPointCurrency, PaymentCardInText),
 )
 _LANGUAGES = {"sv": Language.SV, "nb": Language.NB, "no": Language.NB, "nn": Language.NB}
@@ -98,7 +102,8 @@ def _send(transfers: Transfers, groups: Groups, keys: MemberKeys) -> HotEndpoint
             "`waits_for` names, for a fee to be paid, or for `held_until`; its points are reserved "
             "meanwhile. A refusal by rules has every failure in `failures`: `rule`, `limit`, "
             "`used`, `remaining`, and from when it would pass. A guardian may name its ward as "
-            "`sender`, and a head its member where the group lets the head take points."
+            "`sender`, and a head its member where the group lets the head take points. The "
+            "receiver is named by its id, or by an object with its card, e-mail or phone."
         ),
         handle=send,
         body=TransferBody,
@@ -116,14 +121,17 @@ def _preview(transfers: Transfers, groups: Groups, keys: MemberKeys) -> HotEndpo
     async def preview(call: Call) -> Answer:
         wish = await _wish(call, groups, keys)
         language = language_of(call.headers.get("accept-language", ""))
-        return Answer(200, await transfers.preview(wish, language))
+        tried = await transfers.preview(wish, language)
+        name = await naming.masked_name(member_of(call.caller), wish.receiver, keys)
+        return Answer(200, tried if name is None else structs.replace(tried, receiver_name=name))
 
     return HotEndpoint(
         method="POST",
         summary="What would come of a transfer now",
         description=(
             "The rules that judge the act judge this. Nothing is written, so it needs no "
-            "Idempotency-Key. Every failure has its sentence in `text`."
+            "Idempotency-Key. Every failure has its sentence in `text`. `receiver_name` is how "
+            "the first name of the receiver begins, where that is family or has agreed to it."
         ),
         handle=preview,
         body=TransferBody,
@@ -141,15 +149,16 @@ async def _wish(call: Call, groups: Groups, keys: MemberKeys) -> Wish:
     check_free_text(body.purpose or "", field="purpose")
     asker = member_of(call.caller)
     sender = asker if body.sender is None else body.sender
+    receiver = await finding.find(call, body.to, keys)
     if sender != asker:
-        await _check_may_send_for(groups, call, sender, body.to)
+        await _check_may_send_for(groups, call, sender, receiver)
     given_name = None
     if body.receiver_first_name is not None or body.receiver_last_name is not None:
         first, last = body.receiver_first_name or "", body.receiver_last_name or ""
         given_name = name_digest(keys, first, last)
     return Wish(
         sender=MemberId(sender),
-        receiver=MemberId(body.to),
+        receiver=MemberId(receiver),
         points=body.points,
         requested_by=call.caller.actor,
         point_currency=body.point_currency,

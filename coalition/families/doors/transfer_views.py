@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from coalition.families.doors.finding import Somebody
 from coalition.families.kin import guardians, places
 from coalition.families.kin.speaking import By
 from coalition.families.kin.transfer_refusals import UnknownTransfer
@@ -19,7 +20,7 @@ from coalition.families.transfers.transfers import Transfer, Word
 from coalition.families.transfers.wishes import TransferAnswer
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId
-from coalition.kernel.web.fields import Body, ShortText
+from coalition.kernel.web.fields import Body, CodeText, PointsAmount, ShortText
 
 _LAST = UUID(int=2**128 - 1)
 
@@ -56,6 +57,27 @@ class TransferPage(msgspec.Struct, frozen=True):
 
     items: list[TransferAnswer]
     next_cursor: UUID | None
+
+
+class TransferBody(Body, frozen=True, kw_only=True):
+    """A wish to send points."""
+
+    to: Somebody
+    points: PointsAmount
+    sender: Annotated[
+        UUID | None,
+        Meta(description="Whose points; a head or a guardian may name a member of its group"),
+    ] = None
+    point_currency: CodeText | None = None
+    purpose: Annotated[ShortText | None, Meta(description="The reward that the points are for")] = (
+        None
+    )
+    relationship: Annotated[
+        CodeText | None, Meta(description="What the receiver is to the sender, as it says itself")
+    ] = None
+    receiver_first_name: ShortText | None = None
+    receiver_last_name: ShortText | None = None
+    pay_fee_in_points: bool = False
 
 
 class TransfersQuery(Body, frozen=True):

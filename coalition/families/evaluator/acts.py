@@ -197,6 +197,14 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Of caps, how much is left."""
     next_possible_at: datetime | None = None
     """The first instant at which the same act would pass this rule; None: waiting does not help."""
+    private: tuple[str, ...] = ()
+    """The fields that tell what another than whoever acts has done."""
+
+    def told(self) -> dict[str, object]:
+        """Return what is told of it, by name."""
+        facts = msgspec.structs.asdict(self)
+        del facts["private"]
+        return facts
 
 
 class FeeDue(msgspec.Struct, frozen=True, kw_only=True):

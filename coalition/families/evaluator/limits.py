@@ -213,7 +213,20 @@ def _failure(cap: Cap, case: Case, used: int, then: date | None) -> Failure:
         used=used,
         remaining=most - used,
         next_possible_at=None if then is None else windows.start_of(then, case.zone),
+        private=_private(cap),
     )
+
+
+def _private(cap: Cap) -> tuple[str, ...]:
+    """Return what of a limit on the receiver would tell what others have sent to it, and when.
+
+    The end of a day, a month or a year of the calendar tells nothing.
+    """
+    if cap.who != "receiver":
+        return ()
+    of_calendar = (WindowKind.DAY, WindowKind.CALENDAR_MONTH, WindowKind.CALENDAR_YEAR)
+    measured = ("used", "remaining")
+    return measured if cap.window.kind in of_calendar else (*measured, "next_possible_at")
 
 
 def _other(cap: Cap, act: Act, parties: Parties) -> UUID:

@@ -59,7 +59,9 @@ _OTHERS = ("eligibility.receiver.", "eligibility.head.")
 
 
 def discreet(failure: Failure) -> Failure:
-    """Return a failure as whoever acts may hear it: nothing of what another person is or has."""
+    """Return a failure as whoever acts may hear it: nothing of what another is, has or was sent."""
+    if failure.private:
+        return msgspec.structs.replace(failure, private=(), **dict.fromkeys(failure.private))
     if failure.rule.startswith(_OTHERS):
         return msgspec.structs.replace(failure, used=None, next_possible_at=None)
     return failure

@@ -11,6 +11,7 @@ from coalition.families.evaluator.acts import Failure, Verdict
 from coalition.families.kin.transfer_refusals import TransferRefused, discreet
 from coalition.families.rule_sets.books import RuleBook
 from coalition.families.rule_sets.vocabulary import TransferState
+from coalition.families.transfers.confiding import confided
 from coalition.families.transfers.drafting import Made, Terminations, made_of
 from coalition.families.transfers.judging import Book, Judged, judge
 from coalition.families.transfers.recording import Recorded, answer_of, as_posted, record
@@ -115,7 +116,7 @@ class Transfers:
         The transaction has the settings `posting.PINNED`, and `ensure_partition(at)` came before.
         """
         book = await self.book(connection, at)
-        judged = await judge(connection, wishes, book, is_act=True)
+        judged = await confided(connection, await judge(connection, wishes, book, is_act=True))
         answers: list[TransferAnswer | Refused] = []
         passing: list[tuple[int, Judged, Made]] = []
         for one in judged:
@@ -178,7 +179,9 @@ class Transfers:
             at = self._clock.now()
             async with asyncio.timeout(_ATTEMPT_TIMEOUT_S), transaction(_PATIENCE) as connection:
                 book = await self.book(connection, at)
-                judged = await judge(connection, [one.wish for one in asked], book, is_act=False)
+                wishes = [one.wish for one in asked]
+                judged = await judge(connection, wishes, book, is_act=False)
+                judged = await confided(connection, judged)
             return [
                 said if isinstance(said, Refused) else previewed(said, one.language)
                 for one, said in zip(asked, judged, strict=True)
@@ -212,7 +215,7 @@ def refusal_of(judged: Judged) -> Refused:
             points=failures[0].used,
             balance=failures[0].limit,
         )
-    texts = [_why(judged, failure, Language.EN) for failure in failures]
+    texts = [_why(judged, discreet(failure), Language.EN) for failure in failures]
     return TransferRefused.of(failures, " ".join(texts) or "this transfer is not allowed")
 
 
@@ -227,8 +230,8 @@ def previewed(judged: Judged, language: Language) -> PreviewAnswer:
     return PreviewAnswer(
         allowed=verdict.passes,
         failures=tuple(
-            Told.of(discreet(failure), _why(judged, failure, language))
-            for failure in verdict.failures
+            Told.of(failure, _why(judged, failure, language))
+            for failure in map(discreet, verdict.failures)
         ),
         fees=verdict.fees,
         needs=tuple(verdict.approvals),

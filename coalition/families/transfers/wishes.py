@@ -1,17 +1,15 @@
 """What is asked of transfers, and what is answered, at every door."""
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from coalition.families.evaluator.acts import Failure, FeeDue
 from coalition.families.rule_sets.notation import Money
 from coalition.families.rule_sets.vocabulary import Channel, TransferState
 from coalition.kernel.ids import MemberId
-from coalition.kernel.web.fields import Body, CodeText, PointsAmount, ShortText
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,27 +31,6 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """A digest of what the sender's device says it is."""
     stepped_up_at: datetime | None = None
     pays_in_points: bool = False
-
-
-class TransferBody(Body, frozen=True, kw_only=True):
-    """A wish to send points."""
-
-    to: Annotated[UUID, Meta(description="The member who is to have the points")]
-    points: PointsAmount
-    sender: Annotated[
-        UUID | None,
-        Meta(description="Whose points; a head or a guardian may name a member of its group"),
-    ] = None
-    point_currency: CodeText | None = None
-    purpose: Annotated[ShortText | None, Meta(description="The reward that the points are for")] = (
-        None
-    )
-    relationship: Annotated[
-        CodeText | None, Meta(description="What the receiver is to the sender, as it says itself")
-    ] = None
-    receiver_first_name: ShortText | None = None
-    receiver_last_name: ShortText | None = None
-    pay_fee_in_points: bool = False
 
 
 class TransferAnswer(msgspec.Struct, kw_only=True):
@@ -92,7 +69,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, failure: Failure, text: str) -> "Told":
         """Return `failure` beside what it says in the reader's language."""
-        return cls(**msgspec.structs.asdict(failure), text=text)
+        return msgspec.convert(failure.told() | {"text": text}, cls)
 
 
 class PreviewAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,3 +85,5 @@ class PreviewAnswer(msgspec.Struct, frozen=True, kw_only=True):
     rule_set: str
     rule_set_version: int
     balance: int
+    receiver_name: str | UnsetType = UNSET
+    """How the receiver's first name begins, for who may know that."""

@@ -75,7 +75,7 @@ RULES = {
     "control.step_up_above": "Logga in på nytt för att flytta mer än {limit_points}",
     "control.blackouts": "Inga poäng flyttas till och med {limit_date}",
     "balance": "{limit_points} kan användas, och {used} behövs",
-    "limit": "Här är högst {limit} tillåtet; hittills {used}",
+    "limit": "Här är högst {limit} tillåtet",
     "other": "En regel tillåter det inte",
 }
 
@@ -127,14 +127,14 @@ OTHERS = {
 FRAMES = {
     "more": "{number} {noun} till",
     "some_more": "fler poäng",
-    "amount.then": "{can} {more} från och med {then}: högst {limit_points} {window}, hittills "
-    "{used}",
+    "amount.then": "{can} {more} från och med {then}: högst {limit_points} {window}",
     "amount.left": "Till dess är {remaining_points} kvar",
-    "amount": "{can} högst {limit_points} {window}; hittills {used}",
-    "count.then": "{can} igen från och med {then}: högst {limit_times} {window}, hittills {used}",
-    "count": "{can} högst {limit_times} {window}; hittills {used}",
-    "others.then": "{can} från och med {then}: högst {limit} olika {window}, hittills {used}",
-    "others": "Högst {limit} olika medlemmar {window}; hittills {used}",
+    "amount": "{can} högst {limit_points} {window}",
+    "count.then": "{can} igen från och med {then}: högst {limit_times} {window}",
+    "count": "{can} högst {limit_times} {window}",
+    "others.then": "{can} från och med {then}: högst {limit} olika {window}",
+    "others": "Högst {limit} olika medlemmar {window}",
+    "so_far": "hittills {used}",
     "then": "Det går från och med {then}",
     "day": "{day} {month}",
     "year": "{date} {year}",

@@ -130,15 +130,22 @@ def _of_limit(
     facts = _Facts(failure, words, can=can, window=window)
     then = failure.next_possible_at
     if then is None:
-        return f"{words.frames[form].format_map(facts)}."
+        return f"{words.frames[form].format_map(facts)}{_so_far(failure, words, '; ')}."
     facts["then"] = words.instant(then, today=today)
     facts["more"] = words.frames["some_more"]
     if points is not None:
         facts["more"] = _more(points, words)
-    told = f"{words.frames[f'{form}.then'].format_map(facts)}."
+    told = f"{words.frames[f'{form}.then'].format_map(facts)}{_so_far(failure, words, ', ')}."
     if form == "amount" and (failure.remaining or 0) > 0:
         told += f" {words.frames['amount.left'].format_map(facts)}."
     return told
+
+
+def _so_far(failure: Failure, words: _Words, joint: str) -> str:
+    """Return what was used so far, behind a joint, unless that is not for whoever reads."""
+    if failure.used is None:
+        return ""
+    return joint + words.frames["so_far"].format_map(_Facts(failure, words))
 
 
 def _form(measure: str | None, what: str, words: _Words) -> tuple[str, str | None]:
@@ -174,6 +181,8 @@ def _of_rule(failure: Failure, words: _Words, *, today: date | None) -> str:
     if key == "eligibility.relationships":
         facts["limit"] = _relations(str(failure.limit), words)
     told = frame.format_map(facts)
+    if key == "limit":
+        told += _so_far(failure, words, "; ")
     if party == "actor" and key in words.own and failure.used is not None:
         told += f"; {words.own[key].format_map(facts)}"
     if failure.next_possible_at is not None:

@@ -4,8 +4,10 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from coalition.families.kin import guardians
 from coalition.families.kin.transfer_refusals import NoRules, TransferRefused, TransferToItself
 from coalition.families.words.wording import Language
 from coalition.kernel.database import transaction
@@ -15,7 +17,7 @@ from coalition.ledger import audit, holders
 from coalition.ledger.refusals import HolderNotActive, NotEnoughPoints, UnknownHolder
 from coalition.members import service as members
 from tests.families import registered
-from tests.families.transfers.world import make_bank
+from tests.families.transfers.world import KEYS, make_bank
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -152,6 +154,53 @@ async def test_of_the_receiver_nothing_is_told_but_that_a_condition_does_not_hol
     seen = await bank.preview(anna, bo, 100)
     assert all(one.used is None and one.next_possible_at is None for one in seen.failures)
     assert "77" not in " ".join(one.text for one in seen.failures)
+
+
+_OF_RECEIVERS = [
+    {"subject": "receiver", "measure": "amount", "window": "calendar_month", "max": 500},
+    {"subject": "receiver", "measure": "count", "window": "rolling 30 days", "max": 1, "id": "r"},
+]
+
+
+async def test_what_others_have_sent_to_a_receiver_is_not_told_to_a_sender(at: datetime) -> None:
+    bank = await make_bank(at)
+    await _bound(at, limits=_OF_RECEIVERS)
+    anna, bo, eva = await bank.member(900), await bank.member(), await bank.member(900)
+    await bank.send(eva, bo, 317)
+    refusal = await bank.send(anna, bo, 400)
+    assert _failures(refusal) == [
+        ("limits.receiver.amount.calendar_month", 500, None, None),
+        ("limits.r", 1, None, None),
+    ]
+    seen = (await bank.preview(anna, bo, 400)).failures
+    assert [(one.limit, one.used, one.remaining) for one in seen] == [
+        (500, None, None),
+        (1, None, None),
+    ]
+    assert [one.next_possible_at is None for one in seen] == [False, True]
+    told = " ".join([str(refusal.detail), *(one.text for one in seen)])
+    assert "317" not in told
+    assert "183" not in told
+    assert "so far" not in told
+
+
+async def test_a_guardian_hears_what_others_have_sent_to_its_ward(at: datetime) -> None:
+    bank = await make_bank(at)
+    await _bound(at, limits=_OF_RECEIVERS)
+    anna, eva = await bank.member(900), await bank.member(900)
+    bo = await bank.member(born=at.date().replace(year=at.year - 10))
+    await guardians.appoint(bo, anna, source="test", actor="staff:anna", keys=KEYS, at=at)
+    await bank.send(eva, bo, 317)
+    assert _failures(await bank.send(anna, bo, 400)) == [
+        ("limits.receiver.amount.calendar_month", 500, 317, 183),
+        ("limits.r", 1, 1, 0),
+    ]
+    seen = (await bank.preview(anna, bo, 400)).failures
+    assert [one.used for one in seen] == [317, 1]
+    assert all(one.next_possible_at for one in seen)
+    by_another = msgspec.structs.replace(bank.wish(anna, bo, 400), requested_by=f"member:{eva}")
+    assert [one[2] for one in _failures(await bank.ask(by_another))] == [None, None]
+    assert [one[2] for one in _failures(await bank.send(eva, bo, 400))] == [None, None]
 
 
 async def test_a_preview_says_in_the_readers_language_from_when_how_much_may_be_sent(

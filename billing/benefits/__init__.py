@@ -1,0 +1,1 @@
+"""What a plan gives while it holds: standings, bonuses, points, tokens for tills, and its use."""

@@ -1,0 +1,33 @@
+"""An entitlement: for how long a plan's benefits hold for a member, and what stands behind it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Ground(StrEnum):
+    """What stands behind an entitlement; without one there is no benefit (I9)."""
+
+    TRIAL = "trial"
+    PAID = "paid"
+    GRACE = "grace"
+    GIFT = "gift"
+    COMPED = "comped"
+    SPONSORED = "sponsored"
+
+
+class Entitlement(msgspec.Struct, frozen=True, kw_only=True):
+    """The benefits of a plan hold from `begins` until just before `ends`.
+
+    `period_start` and `period_end` are the billing period it belongs to, by which consumables are
+    counted; `source` is what stands behind it at Stripe or here (an invoice, a gift, ...).
+    """
+
+    plan_no: int
+    begins: datetime
+    ends: datetime
+    ground: Ground
+    period_start: datetime
+    period_end: datetime
+    source: str

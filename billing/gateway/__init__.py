@@ -1,0 +1,1 @@
+"""How billing talks with Stripe: the client, its answers as our own shapes, webhooks coming in."""

@@ -1,0 +1,157 @@
+"""Stripe's objects as billing reads them: the facts it decides by, with aware UTC instants.
+
+Amounts are in the minor units that the ledger uses (`kernel/money`), also where Stripe counts
+otherwise. The shapes follow Stripe's API version 2026-10-28: the period sits on the items, an
+invoice names its subscription under `parent`, and its payments under `payments`.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from coalition.kernel.money import Money
+
+
+class SubscriptionStatus(StrEnum):
+    """Stripe's own states of a subscription."""
+
+    INCOMPLETE = "incomplete"
+    INCOMPLETE_EXPIRED = "incomplete_expired"
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    UNPAID = "unpaid"
+    PAUSED = "paused"
+    CANCELED = "canceled"
+
+
+class InvoiceStatus(StrEnum):
+    """Stripe's own states of an invoice."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    PAID = "paid"
+    VOID = "void"
+    UNCOLLECTIBLE = "uncollectible"
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """A subscription as it was when it was fetched; it has one item, our plan's price."""
+
+    id: str
+    customer_id: str
+    status: SubscriptionStatus
+    created_at: datetime
+    item_id: str
+    price_id: str
+    period_start: datetime
+    period_end: datetime
+    trial_start: datetime | None = None
+    trial_end: datetime | None = None
+    cancel_at_period_end: bool = False
+    cancel_at: datetime | None = None
+    canceled_at: datetime | None = None
+    ended_at: datetime | None = None
+    is_collection_paused: bool = False
+    resumes_at: datetime | None = None
+    schedule_id: str | None = None
+    next_price_id: str | None = None
+    """The price that a schedule changes to at the end of the period."""
+    has_pending_update: bool = False
+    latest_invoice_id: str | None = None
+    metadata: dict[str, str] = {}
+
+
+class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What one line of an invoice charges (or, when negative, credits), and for which period."""
+
+    amount: Money
+    price_id: str | None
+    period_start: datetime
+    period_end: datetime
+    is_proration: bool
+
+
+class Invoice(msgspec.Struct, frozen=True, kw_only=True):
+    """An invoice with its lines; `total` includes tax, `tax` is the part of it that is tax."""
+
+    id: str
+    number: str | None
+    customer_id: str
+    subscription_id: str | None
+    status: InvoiceStatus
+    billing_reason: str
+    created_at: datetime
+    paid_at: datetime | None
+    total: Money
+    amount_paid: Money
+    tax: Money
+    lines: tuple[InvoiceLine, ...]
+    payment_intent_ids: tuple[str, ...] = ()
+    attempt_count: int = 0
+    next_attempt_at: datetime | None = None
+    hosted_url: str | None = None
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True):
+    """Money given back; it counts while `status` is pending or succeeded."""
+
+    id: str
+    payment_intent_id: str
+    amount: Money
+    status: str
+    created_at: datetime
+    metadata: dict[str, str] = {}
+
+
+class Dispute(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment that a cardholder disputes; `status` is Stripe's, such as needs_response."""
+
+    id: str
+    payment_intent_id: str
+    amount: Money
+    status: str
+    created_at: datetime
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether the money is gone."""
+        return self.status == "lost"
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it is not decided yet."""
+        return self.status not in {"lost", "won", "warning_closed", "prevented"}
+
+
+class Checkout(msgspec.Struct, frozen=True, kw_only=True):
+    """A session on Stripe's hosted page; `status` is open, complete or expired."""
+
+    id: str
+    mode: str
+    status: str
+    payment_status: str
+    url: str | None
+    customer_id: str | None
+    subscription_id: str | None
+    payment_intent_id: str | None
+    expires_at: datetime
+    metadata: dict[str, str] = {}
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a change would charge at once, to the minor unit, reckoned by Stripe at `at`."""
+
+    amount_due: Money
+    at: datetime
+    lines: tuple[InvoiceLine, ...]
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """All that Stripe holds of one subscription, fetched together."""
+
+    subscription: Subscription
+    invoices: tuple[Invoice, ...]
+    refunds: tuple[Refund, ...]
+    disputes: tuple[Dispute, ...]
