@@ -116,8 +116,8 @@ async def count_attempt(email_digest: bytes, at: datetime) -> None:
 async def forgive_attempt(email_digest: bytes) -> None:
     """Take the last try back, since it was right; what was counted before it stays."""
     async with transaction() as connection:
-        await connection.execute(_FORGIVE, email_digest)
         await connection.execute(_FORGIVE_ONLY, email_digest)
+        await connection.execute(_FORGIVE, email_digest)
 
 
 async def forget_attempts(email_digest: bytes) -> None:
