@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, NamedTuple
-from uuid import UUID
 
 import msgspec
 import rich_click as click
@@ -24,12 +23,10 @@ from coalition.families.words.wording import Language, sentence
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Refused
-from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
-from coalition.members import service
-from coalition.members.contacts import ContactKind
 from coalition.members.sealing import MemberKeys
 from coalition.points import terms as business
+from server.commands.known import find_member
 from server.commands.options import (
     ACTOR,
     answer,
@@ -50,7 +47,7 @@ _COUNTED = ("rule", "transfers")
 
 
 class GivenTransfer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A transfer on the command line; members by id or card."""
+    """A transfer on the command line; members by id, card, e-mail or phone."""
 
     sender: str = msgspec.field(name="from")
     receiver: str = msgspec.field(name="to")
@@ -182,7 +179,8 @@ class _Trial(NamedTuple):
 
 async def _try_group(trial: _Trial, group: GivenGroup) -> list[dict[str, object]]:
     newcomers = [
-        Newcomer(member=await _member(named, trial.book.keys), role=role) for role, named in group
+        Newcomer(member=await find_member(named, trial.book.keys), role=role)
+        for role, named in group
     ]
     found = await simulating.formed(trial.connection, trial.draft, trial.book, newcomers)
     return [_joined(one, entry, trial) for one, entry in zip(group, found, strict=True)]
@@ -225,22 +223,14 @@ def _check_sends(draft: RuleSet, *, is_replay: bool) -> None:
 
 async def _wish(given: GivenTransfer, keys: MemberKeys) -> Wish:
     return Wish(
-        sender=await _member(given.sender, keys),
-        receiver=await _member(given.receiver, keys),
+        sender=await find_member(given.sender, keys),
+        receiver=await find_member(given.receiver, keys),
         points=given.points,
         requested_by=ACTOR,
         channel=given.channel,
         relationship=given.relationship,
         purpose=given.purpose,
     )
-
-
-async def _member(named: str, keys: MemberKeys) -> MemberId:
-    """Return the member with this id, or this card."""
-    try:
-        return MemberId(UUID(named))
-    except ValueError:
-        return await service.find(ContactKind.CARD, named, keys=keys)
 
 
 def _told(given: GivenTransfer, judged: Judged | Refused, trial: _Trial) -> dict[str, object]:
