@@ -1,10 +1,16 @@
-"""Finds what a person names on the command line: partners by name, number or id."""
+"""Finds whom a person names on the command line: partners by name, members by what one knows."""
+
+from uuid import UUID
 
 from coalition.federation import catalogue
 from coalition.federation.catalogue import Catalogue
 from coalition.federation.refusals import UnknownPartner
 from coalition.federation.terms import Partner
 from coalition.kernel.database import transaction
+from coalition.kernel.ids import MemberId
+from coalition.members import service
+from coalition.members.contacts import ContactKind
+from coalition.members.sealing import MemberKeys
 from partners.settlement.kinds import OPERATOR
 
 OPERATORS_NAME = "operator"
@@ -32,6 +38,19 @@ def find_partner(known: Catalogue, name: str) -> Partner:
         detail = "several partners have that name; give the id" if found else None
         raise UnknownPartner(detail, partner=name)
     return found[0]
+
+
+async def find_member(named: str, keys: MemberKeys) -> MemberId:
+    """Return the member with this id, card, e-mail address (with @) or phone number (with +).
+
+    An id need not be anybody. Raises what `service.find` does.
+    """
+    try:
+        return MemberId(UUID(named))
+    except ValueError:
+        kind = ContactKind.EMAIL if "@" in named else ContactKind.CARD
+        kind = ContactKind.PHONE if named.startswith("+") else kind
+        return await service.find(kind, named, keys=keys)
 
 
 def find_party(known: Catalogue, name: str) -> int:

@@ -200,12 +200,12 @@ def test_the_doctor_names_an_erasure_that_nobody_does(data: Path, member: str) -
     assert found() == (True, "0 not done")
 
 
-def enrolled(data: Path, card: str) -> str:
+def enrolled(data: Path, card: str, email: str | None = None) -> str:
     """Return a further member with this card."""
 
     async def work(settings: Settings) -> str:
         made = await service.enrol(
-            Enrolment(card=card),
+            Enrolment(card=card, email=email),
             partner_no=1,
             keys=MemberKeys.of(settings),
             at=SystemClock().now(),

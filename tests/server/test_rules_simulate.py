@@ -7,17 +7,19 @@ from tests.server.test_member import enrolled
 from tests.server.test_serving import assert_stopped
 
 
-def test_a_transfer_is_tried_by_card_and_said_in_the_readers_language(data: Path) -> None:
+def test_a_transfer_is_tried_by_what_one_knows_and_said_in_the_readers_language(data: Path) -> None:
     at = ("--data", data)
-    sender, _ = enrolled(data, "KORT1"), enrolled(data, "KORT2")
+    sender, _ = enrolled(data, "KORT1"), enrolled(data, "KORT2", email="ek@exempel.example")
     wish = "from=KORT1,to=KORT2,points=1500"
     tried = within("rules", "simulate", "hilton", "--transfer", wish, *at, "--json")
     assert tried.status == 0, tried.err
     (one,) = tried.document["transfers"]
     assert (one["from"], one["points"], one["allowed"]) == ("KORT1", 1500, False)
     assert "transfer.step" in [failure["rule"] for failure in one["failures"]]
-    again = f"from={sender},to=KORT2,points=1500"
+    again = f"from={sender},to=EK@exempel.example,points=1500"
     assert within("rules", "simulate", "hilton", "--transfer", again, *at).status == 0
+    nobodys = "from=KORT1,to=+46701234567,points=1500"
+    assert_stopped(within("rules", "simulate", "hilton", "--transfer", nobodys, *at), 2, "no such")
     table = within("rules", "simulate", "hilton", "--transfer", wish, "--language", "sv", *at)
     assert "refused" in table.out
     assert "transfer.step" in table.out
