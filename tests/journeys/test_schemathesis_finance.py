@@ -89,6 +89,13 @@ async def _relationship(town: Town) -> dict[str, Any]:  # Any: a JSON object
     return {"member_id": str(member), "other_id": str(other)}
 
 
+async def _guardian(town: Town) -> dict[str, Any]:  # Any: a JSON object
+    """Return a minor with its guardian, whom staff note again or dismiss."""
+    guardian = await town.member()
+    kid = await town.child(guardian)
+    return {"minor": str(kid.member), "guardian": str(guardian.member)}
+
+
 async def _settle(standing: Scene) -> str:
     at, grocer, fuel = standing.grocer.at, standing.grocer.partner.no, standing.fuel.partner.no
     await sealing.seal(grocer, 2, at)
@@ -167,6 +174,8 @@ def test_what_finance_sends_of_things_that_are_there_is_answered_as_documented(
         _bring_to_life(case, standing)
         if operation.path.startswith("/v1/admin/relationships/"):
             case.body = runner.run(_relationship(town))
+        elif operation.path.startswith("/v1/admin/guardians/"):
+            case.body = runner.run(_guardian(town))
         if case.headers and "Idempotency-Key" in case.headers:
             # The same few keys are made up for each operation; here each is a new request.
             case.headers["Idempotency-Key"] = preparer.new_key()
