@@ -32,11 +32,17 @@ async def refresh(verifier: TokenVerifier, at: datetime) -> None:
             connection, at - TRUSTED_AFTER - CLOCKS_DIFFER
         )
         tokens = await queries.tokens_revoked(connection, at)
+        passwords = await queries.passwords_set_since(
+            connection, at - TRUSTED_AFTER - CLOCKS_DIFFER
+        )
     verifier.trust({kid: public_key_of(raw) for kid, raw in keys.items()})
     for client_no, revoked_at in clients.items():
         verifier.revoke_client(client_no, until=revoked_at + TRUSTED_AFTER + CLOCKS_DIFFER)
     for token_id, until in tokens.items():
         verifier.revoke_token(token_id, until=until)
+    for login_id, password_no, set_at in passwords:
+        until = set_at + TRUSTED_AFTER + CLOCKS_DIFFER
+        verifier.expect_password(login_id, password_no, until=until)
     verifier.forget_ended(at)
 
 

@@ -24,7 +24,13 @@ FREE_ATTEMPTS = 5
 LONGEST_WAIT = timedelta(minutes=15)
 FORGOTTEN_AFTER = timedelta(days=1)
 
-_READ = "SELECT id, member_id, password_hash FROM login WHERE email_digest = $1"
+_READ = """
+SELECT id, member_id, password_hash, password_no, email_digest FROM login WHERE email_digest = $1
+"""
+_READ_ONE = """
+SELECT id, member_id, password_hash, password_no, email_digest FROM login
+WHERE CASE WHEN $1::uuid IS NULL THEN member_id = $2 ELSE id = $1 END
+"""
 
 _COUNT = """
 INSERT INTO sign_in_attempt AS kept (email_digest, failures, last_at, blocked_until)
@@ -62,9 +68,18 @@ SET email_digest = excluded.email_digest, code_digest = excluded.code_digest,
 """
 
 _USE_CODE = """
-UPDATE login SET password_hash = $2, password_set_at = $3, code_digest = NULL, code_ends_at = NULL
+UPDATE login SET password_hash = $2, password_set_at = $3, password_no = password_no + 1,
+    code_digest = NULL, code_ends_at = NULL
 WHERE code_digest = $1 AND code_ends_at > $3
 RETURNING member_id, email_digest
+"""
+
+# A code that was given and not used yet would open the login again: it ends too.
+_CHANGE = """
+UPDATE login SET password_hash = $3, password_set_at = $4, password_no = password_no + 1,
+    code_digest = NULL, code_ends_at = NULL
+WHERE id = $1 AND password_no = $2
+RETURNING id, member_id, password_hash, password_no, email_digest
 """
 
 
@@ -74,6 +89,9 @@ class Login(msgspec.Struct, frozen=True):
     id: UUID
     member_id: UUID
     password_hash: str | None
+    password_no: int
+    """As the how many-th the password was set; tokens of earlier ones are worth nothing."""
+    email_digest: bytes
 
 
 class Code(msgspec.Struct, frozen=True):
@@ -93,6 +111,23 @@ class KeptLogin(msgspec.Struct, frozen=True):
 async def read(connection: Connection, email_digest: bytes) -> Login | None:
     """Return the login of an address."""
     row = await connection.fetchrow(_READ, email_digest)
+    return None if row is None else Login(**row)
+
+
+async def read_one(connection: Connection, login_id: UUID | None, member_id: UUID) -> Login | None:
+    """Return a login by its id, else that of a member."""
+    row = await connection.fetchrow(_READ_ONE, login_id, member_id)
+    return None if row is None else Login(**row)
+
+
+async def change(login: Login, password_hash: str, at: datetime) -> Login | None:
+    """Set another password; None where it was set by somebody else meanwhile."""
+    async with transaction() as connection:
+        row = await connection.fetchrow(_CHANGE, login.id, login.password_no, password_hash, at)
+        if row is not None:
+            await connection.execute(
+                "DELETE FROM sign_in_attempt WHERE email_digest = $1", login.email_digest
+            )
     return None if row is None else Login(**row)
 
 

@@ -1,6 +1,6 @@
 """What access reads: clients with their live credentials, and keys that sign or are trusted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -111,6 +111,16 @@ async def clients_revoked_since(connection: Connection, since: datetime) -> Mapp
     """Return the clients revoked after `since`, with the time of it."""
     rows = await connection.fetch("SELECT no, revoked_at FROM client WHERE revoked_at > $1", since)
     return {row["no"]: row["revoked_at"] for row in rows}
+
+
+async def passwords_set_since(
+    connection: Connection, since: datetime
+) -> Sequence[tuple[UUID, int, datetime]]:
+    """Return the logins whose password was set after `since`, as how many-th, and when."""
+    rows = await connection.fetch(
+        "SELECT id, password_no, password_set_at FROM login WHERE password_set_at > $1", since
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 async def tokens_revoked(connection: Connection, at: datetime) -> Mapping[str, datetime]:

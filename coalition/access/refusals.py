@@ -133,6 +133,12 @@ class SignInFailed(Unauthenticated):
     code, title = "sign_in_failed", "Sign-in failed"
 
 
+class WrongPassword(Forbidden):
+    """The old password is not the one that holds; nothing was changed."""
+
+    code, title = "wrong_password", "Wrong password"
+
+
 class TooManyAttempts(TooMany):
     """Too many tries that were wrong; try again after `retry_after_s` seconds."""
 

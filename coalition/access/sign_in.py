@@ -10,10 +10,10 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.access import logins, passwords, signing_keys
-from coalition.access.logins import Code
+from coalition.access import logins, passwords, signing_keys, standing
+from coalition.access.logins import Code, Login
 from coalition.access.passwords import Passwords
-from coalition.access.refusals import MembershipEnded, SignInFailed
+from coalition.access.refusals import MembershipEnded, SignInFailed, WrongPassword
 from coalition.access.signing import base64url
 from coalition.access.tokens import TOKEN_LIFETIME_S
 from coalition.kernel.database import Connection, retrying, transaction
@@ -23,6 +23,7 @@ from coalition.kernel.identity import (
     MEMBERS,
     MEMBERS_CLIENT,
     AccessClaims,
+    Caller,
     TokenVerifier,
     audience_of,
 )
@@ -64,7 +65,7 @@ class SignIns:
         kept = None if login is None else login.password_hash
         if not await self._passwords.matches(kept, password) or login is None:
             raise SignInFailed
-        signed_in = await retrying(lambda: self._token(login.member_id, at))
+        signed_in = await retrying(lambda: self._token(login, at))
         await retrying(lambda: logins.forget_attempts(digest))
         return signed_in
 
@@ -74,18 +75,43 @@ class SignIns:
         hashed = await self._passwords.hash(passwords.checked(password))
         return await retrying(lambda: logins.use_code(code, hashed, at))
 
+    async def change_password(
+        self, caller: Caller, old: str, new: str, at: datetime, *, verifier: TokenVerifier
+    ) -> SignedIn:
+        """Set another password by the old one; every token given before ends, and a new one is due.
+
+        Here they end at once, in other processes within two seconds. Raises `WrongPassword`,
+        `WeakPassword`, `TooManyAttempts`, and what `standing.check` does of who may change nothing.
+        """
+        text, member = passwords.checked(new), caller.member_id
+        assert member is not None, "the door lets members in alone"
+        login = await retrying(lambda: _read_own(caller.login_id, member))
+        if login is None:
+            raise WrongPassword
+        await retrying(lambda: logins.count_attempt(login.email_digest, at))
+        if not await self._passwords.matches(login.password_hash, old):
+            raise WrongPassword
+        hashed = await self._passwords.hash(text)
+        changed = await retrying(lambda: logins.change(login, hashed, at))
+        if changed is None:
+            raise WrongPassword
+        until = at + timedelta(seconds=TOKEN_LIFETIME_S + LEEWAY_S)
+        verifier.expect_password(changed.id, changed.password_no, until=until)
+        return await retrying(lambda: self._token(changed, at))
+
     async def give_code(self, member_id: UUID, email: str, *, actor: str, at: datetime) -> Code:
         """Give a code, as staff, to a member that is to sign in by `email`. Raises `LoginTaken`."""
         digest = self._digest(email)
         return await logins.give_code(member_id, digest, actor=actor, at=at)
 
-    async def _token(self, member_id: UUID, at: datetime) -> SignedIn:
+    async def _token(self, login: Login, at: datetime) -> SignedIn:
         async with transaction() as connection:
-            member = await _standing_member(connection, member_id)
+            member = await _standing_member(connection, login.member_id)
             key = await signing_keys.active_signing_key(
                 connection, master_key=self._settings.master_key, at=at
             )
-        token = key.sign(claims_of(member, issuer=self._settings.issuer, at=at))
+        claims = claims_of(member, issuer=self._settings.issuer, at=at, login=login)
+        token = key.sign(claims)
         return SignedIn(member, token, TOKEN_LIFETIME_S)
 
 
@@ -112,8 +138,10 @@ async def sign_out(token: str, *, verifier: TokenVerifier, at: datetime) -> None
     verifier.revoke_token(token_id, until=until)
 
 
-def claims_of(member: UUID, *, issuer: str, at: datetime) -> AccessClaims:
-    """Return what the token of a member says who gave its password at `at`."""
+def claims_of(
+    member: UUID, *, issuer: str, at: datetime, login: Login | None = None
+) -> AccessClaims:
+    """Return what the token of a member says who gave the password of `login` at `at`."""
     issued_s = int(at.timestamp())
     return AccessClaims(
         iss=issuer,
@@ -128,12 +156,21 @@ def claims_of(member: UUID, *, issuer: str, at: datetime) -> AccessClaims:
         partner_no=MEMBERS,
         member_id=member,
         auth_time=issued_s,
+        login_id=None if login is None else login.id,
+        password_no=0 if login is None else login.password_no,
     )
 
 
 async def _read(digest: bytes) -> logins.Login | None:
     async with transaction() as connection:
         return await logins.read(connection, digest)
+
+
+async def _read_own(login_id: UUID | None, member: UUID) -> logins.Login | None:
+    """Return the login by which a member signed in, if it may change anything now."""
+    async with transaction() as connection:
+        await standing.check(connection, member, writes=True)
+        return await logins.read_one(connection, login_id, member)
 
 
 async def _standing_member(connection: Connection, member_id: UUID) -> UUID:

@@ -67,4 +67,5 @@ class Login(Table):
     password_set_at = Timestamptz(null=True, default=None)
     code_digest = Bytea(null=True, default=None)
     code_ends_at = Timestamptz(null=True, default=None)
+    password_no = Integer()
     created_at = Timestamptz(default=None)

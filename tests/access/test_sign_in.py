@@ -1,102 +1,19 @@
 """Members sign in: codes, passwords, waiting after wrong ones, and who is let in no more."""
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from uuid import UUID
+from datetime import timedelta
 
-import httpx
 import pytest
 
-from coalition.access import freshness, logins, sign_in_api
+from coalition.access import freshness, logins
 from coalition.access.refusals import LoginTaken
-from coalition.access.sign_in import SignIns
-from coalition.access.signing_keys import ensure_signing_key
-from coalition.kernel.clock import FixedClock
-from coalition.kernel.database import Engine, transaction
+from coalition.kernel.database import transaction
 from coalition.kernel.identity import InvalidToken, TokenVerifier, audience_of
-from coalition.kernel.ids import random_id
-from coalition.kernel.web.application import build_application
-from coalition.kernel.web.health import Readiness
-from coalition.kernel.web.metrics import Metrics
 from coalition.ledger import holders
 from coalition.ledger.accounts import HolderState
-from server import people
-from tests.access.world import ACTOR, ISSUER, SETTINGS, part
+from tests.access.entrance import EMAIL, Entrance, assert_refused, new_member
+from tests.access.world import ACTOR, ISSUER, part
 from tests.support.members import PASSWORD
-
-EMAIL = "asa@exempel.example"
-
-
-@dataclass
-class Entrance:
-    """The doors by which members sign in, and one member with an account."""
-
-    clock: FixedClock
-    verifier: TokenVerifier
-    sign_ins: SignIns
-    http: httpx.AsyncClient
-    member: UUID
-
-    @property
-    def at(self) -> datetime:
-        return self.clock.now()
-
-    async def code(self, email: str = EMAIL, member: UUID | None = None) -> str:
-        given = await self.sign_ins.give_code(member or self.member, email, actor=ACTOR, at=self.at)
-        return given.code
-
-    async def set_password(self, code: str, password: str = PASSWORD) -> httpx.Response:
-        body = {"code": code, "password": password}
-        return await self.http.post("/v1/sign-in/password", json=body)
-
-    async def enter(self, password: str = PASSWORD, email: str = EMAIL) -> httpx.Response:
-        return await self.http.post("/v1/sign-in", json={"email": email, "password": password})
-
-    async def token(self) -> str:
-        answer = await self.enter()
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["access_token"])
-
-
-@pytest.fixture
-def entrance(runner: asyncio.Runner, database: Engine, at: datetime) -> Iterator[Entrance]:
-    """Yield the doors, with a member whose password is set."""
-    opened = runner.run(_open(at))
-    yield opened
-    runner.run(opened.http.aclose())
-
-
-async def _open(at: datetime) -> Entrance:
-    clock = FixedClock(at)
-    await ensure_signing_key(master_key=SETTINGS.master_key, at=at)
-    verifier = TokenVerifier(issuer=ISSUER, audience=audience_of(ISSUER))
-    await freshness.refresh(verifier, at)
-    sign_ins = people.sign_ins(SETTINGS)
-    app = build_application(
-        sign_in_api.routes(sign_ins),
-        readiness=Readiness({}),
-        metrics=Metrics(),
-        state={"clock": clock, "verifier": verifier},
-    )
-    http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=ISSUER)
-    member = await _new_member(at)
-    found = Entrance(clock, verifier, sign_ins, http, member)
-    assert (await found.set_password(await found.code())).status_code == 200
-    return found
-
-
-async def _new_member(at: datetime) -> UUID:
-    member = random_id()
-    async with transaction() as connection:
-        await holders.open_holders(connection, [member], at)
-    return member
-
-
-def _refused(answer: httpx.Response, status: int, code: str) -> None:
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-    assert answer.headers["content-type"] == "application/problem+json"
 
 
 async def test_a_member_gets_a_token_of_its_own_side(entrance: Entrance) -> None:
@@ -137,7 +54,7 @@ async def test_a_wrong_password_and_an_unknown_address_are_answered_alike(
     ]
 
     for answer in answers:
-        _refused(answer, 401, "sign_in_failed")
+        assert_refused(answer, 401, "sign_in_failed")
     first, second = ({**answer.json(), "request_id": ""} for answer in answers)
     assert first == second
 
@@ -147,11 +64,11 @@ async def test_after_five_wrong_passwords_anybody_has_to_wait(
     entrance: Entrance, email: str
 ) -> None:
     for _ in range(5):
-        _refused(await entrance.enter("wrong", email), 401, "sign_in_failed")
+        assert_refused(await entrance.enter("wrong", email), 401, "sign_in_failed")
 
     answer = await entrance.enter(email=email)
 
-    _refused(answer, 429, "too_many_attempts")
+    assert_refused(answer, 429, "too_many_attempts")
     assert answer.headers["retry-after"] == "30"
     assert answer.json()["retry_after_s"] == 30
 
@@ -168,7 +85,7 @@ async def test_waiting_grows_and_then_the_right_password_lets_in(entrance: Entra
 
     assert (await entrance.enter()).status_code == 200
 
-    _refused(await entrance.enter("wrong"), 401, "sign_in_failed")
+    assert_refused(await entrance.enter("wrong"), 401, "sign_in_failed")
     assert (await entrance.enter()).status_code == 200
 
 
@@ -184,7 +101,7 @@ async def test_attempts_of_yesterday_are_forgotten(entrance: Entrance) -> None:
     entrance.clock.advance(timedelta(days=1, seconds=1))
 
     for _ in range(4):
-        _refused(await entrance.enter("wrong"), 401, "sign_in_failed")
+        assert_refused(await entrance.enter("wrong"), 401, "sign_in_failed")
     assert (await entrance.enter()).status_code == 200
 
 
@@ -195,9 +112,11 @@ async def test_a_code_sets_a_password_once(entrance: Entrance) -> None:
         "member_id": str(entrance.member)
     }
 
-    _refused(await entrance.set_password(code, "yet another set of words"), 401, "unusable_code")
+    assert_refused(
+        await entrance.set_password(code, "yet another set of words"), 401, "unusable_code"
+    )
     assert (await entrance.enter("another set of words")).status_code == 200
-    _refused(await entrance.enter(), 401, "sign_in_failed")
+    assert_refused(await entrance.enter(), 401, "sign_in_failed")
 
 
 async def test_a_code_is_over_after_seven_days_or_when_another_is_given(
@@ -205,21 +124,21 @@ async def test_a_code_is_over_after_seven_days_or_when_another_is_given(
 ) -> None:
     first = await entrance.code()
     second = await entrance.code()
-    _refused(await entrance.set_password(first), 401, "unusable_code")
+    assert_refused(await entrance.set_password(first), 401, "unusable_code")
     entrance.clock.advance(timedelta(days=7))
 
-    _refused(await entrance.set_password(second), 401, "unusable_code")
+    assert_refused(await entrance.set_password(second), 401, "unusable_code")
 
 
 async def test_an_address_whose_code_was_never_used_opens_nothing(entrance: Entrance) -> None:
-    other = await _new_member(entrance.at)
+    other = await new_member(entrance.at)
     await entrance.code("new@exempel.example", other)
 
-    _refused(await entrance.enter(email="new@exempel.example"), 401, "sign_in_failed")
+    assert_refused(await entrance.enter(email="new@exempel.example"), 401, "sign_in_failed")
 
 
 async def test_an_address_is_the_login_of_one_member(entrance: Entrance) -> None:
-    other = await _new_member(entrance.at)
+    other = await new_member(entrance.at)
 
     with pytest.raises(LoginTaken):
         await entrance.code(EMAIL, other)
@@ -244,8 +163,8 @@ async def test_who_is_closed_is_let_in_no_more_and_told_so(entrance: Entrance) -
     async with transaction() as connection:
         await holders.set_state(connection, entrance.member, HolderState.CLOSED)
 
-    _refused(await entrance.enter(), 403, "membership_ended")
-    _refused(await entrance.enter("wrong"), 401, "sign_in_failed")
+    assert_refused(await entrance.enter(), 403, "membership_ended")
+    assert_refused(await entrance.enter("wrong"), 401, "sign_in_failed")
 
 
 async def test_who_is_frozen_may_come_in(entrance: Entrance) -> None:
@@ -256,7 +175,7 @@ async def test_who_is_frozen_may_come_in(entrance: Entrance) -> None:
 
 
 async def test_who_was_merged_comes_in_as_the_survivor(entrance: Entrance) -> None:
-    survivor = await _new_member(entrance.at)
+    survivor = await new_member(entrance.at)
     async with transaction() as connection:
         await holders.set_state(connection, entrance.member, HolderState.CLOSED)
         await holders.forward(connection, [entrance.member], survivor)
@@ -270,7 +189,7 @@ async def test_a_token_that_was_taken_back_opens_nothing(entrance: Entrance) -> 
 
     assert (await entrance.http.post("/v1/sign-out", headers=headers)).status_code == 204
 
-    _refused(await entrance.http.post("/v1/sign-out", headers=headers), 401, "invalid_token")
+    assert_refused(await entrance.http.post("/v1/sign-out", headers=headers), 401, "invalid_token")
     elsewhere = TokenVerifier(issuer=ISSUER, audience=audience_of(ISSUER))
     await freshness.refresh(elsewhere, entrance.at)
     with pytest.raises(InvalidToken, match="revoked"):
@@ -278,7 +197,7 @@ async def test_a_token_that_was_taken_back_opens_nothing(entrance: Entrance) -> 
 
 
 async def test_signing_out_needs_a_token(entrance: Entrance) -> None:
-    _refused(await entrance.http.post("/v1/sign-out"), 401, "unauthenticated")
+    assert_refused(await entrance.http.post("/v1/sign-out"), 401, "unauthenticated")
 
 
 @pytest.mark.parametrize(
@@ -325,4 +244,4 @@ async def test_a_login_is_forgotten_with_its_person(entrance: Entrance) -> None:
     async with transaction() as connection:
         await logins.forget(connection, entrance.member)
 
-    _refused(await entrance.enter(), 401, "sign_in_failed")
+    assert_refused(await entrance.enter(), 401, "sign_in_failed")

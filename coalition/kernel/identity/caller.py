@@ -57,7 +57,7 @@ class Caller(msgspec.Struct, frozen=True):
     """A client of a partner or of the operator, or a member, known by a verified access token.
 
     `partner_no` is `OPERATOR` and `partner_id` None for one of the operator. A member's token names
-    the member and when it last gave its password, and `MEMBERS` as `partner_no`.
+    the member, when it last gave its password and by which login, and `MEMBERS` as `partner_no`.
     `store_no` is set for a till key that issues, redeems and holds at one store only; captures,
     voids and reversals go across the stores of the partner. `expires_at` (UTC) is when the token
     ends.
@@ -72,6 +72,7 @@ class Caller(msgspec.Struct, frozen=True):
     expires_at: datetime
     member_id: UUID | None = None
     authenticated_at: datetime | None = None
+    login_id: UUID | None = None
 
     @property
     def actor(self) -> str:

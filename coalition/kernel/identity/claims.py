@@ -24,7 +24,8 @@ class AccessClaims(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Times are whole seconds since 1970. `aud` is one string; `scope` is words with spaces between.
     A client of the operator has partner number 0 and no `partner_id`. A member's token has its
-    `member_id` as `sub`, and says in `auth_time` when the member gave its password.
+    `member_id` as `sub`, and says in `auth_time` when the member gave its password, and which: that
+    of the login `login_id`, set there as the `password_no`-th.
     """
 
     iss: str
@@ -42,6 +43,8 @@ class AccessClaims(msgspec.Struct, frozen=True, omit_defaults=True):
     nbf: int | None = None
     member_id: UUID | None = None
     auth_time: int | None = None
+    login_id: UUID | None = None
+    password_no: int = 0
 
 
 class TokenHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ import hashlib
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from uuid import UUID
 
 import jwt
 import msgspec
@@ -52,6 +53,7 @@ class InvalidToken(Unauthenticated):
 class _Verified(msgspec.Struct, frozen=True, gc=False):
     caller: Caller
     token_id: str
+    password_no: int
 
 
 class TokenVerifier:
@@ -75,6 +77,7 @@ class TokenVerifier:
         self._keys = dict(keys or {})
         self._revoked_clients: dict[int, datetime] = {}
         self._revoked_tokens: dict[str, datetime] = {}
+        self._passwords: dict[UUID, tuple[int, datetime]] = {}
         self._remembered: dict[bytes, _Verified] = {}
 
     @property
@@ -101,11 +104,20 @@ class TokenVerifier:
         """Accept the token with this `jti` no longer; `until` is when it ends anyway."""
         self._revoked_tokens[token_id] = until
 
+    def expect_password(self, login_id: UUID, password_no: int, *, until: datetime) -> None:
+        """Accept no token that an earlier password of a login gave; `until` the last of them ends.
+
+        What is known of a later password stays.
+        """
+        known, _ = self._passwords.get(login_id, (0, until))
+        self._passwords[login_id] = max(known, password_no), until
+
     def forget_ended(self, at: datetime) -> None:
         """Forget the revocations of tokens that have ended by themselves."""
         clients, tokens = self._revoked_clients, self._revoked_tokens
         self._revoked_clients = {no: until for no, until in clients.items() if until > at}
         self._revoked_tokens = {id_: until for id_, until in tokens.items() if until > at}
+        self._passwords = {id_: one for id_, one in self._passwords.items() if one[1] > at}
 
     def verify(self, token: str | bytes, at: datetime) -> Caller:
         """Return who presents `token` at the instant `at`; raise `InvalidToken` if it is bad."""
@@ -131,6 +143,10 @@ class TokenVerifier:
             raise InvalidToken("The access token has expired; get a new one at /oauth/token")
         if caller.client_no in self._revoked_clients or verified.token_id in self._revoked_tokens:
             raise InvalidToken("The access token has been revoked")
+        if caller.login_id is not None and caller.login_id in self._passwords:
+            least, _ = self._passwords[caller.login_id]
+            if verified.password_no < least:
+                raise InvalidToken("The password has changed since; sign in again")
         return verified
 
     def _remember(self, digest: bytes, verified: _Verified, at: datetime) -> None:
@@ -160,7 +176,7 @@ class TokenVerifier:
                 "A claim of the access token is missing or of a wrong type"
             ) from error
         self._check_claims(claims, at)
-        return _Verified(caller=_caller(claims), token_id=claims.jti)
+        return _Verified(_caller(claims), claims.jti, claims.password_no)
 
     def _check_claims(self, claims: AccessClaims, at: datetime) -> None:
         if claims.iss != self.issuer:
@@ -185,8 +201,8 @@ def _check_side(claims: AccessClaims) -> None:
     if claims.partner_no == MEMBERS or claims.member_id is not None:
         _check_member(claims)
         return
-    if claims.auth_time is not None:
-        raise InvalidToken("The access token says when a member signed in, but names none")
+    if claims.auth_time is not None or claims.login_id is not None:
+        raise InvalidToken("The access token says how a member signed in, but names none")
     is_operators = claims.partner_no == OPERATOR
     if is_operators != (claims.partner_id is None):
         raise InvalidToken("The access token names no partner, or one that is none")
@@ -238,4 +254,5 @@ def _caller(claims: AccessClaims) -> Caller:
         authenticated_at=None
         if claims.auth_time is None
         else datetime.fromtimestamp(claims.auth_time, UTC),
+        login_id=claims.login_id,
     )

@@ -16,7 +16,7 @@ KNOWN = {"card": "97528888", "email": "bo@exempel.example", "phone": "+467012345
 
 
 async def _bo(town: Town) -> App:
-    return await town.member(first_name="Bo", last_name="Ek", **KNOWN)
+    return await town.member(0, first_name="Bo", last_name="Ek", **KNOWN)
 
 
 @pytest.mark.parametrize("by", KNOWN)

@@ -64,8 +64,8 @@ class Town:
 
     async def member(self, points: int = 0, **person: Any) -> App:
         """Return the app of a new adult who has earned `points`."""
-        card = f"door{next(_numbers)}"
-        wanted = Enrolment(**{"card": card, "born": ADULT} | person)
+        said: dict[str, Any] = {"card": f"door{next(_numbers)}", "born": ADULT} | person
+        wanted = Enrolment(**said)
         grocer = self.world.grocer
         made = await members.enrol(wanted, partner_no=grocer.partner.no, keys=self.keys, at=self.at)
         if points:

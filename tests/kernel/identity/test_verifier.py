@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from coalition.kernel.identity import InvalidToken, TokenVerifier, verifier
+from coalition.kernel.ids import random_id
 from tests.kernel.identity.forge import (
     AUDIENCE,
     ISSUER,
@@ -316,6 +317,30 @@ def test_a_revoked_token_stops_at_once_and_no_other_does(at: datetime) -> None:
     with pytest.raises(InvalidToken, match="revoked"):
         known.verify(good, at)
     known.verify(other, at)
+
+
+def test_tokens_of_an_earlier_password_stop_and_those_of_later_ones_do_not(at: datetime) -> None:
+    known, login = new_verifier(), random_id()
+    member = str(random_id())
+    told: dict[str, object] = {"login_id": str(login), "member_id": member, "sub": member}
+    told |= {"client_id": "member", "scope": "member", "client_no": 0, "partner_no": -1}
+    told |= {"partner_id": None, "auth_time": int(at.timestamp())}
+    first, second = (token(header(), claims(at, **told, password_no=no)) for no in (1, 2))
+    known.verify(first, at)
+
+    known.expect_password(login, 2, until=at + timedelta(minutes=16))
+    known.expect_password(login, 1, until=at + timedelta(minutes=16))
+
+    with pytest.raises(InvalidToken, match="password has changed"):
+        known.verify(first, at)
+    assert known.verify(second, at).login_id == login
+    known.forget_ended(at + timedelta(minutes=16))
+    known.verify(first, at)
+
+
+def test_a_clients_token_that_names_a_login_is_refused(at: datetime) -> None:
+    with pytest.raises(InvalidToken, match="names none"):
+        new_verifier().verify(token(header(), claims(at, login_id=str(random_id()))), at)
 
 
 def test_a_revocation_holds_until_the_tokens_have_ended_and_is_then_forgotten(at: datetime) -> None:
