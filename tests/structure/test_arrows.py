@@ -16,6 +16,12 @@ PLACES = (
     "partners/batches/service",
     "partners/keys/service",
     *(f"coalition/{name}/service" for name in ("points", "members", "access", "federation")),
+    *(f"coalition/families/{name}/service" for name in ("groups", "transfers")),
+    "coalition/families/evaluator/limits",
+    *(f"billing/{name}/service" for name in ("subscriptions", "benefits", "gateway", "plans")),
+    "billing/gateway/client",
+    "billing/sandbox/contract",
+    "member_ui/pages",
     "coalition/ledger/api",
     "coalition/ledger/service",
     "coalition/ledger/queries",
@@ -43,6 +49,11 @@ def test_what_points_down_is_let_through(house: Path) -> None:
     write(house, "coalition/points/service", "import coalition.members.service")
     write(house, "coalition/ledger/api", "import coalition.ledger.service, litestar")
     write(house, "coalition/ledger/rules", "import coalition.kernel.money")
+    write(house, "coalition/families/groups/service", "import coalition.families.transfers.service")
+    write(house, "billing/subscriptions/service", "import billing.benefits.service")
+    write(house, "billing/gateway/client", "import stripe")
+    write(house, "billing/sandbox/contract", "import stripe")
+    write(house, "member_ui/pages", "import billing.subscriptions.service")
     done = lint(house)
     assert done.returncode == 0, done.stdout
 
@@ -60,6 +71,13 @@ def test_what_points_down_is_let_through(house: Path) -> None:
         ("coalition/ledger/rules", "coalition.kernel.database"),
         ("coalition/ledger/rules", "asyncpg"),
         ("partners/pos/service", "stripe"),
+        ("coalition/families/transfers/service", "coalition.families.groups.service"),
+        ("coalition/families/evaluator/limits", "coalition.kernel.database"),
+        ("billing/benefits/service", "billing.subscriptions.service"),
+        ("billing/gateway/client", "billing.sandbox.contract"),
+        ("billing/sandbox/contract", "coalition.kernel.money"),
+        ("billing/subscriptions/service", "partners.pos.service"),
+        ("billing/subscriptions/service", "stripe"),
         ("coalition/members/service", "tests.support"),
         ("coalition/ledger/service", "duckdb"),
     ],
