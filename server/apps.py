@@ -2,6 +2,7 @@
 
 from piccolo.conf.apps import AppConfig
 
+from billing.benefits.piccolo_app import APP_CONFIG as BENEFITS
 from coalition.access.piccolo_app import APP_CONFIG as ACCESS
 from coalition.families.piccolo_app import APP_CONFIG as FAMILIES
 from coalition.federation.piccolo_app import APP_CONFIG as FEDERATION
@@ -30,4 +31,5 @@ APPS: tuple[AppConfig, ...] = (
     FAMILIES,
     BATCHES,
     SETTLEMENT,
+    BENEFITS,
 )

@@ -31,3 +31,7 @@ class Entitlement(msgspec.Struct, frozen=True, kw_only=True):
     period_start: datetime
     period_end: datetime
     source: str
+    taken_back: bool = False
+    """Whether its payment was refunded, withdrawn from or lost in a dispute, which ended it: points
+    that were given by the month in it go back. An end by itself (cancelled, paused, upgraded) takes
+    nothing back, and neither does a dispute that is still open."""

@@ -1,0 +1,1 @@
+"""The schema of benefits, forward only."""
