@@ -1,0 +1,185 @@
+"""Memberships as members act on them: one class for the HTTP doors, the pages and stories alike.
+
+Every act that writes takes the caller's `key`: repeated with the same key it is the same act, also
+at Stripe. One act of a member goes on at a time; another is refused with `act_in_progress`.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from billing.subscriptions.views import (
+    CancelOffer,
+    ChangePreview,
+    CheckoutView,
+    GiftOrder,
+    GiftView,
+    MembershipView,
+    Offers,
+    Order,
+    Receipt,
+    Withdrawal,
+)
+from coalition.kernel.ids import MemberId
+from coalition.members.sealing import MemberKeys
+
+
+class Memberships:
+    """What members do with memberships; `home` is our own address, without a slash at its end."""
+
+    def __init__(self, gateway: object, keys: MemberKeys, *, home: str) -> None:
+        """Keep what all acts need; nothing is opened."""
+        self._gateway, self._keys, self._home = gateway, keys, home
+
+    async def plans_for(
+        self, member: MemberId | None, *, country: str | None, language: str, at: datetime
+    ) -> Offers:
+        """Return the plans on sale in a country (None: the member's, else the EU's terms).
+
+        Prices of the country's currency come first. A special price is for whoever holds its
+        standing (a segment or flag of that name) at `at`; others see it with `is_for_you` false.
+        """
+        raise NotImplementedError
+
+    async def membership(self, member: MemberId, *, at: datetime) -> MembershipView:
+        """Return the member's membership as our own books have it; nothing is asked of Stripe."""
+        raise NotImplementedError
+
+    async def checkout(
+        self, member: MemberId, order: Order, *, key: str, at: datetime
+    ) -> CheckoutView:
+        """Begin an order; the member pays on Stripe's page at `url`.
+
+        The same order again, while it waits, is the same checkout. Raises `AlreadyMember`,
+        `CheckoutOpen` while another order waits, `DisclosureOutdated`, `PriceNotForYou`,
+        `PriceNotOnSale`, and `StripeUnavailable`. Whoever had a trial gets none.
+        """
+        raise NotImplementedError
+
+    async def drop_checkout(self, member: MemberId, *, key: str, at: datetime) -> None:
+        """Let an order that waits be none; without one nothing happens."""
+        raise NotImplementedError
+
+    async def returned(self, member: MemberId, checkout_id: str, *, at: datetime) -> MembershipView:
+        """Look at Stripe what became of an order, as its event would, and return the membership.
+
+        Raises `UnknownCheckout` for one that is not the member's.
+        """
+        raise NotImplementedError
+
+    async def portal(self, member: MemberId, *, back_to: str, at: datetime) -> str:
+        """Return the address of Stripe's page for cards and invoices. Raises `NotAMember`."""
+        raise NotImplementedError
+
+    async def preview(self, member: MemberId, price_no: int, *, at: datetime) -> ChangePreview:
+        """Return what a change to a price would charge now, to the minor unit, and when it holds.
+
+        Raises `NotAMember`, `PriceNotForYou`, `PriceNotOnSale`, `NothingToChange`, and
+        `ChangeNotPossible` for a membership that is cancelled, paused or unpaid.
+        """
+        raise NotImplementedError
+
+    async def change(
+        self,
+        member: MemberId,
+        price_no: int,
+        *,
+        previewed_at: datetime,
+        key: str,
+        at: datetime,
+    ) -> MembershipView:
+        """Change to a price as it was previewed at `previewed_at`, which charges just that.
+
+        An upgrade that cannot be charged leaves the plan as it was (`has_pending_change`). Raises
+        what `preview` does, and `PreviewOutdated` after `PREVIEW_HOLDS` or a renewal.
+        """
+        raise NotImplementedError
+
+    async def keep_plan(self, member: MemberId, *, key: str, at: datetime) -> MembershipView:
+        """Take back a downgrade that waits for the end of the period; else nothing happens."""
+        raise NotImplementedError
+
+    async def cancel_offer(self, member: MemberId, *, at: datetime) -> CancelOffer:
+        """Return the first of two steps: when it would end, and what is offered instead, if
+        anything. Nothing is changed. Raises `NothingToCancel`.
+        """
+        raise NotImplementedError
+
+    async def cancel(
+        self, member: MemberId, *, key: str, at: datetime, reason: str | None = None
+    ) -> Receipt:
+        """End the membership with what is paid (or with the trial); return the receipt.
+
+        Cancelled already it returns the first receipt. Raises `NothingToCancel`.
+        """
+        raise NotImplementedError
+
+    async def uncancel(self, member: MemberId, *, key: str, at: datetime) -> Receipt:
+        """Let a cancelled membership go on, while it has not ended. Raises `NothingToRestore`."""
+        raise NotImplementedError
+
+    async def pause(self, member: MemberId, *, months: int, key: str, at: datetime) -> Receipt:
+        """Pause from the end of what is paid, for 1 to 3 months; nothing is charged meanwhile.
+
+        Raises `NotAMember`, and `PauseNotPossible` in a trial, or where it is cancelled, unpaid or
+        paused already.
+        """
+        raise NotImplementedError
+
+    async def resume(self, member: MemberId, *, key: str, at: datetime) -> Receipt:
+        """End a pause now. Raises `NotPaused`."""
+        raise NotImplementedError
+
+    async def declare_withdrawal(self, member: MemberId, *, at: datetime) -> Withdrawal:
+        """Return the first of two steps of a withdrawal: what would come back.
+
+        The same until it is confirmed, but for what is used meanwhile. Raises `NothingToWithdraw`
+        and `WithdrawalTooLate` with the date that was the last.
+        """
+        raise NotImplementedError
+
+    async def declare_withdrawal_as_stranger(
+        self, *, reference: UUID, email: str, at: datetime
+    ) -> Withdrawal:
+        """Declare without signing in, by the membership's id and the member's e-mail address.
+
+        Raises `UnknownMembership` where the two do not belong together, and `TooManyAttempts`.
+        """
+        raise NotImplementedError
+
+    async def confirm_withdrawal(
+        self, withdrawal_id: UUID, *, member: MemberId | None, key: str, at: datetime
+    ) -> Receipt:
+        """Withdraw: the membership ends now and what `Withdrawal` says is given back.
+
+        `member` None is whoever holds the id of a declaration. Confirmed already it returns the
+        first receipt. Raises `UnknownWithdrawal` and `WithdrawalTooLate`: what was declared in time
+        may be confirmed for a day after.
+        """
+        raise NotImplementedError
+
+    async def receipts(self, member: MemberId) -> tuple[Receipt, ...]:
+        """Return all receipts of a member, the latest first."""
+        raise NotImplementedError
+
+    async def buy_gift(
+        self, member: MemberId, order: GiftOrder, *, key: str, at: datetime
+    ) -> GiftView:
+        """Begin to buy months of a plan for somebody; who buys pays at `url`.
+
+        Raises `UnknownPlan`, `GiftNotSold` where there is no monthly price in the currency.
+        """
+        raise NotImplementedError
+
+    async def gifts(self, member: MemberId, *, at: datetime) -> tuple[GiftView, ...]:
+        """Return the gifts that a member has bought, the latest first."""
+        raise NotImplementedError
+
+    async def redeem_gift(
+        self, member: MemberId, code: str, *, key: str, at: datetime
+    ) -> MembershipView:
+        """Turn the code of a gift into months of its plan, after what the member was given before.
+
+        Raises `UnknownGift` (also for a code that was used or has expired, told apart only to whom
+        used it), `AlreadyMember` while a membership renews, and `TooManyAttempts`.
+        """
+        raise NotImplementedError
