@@ -107,8 +107,10 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     """The others."""
     own: bool = True
     """Whether the holder's own points count as well."""
+    pot: UUID | None = None
+    """A holder whose points are taken in proportion as those of whoever brought them."""
     protected: frozenset[UUID] = frozenset()
-    """Whose points are taken last, brought or had: of each owner, or of all by date."""
+    """Whose points are taken last, brought or had: own first, of each owner; else of all."""
     lots: LotFilter | None = None
     """Which lots of the others count."""
     binding: Binding | None = None

@@ -88,6 +88,8 @@ def draw(
     """
     if sources.order in {SpendOrder.EARLIEST_EXPIRY, SpendOrder.OLDEST_EARNED}:
         return _by_date(points, sources, lots, kept)
+    if sources.order is SpendOrder.PROPORTIONAL:
+        return _in_proportion(points, spender, sources, lots, kept)
     given = shares(points, spender, sources.order, {h: _sum(of) for h, of in lots.items()})
     return draw_shares(given, lots)
 
@@ -95,6 +97,7 @@ def draw(
 def goes_by_shares(sources: Sources) -> bool:
     """Tell whether balances alone say what each gives, and each gives its first lots."""
     is_plain = sources.lots is None and sources.binding is None and not sources.protected
+    is_plain = is_plain and sources.pot is None
     return is_plain and sources.order in {SpendOrder.PROPORTIONAL, SpendOrder.OWN_FIRST}
 
 
@@ -159,6 +162,44 @@ def _by_date(
     taken = take_in_order(points, list(_protected_last(ordered, sources, kept, holder_of)))
     assert taken is not None, "an act is drawn only where its lots cover it"
     return [Drawn(holder_of[lot], lot, part) for lot, part in taken]
+
+
+def _in_proportion(
+    points: int,
+    spender: UUID,
+    sources: Sources,
+    lots: Countable,
+    kept: Mapping[UUID, Provenance],
+) -> list[Drawn]:
+    """Return what each owner gives in its own order; who is protected gives what others lack."""
+    holder_of = {one.lot: holder for holder, of in lots.items() for one in of}
+    drawn: list[Drawn] = []
+    for is_protected in (False, True) if sources.protected else (False,):
+        owned = _owned(sources, lots, kept, is_protected=is_protected)
+        sums = {owner: _sum(of) for owner, of in owned.items()}
+        part = min(points, sum(sums.values()))
+        points -= part
+        given = shares(part, spender, SpendOrder.PROPORTIONAL, sums)
+        for owner in sorted(owned, key=lambda one: (one != spender, one.bytes)):
+            taken = _first_of(owned[owner], owner, given[owner])
+            drawn += [Drawn(holder_of[lot], lot, size) for _, lot, size in taken]
+    return drawn
+
+
+def _owned(
+    sources: Sources, lots: Countable, kept: Mapping[UUID, Provenance], *, is_protected: bool
+) -> dict[UUID, list[Available]]:
+    """Return by owner the lots that are protected or not, in the order in which they are taken."""
+    owned: dict[UUID, list[Available]] = {}
+    for holder, of in lots.items():
+        for one in of:
+            brought_by = kept[one.lot].contributor or holder
+            if is_protected == (brought_by in sources.protected):
+                owner = brought_by if holder == sources.pot else holder
+                owned.setdefault(owner, []).append(one)
+    if sources.pot is None:
+        return owned
+    return {owner: in_spending_order(of) for owner, of in owned.items()}
 
 
 def _protected_last(

@@ -218,9 +218,11 @@ class Funds:
 
 
 def others_of(draft: Redeem | Hold) -> Sources | None:
-    """Return the sources of a draft for which others than its own holder pay."""
+    """Return the sources of a draft for which several pay, or one who has points of several."""
     sources = draft.sources
-    return sources if sources is not None and (sources.holders or not sources.own) else None
+    if sources is None or (sources.own and not sources.holders and sources.pot is None):
+        return None
+    return sources
 
 
 def _sum(lots: Iterable[Available]) -> int:

@@ -54,6 +54,7 @@ def sources(group: OpenGroup, member: UUID, known: Known) -> Sources:
         order=_ORDERS[order],
         holders=others,
         own=not (is_of_one and others),
+        pot=group.pot if order is DebitOrder.PROPORTIONAL else None,
         protected=_protected(group, known),
         binding=lots.binding_of(group.rules),
     )

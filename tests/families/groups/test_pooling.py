@@ -3,6 +3,8 @@
 import asyncio
 from datetime import datetime
 
+import pytest
+
 from coalition.families.evaluator.acts import LIFETIME, UsageKey, UsageWanted
 from coalition.families.kin.group_refusals import FrozenByGuardian, GroupRefused
 from coalition.families.rule_sets.vocabulary import Event
@@ -51,6 +53,66 @@ async def test_an_account_is_spent_through_the_lots_of_who_spends(
     group = await world.form("home", anna, bo)
     assert isinstance(await world.redeem(bo, 450), Posted)
     assert await world.own(await world.pool_of(group)) == 50
+    assert await world.proved()
+
+
+@pytest.mark.parametrize("mechanism", ["account", "wallet"])
+async def test_in_proportion_everybody_gives_of_what_it_brought_into_the_pot(
+    database: Engine, at: datetime, mechanism: str
+) -> None:
+    world = await make_families(at)
+    in_proportion = {"order": "proportional"}
+    wallet = {"members": {"max": 8}, "spend": {"member": {"scope": "pool"}}}
+    rules = {
+        "account": account(debit=in_proportion),
+        "wallet": written("linked_wallet", group=wallet, debit=in_proportion),
+    }[mechanism]
+    await world.rules("home", rules)
+    anna, *others = await world.adult(), *[await world.adult() for _ in range(3)]
+    group = await world.form("home", anna, *others)
+    pot = await world.pool_of(group) if mechanism == "account" else anna
+    for one, points in zip((anna, *others), (12_345, 8_001, 333, 20), strict=True):
+        await world.earn_shared(one, points)
+    assert isinstance(await world.redeem(anna, 10_000), Posted)
+    left = await world.brought(pot)
+    assert [left[one] for one in (anna, *others)] == [6381, 4136, 172, 10]
+    assert await world.proved()
+
+
+async def test_a_spender_gives_of_its_own_and_of_what_it_brought_as_one_owner(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    goes_in = {"existing": "optional", "future_percent": [0], "manual": True}
+    in_proportion = {"order": "proportional"}
+    await world.rules("home", account(debit=in_proportion, contribution=goes_in))
+    anna, bo, eve = [await world.adult(points) for points in (300, 600, 600)]
+    group = await world.form("home", anna, bo, eve)
+    for one, points in ((anna, 150), (bo, 600), (eve, 50)):
+        await world.bring(group, one, points)
+    # Anna has 150 and brought 150, Bo brought 600, Eve 50; of 190 that is 60, 120 and 10.
+    assert isinstance(await world.redeem(anna, 190), Posted)
+    left = await world.brought(await world.pool_of(group))
+    assert await world.own(anna) + left[anna] == 240
+    assert (left[bo], left[eve], await world.own(eve)) == (480, 40, 550)
+    assert await world.proved()
+
+
+async def test_in_proportion_who_is_protected_gives_what_the_others_lack(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await service.suspend_expiry_of_tiers(tiers=["gold"], actor=ACTOR, at=world.at)
+    careful = {"order": "proportional", "protected_last": True}
+    await world.rules("home", account(debit=careful))
+    anna, bo, eve = [await world.adult(points) for points in (100, 60, 40)]
+    group = await world.form("home", anna, bo, eve)
+    await world.grant(anna, "tier", "gold")
+    pot = await world.pool_of(group)
+    assert isinstance(await world.redeem(anna, 50), Posted)
+    assert await world.brought(pot) == {anna: 100, bo: 30, eve: 20}
+    assert isinstance(await world.redeem(bo, 70), Posted)
+    assert await world.brought(pot) == {anna: 80}
     assert await world.proved()
 
 

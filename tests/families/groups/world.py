@@ -217,6 +217,16 @@ class Families(Bank):
             )
         return found[holder]
 
+    async def brought(self, pot: UUID) -> dict[UUID, int]:
+        """Return what there is in a pot of whoever brought it, ended or not."""
+        async with transaction() as connection:
+            rows = await connection.fetch(
+                "SELECT contributor, sum(points_in - points_out - held)::int8 FROM lot"
+                " WHERE holder = $1 AND points_in > points_out + held GROUP BY 1",
+                pot,
+            )
+        return dict(rows)
+
     def world_day(self) -> date:
         return self.at.date()
 

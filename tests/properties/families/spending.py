@@ -1,7 +1,7 @@
 """How the model spends: a member's own points, or those of its group."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from tests.properties.families.asked import Family, Question, spends
@@ -63,6 +63,8 @@ class Spending(Sending):
         if order in ("earliest_expiry", "oldest_earned"):
             there = self.points.spendable(owners, today, by_age=order == "oldest_earned")
             return first_of(points, there)
+        if order == "proportional" and asked is not None and asked.family is not None:
+            return self.in_proportion(asked.family, owners, points, today)
         shares: dict[UUID, int] = {}
         if order in ("own_first", "one_owner") and member in balances:
             own = min(points, balances[member])
@@ -76,6 +78,22 @@ class Spending(Sending):
             part
             for one, share in shares.items()
             for part in first_of(share, self.points.spendable([one], today))
+        ]
+
+    def in_proportion(
+        self, family: Family, owners: list[UUID], points: int, today: date
+    ) -> list[Part]:
+        """Return what each owner gives; what lies in the pot is of whoever brought it."""
+        pot = self.pot(family)
+        there: dict[UUID, list[Part]] = {}
+        for lot, size in self.points.spendable(owners, today):
+            owner = lot.owner if lot.holder == pot else lot.holder
+            there.setdefault(owner, []).append((lot, size))
+        weights = {one: sum(size for _, size in of) for one, of in there.items()}
+        return [
+            part
+            for one, share in shared(points, weights).items()
+            for part in first_of(share, there[one])
         ]
 
     def owners(self, family: Family, member: UUID, order: str, at: datetime) -> list[UUID]:
