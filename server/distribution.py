@@ -131,6 +131,7 @@ LOCAL: tuple[str, ...] = (
     "revocation",
     "login",
     "sign_in_attempt",
+    "page_session",
 )
 """Tables that stay on the coordinator: queues, logs and keys, never joined with members' rows."""
 

@@ -59,15 +59,19 @@ class SignIns:
         Who was merged gets in as the survivor. Raises `SignInFailed` alike for a wrong address and
         a wrong password, `TooManyAttempts`, and `MembershipEnded`.
         """
+        login = await self.prove(email, password, at)
+        return await retrying(lambda: self._token(login, at))
+
+    async def prove(self, email: str, password: str, at: datetime) -> Login:
+        """Return the login whose address and password these are; raises as `sign_in` does."""
         digest = self._digest(email)
         await retrying(lambda: logins.count_attempt(digest, at))
         login = await retrying(lambda: _read(digest))
         kept = None if login is None else login.password_hash
         if not await self._passwords.matches(kept, password) or login is None:
             raise SignInFailed
-        signed_in = await retrying(lambda: self._token(login, at))
         await retrying(lambda: logins.forget_attempts(digest))
-        return signed_in
+        return login
 
     async def set_password(self, code: str, password: str, at: datetime) -> UUID:
         """Set a member's password by its one-time code. Raises `WeakPassword`, `UnusableCode`."""
@@ -106,7 +110,7 @@ class SignIns:
 
     async def _token(self, login: Login, at: datetime) -> SignedIn:
         async with transaction() as connection:
-            member = await _standing_member(connection, login.member_id)
+            member = await standing_member(connection, login.member_id)
             key = await signing_keys.active_signing_key(
                 connection, master_key=self._settings.master_key, at=at
             )
@@ -173,11 +177,11 @@ async def _read_own(login_id: UUID | None, member: UUID) -> logins.Login | None:
         return await logins.read_one(connection, login_id, member)
 
 
-async def _standing_member(connection: Connection, member_id: UUID) -> UUID:
+async def standing_member(connection: Connection, member_id: UUID) -> UUID:
     """Return the member, or who it was merged into; refuse one whose membership has ended."""
     standing = (await holders.read_states(connection, [member_id])).get(member_id)
     if standing is not None and standing.merged_into is not None:
-        return await _standing_member(connection, standing.merged_into)
+        return await standing_member(connection, standing.merged_into)
     if standing is None or standing.state == HolderState.CLOSED:
         raise MembershipEnded
     return member_id

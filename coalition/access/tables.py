@@ -69,3 +69,15 @@ class Login(Table):
     code_ends_at = Timestamptz(null=True, default=None)
     password_no = Integer()
     created_at = Timestamptz(default=None)
+
+
+class PageSession(Table):
+    """A session of the pages, found by the hash of the word in its cookie."""
+
+    digest = Bytea(primary_key=True, default=None)
+    login_id = UUID()
+    password_no = Integer()
+    member_id = UUID()
+    created_at = Timestamptz(default=None)
+    seen_at = Timestamptz(default=None)
+    ends_at = Timestamptz(default=None)
