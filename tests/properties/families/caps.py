@@ -31,7 +31,9 @@ def passed(limit: Document, asked: Question) -> Iterator[Fails]:
     if limit["measure"] == "counterparties":
         adds = int(_other(subject, asked) not in _others(limit, asked))
     if used + adds > limit["max"] and adds:
-        yield Fails(limit_name(limit), limit["max"], used, limit["max"] - used)
+        # What others have sent to a receiver its senders are not told.
+        told = (None, None) if subject == "receiver" else (used, limit["max"] - used)
+        yield Fails(limit_name(limit), limit["max"], *told)
 
 
 def measured(limit: Document, asked: Question) -> int:
