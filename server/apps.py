@@ -3,6 +3,8 @@
 from piccolo.conf.apps import AppConfig
 
 from billing.benefits.piccolo_app import APP_CONFIG as BENEFITS
+from billing.gateway.piccolo_app import APP_CONFIG as GATEWAY
+from billing.subscriptions.piccolo_app import APP_CONFIG as SUBSCRIPTIONS
 from coalition.access.piccolo_app import APP_CONFIG as ACCESS
 from coalition.families.piccolo_app import APP_CONFIG as FAMILIES
 from coalition.federation.piccolo_app import APP_CONFIG as FEDERATION
@@ -31,5 +33,7 @@ APPS: tuple[AppConfig, ...] = (
     FAMILIES,
     BATCHES,
     SETTLEMENT,
+    GATEWAY,
     BENEFITS,
+    SUBSCRIPTIONS,
 )
