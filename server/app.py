@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from coalition.access import api as access
-from coalition.access import freshness, sign_in_api
+from coalition.access import freshness, password_api, sign_in_api
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.access.tokens import TOKEN_PATH
 from coalition.families import api as families
@@ -115,7 +115,7 @@ def create_service(
     """Put the service together; nothing is opened before `running` is entered."""
     clock = clock if clock is not None else SystemClock()
     verifier = TokenVerifier(issuer=settings.issuer, audience=audience_of(settings.issuer))
-    keys = MemberKeys.of(settings)
+    keys, sign_ins = MemberKeys.of(settings), people.sign_ins(settings)
     pools = FamilyPools(keys=keys)
     transfers, groups = Transfers(keys=keys, clock=clock), Groups(keys=keys)
     tills = Tills(card_key=settings.blind_index_key, clock=clock, pools=pools)
@@ -126,7 +126,8 @@ def create_service(
     application = build_application(
         [
             *access.ROUTES,
-            *sign_in_api.routes(people.sign_ins(settings)),
+            *sign_in_api.routes(sign_ins),
+            *password_api.routes(door, sign_ins, verifier),
             *pos.routes(door, tills, settings),
             *batches.routes(door, tills, settings),
             *settlement.routes(door),

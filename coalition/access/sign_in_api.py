@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, post, put
+from litestar import Request, Response, post
 from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
@@ -16,7 +16,7 @@ from coalition.access import sign_in
 from coalition.access.passwords import LONGEST, SHORTEST
 from coalition.access.sign_in import SignedIn, SignIns
 from coalition.kernel.errors import Forbidden
-from coalition.kernel.identity import MEMBER_SCOPE, Caller
+from coalition.kernel.identity import MEMBER_SCOPE
 from coalition.kernel.web.fields import Body
 from coalition.kernel.web.hot import bearer_token
 from coalition.kernel.web.problem import MEDIA_TYPE, Problem
@@ -44,21 +44,17 @@ class SignedInAnswer(msgspec.Struct, frozen=True):
     scope: str
     member_id: UUID
 
+    @classmethod
+    def of(cls, done: SignedIn) -> "SignedInAnswer":
+        """Return what is told of a member that has signed in."""
+        return cls(done.access_token, "Bearer", done.expires_in_s, MEMBER_SCOPE, done.member_id)
+
 
 class PasswordBody(Body, frozen=True):
     """A one-time code of the operator's staff, and the password that is to hold from now on."""
 
     code: Annotated[str, Meta(min_length=1, max_length=100)]
     password: Annotated[
-        str, Meta(min_length=SHORTEST, max_length=LONGEST, examples=["three words of mine"])
-    ]
-
-
-class ChangeBody(Body, frozen=True):
-    """The password that holds, and the one that is to hold from now on."""
-
-    old_password: Annotated[str, Meta(min_length=1, max_length=LONGEST)]
-    new_password: Annotated[
         str, Meta(min_length=SHORTEST, max_length=LONGEST, examples=["three words of mine"])
     ]
 
@@ -115,59 +111,11 @@ def routes(sign_ins: SignIns) -> Sequence[ControllerRouterHandler]:
         member = await sign_ins.set_password(data.code, data.password, at)
         return Response(PasswordAnswer(member), headers=_NOT_STORED)
 
-    @put(
-        "/v1/me/password",
-        status_code=200,
-        tags=["sign-in"],
-        summary="Change your password",
-        security=[{"member": []}],
-        responses=_refusals(
-            {
-                401: "`unauthenticated`, `invalid_token`: there is no valid token",
-                403: "`wrong_password`: the old one does not hold; `member_frozen`, "
-                "`membership_ended`: nothing may be changed; `forbidden`: clients have none",
-                409: "`member_merged`: sign in again",
-                422: "`invalid`: a field is not valid; `weak_password`: others try it first",
-                429: "`too_many_attempts`: try again after `retry_after_s` seconds",
-            }
-        ),
-    )
-    async def change_password(
-        data: JSONBody[ChangeBody], request: AnyRequest
-    ) -> Response[SignedInAnswer]:
-        """Set another password by the old one; every token given before opens nothing any more.
-
-        The answer has a new token for who asks. It needs no Idempotency-Key: sent again, the old
-        password is the wrong one.
-        """
-        at, verifier = request.app.state.clock.now(), request.app.state.verifier
-        caller = _member(request, "Clients change their secrets by `coalition client`")
-        done = await sign_ins.change_password(
-            caller, data.old_password, data.new_password, at, verifier=verifier
-        )
-        return _signed_in(done)
-
-    return [enter, set_password, change_password, leave]
+    return [enter, set_password, leave]
 
 
 def _signed_in(done: SignedIn) -> Response[SignedInAnswer]:
-    answer = SignedInAnswer(
-        done.access_token, "Bearer", done.expires_in_s, MEMBER_SCOPE, done.member_id
-    )
-    return Response(answer, headers=_NOT_STORED)
-
-
-def _member(request: AnyRequest, otherwise: str) -> Caller:
-    """Return the member who asks; tell a client what to do `otherwise`."""
-    at, verifier = request.app.state.clock.now(), request.app.state.verifier
-    caller: Caller = verifier.verify(_token(request), at)
-    if caller.member_id is None:
-        raise Forbidden(otherwise)
-    return caller
-
-
-def _token(request: AnyRequest) -> str:
-    return bearer_token(request.headers.get("authorization", "").encode("latin-1"))
+    return Response(SignedInAnswer.of(done), headers=_NOT_STORED)
 
 
 def _refusals(meanings: dict[int, str]) -> dict[int, ResponseSpec]:
@@ -197,6 +145,8 @@ def _refusals(meanings: dict[int, str]) -> dict[int, ResponseSpec]:
 )
 async def leave(request: AnyRequest) -> None:
     """Take the token of this request back; it opens nothing from now on."""
+    token = bearer_token(request.headers.get("authorization", "").encode("latin-1"))
     at, verifier = request.app.state.clock.now(), request.app.state.verifier
-    _member(request, "Clients return their tokens at /oauth/revoke")
-    await sign_in.sign_out(_token(request), verifier=verifier, at=at)
+    if verifier.verify(token, at).member_id is None:
+        raise Forbidden("Clients return their tokens at /oauth/revoke")
+    await sign_in.sign_out(token, verifier=verifier, at=at)

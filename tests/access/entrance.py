@@ -6,7 +6,7 @@ from uuid import UUID
 
 import httpx
 
-from coalition.access import freshness, sign_in_api
+from coalition.access import freshness, password_api, sign_in_api
 from coalition.access.sign_in import SignIns
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.kernel.clock import FixedClock
@@ -15,6 +15,7 @@ from coalition.kernel.identity import TokenVerifier, audience_of
 from coalition.kernel.ids import random_id
 from coalition.kernel.web.application import build_application
 from coalition.kernel.web.health import Readiness
+from coalition.kernel.web.hot import Door
 from coalition.kernel.web.metrics import Metrics
 from coalition.ledger import holders
 from server import people
@@ -67,8 +68,9 @@ async def open_entrance(at: datetime) -> Entrance:
     verifier = TokenVerifier(issuer=ISSUER, audience=audience_of(ISSUER))
     await freshness.refresh(verifier, at)
     sign_ins = people.sign_ins(SETTINGS)
+    door = Door(clock=clock, authenticate=verifier.verify)
     app = build_application(
-        sign_in_api.routes(sign_ins),
+        [*sign_in_api.routes(sign_ins), *password_api.routes(door, sign_ins, verifier)],
         readiness=Readiness({}),
         metrics=Metrics(),
         state={"clock": clock, "verifier": verifier},
