@@ -4,6 +4,7 @@ from piccolo.conf.apps import AppConfig
 
 from billing.benefits.piccolo_app import APP_CONFIG as BENEFITS
 from billing.gateway.piccolo_app import APP_CONFIG as GATEWAY
+from billing.plans.piccolo_app import APP_CONFIG as PLANS
 from billing.subscriptions.piccolo_app import APP_CONFIG as SUBSCRIPTIONS
 from coalition.access.piccolo_app import APP_CONFIG as ACCESS
 from coalition.families.piccolo_app import APP_CONFIG as FAMILIES
@@ -33,6 +34,7 @@ APPS: tuple[AppConfig, ...] = (
     FAMILIES,
     BATCHES,
     SETTLEMENT,
+    PLANS,
     GATEWAY,
     BENEFITS,
     SUBSCRIPTIONS,

@@ -85,6 +85,11 @@ REFERENCE = (
     "rule_set",
     "rule_set_version",
     "rule_binding",
+    "plan_version",
+    "plan_price",
+    "plan_sale_end",
+    "plan_at_stripe",
+    "plan_price_at_stripe",
 )
 """Small tables that every node holds whole, in the order of their foreign keys."""
 

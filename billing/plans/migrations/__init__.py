@@ -1,0 +1,1 @@
+"""The schema of plans and their prices."""
