@@ -44,16 +44,16 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shared = tmp_path_factory.getbasetemp()
     if hasattr(tmp_path_factory, "_basetemp") and shared.name.startswith("popen-"):
         shared = shared.parent
-    with test_server(shared / "server") as url:
+    with test_server(shared) as url:
         yield url
 
 
 @pytest.fixture
-def database_url(runner: asyncio.Runner, postgres_url: str) -> Iterator[str]:
+def database_url(postgres_url: str) -> Iterator[str]:
     """Yield the address of a fresh database with all migrations."""
-    url = create_database(runner, postgres_url)
+    url = create_database(postgres_url)
     yield url
-    drop_database(runner, postgres_url, url)
+    drop_database(postgres_url, url)
 
 
 @pytest.fixture

@@ -212,12 +212,12 @@ def before(
         else app
         for app in APPS
     ]
-    url = create_database(runner, postgres_url, template="template0")
+    url = create_database(postgres_url, template="template0")
     engine = runner.run(open_database(url, apps=apps, pool_size=2))
     runner.run(migrate(engine, apps))
     yield engine
     runner.run(engine.close())
-    drop_database(runner, postgres_url, url)
+    drop_database(postgres_url, url)
 
 
 _OLDER_CONTRACT = """

@@ -40,10 +40,10 @@ def standing(runner: asyncio.Runner, postgres_url: str) -> Iterator[Scene]:
     as good as new. A module uses either this one or those above: a process has one service at a
     time.
     """
-    url = create_database(runner, postgres_url)
+    url = create_database(postgres_url)
     stack = AsyncExitStack()
     at = datetime(2026, 11, 21, 12, tzinfo=UTC)
     world = runner.run(stack.enter_async_context(open_world(url, at)))
     yield runner.run(set_scene(world))
     runner.run(stack.aclose())
-    drop_database(runner, postgres_url, url)
+    drop_database(postgres_url, url)

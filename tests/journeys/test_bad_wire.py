@@ -85,7 +85,7 @@ def wire(
     runner: asyncio.Runner, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Wire]:
     """Yield a service in its own process on a database of its own."""
-    database_url = create_database(runner, postgres_url)
+    database_url = create_database(postgres_url)
     engine = runner.run(open_database(database_url, apps=APPS, pool_size=2))
     log = tmp_path_factory.mktemp("wire") / "log"
     place = ("--database-url", database_url)
@@ -96,7 +96,7 @@ def wire(
         member = till.post("/v1/members", {"card": "97520001"}).body["member_id"]
         yield Wire(runner, till, member, log)
     runner.run(engine.close())
-    drop_database(runner, postgres_url, database_url)
+    drop_database(postgres_url, database_url)
 
 
 def statuses(received: bytes) -> list[int]:

@@ -68,13 +68,13 @@ WORDS = (b"", b"Bearer ", b"application/json", b"application/vnd.msgpack", b";q=
 @pytest.fixture(scope="module")
 def served(runner: asyncio.Runner, postgres_url: str) -> Iterator[Scene]:
     """Yield a scene that takes whatever comes."""
-    url = create_database(runner, postgres_url)
+    url = create_database(postgres_url)
     stack = AsyncExitStack()
     at = datetime(2026, 11, 21, 12, tzinfo=UTC)
     world = runner.run(stack.enter_async_context(open_world(url, at)))
     yield runner.run(set_scene(world))
     runner.run(stack.aclose())
-    drop_database(runner, postgres_url, url)
+    drop_database(postgres_url, url)
 
 
 @SCHEMA.parametrize()

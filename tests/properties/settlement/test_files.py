@@ -51,11 +51,11 @@ def test_whatever_happened_each_statement_proves_itself_and_opens_to_its_charges
         spare: Sequence[ContractTerms],
         acts: Sequence[Act],
     ) -> None:
-        url = create_database(runner, postgres_url)
+        url = create_database(postgres_url)
         try:
             runner.run(_check(url, partners, History(World(START), spare), acts))
         finally:
-            drop_database(runner, postgres_url, url)
+            drop_database(postgres_url, url)
 
     check()
 

@@ -41,11 +41,11 @@ def test_any_history_comes_to_the_same_when_it_is_replayed(
         spare: Sequence[ContractTerms],
         acts: Sequence[Act],
     ) -> None:
-        url = create_database(runner, postgres_url)
+        url = create_database(postgres_url)
         try:
             runner.run(_check(url, partners, spare, acts))
         finally:
-            drop_database(runner, postgres_url, url)
+            drop_database(postgres_url, url)
 
     check()
 
