@@ -14,6 +14,7 @@ from coalition.ledger.drafts import (
     Issue,
     Outcome,
     Posted,
+    Redeem,
     Transfer,
 )
 from coalition.ledger.journal import Journal
@@ -35,6 +36,7 @@ class Clockwork:
         self._journal = journal
         self._at_once = at_once
         self._told: set[Activity] = set()
+        self._renewed: set[tuple[UUID, int]] = set()
 
     async def follow(
         self, connection: Connection, done: Iterable[tuple[Draft, Outcome | None]]
@@ -64,16 +66,22 @@ class Clockwork:
         } - self._told
         await clocks.set_back(connection, self._clocks, activities, self._journal.today)
         self._told |= activities
+        renewed = self._journal.active - self._renewed
+        await clocks.renew(connection, self._clocks, renewed, self._journal.today)
+        self._renewed |= renewed
 
 
 def one_after_another(acting: Sequence[tuple[UUID, Draft]]) -> bool:
     """Tell whether one of some drafts, each with its holder, may depend on an earlier one's clock.
 
-    A conversion and a transfer hand clocks on within their own stage.
+    A conversion and a transfer hand clocks on within their own stage; who spends points of others
+    may set theirs back.
     """
     holders = {holder for holder, _ in acting}
     return len(holders) < len(acting) or any(
-        isinstance(draft, Convert | Transfer) for _, draft in acting
+        isinstance(draft, Convert | Transfer)
+        or (isinstance(draft, Redeem) and draft.sources is not None and draft.sources.is_activity)
+        for _, draft in acting
     )
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from coalition.kernel.errors import Refused
+from coalition.ledger.accounts import Kind
 from coalition.ledger.classes import Binding
 from coalition.ledger.provenance import NO_CLOCK, Provenance
 
@@ -115,6 +116,8 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     """Which lots of the others count."""
     binding: Binding | None = None
     """Where points of the others count; None: at every partner."""
+    is_activity: bool = False
+    """Whether redeeming their points sets back clocks of the others, all of that currency."""
 
 
 class Onward(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +146,10 @@ class Issue(msgspec.Struct, frozen=True, gc=False):
     """The grants depend on what the holder got before: see `posting.Decide`."""
     onward: tuple[Onward, ...] | None = None
     """To whom shares of it go on; None: nobody has asked yet."""
+    kind: Kind = Kind.ISSUE
+    """Or `Kind.BENEFIT`, of the operator and without a receipt."""
+    reason: str | None = None
+    """Of a benefit: what it was given for."""
 
 
 class Redeem(msgspec.Struct, frozen=True, gc=False):

@@ -30,7 +30,7 @@ from coalition.ledger.passages import Through
 from coalition.ledger.provenance import Provenance
 from coalition.ledger.refusals import NotEnoughPoints, bound_elsewhere
 from coalition.ledger.rules import Available, take_in_order
-from coalition.ledger.spending import after_redeeming, spendable
+from coalition.ledger.spending import after_redeeming, after_spending_of_others, spendable
 
 
 class _Payers:
@@ -184,7 +184,10 @@ class Funds:
         drawn = draw(draft.points, draft.holder, sources, lots, self._kept)
         self._take_away(currency_no, drawn)
         self._note(draft)
-        return passages.take(self._journal, changes, draft.holder, drawn, self._kept)
+        if sources.is_activity and isinstance(draft, Redeem):
+            self._note_others(draft, drawn)
+        taken = passages.take(self._journal, changes, draft.holder, drawn, self._kept)
+        return taken._replace(is_activity=sources.is_activity)
 
     def _take_shares(
         self, draft: Redeem | Hold, given: Mapping[UUID, int], changes: LotChanges
@@ -211,6 +214,16 @@ class Funds:
         if self._journal.clocks and isinstance(draft, Redeem):
             key = draft.currency_no, draft.holder
             self._available[key] = after_redeeming(self._journal, self._available[key])
+
+    def _note_others(self, draft: Redeem, drawn: Iterable[Drawn]) -> None:
+        """Let a redemption count as activity of those others whose points it takes."""
+        if not self._journal.clocks:
+            return
+        for holder in {one.holder for one in drawn} - {draft.holder}:
+            self._journal.active.add((holder, draft.currency_no))
+            key = draft.currency_no, holder
+            left = self._available[key]
+            self._available[key] = after_spending_of_others(self._journal, left)
 
     def _add(self, currency_no: int, found: dict[UUID, list[Available]]) -> None:
         for holder, of in found.items():

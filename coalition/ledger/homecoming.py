@@ -177,6 +177,8 @@ class Homecoming:
         for way, part in _fill(points, [(way, way.left) for way in self._of(hold, lot)]):
             way.back += part
             self._moved_on.append(way.passage._replace(act=posting, points=part, returned=0))
+            if way.passage.is_activity and way.home == way.passage.other:
+                self._journal.active.add((way.home, way.kept.provenance.currency_no))
 
     def finish_act(self) -> tuple[Share, ...]:
         """Post what went since the last act was finished; return how much of it each other got.

@@ -116,6 +116,8 @@ class Journal:
         self.suspended = suspended
         self.classes = classes
         self.batch = uuid7(at)
+        self.active: set[tuple[UUID, int]] = set()
+        """Whose clocks, of which point currency, are set back beside those of who acted."""
         self._new_id = ids_of(at)
         self._rows: list[_Row] = []
         self._legs: list[tuple[object, ...]] = []

@@ -21,13 +21,16 @@ from coalition.ledger.lots import LotChanges
 from coalition.ledger.provenance import Provenance
 
 _MADE = """
-INSERT INTO passage (bucket, act, lot, other, other_lot, points, returned)
-SELECT *, 0 FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int8[])
+INSERT INTO passage (bucket, act, lot, other, other_lot, points, returned, is_activity)
+SELECT bucket, act, lot, other, other_lot, points, 0, is_activity
+FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int8[], $7::bool[])
+     AS made (bucket, act, lot, other, other_lot, points, is_activity)
 """
 
 # OFFSET 0 keeps the planner from turning the look-up round while the table is small.
 _READ = """
-SELECT kept.act, kept.lot, kept.other, kept.other_lot, kept.points, kept.returned
+SELECT kept.act, kept.lot, kept.other, kept.other_lot, kept.points, kept.returned,
+       kept.is_activity
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, act), LATERAL (
     SELECT * FROM passage WHERE passage.bucket = wanted.bucket AND passage.act = wanted.act
     OFFSET 0) AS kept
@@ -52,6 +55,8 @@ class Passage(NamedTuple):
     points: int
     returned: int
     """What of it has come back, or has moved on from a hold to the redemption that captured it."""
+    is_activity: bool = False
+    """Whether redeeming it is activity of the other."""
 
 
 async def read(connection: Connection, acts: Collection[UUID]) -> dict[UUID, list[Passage]]:
@@ -76,7 +81,7 @@ async def others(connection: Connection, acts: Collection[UUID]) -> dict[UUID, t
 
 async def write(connection: Connection, made: Iterable[Passage]) -> None:
     """Write passages of new acts."""
-    rows = [(bucket_of(one.act), *one[:5]) for one in made]
+    rows = [(bucket_of(one.act), *one[:5], one.is_activity) for one in made]
     if rows:
         await connection.execute(_MADE, *zip(*rows, strict=True))
 
@@ -87,10 +92,14 @@ class Through(NamedTuple):
     legs: list[tuple[UUID, int]]
     passed: dict[tuple[UUID, UUID, UUID], int]
     """By the act's own lot, the other holder and its lot."""
+    is_activity: bool = False
+    """Whether redeeming it is activity of the others."""
 
     def of(self, act: UUID) -> list[Passage]:
         """Return the passages of `act`, which took this."""
-        return [Passage(act, *key, points, 0) for key, points in self.passed.items()]
+        return [
+            Passage(act, *key, points, 0, self.is_activity) for key, points in self.passed.items()
+        ]
 
     @property
     def shares(self) -> tuple[Share, ...]:

@@ -55,6 +55,13 @@ def after_redeeming(journal: Journal, available: Sequence[Available]) -> list[Av
     )
 
 
+def after_spending_of_others(journal: Journal, available: Sequence[Available]) -> list[Available]:
+    """Return what is left to a holder whose points somebody else has spent, as activity of it."""
+    today = journal.today
+    fresh = {clock.no: months_later(today, clock.months) for clock in journal.clocks}
+    return after_activity(available, fresh)
+
+
 def _started(one: Available, fresh: Mapping[int, date]) -> Available:
     """Let points that this stage has given count with the clock that it is about to start."""
     end = one.end

@@ -9,7 +9,7 @@ from coalition.families.groups.group_facts import place_facts
 from coalition.families.kin.places import GroupState
 from coalition.families.pools.pools_read import Known
 from coalition.families.rule_sets import lots
-from coalition.families.rule_sets.vocabulary import DebitOrder, Mechanism
+from coalition.families.rule_sets.vocabulary import CountsAsActivity, DebitOrder, Mechanism
 from coalition.families.transfers.drafting import Terminations
 from coalition.families.transfers.judging import Book
 from coalition.ledger.drafts import Onward, Sources, SpendOrder
@@ -22,6 +22,9 @@ _ORDERS = {
     DebitOrder.OWN_FIRST: SpendOrder.OWN_FIRST,
     DebitOrder.ONE_OWNER: SpendOrder.OWN_FIRST,
 }
+
+_OF_OWNERS = (CountsAsActivity.SENDER, CountsAsActivity.BOTH)
+"""When it is activity of owners that others spend their points, as if they had sent them."""
 
 _ALL = 100
 _terminations = Terminations()
@@ -57,6 +60,7 @@ def sources(group: OpenGroup, member: UUID, known: Known) -> Sources:
         pot=group.pot if order is DebitOrder.PROPORTIONAL else None,
         protected=_protected(group, known),
         binding=lots.binding_of(group.rules),
+        is_activity=group.rules.expiry.counts_as_activity in _OF_OWNERS,
     )
 
 

@@ -116,6 +116,19 @@ async def test_in_proportion_who_is_protected_gives_what_the_others_lack(
     assert await world.proved()
 
 
+async def test_spending_a_pool_is_activity_of_owners_where_sending_is_of_senders(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    told = {}
+    for word in ("none", "sender", "receiver", "both"):
+        await world.rules(word, account(expiry={"counts_as_activity": word}))
+        anna, bo = await world.adult(30), await world.adult(20)
+        await world.form(word, anna, bo)
+        told[word] = (await world.plan(bo, PoolAct.REDEEM, 40)).sources.is_activity
+    assert told == {"none": False, "sender": True, "receiver": False, "both": True}
+
+
 async def test_a_right_that_was_taken_is_refused_by_its_rule_and_may_be_given_back(
     database: Engine, at: datetime
 ) -> None:
