@@ -22,6 +22,8 @@ class Kind(IntEnum):
     """Half of a move of points from one holder to another."""
     FEE = 10
     """Points taken for a transfer, beside those that it moved."""
+    BENEFIT = 11
+    """The operator gives points that a membership entitles to, whoever pays for them."""
 
 
 class Account(IntEnum):

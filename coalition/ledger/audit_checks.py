@@ -97,7 +97,7 @@ _ISSUERS = Check(
     WHERE (posting.kind, posting.account, posting.direction) NOT IN (
               (1, 1, 1), (2, 2, -1), (3, 1, -1), (3, 2, 1), (4, 3, -1), (5, 4, 1), (5, 4, -1),
               (6, 5, 1), (6, 5, -1), (7, 6, 1), (7, 6, -1), (8, 7, -1), (9, 6, 1), (9, 6, -1),
-              (3, 6, 1), (3, 6, -1), (10, 4, -1))
+              (3, 6, 1), (3, 6, -1), (10, 4, -1), (11, 1, 1))
        OR posting.account_partner_no
           <> CASE WHEN posting.account IN (3, 5, 6) THEN 0 ELSE posting.partner_no END
        OR (posting.holder, posting.currency_no) <> (every_lot.holder, every_lot.currency_no)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.database.meanwhile import meanwhile
-from coalition.ledger.accounts import INTO_LOT, Account, Kind
+from coalition.ledger.accounts import INTO_LOT, Account
 from coalition.ledger.drafts import Issue, Outcome, Posted, Recovered
 from coalition.ledger.holders import Standing
 from coalition.ledger.journal import Journal, Leg
@@ -51,7 +51,7 @@ def _note(journal: Journal, drafts: Sequence[Issue], all_legs: Sequence[list[Leg
     for draft, legs in zip(drafts, all_legs, strict=True):
         currency_no = draft.grants[0].provenance.currency_no
         posting = journal.add(
-            kind=Kind.ISSUE,
+            kind=draft.kind,
             holder=draft.holder,
             till=draft.till,
             currency_no=currency_no,
@@ -60,6 +60,7 @@ def _note(journal: Journal, drafts: Sequence[Issue], all_legs: Sequence[list[Leg
             account=Account.ISSUED,
             purchase=draft.purchase,
             rule_no=draft.rule_no,
+            reason=draft.reason,
         )
         points = legs[0][1] if len(legs) == 1 else sum(leg[1] for leg in legs)
         outcomes.append(Posted(posting, draft.holder, points, currency_no=currency_no))

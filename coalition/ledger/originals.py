@@ -6,6 +6,7 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
+from coalition.ledger.accounts import Kind
 from coalition.ledger.rules import ReturnableLeg
 
 # OFFSET 0 keeps the planner from turning the look-ups round while the tables are small.
@@ -48,6 +49,11 @@ class KeptPosting(NamedTuple):
     has_passages: bool
     """Whether points of others passed for it, or some of its own went on to others."""
     legs: list[ReturnableLeg]
+
+    @property
+    def gave(self) -> bool:
+        """Tell whether it gave points, so that a reversal takes them back."""
+        return self.kind in (Kind.ISSUE, Kind.BENEFIT)
 
 
 async def read_postings(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, KeptPosting]:

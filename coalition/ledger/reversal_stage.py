@@ -62,7 +62,7 @@ class Stage:
         wanted = {
             (original.holder, leg.lot, original.id)
             for draft in drafts
-            if draft.debts and (original := originals[draft.posting]).kind == Kind.ISSUE
+            if draft.debts and (original := originals[draft.posting]).gave
             for leg in original.legs
             if self._may_live_again(leg)
         }

@@ -27,7 +27,11 @@ from coalition.ledger.reversal_stage import Stage
 from coalition.ledger.rules import IssuedLeg, ReturnableLeg, choose_legs, take_back
 
 NOBODY_MERGED: Mapping[UUID, UUID] = {}
-_REVERSIBLE = {Kind.ISSUE: Account.ISSUED, Kind.REDEEM: Account.REDEEMED}
+_REVERSIBLE = {
+    Kind.ISSUE: Account.ISSUED,
+    Kind.REDEEM: Account.REDEEMED,
+    Kind.BENEFIT: Account.ISSUED,
+}
 
 
 async def reverse(
@@ -89,7 +93,7 @@ async def _reverse_distinct(
         points = _points_to_reverse(draft, original)
         if isinstance(points, Refused):
             outcomes.append(points)
-        elif original.kind == Kind.ISSUE:
+        elif original.gave:
             outcomes.append(_take_back(stage, draft, original, points))
         else:
             outcomes.append(_give_back(stage, draft, original, points))
@@ -115,7 +119,7 @@ async def _read_lots(
 
 def _points_to_reverse(draft: Reverse, original: KeptPosting) -> int | Refused:
     if original.kind not in _REVERSIBLE:
-        return NotReversible("only an issue and a redemption can be reversed")
+        return NotReversible("only what was issued, redeemed or given as a benefit can be reversed")
     left = sum(leg.points - leg.reversed for leg in original.legs)
     points = left if draft.points is None else draft.points
     if points > left or points == 0:
@@ -268,7 +272,7 @@ def _add(journal: Journal, draft: Reverse, original: KeptPosting, legs: list[Leg
         holder=original.holder,
         till=draft.till,
         currency_no=original.currency_no,
-        direction=OUT_OF_LOT if original.kind == Kind.ISSUE else INTO_LOT,
+        direction=OUT_OF_LOT if original.gave else INTO_LOT,
         legs=legs,
         account=_REVERSIBLE[Kind(original.kind)],
         reverses=original.id,

@@ -35,6 +35,7 @@ class PostingKind(StrEnum):
     RECOVERY = "recovery"
     TRANSFER = "transfer"
     FEE = "fee"
+    BENEFIT = "benefit"
 
 
 class Direction(StrEnum):
@@ -64,6 +65,7 @@ _WHY = {
     Kind.RECOVERY: "for points that were spent before their purchase was returned",
     Kind.TRANSFER: "passed from one member to another",
     Kind.FEE: "the price of passing points on",
+    Kind.BENEFIT: "given for a membership",
 }
 _STANDINGS = {
     HoldState.OPEN: HoldStanding.OPEN,

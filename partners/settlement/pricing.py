@@ -32,6 +32,7 @@ class Act(IntEnum):
     ADJUST = 5
     CONVERT = 6
     RECOVER = 8
+    BENEFIT = 11
 
 
 class Move(NamedTuple):
@@ -186,6 +187,11 @@ def _adjust(move: Move, book: PriceBook) -> tuple[list[Charge], list[Side]]:
     return _pay_in(move, book, ChargeKind.ADJUSTMENT)
 
 
+def _benefit(move: Move, book: PriceBook) -> tuple[list[Charge], list[Side]]:
+    """Let who pays for a member's benefit pay as for a promotion; nobody sold, so no fee is due."""
+    return _pay_in(move, book, ChargeKind.PROMOTION)
+
+
 def _pay_in(move: Move, book: PriceBook, kind: ChargeKind) -> tuple[list[Charge], list[Side]]:
     """Let the funder pay the prefunded share into the fund."""
     paid = prefunded(move)
@@ -307,6 +313,7 @@ _PRICES = {
     Act.ADJUST: _adjust,
     Act.CONVERT: _convert,
     Act.RECOVER: _recover,
+    Act.BENEFIT: _benefit,
 }
 
 

@@ -15,6 +15,7 @@ CREATE TABLE benefit_entitlement (
     bucket int2 NOT NULL,
     member_id uuid NOT NULL,
     membership_id uuid NOT NULL,
+    no int4 NOT NULL,
     begins timestamptz NOT NULL,
     ends timestamptz NOT NULL,
     plan_no int4 NOT NULL,
@@ -23,7 +24,7 @@ CREATE TABLE benefit_entitlement (
     period_end timestamptz NOT NULL,
     source text NOT NULL,
     taken_back bool NOT NULL,
-    PRIMARY KEY (bucket, member_id, membership_id, begins),
+    PRIMARY KEY (bucket, member_id, membership_id, no),
     CONSTRAINT an_entitlement_is_of_a_member
         FOREIGN KEY (bucket, member_id) REFERENCES member (bucket, id),
     CONSTRAINT an_entitlement_ends_after_it_begins CHECK (ends > begins),
@@ -48,8 +49,8 @@ CREATE TABLE benefit_schedule (
 CREATE INDEX benefit_schedule_due ON benefit_schedule (due_at) WHERE due_at IS NOT NULL;
 """
 
-# The higher of two plans in one month gives what the lower has not given yet, so a benefit of a plan
-# is given once a month however often the plan changes.
+# The higher of two plans in one month gives what the lower has not given yet, so a plan gives a
+# benefit once a month however often it is changed to. Each funder's share is a grant of its own.
 GRANTS = """
 CREATE TABLE benefit_grant (
     bucket int2 NOT NULL,
@@ -59,6 +60,7 @@ CREATE TABLE benefit_grant (
     no int4 NOT NULL,
     plan_no int4 NOT NULL,
     benefit text NOT NULL,
+    funder_no int4 NOT NULL,
     points int4 NOT NULL,
     posting uuid NOT NULL,
     granted_at timestamptz NOT NULL,
@@ -71,7 +73,7 @@ CREATE TABLE benefit_grant (
     CONSTRAINT a_grant_is_taken_back_later CHECK (taken_back_at >= granted_at)
 );
 CREATE UNIQUE INDEX a_benefit_is_granted_once_a_month
-    ON benefit_grant (bucket, member_id, membership_id, month, plan_no, benefit)
+    ON benefit_grant (bucket, member_id, membership_id, month, plan_no, benefit, funder_no)
     WHERE taken_back_at IS NULL;
 REVOKE UPDATE, TRUNCATE ON benefit_grant FROM CURRENT_USER;
 GRANT UPDATE (taken_back_at) ON benefit_grant TO CURRENT_USER;
