@@ -24,6 +24,8 @@ class SubscriptionStatus(StrEnum):
     UNPAID = "unpaid"
     PAUSED = "paused"
     CANCELED = "canceled"
+    UNKNOWN = "unknown"
+    """One that Stripe has added since; it entitles to what is paid and to nothing more."""
 
 
 class InvoiceStatus(StrEnum):
@@ -34,6 +36,7 @@ class InvoiceStatus(StrEnum):
     PAID = "paid"
     VOID = "void"
     UNCOLLECTIBLE = "uncollectible"
+    UNKNOWN = "unknown"
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +107,11 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     metadata: dict[str, str] = {}
 
+    @property
+    def counts(self) -> bool:
+        """Tell whether the money is given back, or will be; a refund that failed gave nothing."""
+        return self.status in {"pending", "requires_action", "succeeded"}
+
 
 class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     """A payment that a cardholder disputes; `status` is Stripe's, such as needs_response."""
@@ -123,6 +131,14 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     def is_open(self) -> bool:
         """Tell whether it is not decided yet."""
         return self.status not in {"lost", "won", "warning_closed", "prevented"}
+
+    @property
+    def takes_money(self) -> bool:
+        """Tell whether the money is withdrawn from us: an open dispute, or a lost one.
+
+        An inquiry (`warning_...`) takes none, one that was won or prevented has given it back.
+        """
+        return self.status not in {"won", "prevented"} and not self.status.startswith("warning_")
 
 
 class Checkout(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +162,14 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     amount_due: Money
     at: datetime
     lines: tuple[InvoiceLine, ...]
+
+
+class EventRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as Stripe lists it; `payload` is what its webhook would have brought, nearly."""
+
+    id: str
+    created_at: datetime
+    payload: bytes
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
