@@ -1,8 +1,14 @@
-"""Where members come in to families: transfers, groups, invitations, wards."""
+"""Where members come in to families: transfers, groups, invitations, wards, kin."""
 
 from litestar.handlers import ASGIRouteHandler
 
-from coalition.families.doors import group_doors, place_doors, transfer_doors, ward_doors
+from coalition.families.doors import (
+    group_doors,
+    kin_doors,
+    place_doors,
+    transfer_doors,
+    ward_doors,
+)
 from coalition.families.groups.groups import Groups
 from coalition.families.transfers.transferring import Transfers
 from coalition.kernel.web.hot import Door
@@ -18,4 +24,5 @@ def routes(
         *group_doors.routes(door, groups, keys),
         *place_doors.routes(door, groups),
         *ward_doors.routes(door, groups),
+        *kin_doors.routes(door, groups, keys),
     ]

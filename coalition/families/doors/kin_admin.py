@@ -42,6 +42,7 @@ class RelationshipAnswer(msgspec.Struct, frozen=True, kw_only=True):
     member_id: UUID
     other_id: UUID
     relationship: str
+    confirmed_at: datetime | None
     evidence_asked_at: datetime | None
     proved_at: datetime | None
 
@@ -77,6 +78,7 @@ def _evidence(groups: Groups, word: str) -> HotEndpoint:
                 member_id=member,
                 other_id=other,
                 relationship=found.relationship,
+                confirmed_at=found.confirmed_at,
                 evidence_asked_at=found.evidence_asked_at,
                 proved_at=found.proved_at,
             )

@@ -5,7 +5,7 @@ That is told of family, and of who has agreed to it: consent `name_to_senders`, 
 
 from uuid import UUID
 
-from coalition.families.kin import guardians, places
+from coalition.families.kin import guardians, places, relationships
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.ids import MemberId
 from coalition.members import consents, queries
@@ -32,9 +32,12 @@ async def masked_name(asker: UUID, other: UUID, keys: MemberKeys) -> str | None:
 
 
 async def _are_family(connection: Connection, asker: UUID, other: UUID) -> bool:
-    """Tell whether both belong to one group, or one guards the other."""
+    """Tell whether both share a group, have said so both, or one guards the other."""
     belonging = await places.groups_of(connection, [asker, other])
     if not set(belonging[asker]).isdisjoint(belonging[other]):
+        return True
+    declared = await relationships.read(connection, asker, other)
+    if any(one.confirmed_at is not None for one in declared):
         return True
     guarding = await guardians.guardians_of(connection, [asker, other])
     return asker in guarding[other] or other in guarding[asker]

@@ -36,6 +36,25 @@ _BETWEEN: dict[tuple[str, str], str] = {
 }
 
 
+_INVERSE = {
+    one: other
+    for pair in (
+        ("child", "parent"),
+        ("grandchild", "grandparent"),
+        ("great_grandchild", "great_grandparent"),
+        ("nephew_niece", "uncle_aunt"),
+        ("ward", "guardian"),
+    )
+    for one, other in (pair, pair[::-1])
+}
+_MUTUAL = frozenset({"first_cousin", "half_sibling", "in_law"} | {str(role) for role in _OF_HEAD})
+
+
+def inverse(word: str) -> str:
+    """Return what one is to whom the other is `word`; a `relative` where that cannot be told."""
+    return _INVERSE.get(word) or (word if word in _MUTUAL else "relative")
+
+
 def relationship_between(role_a: str, role_b: str) -> str | None:
     """Return what the one in `role_b` is to the one in `role_a`; None where it cannot be told.
 

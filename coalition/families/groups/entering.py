@@ -119,7 +119,8 @@ def check_role(role: str, *, is_head: bool) -> None:
 async def _act(connection: Connection, group: OpenGroup, newcomer: Newcomer, kind: Kind) -> Act:
     head = group.row.head
     declared = await relationships.read(connection, head, newcomer.member)
-    known = declared[0] if declared else None
+    asked = any(one.evidence_asked_at is not None for one in declared)
+    known = next((one for one in declared if one.confirmed_at is not None), None)
     guarding = await guardians.guardians_of(connection, [newcomer.member])
     word = newcomer.relationship or (known.relationship if known else newcomer.role)
     is_same = known is not None and known.relationship == word
@@ -129,7 +130,7 @@ async def _act(connection: Connection, group: OpenGroup, newcomer: Newcomer, kin
         channel=newcomer.channel,
         relationship=word,
         evidence=is_same and known is not None and known.proved_at is not None,
-        evidence_asked=known is not None and known.evidence_asked_at is not None,
+        evidence_asked=asked,
         kind=kind,
         has_guardian_in_group=not {*group.members, head}.isdisjoint(guarding[newcomer.member]),
         future_percent=newcomer.future_percent,

@@ -159,6 +159,18 @@ class UnknownRelationship(NotFound):
     code, title = "unknown_relationship", "Unknown relationship"
 
 
+class OthersWordNeeded(Conflict):
+    """A relationship is confirmed by the other one; wait for that, or end it."""
+
+    code, title = "others_word_needed", "Other's word needed"
+
+
+class TooManyRelationships(Conflict):
+    """A member has declared or confirmed `most` relationships; end one of them first."""
+
+    code, title = "too_many_relationships", "Too many relationships"
+
+
 class GuardianIsAMinor(Conflict):
     """Who guards is of age and guarded by nobody; name an adult."""
 

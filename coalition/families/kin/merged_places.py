@@ -35,9 +35,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 
 # What both are to others is kept once, as the survivor declared it.
 _RELATED = """
-INSERT INTO relationship (bucket, member_id, other_id, relationship, declared_at,
-    evidence_asked_at, proved_at)
-SELECT $3, $4, other_id, relationship, declared_at, evidence_asked_at, proved_at
+INSERT INTO relationship (bucket, member_id, other_id, relationship, by_other, declared_at,
+    confirmed_at, evidence_asked_at, proved_at, ended_at)
+SELECT $3, $4, other_id, relationship, by_other, declared_at, confirmed_at, evidence_asked_at,
+       proved_at, ended_at
 FROM relationship WHERE bucket = $1 AND member_id = $2 AND other_id <> $4
 ON CONFLICT DO NOTHING
 """
@@ -48,6 +49,7 @@ UPDATE relationship SET other_id = $2 WHERE other_id = $1 AND member_id <> $2
                   WHERE kept.bucket = relationship.bucket
                     AND kept.member_id = relationship.member_id AND kept.other_id = $2)
 """
+_NAMED_TWICE = "DELETE FROM relationship WHERE other_id = $1"
 
 _GUARDED = """
 INSERT INTO guardianship (bucket, minor, guardian, since, until, source, turns_adult_on, frozen_at)
@@ -95,6 +97,7 @@ async def take_over(
     await connection.execute(_RELATED, *gone, *kept)
     await connection.execute(_RELATED_GONE, *gone)
     await connection.execute(_NAMED, from_id, into_id)
+    await connection.execute(_NAMED_TWICE, from_id)
     await connection.execute(_GUARDED, *gone, *kept)
     await connection.execute(_GUARDED_END, *gone, at)
     await connection.execute(_GUARDS, from_id, into_id)

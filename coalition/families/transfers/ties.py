@@ -17,7 +17,9 @@ Pair = tuple[MemberId, MemberId]
 _DECLARED = """
 SELECT wanted.member_id, wanted.other_id, kept.*
 FROM unnest($1::int2[], $2::uuid[], $3::uuid[]) AS wanted (bucket, member_id, other_id), LATERAL (
-    SELECT relationship, proved_at IS NOT NULL, evidence_asked_at IS NOT NULL FROM relationship
+    SELECT CASE WHEN confirmed_at IS NOT NULL THEN relationship END,
+           confirmed_at IS NOT NULL AND proved_at IS NOT NULL, evidence_asked_at IS NOT NULL
+    FROM relationship
     WHERE relationship.bucket = wanted.bucket AND relationship.member_id = wanted.member_id
       AND relationship.other_id = wanted.other_id
     OFFSET 0) AS kept
@@ -45,8 +47,8 @@ class Tie(NamedTuple):
 async def read(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Tie]:
     """Return the tie of each of `pairs`; nearly all of them share no group, or one.
 
-    What they are to each other is told by the roles in a group that they share, or else as it was
-    declared.
+    What they are to each other is told by the roles in a group that they share, or else by what was
+    declared and confirmed.
     """
     groups = await places.groups_of(connection, {member for pair in pairs for member in pair})
     shared_by = {

@@ -15,10 +15,11 @@ from coalition.families.kin import guardians
 from coalition.families.rule_sets.notation import RuleSet
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
-from coalition.members import closing
+from coalition.members import closing, merging
 from coalition.members import service as members
 from coalition.members.personal import Enrolment
 from coalition.members.sealing import MemberKeys
+from server import people
 from tests.families.groups.world import ADULT, CHILD
 from tests.families.registered import activated, bound, written
 from tests.journeys.world import World
@@ -96,6 +97,20 @@ class Town:
     async def end(self, app: App) -> None:
         """End a membership for good."""
         await closing.close(MemberId(app.member), actor=ACTOR, at=self.at)
+
+    async def merge(self, gone: App, into: App) -> None:
+        """Let staff find that both are one person."""
+        pair = {"from_id": MemberId(gone.member), "into_id": MemberId(into.member)}
+        approval = await merging.prepare(
+            **pair, reason="one person", prepared_by="staff:anna", at=self.at
+        )
+        await merging.approve(
+            approval,
+            approved_by="staff:bertil",
+            keys=self.keys,
+            followers=people.FOLLOWERS,
+            at=self.at,
+        )
 
     async def app(self, member: UUID) -> App:
         """Return the app of a member who has just given its password."""
