@@ -55,6 +55,11 @@ BY_BUCKET = {
     "benefit_entitlement": MEMBERS,
     "benefit_schedule": MEMBERS,
     "benefit_grant": MEMBERS,
+    "membership_act": MEMBERS,
+    "member_at_stripe": MEMBERS,
+    "membership_order": MEMBERS,
+    "membership_receipt": MEMBERS,
+    "membership_withdrawal": MEMBERS,
     CLAIMS: None,
     "idempotency_claim": CLAIMS,
     "contact_index": CLAIMS,
@@ -63,6 +68,8 @@ BY_BUCKET = {
     "stripe_subscription": CLAIMS,
     "batch": CLAIMS,
     "batch_chunk": CLAIMS,
+    "trial_taken": CLAIMS,
+    "gift": CLAIMS,
 }
 """The distributed tables in the order of their foreign keys, each with whose nodes it shares."""
 
@@ -90,6 +97,7 @@ REFERENCE = (
     "plan_sale_end",
     "plan_at_stripe",
     "plan_price_at_stripe",
+    "disclosure_text",
 )
 """Small tables that every node holds whole, in the order of their foreign keys."""
 
