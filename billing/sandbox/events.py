@@ -1,0 +1,47 @@
+"""Events as Stripe keeps them: listed, fetched, and sent again when asked for."""
+
+from billing.sandbox.documents import Document
+from billing.sandbox.requests import Params
+from billing.sandbox.routing import route, shows
+from billing.sandbox.world import World
+
+
+@shows("event")
+def show(world: World, event: Document) -> Document:
+    """Count the endpoints that did not take it yet."""
+    row = world.store.sql.execute(
+        "SELECT count(*) FROM delivery WHERE event = ? AND state = 'pending'", (event["id"],)
+    ).fetchone()
+    return event | {"pending_webhooks": row[0]}
+
+
+@route("GET", "/v1/events/{id}")
+def retrieve(world: World, _params: Params, id: str) -> Document:  # noqa: A002 - the path's name
+    """Return an event."""
+    return world.get("event", id)
+
+
+@route("GET", "/v1/events")
+def list_all(world: World, params: Params) -> Document:
+    """Return events, newest first: of one type or several, or by `delivery_success`."""
+    where: Document = {}
+    if (type_ := params.text("type")) is not None:
+        where["type"] = type_
+    if types := params.texts("types"):
+        where["type"] = types
+    return world.listing(params, "event", where)
+
+
+@route("POST", "/v1/events/{id}/retry")
+def resend(world: World, params: Params, id: str) -> Document:  # noqa: A002 - the path's name
+    """Send an event again, to one endpoint or to all that want it (as Stripe's CLI asks)."""
+    event = world.get("event", id)
+    chosen = params.text("webhook_endpoint")
+    endpoints = (
+        [world.get("webhook_endpoint", chosen, param="webhook_endpoint")]
+        if chosen
+        else world.all("webhook_endpoint", {"status": "enabled"})
+    )
+    for endpoint in endpoints:
+        world.store.post(event["id"], endpoint["id"], at=world.account_now)
+    return event
