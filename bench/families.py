@@ -146,6 +146,9 @@ async def _prepare(world: World) -> _Files:
             await _activate(name, kind, msgspec.convert(document, RuleSet))
         await _form_pools(world, pooled)
         await _season(seasoned)
+        assert engine.pool is not None
+        # As what lies two years back has been long since.
+        await engine.pool.execute("VACUUM ANALYZE family_usage")
     finally:
         await engine.close()
     files = _Files(*(world.directory / f"{name}.txt" for name in ("fresh", "seasoned", "pooled")))
@@ -212,7 +215,6 @@ async def _season(senders: list[UUID]) -> None:
     async with transaction() as connection:
         await connection.execute(_DAYS, buckets, senders, first, today - timedelta(days=1))
         await connection.execute(_MONTHS, senders)
-        await connection.execute("ANALYZE family_usage")
 
 
 async def _forget_season(world: World, files: _Files) -> None:

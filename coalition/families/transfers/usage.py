@@ -8,8 +8,8 @@ tried, and two transfers at once both passed.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
-from typing import NamedTuple
+from datetime import date
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from coalition.families.evaluator.acts import (
@@ -23,6 +23,7 @@ from coalition.families.evaluator.acts import (
 from coalition.families.evaluator.limits import both
 from coalition.families.evaluator.predicates import NOBODY
 from coalition.families.rule_sets.vocabulary import Event
+from coalition.families.transfers import spans
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
 
@@ -63,10 +64,6 @@ FROM unnest($1::int4[], $2::int2[], $3::uuid[], $4::text[], $5::text[], $6::date
 WHERE kept.times > 0
 """
 
-_DAY = timedelta(days=1)
-_MONTHS_BACK = 1000
-"""Years by which the day of a whole month lies before it."""
-
 _ADD = """
 INSERT INTO family_usage AS kept (bucket, subject, side, event, day, other, amount, times)
 SELECT * FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::uuid[],
@@ -100,11 +97,11 @@ class _Place(NamedTuple):
 
 async def read(connection: Connection, wanted: Iterable[UsageWanted]) -> Usage:
     """Return what was used of each key in its days; keys without any are left out."""
-    spans = _spans(wanted)
-    if not spans:
+    asked = _spans(wanted)
+    if not asked:
         return Usage()
     columns = zip(
-        *((bucket_of(one.key.subject), *one.key, one.first, one.last) for one in spans), strict=True
+        *((bucket_of(one.key.subject), *one.key, one.first, one.last) for one in asked), strict=True
     )
     days: dict[UsageKey, list[DayUse]] = defaultdict(list)
     for row in await connection.fetch(_READ, *columns):
@@ -119,31 +116,42 @@ async def read_sums(connection: Connection, wanted: Iterable[UsageWanted]) -> Us
     stands under the first of its days, and under nobody where others are not asked for.
     """
     rows: list[tuple[object, ...]] = []
-    keys: list[tuple[UsageKey, date]] = []
+    meant: list[tuple[tuple[UsageKey, date, int], ...]] = []
     is_plain = True
     for one in _spans(wanted):
         key, only, is_apart = one.key, one.only, one.is_apart
         is_plain = is_plain and only is None and not is_apart
         named = bucket_of(key.subject), key.subject, key.side, key.event.value
         by_days = only is not None or is_apart or one.last == LIFETIME
-        ends = [*(cut - _DAY for cut in one.cuts), one.last]
-        for first, last in zip((one.first, *one.cuts), ends, strict=True):
-            spans = [(first, last)]
-            if not by_days:
-                spans = _days_and_months(first, last, is_latest=last == one.last)
-            for span in spans:
-                rows.append((len(rows), *named, *span, only, is_apart))
-                keys.append((key, first))
+        firsts = (one.first, *one.cuts)
+        by = spans.single_days if by_days else spans.days_and_months
+        for part in by(firsts, one.last):
+            rows.append((len(rows), *named, part.first, part.last, only, is_apart))
+            meant.append(tuple((key, first, sign) for first, sign in part.counts))
     if not rows:
         return Usage()
     columns = list(zip(*rows, strict=True))
     statement = _SUMS_BY_OTHER
     if is_plain:
         statement, columns = _SUMS, columns[:-2]
+    return _added_up(await connection.fetch(statement, *columns), meant)
+
+
+def _added_up(
+    rows: Iterable[Sequence[Any]],  # Any: numbers and an id, as the statement has them
+    meant: Sequence[Sequence[tuple[UsageKey, date, int]]],
+) -> Usage:
+    """Return the use of windows, from rows that are each meant for some, with a sign."""
+    sums: dict[tuple[UsageKey, date, UUID], list[int]] = {}
+    for no, other, amount, times in rows:
+        for key, first, sign in meant[no]:
+            found = sums.setdefault((key, first, other or NOBODY), [0, 0])
+            found[0] += sign * amount
+            found[1] += sign * times
     days: dict[UsageKey, tuple[DayUse, ...]] = {}
-    for no, other, amount, times in await connection.fetch(statement, *columns):
-        key, first = keys[no]
-        days[key] = (*days.get(key, ()), DayUse(first, other or NOBODY, amount, times))
+    for (key, first, other), (amount, times) in sums.items():
+        if times:
+            days[key] = (*days.get(key, ()), DayUse(first, other, amount, times))
     return Usage(days)
 
 
@@ -179,40 +187,14 @@ def count(usage: Usage, made: Sequence[UsageMade]) -> None:
         )
 
 
-def month_of(day: date) -> date:
-    """Return the day under which all of the month of `day` is counted together."""
-    return date(day.year - _MONTHS_BACK, day.month, 1)
-
-
-def _days_and_months(first: date, last: date, *, is_latest: bool) -> list[tuple[date, date]]:
-    """Return under which days all is counted from `first` to `last`: whole months under theirs.
-
-    Where it is the latest span there is nothing after it: its last month counts as a whole one.
-    """
-    begins = first if first.day == 1 else _next_month(first)
-    after = _next_month(last) if is_latest else (last + _DAY).replace(day=1)
-    if begins >= after:
-        return [(first, last)]
-    spans = [(month_of(begins), month_of(after - _DAY))]
-    if first < begins:
-        spans.append((first, begins - _DAY))
-    if after <= last:
-        spans.append((after, last))
-    return spans
-
-
-def _next_month(day: date) -> date:
-    return (day.replace(day=28) + 4 * _DAY).replace(day=1)
-
-
 def _spans(wanted: Iterable[UsageWanted]) -> list[UsageWanted]:
     """Return the days to read of each key: one span, and the whole time by itself."""
-    spans: dict[tuple[UsageKey, bool], UsageWanted] = {}
+    found: dict[tuple[UsageKey, bool], UsageWanted] = {}
     for one in wanted:
         place = one.key, one.last == LIFETIME
-        known = spans.get(place)
-        spans[place] = one if known is None or known == one else both(known, one)
-    return list(spans.values())
+        known = found.get(place)
+        found[place] = one if known is None or known == one else both(known, one)
+    return list(found.values())
 
 
 def _columns(made: Sequence[UsageMade]) -> Sequence[Sequence[object]]:
@@ -224,7 +206,7 @@ def _columns(made: Sequence[UsageMade]) -> Sequence[Sequence[object]]:
         for place in (
             _Place(*named, day, other),
             _Place(*named, LIFETIME, other),
-            _Place(*named, month_of(day), NOBODY),
+            _Place(*named, spans.month_of(day), NOBODY),
         ):
             amounts[place] += amount
             times[place] += count
