@@ -8,6 +8,7 @@ COPY pyproject.toml README.md ./
 COPY coalition coalition
 COPY billing billing
 COPY member_ui member_ui
+COPY pages pages
 COPY partners partners
 COPY server server
 RUN /opt/coalition/bin/pip install --no-cache-dir --no-build-isolation --no-deps .

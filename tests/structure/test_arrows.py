@@ -21,7 +21,8 @@ PLACES = (
     *(f"billing/{name}/service" for name in ("subscriptions", "benefits", "gateway", "plans")),
     "billing/gateway/client",
     "billing/sandbox/contract",
-    "member_ui/pages",
+    "member_ui/wallet",
+    "pages/forms",
     "coalition/ledger/api",
     "coalition/ledger/service",
     "coalition/ledger/queries",
@@ -53,7 +54,7 @@ def test_what_points_down_is_let_through(house: Path) -> None:
     write(house, "billing/subscriptions/service", "import billing.benefits.service")
     write(house, "billing/gateway/client", "import stripe")
     write(house, "billing/sandbox/contract", "import stripe")
-    write(house, "member_ui/pages", "import billing.subscriptions.service")
+    write(house, "member_ui/wallet", "import billing.subscriptions.service, pages.forms")
     done = lint(house)
     assert done.returncode == 0, done.stdout
 
@@ -78,6 +79,7 @@ def test_what_points_down_is_let_through(house: Path) -> None:
         ("billing/sandbox/contract", "coalition.kernel.money"),
         ("billing/subscriptions/service", "partners.pos.service"),
         ("billing/subscriptions/service", "stripe"),
+        ("pages/forms", "member_ui.wallet"),
         ("coalition/members/service", "tests.support"),
         ("coalition/ledger/service", "duckdb"),
     ],

@@ -1,0 +1,99 @@
+"""Leaving: cancelling in two clicks with one offer that may be skipped, and withdrawing."""
+
+from uuid import UUID
+
+from litestar import Response
+from litestar.handlers import HTTPRouteHandler
+
+from billing.subscriptions.views import Receipt, Withdrawal
+from coalition.kernel.ids import MemberId
+from member_ui.shop import offers_of
+from member_ui.visit import House, NotFromHere, Visit, sent, shown
+from pages.rendering import lead_to
+
+
+def routes(house: House) -> list[HTTPRouteHandler]:
+    """Return the handlers of leaving, those without signing in among them."""
+    return [
+        shown(house, "/membership/cancel", _offer),
+        sent(house, "/membership/cancel", _cancel),
+        sent(house, "/membership/uncancel", _uncancel),
+        shown(house, "/membership/receipts/{receipt_id:str}", _receipt),
+        sent(house, "/membership/withdraw", _declare),
+        sent(house, "/membership/withdraw/confirm", _confirm),
+        shown(house, "/withdraw", _stranger, to_members=False),
+        sent(house, "/withdraw", _declare_as_stranger, to_members=False),
+        sent(house, "/withdraw/confirm", _confirm_as_stranger, to_members=False),
+    ]
+
+
+async def _offer(visit: Visit) -> Response[bytes]:
+    offer = await visit.house.memberships.cancel_offer(visit.member, at=visit.at)
+    offers = await offers_of(visit)
+    return visit.page("cancel.html", offer=offer, terms=offers.terms)
+
+
+async def _cancel(visit: Visit) -> Response[bytes]:
+    reason = visit.form.get("reason") or None
+    made = await visit.house.memberships.cancel(
+        visit.member, key=visit.key, at=visit.at, reason=reason
+    )
+    return lead_to(f"/membership/receipts/{made.receipt_id}")
+
+
+async def _uncancel(visit: Visit) -> Response[bytes]:
+    made = await visit.house.memberships.uncancel(visit.member, key=visit.key, at=visit.at)
+    return lead_to(f"/membership/receipts/{made.receipt_id}")
+
+
+async def _receipt(visit: Visit) -> Response[bytes]:
+    wanted = str(visit.request.path_params["receipt_id"])
+    for receipt in await visit.house.memberships.receipts(visit.member):
+        if str(receipt.receipt_id) == wanted:
+            return visit.page("receipt.html", receipt=receipt)
+    return lead_to("/membership")
+
+
+async def _declare(visit: Visit) -> Response[bytes]:
+    declared = await visit.house.memberships.declare_withdrawal(visit.member, at=visit.at)
+    return await _to_confirm(visit, declared, "/membership/withdraw/confirm")
+
+
+async def _confirm(visit: Visit) -> Response[bytes]:
+    made = await _confirmed(visit, visit.member, visit.key)
+    return lead_to(f"/membership/receipts/{made.receipt_id}")
+
+
+async def _stranger(visit: Visit) -> Response[bytes]:
+    return visit.page("withdraw.html", terms=(await offers_of(visit)).terms)
+
+
+async def _declare_as_stranger(visit: Visit) -> Response[bytes]:
+    declared = await visit.house.memberships.declare_withdrawal_as_stranger(
+        reference=_id(visit, "reference"), email=visit.asked("email"), at=visit.at
+    )
+    return await _to_confirm(visit, declared, "/withdraw/confirm")
+
+
+async def _confirm_as_stranger(visit: Visit) -> Response[bytes]:
+    # Nobody has signed in, so the declaration itself is what makes the act one.
+    key = f"withdraw-{_id(visit, 'withdrawal')}"
+    return visit.page("receipt.html", receipt=await _confirmed(visit, None, key))
+
+
+async def _to_confirm(visit: Visit, declared: Withdrawal, leads_to: str) -> Response[bytes]:
+    terms = (await offers_of(visit)).terms
+    return visit.page("confirm.html", declared=declared, leads_to=leads_to, terms=terms)
+
+
+async def _confirmed(visit: Visit, member: MemberId | None, key: str) -> Receipt:
+    return await visit.house.memberships.confirm_withdrawal(
+        _id(visit, "withdrawal"), member=member, key=key, at=visit.at
+    )
+
+
+def _id(visit: Visit, name: str) -> UUID:
+    try:
+        return UUID(visit.asked(name))
+    except ValueError as error:
+        raise NotFromHere from error

@@ -1,0 +1,70 @@
+"""The shop: plans side by side, an order with what the law wants shown, then Stripe's own page."""
+
+from litestar import Response
+from litestar.handlers import HTTPRouteHandler
+
+from billing.subscriptions.views import MembershipState, Offers, Order, PlanOffer, PriceOffer
+from member_ui.visit import House, NotFromHere, Visit, sent, shown
+from pages.rendering import lead_to
+
+_WITHOUT = {MembershipState.NONE, MembershipState.CHECKOUT, MembershipState.ENDED}
+
+
+def routes(house: House) -> list[HTTPRouteHandler]:
+    """Return the handlers of looking at plans and ordering one."""
+    return [
+        shown(house, "/plans", _plans, to_members=False),
+        shown(house, "/order", _order),
+        sent(house, "/order", _buy),
+        sent(house, "/order/drop", _drop),
+    ]
+
+
+async def offers_of(visit: Visit) -> Offers:
+    """Return the plans that the visitor may order."""
+    return await visit.house.memberships.plans_for(
+        None if visit.session is None else visit.session.member_id,
+        country=visit.request.query_params.get("country"),
+        language=visit.wording.language,
+        at=visit.at,
+    )
+
+
+async def _plans(visit: Visit) -> Response[bytes]:
+    offers = await offers_of(visit)
+    membership = None
+    if visit.session is not None:
+        membership = await visit.house.memberships.membership(visit.member, at=visit.at)
+    is_new = membership is None or membership.state in _WITHOUT
+    return visit.page("plans.html", offers=offers, membership=membership, is_new=is_new)
+
+
+async def _order(visit: Visit) -> Response[bytes]:
+    offers = await offers_of(visit)
+    plan, price = _chosen(offers, visit.request.query_params.get("price", ""))
+    return visit.page("order.html", plan=plan, price=price, terms=offers.terms)
+
+
+def _chosen(offers: Offers, wanted: str) -> tuple[PlanOffer, PriceOffer]:
+    for plan in offers.items:
+        for price in plan.prices:
+            if str(price.price_no) == wanted:
+                return plan, price
+    raise NotFromHere
+
+
+async def _buy(visit: Visit) -> Response[bytes]:
+    order = Order(
+        price_no=visit.number("price"),
+        country=visit.asked("country"),
+        language=visit.wording.language,
+        disclosure_version=visit.asked("disclosure"),
+        promotion=visit.form.get("promotion") or None,
+    )
+    made = await visit.house.memberships.checkout(visit.member, order, key=visit.key, at=visit.at)
+    return lead_to(made.url)
+
+
+async def _drop(visit: Visit) -> Response[bytes]:
+    await visit.house.memberships.drop_checkout(visit.member, key=visit.key, at=visit.at)
+    return lead_to("/plans")

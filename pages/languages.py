@@ -1,0 +1,78 @@
+"""Languages of the pages: which one a browser asks for, and amounts, dates and words in it."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_currency, format_decimal
+
+from coalition.kernel.money import Money, exponent
+
+LANGUAGES = ("en", "sv", "nb")
+NAMES = {"en": "English", "sv": "Svenska", "nb": "Norsk"}
+_LOCALES = {"en": "en_GB", "sv": "sv_SE", "nb": "nb_NO"}
+_ALSO = {"no": "nb", "nn": "nb"}
+
+
+def asked_for(chosen: str | None, accepted: str) -> str:
+    """Return the language that was chosen, or the first known one that the browser accepts.
+
+    `accepted` is the value of Accept-Language (RFC 9110 §12.5.4); English where nothing fits.
+    """
+    if chosen in LANGUAGES:
+        return chosen
+    ranges = [_range(part) for part in accepted[:200].split(",")]
+    for code, _ in sorted(ranges, key=lambda one: -one[1]):
+        language = _ALSO.get(code, code)
+        if language in LANGUAGES:
+            return language
+    return LANGUAGES[0]
+
+
+def _range(part: str) -> tuple[str, float]:
+    code, _, quality = part.strip().partition(";q=")
+    try:
+        weight = float(quality) if quality else 1.0
+    except ValueError:
+        weight = 0.0
+    return code.partition("-")[0].lower(), weight
+
+
+class Wording:
+    """Words, amounts and dates in one language and zone."""
+
+    def __init__(self, language: str, words: Mapping[str, str], zone: ZoneInfo) -> None:
+        """Keep what is needed; `words` has every key that the pages use."""
+        self.language, self._words, self._zone = language, words, zone
+        self._locale = _LOCALES[language]
+
+    def say(self, key: str, **facts: object) -> str:
+        """Return the words of `key` with `facts` put in."""
+        return self._words[key].format(**facts)
+
+    def knows(self, key: str) -> bool:
+        """Tell whether there are words of `key`."""
+        return key in self._words
+
+    def money(self, amount: Money) -> str:
+        """Return an amount as people write it, such as 99,00 kr."""
+        value = Decimal(amount.amount_minor).scaleb(-exponent(amount.currency))
+        return format_currency(value, amount.currency, locale=self._locale)
+
+    def number(self, value: int) -> str:
+        """Return a whole number with its groups."""
+        return format_decimal(value, locale=self._locale)
+
+    def day(self, at: date | datetime) -> str:
+        """Return the day of `at` in the zone, such as 21 November 2026."""
+        if isinstance(at, datetime):
+            at = at.astimezone(self._zone).date()
+        return format_date(at, format="long", locale=self._locale)
+
+    def instant(self, at: datetime) -> str:
+        """Return day and time of `at` in the zone."""
+        return format_datetime(
+            at.astimezone(self._zone), format="d MMMM y HH:mm", locale=self._locale
+        )

@@ -1,0 +1,50 @@
+"""Pages from templates: everything that is put in is escaped, nothing that runs is let in."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined, select_autoescape
+from litestar import Response
+
+from pages.assets import STYLES
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'; form-action 'self' https://checkout.stripe.com "
+    "https://billing.stripe.com"
+)
+"""What a page may load and where its forms may lead: here, and to Stripe's hosted pages."""
+
+_HEADERS = {"content-security-policy": POLICY, "cache-control": "no-store"}
+
+
+def environment(*packages: str) -> Environment:
+    """Return the templates of `pages` and of `packages`, named as `package/file.html`."""
+    loaders = {name: PackageLoader(name) for name in ("pages", *packages)}
+    return Environment(
+        loader=PrefixLoader(loaders),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def page(
+    templates: Environment,
+    name: str,
+    shown: Mapping[str, Any],  # Any: whatever the template asks for
+    *,
+    status: int = 200,
+) -> Response[bytes]:
+    """Return the page that the template `name` makes of `shown`."""
+    styles = [style.address for style in STYLES]
+    text = templates.get_template(name).render(styles=styles, **shown)
+    return Response(
+        text.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=_HEADERS
+    )
+
+
+def lead_to(address: str) -> Response[bytes]:
+    """Return the answer that leads a browser on to `address` by GET (RFC 9110 §15.4.4)."""
+    return Response(b"", status_code=303, headers={"location": address, **_HEADERS})
