@@ -1,29 +1,24 @@
-"""Makes what a member gets agree with what its membership entitles it to, no more and no less."""
+"""Makes what a member gets agree with what its membership entitles it to, no more and no less.
 
-from collections.abc import Sequence
+Everything is written in advance, with its end: nothing has to run for benefits to begin or to stop.
+Only what is given by the month is posted when its month has come, by `granting`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
+from billing.benefits import entitlement_rows, held_bonuses, held_standings, schedule
 from billing.benefits.entitlements import Entitlement
-from billing.plans.documents import PlanDocument
+from billing.benefits.held_bonuses import Earning
+from billing.benefits.spans import Span, union
+from billing.plans.catalogue import Plans
+from billing.plans.documents import EarlyAccess, EarnMultiplier, MonthlyPoints
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId
-
-
-class Plan(Protocol):
-    """A version of a plan, of which its document counts."""
-
-    @property
-    def document(self) -> PlanDocument:
-        """What it gives."""
-
-
-class Plans(Protocol):
-    """Whoever knows the versions of plans by their numbers, such as `plans.catalogue.Plans`."""
-
-    def plan(self, no: int) -> Plan:
-        """Return the version with this number."""
+from coalition.members.locking import lock_open
+from coalition.members.standings import StandingKind
 
 
 async def apply(
@@ -34,9 +29,58 @@ async def apply(
     entitlements: Sequence[Entitlement],
     plans: Plans,
     at: datetime,
-) -> None:
+) -> bool:
     """Let the member have what `entitlements` say, all of its membership's, past and to come.
 
-    They do not overlap. The caller holds the transaction. The same again writes nothing, whoever
-    applied it before. What a plan gives by the month is posted by the worker, within a minute.
+    Returns whether they are others than were applied last. The same again writes nothing. Works in
+    the caller's transaction and locks the member. What a plan gives by the month is posted by the
+    worker, within a minute. Raises what `lock_open` does for one who is a member no more.
     """
+    await lock_open(connection, [member])
+    return await apply_locked(
+        connection,
+        member=member,
+        membership_id=membership_id,
+        entitlements=entitlements,
+        plans=plans,
+        at=at,
+    )
+
+
+async def apply_locked(
+    connection: Connection,
+    *,
+    member: MemberId,
+    membership_id: UUID,
+    entitlements: Sequence[Entitlement],
+    plans: Plans,
+    at: datetime,
+) -> bool:
+    """Do as `apply` for a member whom the caller has locked, be it one who leaves."""
+    standings: dict[tuple[StandingKind, str], list[Span]] = defaultdict(list)
+    earnings: dict[Earning, list[Span]] = defaultdict(list)
+    for one in entitlements:
+        document = plans.plan(one.plan_no).document
+        span = one.begins, one.ends
+        standings[StandingKind.PLAN, document.code].append(span)
+        for benefit in document.benefits:
+            if isinstance(benefit, EarlyAccess):
+                standings[StandingKind.FLAG, benefit.flag].append(span)
+            elif isinstance(benefit, EarnMultiplier):
+                earnings[held_bonuses.earning(benefit)].append(span)
+    wanted = {key: union(spans) for key, spans in standings.items()}
+    await held_standings.agree(connection, member, membership_id, wanted, at=at)
+    wanted_bonuses = {one: union(spans) for one, spans in earnings.items()}
+    await held_bonuses.agree(connection, member, membership_id, wanted_bonuses, at=at)
+    changed = await entitlement_rows.replace(connection, member, membership_id, entitlements)
+    if changed and _gives_by_the_month(entitlements, plans):
+        await schedule.look_again(connection, member, membership_id, at)
+    return changed
+
+
+def _gives_by_the_month(entitlements: Iterable[Entitlement], plans: Plans) -> bool:
+    return any(
+        isinstance(benefit, MonthlyPoints)
+        for plan_no in {one.plan_no for one in entitlements}
+        for benefit in plans.plan(plan_no).document.benefits
+    )

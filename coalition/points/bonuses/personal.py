@@ -47,6 +47,12 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, holder), LATERAL (
 ORDER BY kept.holder, kept.valid_from, kept.source
 """
 
+_GIVEN = """
+SELECT holder, source, kind, factor, points, partner_no, category, funding, valid_from,
+    least(valid_until, ended_at) AS valid_until
+FROM earning_bonus WHERE bucket = $1 AND holder = $2 AND starts_with(source, $3) ORDER BY source
+"""
+
 
 class EarningBonus(msgspec.Struct, frozen=True, kw_only=True):
     """What one member earns beyond the rules; `funding` is funders with whole weights.
@@ -95,16 +101,25 @@ async def give(connection: Connection, bonus: EarningBonus, *, at: datetime) -> 
 
 
 async def end(connection: Connection, holder: MemberId, source: str, *, at: datetime) -> bool:
-    """End a bonus before its time; return whether it was there and had not been ended."""
+    """End a bonus before its time; return whether it was there and had not ended earlier."""
     ended = await connection.fetchval(
-        "UPDATE earning_bonus SET ended_at = $4"
-        " WHERE bucket = $1 AND holder = $2 AND source = $3 AND ended_at IS NULL RETURNING true",
+        "UPDATE earning_bonus SET ended_at = $4 WHERE bucket = $1 AND holder = $2 AND source = $3"
+        " AND (ended_at IS NULL OR ended_at > $4) RETURNING true",
         bucket_of(holder),
         holder,
         source,
         at,
     )
     return bool(ended)
+
+
+async def given(connection: Connection, holder: MemberId, prefix: str) -> list[EarningBonus]:
+    """Return the bonuses of a member whose source begins like this, by source, as far as they hold.
+
+    One that was ended before its time is valid until then, be it before it began.
+    """
+    rows = await connection.fetch(_GIVEN, bucket_of(holder), holder, prefix)
+    return [_bonus(row) for row in rows]
 
 
 async def any_given(connection: Connection) -> bool:

@@ -1,4 +1,4 @@
-"""Points given for a membership are charged to their funders by their own contracts, and mirrored."""
+"""Points given for a membership are charged to their funders by their contracts, and mirrored."""
 
 from datetime import datetime
 from decimal import Decimal
