@@ -186,11 +186,7 @@ async def _answer(
     house: House, request: AnyRequest, do: Show, form: Mapping[str, str], *, to_members: bool
 ) -> Response[bytes]:
     word = request.cookies.get(house.cookie, "")[:_LONGEST_WORD]
-    try:
-        session = await house.sessions.read(word, house.clock.now()) if word else None
-    except Refused:
-        # Whoever is a member no more is a visitor like any other.
-        session = None
+    session = await house.sessions.read(word, house.clock.now()) if word else None
     known = (await house.tills.terms()).catalogue
     visit = Visit(house, request, known, session, form)
     if to_members and session is None:

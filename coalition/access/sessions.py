@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from coalition.access.logins import Login
+from coalition.access.refusals import MembershipEnded
 from coalition.access.sign_in import SignIns, standing_member
 from coalition.kernel.database import retrying, transaction
 from coalition.kernel.ids import MemberId
@@ -56,7 +57,10 @@ class Sessions:
         return word
 
     async def read(self, word: str, at: datetime) -> Session | None:
-        """Return the session that `word` opens at `at`; None where it is over or there was none."""
+        """Return the session that `word` opens at `at`; None where it is over or there was none.
+
+        Who was a member and is no more has none.
+        """
         digest = _digest(word)
 
         async def work() -> Session | None:
@@ -71,7 +75,10 @@ class Sessions:
                 member = await standing_member(connection, row["member_id"])
                 return Session(MemberId(member), row["ends_at"], form_key(word))
 
-        return await retrying(work)
+        try:
+            return await retrying(work)
+        except MembershipEnded:
+            return None
 
     async def end(self, word: str) -> None:
         """End a session; one that is over already stays so."""
