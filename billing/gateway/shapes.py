@@ -112,6 +112,11 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether the money is given back, or will be; a refund that failed gave nothing."""
         return self.status in {"pending", "requires_action", "succeeded"}
 
+    @property
+    def is_withdrawal(self) -> bool:
+        """Tell whether it undoes the contract, which ends what it paid for, however much it is."""
+        return "withdrawal_id" in self.metadata
+
 
 class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     """A payment that a cardholder disputes; `status` is Stripe's, such as needs_response."""
