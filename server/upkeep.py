@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 
 import structlog
 
+from billing.benefits import granting
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.families.groups.groups import Groups
 from coalition.families.transfers import deciding
@@ -153,6 +154,7 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
         "families.ageing": ("11 * * * *", groups.grow_up),
         "families.suspensions": ("3 * * * *", groups.follow_heads),
         "families.transfers": ("* * * * *", move_transfers_on),
+        "benefits.months": ("* * * * *", granting.grant_due),
     }
     kinds = [
         JobKind(name=name, handle=_handler(name, work), attempts=3, one_at_a_time=True)

@@ -129,6 +129,5 @@ async def counted(tables: Sequence[str]) -> dict[str, int]:
     """Return how many rows each table has."""
     async with transaction() as connection:
         return {
-            table: await connection.fetchval(f"SELECT count(*) FROM {table}")
-            for table in tables
+            table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in tables
         }
