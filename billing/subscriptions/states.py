@@ -133,6 +133,11 @@ def standing(
     )
 
 
+def is_over(subscription: Subscription) -> bool:
+    """Tell whether a subscription has ended for good: nothing revives it at Stripe."""
+    return subscription.status in _OVER
+
+
 def _state(
     held: Sequence[Entitlement],
     current: Entitlement | None,
@@ -141,7 +146,7 @@ def _state(
 ) -> tuple[State, datetime | None]:
     if current is not None:
         return _ENTITLED_STATES.get(current.ground, State.ACTIVE), None
-    living = [one for one in subscriptions if one.status not in _OVER]
+    living = [one for one in subscriptions if not is_over(one)]
     if not living and not any(one.begins > at for one in held):
         ends = [one.ends for one in held]
         ended = [one.ended_at for one in subscriptions if one.ended_at is not None]

@@ -26,6 +26,8 @@ CREATE TABLE stripe_subscription (
     CONSTRAINT what_is_applied_was_fetched CHECK (applied_no <= fetch_no),
     CONSTRAINT a_picture_is_applied CHECK ((picture IS NULL) = (applied_at IS NULL))
 ) WITH (fillfactor = 80);
+CREATE INDEX subscriptions_of_a_membership ON stripe_subscription (membership_id)
+    WHERE membership_id IS NOT NULL;
 """
 
 # `turns_at` is when the state changes by itself: a period, a grace or a pause ends. `period_start`

@@ -1,0 +1,168 @@
+"""Intents: what we are about to ask of Stripe, written down before we ask.
+
+The row is committed with its key before the call, and the answer kept after it. A crash in between
+leaves an intent without answer: whoever makes the same call again, with the same key, makes the one
+that Stripe knows by it, so that nothing is made or charged twice. See docs/adr/0059.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+
+from billing.gateway.refusals import IntentReused, StripeRefused, StripeUnavailable
+from coalition.kernel.database import retrying, transaction
+
+Answer = TypeVar("Answer")
+Request = Mapping[str, Any]  # Any: JSON of the kind, without personal data
+
+KEPT_AT_STRIPE = timedelta(hours=24)
+"""For how long Stripe knows a key at least; a later call under it might be done a second time."""
+
+LEFT_ALONE = timedelta(minutes=2)
+"""So long an intent without answer is its caller's."""
+
+_BEGIN = """
+INSERT INTO stripe_intent AS kept (key, kind, request, begun_at, tried_at)
+VALUES ($1, $2, $3, $4, $4)
+ON CONFLICT (key) DO UPDATE
+SET tried_at = greatest(kept.tried_at, excluded.tried_at), attempts = kept.attempts + 1
+RETURNING kind, request = $3 AS is_same, answer, refusal
+"""
+_ANSWER = """
+UPDATE stripe_intent SET answered_at = $2, answer = $3 WHERE key = $1 AND answered_at IS NULL
+"""
+_REFUSE = """
+UPDATE stripe_intent SET answered_at = $2, refusal = $3 WHERE key = $1 AND answered_at IS NULL
+"""
+_IS_ANSWERED = "SELECT answer IS NOT NULL FROM stripe_intent WHERE key = $1"
+_UNANSWERED = """
+SELECT key, kind, request, begun_at FROM stripe_intent
+WHERE answered_at IS NULL AND tried_at <= $1 AND begun_at > $2
+ORDER BY tried_at LIMIT $3
+"""
+_LOST = """
+SELECT count(*) FROM stripe_intent WHERE answered_at IS NULL AND begun_at <= $1
+"""
+
+_logger = structlog.get_logger(__name__)
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """What Stripe said no with, as it is kept."""
+
+    reason: str
+    decline_code: str | None
+    message: str
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """An intent without answer."""
+
+    key: str
+    kind: str
+    request: dict[str, Any]  # Any: JSON of the kind
+    begun_at: datetime
+
+
+async def perform(
+    kind: str,
+    key: str,
+    request: Request,
+    call: Callable[[], Awaitable[Answer]],
+    *,
+    answer: type[Answer],
+    at: datetime,
+) -> Answer:
+    """Return what `call` answers, asked of Stripe once for each `key`.
+
+    `call` passes the same key to Stripe. An intent that was answered before answers the same again,
+    also with a no. `request` is all that makes the call this one, without personal data. Raises
+    `IntentReused` for another request under the key, and what `call` does.
+    """
+    written = msgspec.json.encode(request).decode()
+
+    async def begin() -> tuple[str, bool, str | None, str | None]:
+        async with transaction() as connection:
+            row = await connection.fetchrow(_BEGIN, key, kind, written, at)
+            return row["kind"], row["is_same"], row["answer"], row["refusal"]
+
+    known_kind, is_same, known_answer, refusal = await retrying(begin)
+    if known_kind != kind or not is_same:
+        raise IntentReused
+    if refusal is not None:
+        raise StripeRefused(*msgspec.structs.astuple(msgspec.json.decode(refusal, type=Refusal)))
+    if known_answer is not None:
+        return msgspec.json.decode(known_answer, type=answer)
+    try:
+        answered = await call()
+    except StripeRefused as refused:
+        told = Refusal(refused.reason, refused.decline_code, refused.message)
+        await _keep(_REFUSE, key, at, told)
+        raise
+    await _keep(_ANSWER, key, at, answered)
+    return answered
+
+
+async def is_answered(key: str) -> bool:
+    """Tell whether Stripe has said yes to the intent under `key`."""
+    async with transaction() as connection:
+        return bool(await connection.fetchval(_IS_ANSWERED, key))
+
+
+async def recover(
+    calls: Mapping[str, Callable[[Intent], Awaitable[object]]], at: datetime, *, most: int = 100
+) -> int:
+    """Ask again for intents that were left without answer; return how many have one now.
+
+    `calls` say how, by kind; intents of other kinds wait for their callers. Those older than Stripe
+    remembers keys are left to the reconciliation, which sees what they have done.
+    """
+    answered = 0
+    for one in await unanswered(at, most=most):
+        call = calls.get(one.kind)
+        if call is None:
+            continue
+        try:
+            await _keep(_ANSWER, one.key, at, await call(one))
+        except StripeRefused as refused:
+            told = Refusal(refused.reason, refused.decline_code, refused.message)
+            await _keep(_REFUSE, one.key, at, told)
+        except StripeUnavailable:
+            _logger.warning("intent_waits", kind=one.kind)
+            continue
+        answered += 1
+    return answered
+
+
+async def unanswered(at: datetime, *, most: int = 100) -> Sequence[Intent]:
+    """Return intents whose callers are gone, while Stripe still knows their keys."""
+    async with transaction() as connection:
+        rows = await connection.fetch(_UNANSWERED, at - LEFT_ALONE, at - KEPT_AT_STRIPE, most)
+    return [
+        Intent(
+            key=row["key"],
+            kind=row["kind"],
+            request=msgspec.json.decode(row["request"]),
+            begun_at=row["begun_at"],
+        )
+        for row in rows
+    ]
+
+
+async def count_lost(at: datetime) -> int:
+    """Return how many intents nobody will hear of any more."""
+    async with transaction() as connection:
+        return int(await connection.fetchval(_LOST, at - KEPT_AT_STRIPE))
+
+
+async def _keep(statement: str, key: str, at: datetime, told: object) -> None:
+    written = msgspec.json.encode(told).decode()
+
+    async def keep() -> None:
+        async with transaction() as connection:
+            await connection.execute(statement, key, at, written)
+
+    await retrying(keep)

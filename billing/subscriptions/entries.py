@@ -1,0 +1,117 @@
+"""The ledger of memberships: money of a member at Stripe, append-only, equal to what is there."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from billing.subscriptions.bookings import Booking, difference
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import MemberId, bucket_of
+from coalition.kernel.money import Money
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry; what came in is positive, and `tax` is the part of it that is tax."""
+
+    membership_id: UUID
+    source: str
+    no: int
+    kind: str
+    amount: Money
+    tax: Money
+    period_start: datetime | None
+    period_end: datetime | None
+    payment: str | None
+    occurred_at: datetime
+    booked_at: datetime
+
+
+_BOOKED = """
+SELECT source, max(no) AS no, sum(amount_minor)::int8 AS amount, sum(tax_minor)::int8 AS tax
+FROM membership_entry WHERE bucket = $1 AND member_id = $2 AND source = ANY ($3)
+GROUP BY source
+"""
+_BOOK = """
+INSERT INTO membership_entry (bucket, member_id, membership_id, booked_at, source, no, kind,
+    amount_minor, tax_minor, currency, period_start, period_end, payment, occurred_at)
+SELECT $1, $2, $3, $4, * FROM unnest($5::text[], $6::int4[], $7::text[], $8::int8[], $9::int8[],
+    $10::text[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::timestamptz[])
+"""
+_READ = """
+SELECT membership_id, source, no, kind, amount_minor, tax_minor, currency, period_start,
+    period_end, payment, occurred_at, booked_at
+FROM membership_entry WHERE bucket = $1 AND member_id = $2
+ORDER BY occurred_at, source, no
+"""
+_NET = """
+SELECT currency, sum(amount_minor)::int8 AS amount
+FROM membership_entry WHERE bucket = $1 AND member_id = $2 GROUP BY currency
+"""
+
+
+async def agree(
+    connection: Connection,
+    *,
+    member: MemberId,
+    membership_id: UUID,
+    told: Sequence[Booking],
+    at: datetime,
+) -> list[Booking]:
+    """Book what is lacking until each source comes to what was `told`; return what was booked.
+
+    Whoever calls holds a lock that keeps others from booking for the same membership.
+    """
+    if not told:
+        return []
+    bucket = bucket_of(member)
+    sources = [one.source for one in told]
+    rows = await connection.fetch(_BOOKED, bucket, member, sources)
+    booked = {row["source"]: (row["no"], row["amount"], row["tax"]) for row in rows}
+    lacking = []
+    for one in told:
+        no, amount, tax = booked.get(one.source, (0, 0, 0))
+        found = difference(one, amount, tax)
+        if found is not None:
+            lacking.append((no + 1, found))
+    if lacking:
+        columns = zip(*(_row(no, one) for no, one in lacking), strict=True)
+        await connection.execute(
+            _BOOK, bucket, member, membership_id, at, *(list(column) for column in columns)
+        )
+    return [one for _, one in lacking]
+
+
+def _row(no: int, one: Booking) -> Iterable[object]:
+    start, end = one.period or (None, None)
+    return (
+        *(one.source, no, one.kind, one.amount_minor, one.tax_minor, one.currency),
+        *(start, end, one.payment, one.occurred_at),
+    )
+
+
+async def of_member(connection: Connection, member: MemberId) -> list[Entry]:
+    """Return all entries of a member, in the order in which they happened."""
+    return [
+        Entry(
+            membership_id=row["membership_id"],
+            source=row["source"],
+            no=row["no"],
+            kind=row["kind"],
+            amount=Money(row["amount_minor"], row["currency"]),
+            tax=Money(row["tax_minor"], row["currency"]),
+            period_start=row["period_start"],
+            period_end=row["period_end"],
+            payment=row["payment"],
+            occurred_at=row["occurred_at"],
+            booked_at=row["booked_at"],
+        )
+        for row in await connection.fetch(_READ, bucket_of(member), member)
+    ]
+
+
+async def net(connection: Connection, member: MemberId) -> dict[str, int]:
+    """Return what a member has paid in all, less what went back, by currency."""
+    rows = await connection.fetch(_NET, bucket_of(member), member)
+    return {row["currency"]: row["amount"] for row in rows}

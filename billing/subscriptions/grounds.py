@@ -1,0 +1,100 @@
+"""What entitles without a subscription: months given, granted by staff, or paid by a partner."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from billing.benefits.entitlements import Ground
+from billing.plans.catalogue import Plans
+from billing.subscriptions.states import Given
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import MemberId, bucket_of, uuid7
+
+_ADD = """
+INSERT INTO membership_ground (bucket, id, member_id, membership_id, ground, plan_no, begins, ends,
+    source, made_by, made_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (bucket, member_id, source) DO NOTHING
+RETURNING true
+"""
+_TAKE_BACK = """
+UPDATE membership_ground SET taken_back_at = $4
+WHERE bucket = $1 AND member_id = $2 AND source = $3 AND taken_back_at IS NULL
+RETURNING membership_id
+"""
+_OF_MEMBERSHIP = """
+SELECT ground, plan_no, begins, ends, source, taken_back_at FROM membership_ground
+WHERE bucket = $1 AND membership_id = $2 ORDER BY begins, source
+"""
+
+
+class Gift(msgspec.Struct, frozen=True, kw_only=True):
+    """Months of a plan for a member, from `begins` until just before `ends`.
+
+    `source` names what they come from, such as a gift's id: one source gives once.
+    """
+
+    ground: Ground
+    plan_no: int
+    begins: datetime
+    ends: datetime
+    source: str
+    made_by: str
+
+
+async def add(
+    connection: Connection, gift: Gift, *, member: MemberId, membership_id: UUID, at: datetime
+) -> bool:
+    """Store what is given as a ground of a membership; return False where it was given before."""
+    bucket = bucket_of(member)
+    return bool(
+        await connection.fetchval(
+            _ADD,
+            *(bucket, uuid7(at, bucket), member, membership_id, gift.ground, gift.plan_no),
+            *(gift.begins, gift.ends, gift.source, gift.made_by, at),
+        )
+    )
+
+
+def given_by(gift: Gift, plans: Plans) -> Given:
+    """Return a gift as entitlements need it."""
+    return Given(
+        ground=gift.ground,
+        plan_no=gift.plan_no,
+        rank=plans.plan(gift.plan_no).document.rank,
+        begins=gift.begins,
+        ends=gift.ends,
+        source=gift.source,
+    )
+
+
+async def take_back(
+    connection: Connection, source: str, *, member: MemberId, at: datetime
+) -> UUID | None:
+    """Let a ground end now; return its membership, None where nothing is left to take back."""
+    found: UUID | None = await connection.fetchval(
+        _TAKE_BACK, bucket_of(member), member, source, at
+    )
+    return found
+
+
+async def of_membership(connection: Connection, membership_id: UUID, plans: Plans) -> list[Given]:
+    """Return what was given to a membership, as its entitlements need it."""
+    rows = await connection.fetch(_OF_MEMBERSHIP, bucket_of(membership_id), membership_id)
+    return [
+        Given(
+            ground=Ground(row["ground"]),
+            plan_no=row["plan_no"],
+            rank=plans.plan(row["plan_no"]).document.rank,
+            begins=row["begins"],
+            ends=_end(row["begins"], row["ends"], row["taken_back_at"]),
+            source=row["source"],
+            taken_back=row["taken_back_at"] is not None and row["taken_back_at"] < row["ends"],
+        )
+        for row in rows
+    ]
+
+
+def _end(begins: datetime, ends: datetime, taken_back_at: datetime | None) -> datetime:
+    return ends if taken_back_at is None else max(begins, min(ends, taken_back_at))

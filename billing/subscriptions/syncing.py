@@ -1,0 +1,178 @@
+"""Keeps memberships equal to what Stripe holds: by fetching it, never by what an event says.
+
+A fetch is numbered in a short transaction before it begins, and its picture applied only over one
+of a lower number. Whatever changes at Stripe is followed by an event whose fetch begins after the
+change, so the highest number has seen it, in whatever order events come. See docs/adr/0058.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from billing.gateway.client import Gateway
+from billing.gateway.refusals import StripeRefused
+from billing.gateway.shapes import Picture
+from billing.subscriptions import deriving, grounds, register
+from billing.subscriptions.grounds import Gift
+from billing.subscriptions.register import Kept, Membership
+from billing.subscriptions.states import entitlements, is_over
+from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.ids import MemberId
+from coalition.members import queries
+
+MEMBER = "member_id"
+"""The key of Stripe's metadata under which everything names its member."""
+
+TURNED_AT_ONCE = 500
+
+_logger = structlog.get_logger(__name__)
+
+
+async def sync(gateway: Gateway, subscription_id: str, *, at: datetime) -> bool:
+    """Fetch a subscription and let its membership follow; return whether the picture was applied.
+
+    It is not when a later fetch was faster, or Stripe knows no such subscription. Raises
+    `StripeUnavailable`, `StripeRefused`.
+    """
+
+    async def number() -> int:
+        async with transaction() as connection:
+            return await register.next_fetch(connection, subscription_id)
+
+    fetch_no = await retrying(number)
+    try:
+        picture = await gateway.picture(subscription_id)
+    except StripeRefused as refused:
+        if not refused.is_missing:
+            raise
+        _logger.warning("subscription_unknown_to_stripe", subscription=subscription_id)
+        return False
+    return await follow(picture, fetch_no=fetch_no, at=at)
+
+
+async def follow(picture: Picture, *, fetch_no: int, at: datetime) -> bool:
+    """Apply the picture of the fetch `fetch_no`, unless a later one was; return whether it was."""
+
+    async def attempt() -> bool:
+        async with transaction() as connection:
+            kept = await register.kept(connection, picture.subscription.id, lock=True)
+            assert kept is not None, "a fetch is numbered before it begins"
+            if kept.applied_no >= fetch_no:
+                return False
+            await _apply(connection, picture, kept, fetch_no=fetch_no, at=at)
+            return True
+
+    return await retrying(attempt)
+
+
+async def turn(at: datetime) -> int:
+    """Let memberships stand as their time has come: grace begins and ends, what is given ends.
+
+    Returns how many were looked at. What they entitle to was written in advance and is as before.
+    """
+    async with transaction() as connection:
+        due = await register.turning(connection, at, TURNED_AT_ONCE)
+    for membership_id in due:
+        await retrying(lambda one=membership_id: _turn(one, at))  # type: ignore[misc]  # a default
+    return len(due)
+
+
+async def derive_again(membership_id: UUID, *, at: datetime) -> Membership | None:
+    """Derive a membership anew from what is kept of it; what was right already stays."""
+
+    async def attempt() -> Membership | None:
+        return await _turn(membership_id, at)
+
+    return await retrying(attempt)
+
+
+async def _turn(membership_id: UUID, at: datetime) -> Membership | None:
+    async with transaction() as connection:
+        found = await register.by_id(connection, membership_id)
+        if found is None:
+            return None
+        await queries.lock_members(connection, [found.member_id])
+        before = await register.by_id(connection, membership_id, lock=True)
+        assert before is not None, "memberships are never deleted"
+        plans = await deriving.plans_now(connection)
+        return await deriving.derive(connection, before, plans=plans, at=at)
+
+
+async def give(connection: Connection, gift: Gift, *, member: MemberId, at: datetime) -> Membership:
+    """Give months of a plan to a member, in the caller's transaction; once for each source.
+
+    They come to the membership that lives, or begin one.
+    """
+    await queries.lock_members(connection, [member])
+    plans = await deriving.plans_now(connection)
+    before = await register.live(connection, member, lock=True)
+    has_begun = before is None
+    if before is None:
+        as_given = grounds.given_by(gift, plans)
+        before = await deriving.begin(connection, member, entitlements((), {}, [as_given])[0], at)
+    await grounds.add(connection, gift, member=member, membership_id=before.id, at=at)
+    return await deriving.derive(connection, before, plans=plans, at=at, has_begun=has_begun)
+
+
+async def take_back(
+    connection: Connection, source: str, *, member: MemberId, at: datetime
+) -> Membership | None:
+    """Take back what was given from `source`, from now on, in the caller's transaction."""
+    await queries.lock_members(connection, [member])
+    membership_id = await grounds.take_back(connection, source, member=member, at=at)
+    if membership_id is None:
+        return None
+    before = await register.by_id(connection, membership_id, lock=True)
+    assert before is not None, "a ground belongs to a membership"
+    plans = await deriving.plans_now(connection)
+    return await deriving.derive(connection, before, plans=plans, at=at)
+
+
+async def _apply(
+    connection: Connection, picture: Picture, kept: Kept, *, fetch_no: int, at: datetime
+) -> None:
+    member = await _member(connection, picture, kept)
+    plans = await deriving.plans_now(connection)
+    before, has_begun = None, False
+    if member is not None:
+        before = await _membership(connection, picture, kept, member)
+        if before is None:
+            held = entitlements([picture], deriving.terms_of(plans, [picture]))
+            has_begun = bool(held)
+            before = await deriving.begin(connection, member, held[0], at) if held else None
+    await register.apply(
+        connection,
+        picture,
+        fetch_no=fetch_no,
+        member=member,
+        membership_id=None if before is None else before.id,
+        at=at,
+    )
+    if before is not None:
+        await deriving.derive(connection, before, plans=plans, at=at, has_begun=has_begun)
+
+
+async def _member(connection: Connection, picture: Picture, kept: Kept) -> MemberId | None:
+    """Return the member of a subscription, locked; None for one that is nobody's here."""
+    told = picture.subscription.metadata.get(MEMBER, "")
+    try:
+        member = kept.member_id or MemberId(UUID(told))
+    except ValueError:
+        _logger.warning("subscription_of_nobody", subscription=picture.subscription.id)
+        return None
+    if not await queries.lock_members(connection, [member]):
+        _logger.warning("subscription_of_nobody", subscription=picture.subscription.id)
+        return None
+    return member
+
+
+async def _membership(
+    connection: Connection, picture: Picture, kept: Kept, member: MemberId
+) -> Membership | None:
+    """Return the membership to which a subscription belongs: its own, or the one that lives."""
+    if kept.membership_id is not None:
+        return await register.by_id(connection, kept.membership_id, lock=True)
+    if is_over(picture.subscription) and not picture.invoices:
+        return None
+    return await register.live(connection, member, lock=True)
