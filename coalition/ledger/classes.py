@@ -69,7 +69,10 @@ class LotClasses:
         self.received = frozenset(one.no for one in self._of.values() if one.received)
         """Those of points that others have sent."""
         self.not_received = frozenset(self._of) - self.received
-        self.are_bound = any(one.binding is not None for one in self._of.values())
+        self.bound = frozenset(one.no for one in self._of.values() if one.binding is not None)
+        """Those of points that pay at some partners only."""
+        self.ordinary = self.not_received - self.bound
+        self.are_bound = bool(self.bound)
         """Whether any points may be bound to partners; nearly always none are."""
 
     def open_at(self, partner_no: int) -> IsOpen | None:

@@ -70,7 +70,7 @@ EVERYTHING = written(
         "purpose": "named_reward",
         "may_move_on": False,
         "spend_on": ["issuer", "2"],
-        "lots": {"issuers": ["1"], "classes": ["3"], "max_age_months": 12},
+        "lots": {"issuers": ["1"], "classes": ["ordinary", "bound"], "max_age_months": 12},
     },
     limits=[
         {"subject": "pair", "measure": "amount", "window": "lifetime", "max": 9},

@@ -183,6 +183,7 @@ async def _bring_existing(connection: Connection, group: OpenGroup, member: UUID
         for lot in movable(await spendable(connection, group, [member]), group.book.today)
         if lot.contributor == member
         and (counting.issuer_nos is None or lot.issuer_no in counting.issuer_nos)
+        and (counting.class_nos is None or lot.class_no in counting.class_nos)
         and (counting.earned_since is None or lot.earned_month >= counting.earned_since)
     )
     if points:

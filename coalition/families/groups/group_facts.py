@@ -14,11 +14,13 @@ from coalition.families.groups.gathering import OpenGroup
 from coalition.families.kin import places
 from coalition.families.kin.group_refusals import GroupRefused
 from coalition.families.kin.places import GroupState, PlaceRow
+from coalition.families.rule_sets import lots
+from coalition.families.rule_sets.notation import Lots
 from coalition.families.rule_sets.vocabulary import Event, Kind
 from coalition.families.transfers import facts, usage
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
-from coalition.ledger import posting
+from coalition.ledger import holdings, posting
 
 _OPEN_INVITATIONS = """
 SELECT kind, count(*) FROM invitation
@@ -115,6 +117,9 @@ async def verdict_of(
 ) -> Verdict:
     """Return what the rules of a group say of an act of `actor`, about its place or another."""
     people = await people_of(connection, group, (actor, group.row.head), act.event)
+    brought = group.rules.contribution.lots
+    if act.event is Event.CONTRIBUTE and brought is not None:
+        people[actor] = await _of_lots(connection, group, people[actor], brought)
     place = place or group.find(actor)
     parties = Parties(
         actor=people[actor],
@@ -125,6 +130,17 @@ async def verdict_of(
     wanted = rules.wanted_usage(group.rules, act, parties, group.zone)
     used = await usage.read(connection, wanted)
     return rules.evaluate(group.rules, act, parties, used, group.zone)
+
+
+async def _of_lots(connection: Connection, group: OpenGroup, party: Party, asked: Lots) -> Party:
+    """Return a member with how many of its points are of lots that may be brought in."""
+    book = group.book
+    held = await holdings.spendable(
+        connection, [party.member], currency_no=group.row.currency_no, today=book.today
+    )
+    kinds = held.get(party.member, ())
+    points = lots.of_lots(asked, kinds, book.terms, book.at)
+    return msgspec.structs.replace(party, transferable=points)
 
 
 async def judged(

@@ -30,6 +30,7 @@ class StakeLot(NamedTuple):
     contributor: UUID
     issuer_no: int
     funder_no: int
+    class_no: int
     earned_month: int
     points: int
     ends_on: date | None
@@ -235,6 +236,7 @@ def _stake(holder: UUID, one: Available, kept: lots.KeptLot) -> StakeLot:
         provenance.contributor or holder,
         provenance.issuer_no,
         provenance.funder_no,
+        provenance.class_no,
         provenance.earned_month,
         one.points,
         _end(one),

@@ -48,8 +48,10 @@ def sources(group: OpenGroup, member: UUID, known: Known) -> Sources:
     """
     order = group.rules.debit.order
     is_of_one = order is DebitOrder.ONE_OWNER
+    counted = None
     if group.rules.mechanism is Mechanism.POOL_VIEW and not is_of_one:
         others = _others(group, member, known)
+        counted = lots.filter_of(group.rules.contribution.lots, group.book.terms, group.at)
     else:
         owner = group.pot or group.row.head
         others = () if owner == member else (owner,)
@@ -57,6 +59,7 @@ def sources(group: OpenGroup, member: UUID, known: Known) -> Sources:
         order=_ORDERS[order],
         holders=others,
         own=not (is_of_one and others),
+        lots=counted,
         pot=group.pot if order is DebitOrder.PROPORTIONAL else None,
         protected=_protected(group, known),
         binding=lots.binding_of(group.rules),

@@ -1,10 +1,11 @@
 """Which points rules are about: by who issued them, when they were earned, and how they came."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from uuid import UUID
 
 from coalition.families.rule_sets.notation import Lots, RuleSet
+from coalition.families.rule_sets.vocabulary import LotKind
 from coalition.ledger.classes import Binding
 from coalition.ledger.clocks import months_later
 from coalition.ledger.drafts import LotFilter
@@ -37,6 +38,9 @@ def filter_of(
 ) -> LotFilter | None:
     """Return what the ledger looks at to find the lots that rules let move; None is all lots."""
     issuers, since = _bounds(asked or Lots(), terms, at)
+    kinds = _class_nos(asked or Lots(), terms)
+    if kinds is not None:
+        class_nos = kinds if class_nos is None else kinds & class_nos
     if issuers is None and since is None and class_nos is None and contributor is None:
         return None
     return LotFilter(
@@ -60,23 +64,39 @@ def received(rule_set: RuleSet, kinds: Iterable[Holding], terms: Terms) -> int:
 def transferable(
     rule_set: RuleSet, kinds: Iterable[Holding], terms: Terms, at: datetime
 ) -> int | None:
-    """Return how many of the points that somebody has are of the lots that may move; None: all."""
-    asked = rule_set.transfer.lots
+    """Return how many of the points that somebody has may be sent by their lots; None: all."""
+    return of_lots(rule_set.transfer.lots, kinds, terms, at)
+
+
+def of_lots(
+    asked: Lots | None, kinds: Iterable[Holding], terms: Terms, at: datetime
+) -> int | None:
+    """Return how many of the points that somebody has are of the `asked` lots; None: all."""
     if asked is None:
         return None
-    may_move = lots_that_move(asked, terms, at)
-    return sum(kind.points for kind in kinds if may_move(kind.issuer_no, kind.earned_month))
+    wanted = filter_of(asked, terms, at)
+    return sum(kind.points for kind in kinds if wanted is None or _is_of(kind, wanted))
 
 
-def lots_that_move(asked: Lots, terms: Terms, at: datetime) -> Callable[[int, int], bool]:
-    """Return what tells by issuer and month of earning whether points may move."""
-    issuers, since = _bounds(asked, terms, at)
+def _is_of(kind: Holding, wanted: LotFilter) -> bool:
+    return (
+        (wanted.issuer_nos is None or kind.issuer_no in wanted.issuer_nos)
+        and (wanted.class_nos is None or kind.class_no in wanted.class_nos)
+        and (wanted.earned_since is None or kind.earned_month >= wanted.earned_since)
+    )
 
-    def may_move(issuer_no: int, earned_month: int) -> bool:
-        by_issuer = issuers is None or issuer_no in issuers
-        return by_issuer and (since is None or earned_month >= since)
 
-    return may_move
+def _class_nos(asked: Lots, terms: Terms) -> frozenset[int] | None:
+    """Return the classes of the kinds that are asked for; None is every kind."""
+    if not asked.classes:
+        return None
+    classes = terms.catalogue.classes
+    of = {
+        LotKind.ORDINARY: classes.ordinary,
+        LotKind.RECEIVED: classes.received,
+        LotKind.BOUND: classes.bound,
+    }
+    return frozenset().union(*(of[kind] for kind in asked.classes))
 
 
 def _bounds(asked: Lots, terms: Terms, at: datetime) -> tuple[frozenset[int] | None, int | None]:

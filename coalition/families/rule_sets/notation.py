@@ -19,6 +19,7 @@ from coalition.families.rule_sets.vocabulary import (
     Direction,
     Event,
     ExpiryTreatment,
+    LotKind,
     Measure,
     Mechanism,
     OnExit,
@@ -189,7 +190,8 @@ class Lots(_Part, frozen=True, kw_only=True):
 
     issuers: tuple[Word, ...] = ()
     """Partners by name or number."""
-    classes: tuple[Word, ...] = ()
+    classes: tuple[LotKind, ...] = ()
+    """Of any of these kinds."""
     max_age_months: Annotated[int, Meta(ge=1, le=600)] | None = None
 
 

@@ -125,6 +125,17 @@ class DebitOrder(StrEnum):
     """Only those of the head, or of the pool's account."""
 
 
+class LotKind(StrEnum):
+    """How points came to whoever has them, and whether they pay everywhere."""
+
+    ORDINARY = "ordinary"
+    """Neither of the others: earned, or given by staff."""
+    RECEIVED = "received"
+    """Another member has sent them."""
+    BOUND = "bound"
+    """They pay at some partners only."""
+
+
 class ExpiryTreatment(StrEnum):
     """When points end after they have moved."""
 

@@ -179,7 +179,7 @@ def _lots(lots: Lots | None, say: Speech) -> Iterator[str]:
     if lots.issuers:
         yield say("lots.issuers", names=say.any_of(lots.issuers))
     if lots.classes:
-        yield say("lots.classes", names=say.any_of(lots.classes))
+        yield say("lots.classes", names=say.any_of(say(f"lots.{kind}") for kind in lots.classes))
     if lots.max_age_months is not None:
         yield say("lots.max_age_months", count=say.number(lots.max_age_months))
 

@@ -72,7 +72,7 @@ def test_the_example_of_the_specification() -> None:
     verdict = judged(
         presets.rule_set("hilton"), act(points=100), between(party(1, balance=150), party(2))
     )
-    assert [msgspec.to_builtins(failure) for failure in verdict.failures] == [
+    assert [failure.told() for failure in verdict.failures] == [
         {"rule": rule, "limit": 1000, "used": used, "remaining": None, "next_possible_at": None}
         for rule, used in (
             ("eligibility.min_balance", 150), ("transfer.min", 100), ("transfer.step", 100),
