@@ -23,6 +23,12 @@ class CheckoutOpen(Conflict):
     constraint = "one_open_order_per_member"
 
 
+class TrialUsed(Conflict):
+    """This card, person or household had a trial; nothing was charged. Order again without one."""
+
+    code, title = "trial_used", "Trial used before"
+
+
 class UnknownCheckout(NotFound):
     """You have no such order; `GET /v1/membership` names the one that waits, if any."""
 
@@ -129,6 +135,12 @@ class UnknownGift(NotFound):
     """No gift can be redeemed with this code; codes are used once and before their last day."""
 
     code, title = "gift_not_found", "Gift not found"
+
+
+class NothingToTakeBack(Conflict):
+    """The member was given nothing from this source, or it has ended."""
+
+    code, title = "nothing_to_take_back", "Nothing to take back"
 
 
 class InvalidPath(Invalid):

@@ -7,6 +7,20 @@ at Stripe. One act of a member goes on at a time; another is refused with `act_i
 from datetime import datetime
 from uuid import UUID
 
+from billing.gateway.client import Gateway
+from billing.plans.countries import Countries, shipped
+from billing.subscriptions import (
+    changing,
+    checkouts,
+    customers,
+    gifts,
+    leaving,
+    offering,
+    reading,
+    receipts,
+    withdrawing,
+)
+from billing.subscriptions.house import House
 from billing.subscriptions.views import (
     CancelOffer,
     ChangePreview,
@@ -19,6 +33,7 @@ from billing.subscriptions.views import (
     Receipt,
     Withdrawal,
 )
+from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
 from coalition.members.sealing import MemberKeys
 
@@ -26,9 +41,21 @@ from coalition.members.sealing import MemberKeys
 class Memberships:
     """What members do with memberships; `home` is our own address, without a slash at its end."""
 
-    def __init__(self, gateway: object, keys: MemberKeys, *, home: str) -> None:
-        """Keep what all acts need; nothing is opened."""
-        self._gateway, self._keys, self._home = gateway, keys, home
+    def __init__(
+        self,
+        gateway: Gateway,
+        keys: MemberKeys,
+        *,
+        home: str,
+        countries: Countries | None = None,
+    ) -> None:
+        """Keep what all acts need; without `countries` the shipped terms hold."""
+        self._house = House(gateway, keys, home, countries or shipped())
+
+    @property
+    def house(self) -> House:
+        """What all acts work with, for whoever handles what Stripe tells."""
+        return self._house
 
     async def plans_for(
         self, member: MemberId | None, *, country: str | None, language: str, at: datetime
@@ -38,11 +65,13 @@ class Memberships:
         Prices of the country's currency come first. A special price is for whoever holds its
         standing (a segment or flag of that name) at `at`; others see it with `is_for_you` false.
         """
-        raise NotImplementedError
+        return await offering.plans_for(
+            self._house, member, country=country, language=language, at=at
+        )
 
     async def membership(self, member: MemberId, *, at: datetime) -> MembershipView:
         """Return the member's membership as our own books have it; nothing is asked of Stripe."""
-        raise NotImplementedError
+        return await reading.view(self._house, member, at=at)
 
     async def checkout(
         self, member: MemberId, order: Order, *, key: str, at: datetime
@@ -53,22 +82,24 @@ class Memberships:
         `CheckoutOpen` while another order waits, `DisclosureOutdated`, `PriceNotForYou`,
         `PriceNotOnSale`, and `StripeUnavailable`. Whoever had a trial gets none.
         """
-        raise NotImplementedError
+        return await checkouts.checkout(self._house, member, order, key=key, at=at)
 
     async def drop_checkout(self, member: MemberId, *, key: str, at: datetime) -> None:
         """Let an order that waits be none; without one nothing happens."""
-        raise NotImplementedError
+        await checkouts.drop(self._house, member, key=key, at=at)
 
     async def returned(self, member: MemberId, checkout_id: str, *, at: datetime) -> MembershipView:
         """Look at Stripe what became of an order, as its event would, and return the membership.
 
         Raises `UnknownCheckout` for one that is not the member's.
         """
-        raise NotImplementedError
+        await checkouts.returned(self._house, member, checkout_id, at=at)
+        return await reading.view(self._house, member, at=at)
 
     async def portal(self, member: MemberId, *, back_to: str, at: datetime) -> str:
         """Return the address of Stripe's page for cards and invoices. Raises `NotAMember`."""
-        raise NotImplementedError
+        del at  # The page is opened by Stripe's clock.
+        return await customers.portal(self._house, member, back_to=back_to)
 
     async def preview(self, member: MemberId, price_no: int, *, at: datetime) -> ChangePreview:
         """Return what a change to a price would charge now, to the minor unit, and when it holds.
@@ -76,7 +107,7 @@ class Memberships:
         Raises `NotAMember`, `PriceNotForYou`, `PriceNotOnSale`, `NothingToChange`, and
         `ChangeNotPossible` for a membership that is cancelled, paused or unpaid.
         """
-        raise NotImplementedError
+        return await changing.preview(self._house, member, price_no, at=at)
 
     async def change(
         self,
@@ -92,17 +123,22 @@ class Memberships:
         An upgrade that cannot be charged leaves the plan as it was (`has_pending_change`). Raises
         what `preview` does, and `PreviewOutdated` after `PREVIEW_HOLDS` or a renewal.
         """
-        raise NotImplementedError
+        await changing.change(
+            self._house, member, price_no, previewed_at=previewed_at, key=key, at=at
+        )
+        return await reading.view(self._house, member, at=at)
 
     async def keep_plan(self, member: MemberId, *, key: str, at: datetime) -> MembershipView:
         """Take back a downgrade that waits for the end of the period; else nothing happens."""
-        raise NotImplementedError
+        await changing.keep_plan(self._house, member, key=key, at=at)
+        return await reading.view(self._house, member, at=at)
 
     async def cancel_offer(self, member: MemberId, *, at: datetime) -> CancelOffer:
-        """Return the first of two steps: when it would end, and what is offered instead, if
-        anything. Nothing is changed. Raises `NothingToCancel`.
+        """Return the first of two steps: when it would end, and what is offered instead.
+
+        Nothing is changed. Raises `NothingToCancel`.
         """
-        raise NotImplementedError
+        return await leaving.cancel_offer(self._house, member, at=at)
 
     async def cancel(
         self, member: MemberId, *, key: str, at: datetime, reason: str | None = None
@@ -111,11 +147,11 @@ class Memberships:
 
         Cancelled already it returns the first receipt. Raises `NothingToCancel`.
         """
-        raise NotImplementedError
+        return await leaving.cancel(self._house, member, key=key, at=at, reason=reason)
 
     async def uncancel(self, member: MemberId, *, key: str, at: datetime) -> Receipt:
         """Let a cancelled membership go on, while it has not ended. Raises `NothingToRestore`."""
-        raise NotImplementedError
+        return await leaving.uncancel(self._house, member, key=key, at=at)
 
     async def pause(self, member: MemberId, *, months: int, key: str, at: datetime) -> Receipt:
         """Pause from the end of what is paid, for 1 to 3 months; nothing is charged meanwhile.
@@ -123,11 +159,11 @@ class Memberships:
         Raises `NotAMember`, and `PauseNotPossible` in a trial, or where it is cancelled, unpaid or
         paused already.
         """
-        raise NotImplementedError
+        return await leaving.pause(self._house, member, months=months, key=key, at=at)
 
     async def resume(self, member: MemberId, *, key: str, at: datetime) -> Receipt:
         """End a pause now. Raises `NotPaused`."""
-        raise NotImplementedError
+        return await leaving.resume(self._house, member, key=key, at=at)
 
     async def declare_withdrawal(self, member: MemberId, *, at: datetime) -> Withdrawal:
         """Return the first of two steps of a withdrawal: what would come back.
@@ -135,7 +171,7 @@ class Memberships:
         The same until it is confirmed, but for what is used meanwhile. Raises `NothingToWithdraw`
         and `WithdrawalTooLate` with the date that was the last.
         """
-        raise NotImplementedError
+        return await withdrawing.declare(self._house, member, at=at)
 
     async def declare_withdrawal_as_stranger(
         self, *, reference: UUID, email: str, at: datetime
@@ -144,7 +180,9 @@ class Memberships:
 
         Raises `UnknownMembership` where the two do not belong together, and `TooManyAttempts`.
         """
-        raise NotImplementedError
+        return await withdrawing.declare_as_stranger(
+            self._house, reference=reference, email=email, at=at
+        )
 
     async def confirm_withdrawal(
         self, withdrawal_id: UUID, *, member: MemberId | None, key: str, at: datetime
@@ -155,11 +193,13 @@ class Memberships:
         first receipt. Raises `UnknownWithdrawal` and `WithdrawalTooLate`: what was declared in time
         may be confirmed for a day after.
         """
-        raise NotImplementedError
+        del key  # A declaration is confirmed once: its id is the key.
+        return await withdrawing.confirm(self._house, withdrawal_id, member=member, at=at)
 
     async def receipts(self, member: MemberId) -> tuple[Receipt, ...]:
         """Return all receipts of a member, the latest first."""
-        raise NotImplementedError
+        async with transaction() as connection:
+            return await receipts.of_member(connection, member)
 
     async def buy_gift(
         self, member: MemberId, order: GiftOrder, *, key: str, at: datetime
@@ -168,11 +208,11 @@ class Memberships:
 
         Raises `UnknownPlan`, `GiftNotSold` where there is no monthly price in the currency.
         """
-        raise NotImplementedError
+        return await gifts.buy(self._house, member, order, key=key, at=at)
 
     async def gifts(self, member: MemberId, *, at: datetime) -> tuple[GiftView, ...]:
         """Return the gifts that a member has bought, the latest first."""
-        raise NotImplementedError
+        return await gifts.bought(self._house, member, at=at)
 
     async def redeem_gift(
         self, member: MemberId, code: str, *, key: str, at: datetime
@@ -182,4 +222,5 @@ class Memberships:
         Raises `UnknownGift` (also for a code that was used or has expired, told apart only to whom
         used it), `AlreadyMember` while a membership renews, and `TooManyAttempts`.
         """
-        raise NotImplementedError
+        await gifts.redeem(self._house, member, code, key=key, at=at)
+        return await reading.view(self._house, member, at=at)

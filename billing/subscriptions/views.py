@@ -67,7 +67,9 @@ class CountryView(msgspec.Struct, frozen=True, kw_only=True):
     withdrawal_days: int
     order_button: str
     cancel_button: str
+    cancel_confirm: str
     withdraw_button: str
+    withdraw_confirm: str
     has_cancel_button_without_login: bool
     disclosure: Disclosure
 
@@ -137,13 +139,18 @@ class MembershipView(msgspec.Struct, frozen=True, kw_only=True):
     changes_at: datetime | None = None
     has_pending_change: bool = False
     """A change waits for its payment; until then the plan is as before."""
+    payment_url: str | None = None
+    """Stripe's page of an invoice that waits to be paid."""
+    is_disputed: bool = False
+    """The bank holds a payment back; benefits rest until that is decided."""
     checkout: CheckoutView | None = None
     withdrawal: WithdrawalRight | None = None
 
 
 class ChangeKind(StrEnum):
-    """An upgrade holds at once, a downgrade at the end of what is paid; a switch of the interval
-    to the longer one is an upgrade, to the shorter one a downgrade.
+    """An upgrade holds at once, a downgrade at the end of what is paid.
+
+    A switch to the longer interval is an upgrade, to the shorter one a downgrade.
     """
 
     UPGRADE = "upgrade"

@@ -51,6 +51,7 @@ CREATE TABLE membership_order (
     disclosure bytea NOT NULL,
     disclosure_version text NOT NULL,
     trial_days int4 NOT NULL,
+    trial_digests bytea[] NOT NULL,
     state text NOT NULL,
     checkout_id text,
     url text,

@@ -1,0 +1,92 @@
+"""What a withdrawal gives back: what was paid, less the days it held, less what was used. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from billing.gateway.shapes import Invoice, InvoiceLine, InvoiceStatus, Picture
+from coalition.kernel.money import Rounding, round_whole
+
+_DAY = timedelta(days=1)
+
+
+class Reckoning(NamedTuple):
+    """Amounts in minor units of `currency`; `refund` is what is left of `paid`, never below 0."""
+
+    currency: str
+    paid: int
+    kept_for_days: int
+    kept_for_use: int
+    refund: int
+
+
+class PartOfPayment(NamedTuple):
+    """So much of a payment that is to be given back, in minor units."""
+
+    payment_intent_id: str
+    amount_minor: int
+
+
+def reckon(picture: Picture, *, currency: str, used_minor: int, at: datetime) -> Reckoning:
+    """Return what comes back at `at` of what a subscription has cost.
+
+    The days are those begun, of each line that was paid for, rounded down in the member's favour.
+    What benefits were used for counts where it is more than that; so nobody pays twice for them.
+    """
+    paid = sum(left for _, left in _left(picture))
+    shares = [
+        _share(line, at)
+        for invoice in picture.invoices
+        if invoice.status is InvoiceStatus.PAID
+        for line in invoice.lines
+    ]
+    days = min(paid, max(0, round_whole(sum(shares, Decimal(0)), Rounding.DOWN)))
+    use = min(paid, max(days, used_minor)) - days
+    return Reckoning(currency, paid, days, use, paid - days - use)
+
+
+def parts(picture: Picture, amount_minor: int) -> tuple[PartOfPayment, ...]:
+    """Return from which payments an amount goes back: of the latest first, never more than each."""
+    found = []
+    for payment, left in reversed(list(_left(picture))):
+        part = min(left, amount_minor)
+        if part > 0:
+            found.append(PartOfPayment(payment, part))
+            amount_minor -= part
+    assert amount_minor == 0, "no more is given back than was paid"
+    return tuple(found)
+
+
+def _left(picture: Picture) -> Iterator[tuple[str, int]]:
+    """Yield each payment with what was not given back of it, the oldest first."""
+    for invoice in picture.invoices:
+        if invoice.status is InvoiceStatus.PAID and invoice.payment_intent_ids:
+            payment = invoice.payment_intent_ids[-1]
+            yield payment, max(0, invoice.amount_paid.amount_minor - _returned(picture, invoice))
+
+
+def _returned(picture: Picture, invoice: Invoice) -> int:
+    payments = frozenset(invoice.payment_intent_ids)
+    back = sum(
+        one.amount.amount_minor
+        for one in picture.refunds
+        if one.payment_intent_id in payments and one.counts
+    )
+    lost = sum(
+        one.amount.amount_minor
+        for one in picture.disputes
+        if one.payment_intent_id in payments and one.takes_money
+    )
+    return back + lost
+
+
+def _share(line: InvoiceLine, at: datetime) -> Decimal:
+    """Return the part of a line that is for days which have begun."""
+    length = line.period_end - line.period_start
+    if length <= timedelta():
+        return Decimal(line.amount.amount_minor)
+    begun = -((line.period_start - at) // _DAY) if at > line.period_start else 0
+    used = min(begun * _DAY, length)
+    whole = Decimal(length // timedelta(seconds=1))
+    return line.amount.amount_minor * Decimal(used // timedelta(seconds=1)) / whole
