@@ -88,6 +88,15 @@ class NotInSandbox(Refusal):
         )
 
 
+class Lacking(Refusal):
+    """Stripe has it, the sandbox would have to ignore it: leave it out, or use a test key."""
+
+    status = 501
+
+    def __init__(self, what: str, *, param: str | None = None) -> None:
+        super().__init__(f"This sandbox has no {what}.", param=param, code="not_in_sandbox")
+
+
 class Unauthorized(Refusal):
     """The request has no key, or none of this account's: send `Authorization: Bearer sk_test_…`."""
 
@@ -161,14 +170,16 @@ class CardDeclined(Refusal):
         message: str | None = None,
         param: str | None = None,
         charge: str | None = None,
-        **objects: Document,
+        payment_method: Document | None = None,
+        payment_intent: Document | None = None,
     ) -> None:
-        """Name what was declined; `objects` are payment_intent, payment_method, setup_intent."""
+        """Name what was declined; the objects concerned are shown in the answer."""
         text = message or DECLINES.get(decline_code or code, DECLINES["generic_decline"])
         super().__init__(text, param=param, code=code)
         self.decline_code = decline_code
         self.charge = charge
-        self.objects = objects
+        given = {"payment_method": payment_method, "payment_intent": payment_intent}
+        self.objects = {name: value for name, value in given.items() if value is not None}
 
     def as_last_error(self) -> dict[str, Any]:
         """Return what an intent keeps as its last error."""

@@ -1,5 +1,27 @@
 """All modules that answer something: importing this fills the registries of `routing`."""
 
 from billing.sandbox import clocks, events, webhook_endpoints
+from billing.sandbox.catalogue import coupons, features, prices, products, promotion_codes
+from billing.sandbox.payments import (
+    authenticating,
+    balance,
+    charges,
+    customers,
+    payment_intent_routes,
+    payment_methods,
+    setup_intents,
+)
 
-PARTS = (clocks, events, webhook_endpoints)
+PARTS = (
+    *(clocks, events, webhook_endpoints),
+    *(coupons, features, prices, products, promotion_codes),
+    *(
+        authenticating,
+        balance,
+        charges,
+        customers,
+        payment_intent_routes,
+        payment_methods,
+        setup_intents,
+    ),
+)

@@ -180,6 +180,19 @@ class Params:
             raise Invalid("Invalid array", param=self.name_of(name))
         return [str(element) for element in elements]
 
+    def filters(self, *names: str, flags: Collection[str] = ()) -> Document:
+        """Return the conditions of a list: the texts and truth values that were given."""
+        texts = {name: self.text(name) for name in names}
+        truths = {name: self.flag(name) for name in flags}
+        given = {**texts, **truths}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def change_texts(self, document: Document, *names: str) -> None:
+        """Set the texts of a document that were given; an empty one unsets."""
+        for name in names:
+            if name in self.values:
+                document[name] = self.text(name)
+
     def merged_metadata(
         self, before: dict[str, str] | None = None, name: str = "metadata"
     ) -> dict[str, str]:

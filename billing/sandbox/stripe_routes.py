@@ -6,8 +6,8 @@ lacks is asked for rarely, and importing the whole package takes longer.
 
 import re
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
+
+from billing.sandbox.nullable import package
 
 _CALL = re.compile(r"self\._request\(\s*\"(get|post|delete)\",\s*\"(/v[12]/[^\"]*)\"")
 _NAME = re.compile(r"\{\w+\}")
@@ -16,11 +16,8 @@ _NAME = re.compile(r"\{\w+\}")
 @cache
 def stripe_routes() -> dict[tuple[str, str], str]:
     """Return every route by method and nameless path (`/v1/customers/{}`), with its named path."""
-    found = find_spec("stripe")
-    assert found is not None, "the stripe package is part of the installation"
-    assert found.origin is not None, "and a package of files"
     routes: dict[tuple[str, str], str] = {}
-    for file in sorted(Path(found.origin).parent.rglob("_*_service.py")):
+    for file in sorted(package().rglob("_*_service.py")):
         for method, path in _CALL.findall(file.read_text("utf-8")):
             routes[method.upper(), _NAME.sub("{}", path)] = path
     return routes

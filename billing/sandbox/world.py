@@ -8,6 +8,7 @@ from typing import Any
 from billing.sandbox import routing
 from billing.sandbox.documents import Document, listed, previous_attributes, visible
 from billing.sandbox.errors import Missing
+from billing.sandbox.nullable import nulls_of
 from billing.sandbox.requests import Params
 from billing.sandbox.store import DueEntry, Transaction
 
@@ -99,7 +100,7 @@ class World:
         `param` is the parameter that named it: then the refusal is 400, else 404.
         """
         found = self.store.find(kind, id_)
-        if found is None:
+        if found is None or found.get("deleted"):
             raise Missing(kind, id_, param)
         return found
 
@@ -126,6 +127,12 @@ class World:
             previous = previous_attributes(self.show(before), self.show(document))
             if previous:
                 self.emit(event, document, previous=previous)
+        return document
+
+    def save_as(self, document: Document, *, event: str) -> Document:
+        """Keep a changed document with an event that tells its new state, not what changed."""
+        self.store.put(document)
+        self.emit(event, document)
         return document
 
     def remove(self, document: Document, *, event: str | None = None) -> Document:
@@ -184,9 +191,10 @@ class World:
 
     def show(self, document: Document) -> Document:
         """Return a document as Stripe shows it, unexpanded."""
-        shown = routing.SHOWN.get(document.get("object", ""))
+        kind = document.get("object", "")
+        shown = routing.SHOWN.get(kind)
         looks: Document = visible(document if shown is None else shown(self, document))
-        return looks
+        return looks if looks.get("deleted") else nulls_of(kind) | looks
 
     def listing(
         self,

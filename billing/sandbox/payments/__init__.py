@@ -1,0 +1,1 @@
+"""Who pays and how at the sandbox: customers, cards, intents, charges and the balance."""
