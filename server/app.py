@@ -62,6 +62,9 @@ _SCOPE_TEXTS = {
     "rules:approve": "Staff: approve or reject, as the second person, rule sets others proposed",
     "families:read": "Staff: see families, transfers and who sends in rings",
     "families:decide": "Staff: decide of transfers that wait for the operator, ask for evidence",
+    "memberships:read": "Staff: see plans, memberships and what waits of them",
+    "memberships:prepare": "Staff: propose plans, and memberships that nobody pays",
+    "memberships:approve": "Staff: approve or reject, as the second person, what others proposed",
 }
 
 

@@ -29,6 +29,9 @@ STAFF_SCOPES = (
     "rules:approve",
     "families:read",
     "families:decide",
+    "memberships:read",
+    "memberships:prepare",
+    "memberships:approve",
 )
 """Every scope that a client of the operator may hold, likewise."""
 
