@@ -2,6 +2,7 @@
 
 from billing.sandbox import clocks, events, webhook_endpoints
 from billing.sandbox.catalogue import coupons, features, prices, products, promotion_codes
+from billing.sandbox.engine.parts import ENGINE
 from billing.sandbox.payments import (
     authenticating,
     balance,
@@ -24,4 +25,5 @@ PARTS = (
         payment_methods,
         setup_intents,
     ),
+    *ENGINE,
 )

@@ -1,0 +1,1 @@
+"""Billing as Stripe does it: subscriptions through their cycles, their invoices, refunds."""
