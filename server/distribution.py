@@ -20,6 +20,7 @@ BY_BUCKET = {
     "hold": MEMBERS,
     "hold_leg": MEMBERS,
     "passage": MEMBERS,
+    "compensation": MEMBERS,
     "debt": MEMBERS,
     "debt_entry": MEMBERS,
     "holder_clock": MEMBERS,

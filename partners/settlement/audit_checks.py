@@ -14,7 +14,7 @@ _FEED = Check(
     """
     WITH posted AS (
         SELECT (bucket / 64)::int2 AS shard, batch, count(*) AS postings
-        FROM posting GROUP BY 1, 2
+        FROM settled_fact GROUP BY 1, 2
     )
     SELECT shard, batch, posted.postings, queued.postings AS queued, drained.drain
     FROM posted
@@ -33,7 +33,7 @@ _COUNTS = Check(
     """
     WITH posted AS (
         SELECT drained.drain, count(*) AS postings
-        FROM posting
+        FROM settled_fact AS posting
         JOIN drained ON drained.batch = posting.batch AND drained.shard = posting.bucket / 64
         GROUP BY drained.drain
     )
@@ -60,7 +60,8 @@ _BLOCKS = Check(
                count(*) = count(DISTINCT no) AS is_once, min(posting.points) AS most,
                bool_and(drained.drain IS NOT DISTINCT FROM moved.drain) AS is_its_own
         FROM moved
-        LEFT JOIN posting ON posting.id = moved.posting AND posting.bucket / 64 = moved.shard
+        LEFT JOIN settled_fact AS posting
+            ON posting.id = moved.posting AND posting.bucket / 64 = moved.shard
         LEFT JOIN drained ON drained.shard = moved.shard AND drained.batch = posting.batch
         GROUP BY moved.drain, moved.posting
     )

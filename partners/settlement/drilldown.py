@@ -49,7 +49,7 @@ SELECT id, occurred_at,
        CASE WHEN $3::int4 IS NULL OR partner_no = $3 THEN receipt END,
        CASE WHEN $3::int4 IS NULL OR partner_no = $3 THEN store_no END
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (asked_bucket, asked)
-JOIN posting ON posting.bucket = wanted.asked_bucket AND posting.id = wanted.asked
+JOIN settled_fact AS fact ON fact.bucket = wanted.asked_bucket AND fact.id = wanted.asked
 """
 
 

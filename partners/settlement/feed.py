@@ -14,7 +14,7 @@ import asyncpg
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import BUCKETS, BUCKETS_PER_SHARD
 from coalition.ledger.accounts import Account, Kind
-from partners.settlement.pricing import Move, PriceBook
+from partners.settlement.pricing import Act, Move, PriceBook
 
 PLANS = {
     "plan_cache_mode": "force_custom_plan",
@@ -121,6 +121,29 @@ _OF_SHARDS = {
 }
 """The moves of each shard by itself, without their postings."""
 
+# Money that a partner is owed by a funder, in the currency of the partner's contract: a minor unit
+# stands where a posting has a point. It has no lot.
+_COMPENSATIONS = """
+SELECT {act}, partner_no, width_bucket(occurred_at, $5::timestamptz[]) AS span,
+       width_bucket(begun_at, $5::timestamptz[]) AS origin_span, 0, 0, funder_no, 0::numeric,
+       0::numeric, NULL::int4, NULL::int4, NULL::numeric, count(*)::int4, sum(points)::int8, {told}
+FROM (
+    SELECT made.bucket, made.id, made.partner_no, made.funder_no, made.amount_minor AS points,
+           made.occurred_at, coalesce(original.occurred_at, made.occurred_at) AS begun_at
+    FROM generate_series($1::int4, $2::int4) AS range (bucket)
+    CROSS JOIN LATERAL (
+        SELECT * FROM compensation
+        WHERE compensation.bucket = range.bucket AND compensation.id BETWEEN $3 AND $4
+          AND (compensation.bucket / {shard}, compensation.batch)
+              IN (SELECT * FROM unnest($6::int4[], $7::uuid[]))
+    ) AS made
+    LEFT JOIN compensation AS original
+        ON original.bucket = made.bucket AND original.id = made.reverses
+) AS owed
+GROUP BY partner_no, span, origin_span, funder_no{by}
+ORDER BY partner_no, span, origin_span, funder_no{by}
+"""
+
 
 def _query(condition: str, told: Mapping[str, str] = _TOLD) -> str:
     return _MOVES.format(
@@ -138,8 +161,14 @@ _QUEUED = (
     f"AND (posting.bucket / {BUCKETS_PER_SHARD}, posting.batch)"  # noqa: S608 - our own number
     " IN (SELECT * FROM unnest($6::int4[], $7::uuid[]))"
 )
-_OF_BATCHES = _query(_QUEUED)
-_BY_SHARD = _query(_QUEUED, _OF_SHARDS)
+_COMPENSATED = _COMPENSATIONS.format(
+    act=int(Act.COMPENSATE), shard=BUCKETS_PER_SHARD, told=_TOLD["told"], by=""
+)
+_COMPENSATED_BY_SHARD = _COMPENSATIONS.format(
+    act=int(Act.COMPENSATE), shard=BUCKETS_PER_SHARD, told=_OF_SHARDS["told"], by=", 16"
+)
+_OF_BATCHES = _query(_QUEUED), _COMPENSATED
+_BY_SHARD = _query(_QUEUED, _OF_SHARDS), _COMPENSATED_BY_SHARD
 _OF_A_TIME = _query("AND posting.occurred_at >= $6 AND posting.occurred_at < $7")
 
 _AHEAD_MS = 10 * 60 * 1000
@@ -211,13 +240,13 @@ async def moves_by_shard(
 
 
 async def _read(
-    connection: Connection, query: str, waiting: list[Queued], book: PriceBook
+    connection: Connection, queries: tuple[str, str], waiting: list[Queued], book: PriceBook
 ) -> list[asyncpg.Record]:
+    """Return the moves of what was queued: of postings, and after them of compensations."""
     if not waiting:
         return []
     shards = [one.shard for one in waiting]
-    rows: list[asyncpg.Record] = await connection.fetch(
-        query,
+    given = (
         min(shards) * BUCKETS_PER_SHARD,
         (max(shards) + 1) * BUCKETS_PER_SHARD - 1,
         min(one.first_posting for one in waiting),
@@ -226,6 +255,9 @@ async def _read(
         shards,
         [one.batch for one in waiting],
     )
+    rows: list[asyncpg.Record] = []
+    for query in queries:
+        rows += await connection.fetch(query, *given)
     return rows
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from coalition.federation.catalogue import Catalogue, beginning
 from coalition.federation.terms import Contract, OnDefault
+from coalition.kernel.money import exponent
 from coalition.ledger.money import EXACT, PLACES, MoneyAccount
 from partners.settlement.calendars import Period
 from partners.settlement.kinds import OPERATOR, ChargeKind
@@ -33,6 +34,8 @@ class Act(IntEnum):
     CONVERT = 6
     RECOVER = 8
     BENEFIT = 11
+    COMPENSATE = 12
+    """No posting, but money that a funder owes a partner: a minor unit stands for a point."""
 
 
 class Move(NamedTuple):
@@ -192,6 +195,19 @@ def _benefit(move: Move, book: PriceBook) -> tuple[list[Charge], list[Side]]:
     return _pay_in(move, book, ChargeKind.PROMOTION)
 
 
+def _compensate(move: Move, book: PriceBook) -> tuple[list[Charge], list[Side]]:
+    """Let a partner be paid, by who promised it, what it let a member have, per minor unit."""
+    contract = book.contract_at(move.partner_no, move.origin_span)
+    unit = Decimal(1).scaleb(-exponent(contract.currency))
+    received = _charge(move, book, ChargeKind.PROMOTION, contract, -unit)
+    by_funder = move._replace(contract_no=contract.no, issuer_no=contract.partner_no)
+    paid = _charge_of_funder(by_funder, book, ChargeKind.PROMOTION, unit, counts_points=False)
+    return [received._replace(counts_points=False), paid], [
+        _side_of(contract.partner_no, contract.currency, -unit),
+        _side_of(move.funder_no, contract.currency, unit),
+    ]
+
+
 def _pay_in(move: Move, book: PriceBook, kind: ChargeKind) -> tuple[list[Charge], list[Side]]:
     """Let the funder pay the prefunded share into the fund."""
     paid = prefunded(move)
@@ -314,6 +330,7 @@ _PRICES = {
     Act.CONVERT: _convert,
     Act.RECOVER: _recover,
     Act.BENEFIT: _benefit,
+    Act.COMPENSATE: _compensate,
 }
 
 

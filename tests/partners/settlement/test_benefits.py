@@ -6,14 +6,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from asyncpg import UniqueViolationError
 
 from coalition.federation.terms import Mode
-from coalition.ledger import audit
+from coalition.kernel.database import transaction
+from coalition.ledger import compensations
 from coalition.ledger.accounts import Kind
+from coalition.ledger.compensations import Compensation
 from coalition.ledger.drafts import Grant, Issue, Reverse
 from coalition.ledger.provenance import Provenance
 from partners.settlement.kinds import OPERATOR
+from server.proof import prove
 from tests.partners.settlement.world import (
+    DECEMBER,
     NOVEMBER,
     OCTOBER,
     World,
@@ -54,7 +59,7 @@ async def test_a_funder_pays_what_it_gives_for_a_membership_as_a_promotion_witho
     assert told(await world.statement("A", "2026-10")) == [("promotion", 10_000, 10_000, 0)]
     assert told(await world.statement("B", "2026-10")) == [("promotion", 5_000, 5_000, 0)]
     assert told(await world.statement("C", "2026-10")) == [("redemption", 4_000, -3_400, 0)]
-    assert (await audit.run()).ok
+    assert (await prove()).ok
 
 
 @pytest.mark.parametrize(
@@ -71,7 +76,7 @@ async def test_a_funder_pays_when_its_own_contract_says(terms: dict[str, Any], p
     await world.redeem("C", 4_000, OCTOBER)
     await close("2026-10", NOVEMBER)
     assert (await book())["partner", world.numbers["A"]] == paid
-    assert (await audit.run()).ok
+    assert (await prove()).ok
 
 
 async def test_what_is_taken_back_costs_nobody_anything() -> None:
@@ -81,7 +86,7 @@ async def test_what_is_taken_back_costs_nobody_anything() -> None:
     await posted(back, OCTOBER)
     await close("2026-10", NOVEMBER)
     assert ("partner", world.numbers["A"]) not in await book()
-    assert (await audit.run()).ok
+    assert (await prove()).ok
 
 
 async def test_what_the_operator_gives_it_pays_when_it_is_spent() -> None:
@@ -93,4 +98,60 @@ async def test_what_the_operator_gives_it_pays_when_it_is_spent() -> None:
         ("partner", world.numbers["C"]): Decimal(-34),
         ("promotion", OPERATOR): Decimal(34),
     }
-    assert (await audit.run()).ok
+    assert (await prove()).ok
+
+
+async def let_have(
+    world: World, partner: str, funder: str | None, amount_minor: int, at: datetime
+) -> UUID:
+    """Let a partner give a member money for its membership, which `funder` owes it."""
+    owed = Compensation(
+        holder=world.holder,
+        partner_no=world.numbers[partner],
+        funder_no=OPERATOR if funder is None else world.numbers[funder],
+        amount_minor=amount_minor,
+        receipt="R-7",
+        store_no=None,
+        reason="shipping",
+        occurred_at=at,
+    )
+    async with transaction() as connection:
+        [made] = await compensations.book(connection, [owed], at=at)
+    return made
+
+
+async def take_back(owed: UUID, at: datetime) -> None:
+    async with transaction() as connection:
+        await compensations.take_back(connection, [owed], occurred_at=at, at=at)
+
+
+async def test_a_partner_is_paid_by_who_promised_what_it_let_a_member_have() -> None:
+    world = await make_world({"A": {}, "B": {}})
+    await let_have(world, "A", "B", 2_000, OCTOBER)
+    await let_have(world, "A", None, 1_900, OCTOBER)
+    # What waits for a drain counts already.
+    assert (await world.live("A", OCTOBER)).net_minor == {"EUR": -3_900}
+    await close("2026-10", NOVEMBER)
+    assert told(await world.statement("A", "2026-10")) == [("promotion", 0, -3_900, 0)]
+    assert told(await world.statement("B", "2026-10")) == [("promotion", 0, 2_000, 0)]
+    assert await book() == {
+        ("partner", world.numbers["A"]): Decimal(-39),
+        ("partner", world.numbers["B"]): Decimal(20),
+        ("promotion", OPERATOR): Decimal(19),
+    }
+    assert (await prove()).ok
+
+
+async def test_what_is_returned_goes_back_at_the_period_in_which_it_was_paid() -> None:
+    world = await make_world({"A": {}, "B": {}})
+    owed = await let_have(world, "A", "B", 2_000, OCTOBER)
+    await close("2026-10", NOVEMBER)
+    await take_back(owed, NOVEMBER)
+    await close("2026-11", DECEMBER)
+    assert told(await world.statement("B", "2026-11")) == [("promotion", 0, -2_000, 0)]
+    [line] = (await world.statement("A", "2026-11")).lines
+    assert (line.amount_minor, line.prior_period) == (2_000, True)
+    assert set((await book()).values()) == {Decimal(0)}
+    assert (await prove()).ok
+    with pytest.raises(UniqueViolationError, match="a_compensation_is_taken_back_once"):
+        await take_back(owed, NOVEMBER)
