@@ -48,6 +48,7 @@ BY_BUCKET = {
     "transfer_approval": MEMBERS,
     "known_device": MEMBERS,
     "family_usage": MEMBERS,
+    "family_redemption": MEMBERS,
     "erasure": MEMBERS,
     "erasure_step": MEMBERS,
     "membership": MEMBERS,

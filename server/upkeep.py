@@ -8,6 +8,7 @@ import structlog
 from billing.benefits import granting
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.families.groups.groups import Groups
+from coalition.families.pools import coming_back
 from coalition.families.transfers import deciding
 from coalition.families.transfers.transferring import Transfers
 from coalition.federation import catalogue
@@ -154,6 +155,7 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
         "families.ageing": ("11 * * * *", groups.grow_up),
         "families.suspensions": ("3 * * * *", groups.follow_heads),
         "families.transfers": ("* * * * *", move_transfers_on),
+        "families.holds": ("* * * * *", coming_back.of_expired_holds),
         "benefits.months": ("* * * * *", granting.grant_due),
     }
     kinds = [

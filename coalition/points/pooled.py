@@ -4,7 +4,7 @@ Only a handful of the members of a batch share, so what is done here is done for
 one statement of each kind for all of them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -13,12 +13,23 @@ from msgspec import structs
 
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
-from coalition.ledger.drafts import Draft, Hold, Issue, Outcome, Redeem
+from coalition.ledger.drafts import (
+    Capture,
+    Draft,
+    Held,
+    Hold,
+    Issue,
+    Outcome,
+    Posted,
+    Redeem,
+    Reverse,
+    Void,
+)
 from coalition.ledger.pooling import others_of
 from coalition.ledger.refusals import NeedsPlan
 from coalition.points.commands import Command, IssueBody, QuoteBody, RedeemBody
 from coalition.points.deciding import Drafted
-from coalition.points.pools import PoolAct, PoolPlan, Pools, PoolUse, PoolWish
+from coalition.points.pools import NoPools, PoolAct, PoolPlan, PoolReturn, Pools, PoolUse, PoolWish
 
 MOST_SHARERS = 100_000
 
@@ -69,6 +80,8 @@ class Planning(NamedTuple):
 
     pools: Pools
     sharers: Sharers
+    is_asked: bool = True
+    """Whether acts are planned; else who shares gets `NeedsPlan`."""
 
 
 class Pooled:
@@ -76,7 +89,8 @@ class Pooled:
 
     def __init__(self, planning: Planning | None, at: datetime) -> None:
         """Begin without acts; without `planning` there are none."""
-        self._planning = planning
+        self._planning = planning if planning is not None and planning.is_asked else None
+        self._pools = NoPools() if planning is None else planning.pools
         self._at = at
         self._wishes: dict[int, PoolWish] = {}
         self._plans: dict[int, PoolPlan] = {}
@@ -158,6 +172,24 @@ class Pooled:
         ]
         if done:
             await self._planning.pools.used(connection, done, self._at)
+
+    async def come_back(
+        self, connection: Connection, drafts: Sequence[Draft], outcomes: Sequence[Outcome]
+    ) -> None:
+        """Let what was returned, given up or left by a capture count no longer."""
+        back = list(_returns(drafts, outcomes))
+        if back:
+            await self._pools.come_back(connection, back)
+
+
+def _returns(drafts: Sequence[Draft], outcomes: Sequence[Outcome]) -> Iterator[PoolReturn]:
+    for draft, outcome in zip(drafts, outcomes, strict=True):
+        if isinstance(draft, Reverse) and isinstance(outcome, Posted):
+            yield PoolReturn(draft.posting, outcome.holder, outcome.points)
+        elif isinstance(draft, Void) and isinstance(outcome, Held):
+            yield PoolReturn(draft.hold, outcome.holder, None)
+        elif isinstance(draft, Capture) and isinstance(outcome, Posted):
+            yield PoolReturn(draft.hold, outcome.holder, outcome.points, outcome.posting)
 
 
 def _wish(draft: Draft) -> PoolWish:

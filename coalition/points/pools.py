@@ -59,6 +59,18 @@ class PoolUse(NamedTuple):
     outcome: Outcome
 
 
+class PoolReturn(NamedTuple):
+    """What comes back of a redemption, or becomes of a hold, whose holder is locked."""
+
+    act: UUID
+    holder: UUID
+    """Who has come to be whoever did it."""
+    points: int | None
+    """What is returned, or captured; None is all that is left."""
+    captured_by: UUID | None = None
+    """The redemption of a hold; what it leaves comes back."""
+
+
 class Pools(Protocol):
     """Plans what members do who spend or earn together; one statement for many, not one each."""
 
@@ -90,6 +102,10 @@ class Pools(Protocol):
         """Count what was done; nothing that was refused is among it."""
         ...
 
+    async def come_back(self, connection: Connection, back: Sequence[PoolReturn]) -> None:
+        """Count no longer what comes back, where it was counted; of anybody's acts."""
+        ...
+
 
 class NoPools:
     """Nobody spends or earns together: every plan is the member's own points."""
@@ -115,3 +131,7 @@ class NoPools:
     async def used(self, connection: Connection, done: Sequence[PoolUse], at: datetime) -> None:
         """Count nothing."""
         del connection, done, at
+
+    async def come_back(self, connection: Connection, back: Sequence[PoolReturn]) -> None:
+        """Give nothing back."""
+        del connection, back

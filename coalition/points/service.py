@@ -108,7 +108,8 @@ async def post(
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
     transaction with `posting.PINNED` settings under `leases.covered`. A line that cannot be done
     gets its refusal and leaves nothing; the others are not spoiled. `standings` is as in
-    `posting.post`. Without `planning` who shares gets `NeedsPlan`. Raises `PlansChangedError`.
+    `posting.post`. Unless `planning` asks, who shares gets `NeedsPlan`. Raises
+    `PlansChangedError`.
     """
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
@@ -227,6 +228,7 @@ async def _post_decided(
         while_written=while_written,
     )
     await pooled.count(connection, places, outcomes)
+    await pooled.come_back(connection, drafts, outcomes)
     await guarding.count(connection, outcomes)
     await deciding.write(connection, outcomes)
     return batch, outcomes

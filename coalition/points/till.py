@@ -206,12 +206,13 @@ class Tills:
         await self._leases.finish()
 
     async def _post_planned(self, requests: list[Request]) -> list[Answer | Refused]:
-        return await self._post_together(requests, self._planning)
+        return await self._post_together(requests, is_planned=True)
 
     async def _post_together(
-        self, requests: list[Request], planning: Planning | None = None
+        self, requests: list[Request], *, is_planned: bool = False
     ) -> list[Answer | Refused]:
         """Post `requests` in one transaction, equal keys joined; again when a race is lost."""
+        planning = self._planning._replace(is_asked=is_planned)
 
         async def attempt(*, looks_first: bool) -> list[Answer | Refused]:
             return await retrying(
@@ -226,7 +227,7 @@ class Tills:
         return await self._crowds.answer(len(requests), attempt)
 
     async def _attempt(
-        self, requests: list[Request], *, looks_first: bool, planning: Planning | None
+        self, requests: list[Request], *, looks_first: bool, planning: Planning
     ) -> list[Answer | Refused]:
         """Post `requests` in one transaction. Raises `ClaimTakenError`; nothing is posted then."""
         at = self._clock.now()
@@ -257,7 +258,7 @@ class Tills:
         *,
         terms: Terms,
         standings: dict[UUID, Standing],
-        planning: Planning | None,
+        planning: Planning,
         at: datetime,
     ) -> dict[int, Answer | Refused]:
         lines = await post(

@@ -9,7 +9,7 @@ from coalition.kernel.errors import Refused
 from coalition.kernel.ids import bucket_of
 from coalition.ledger import holders, shares
 from coalition.ledger.drafts import Onward, Sources, SpendOrder
-from coalition.points.pools import PoolAct, PoolPlan, PoolUse, PoolWish
+from coalition.points.pools import PoolAct, PoolPlan, PoolReturn, PoolUse, PoolWish
 
 Change = Callable[[], None]
 
@@ -25,6 +25,7 @@ class Families:
         self.refusals: dict[UUID, Refused] = {}
         self.refusals_under_lock: dict[UUID, Refused] = {}
         self.uses: list[PoolUse] = []
+        self.back: list[PoolReturn] = []
         self.asked = 0
         self.before_lock: Change | None = None
 
@@ -58,6 +59,10 @@ class Families:
         if self.before_lock is not None:
             self.before_lock()
         return [self.refusals_under_lock.get(wish.member) or self._plan(wish) for wish in wanted]
+
+    async def come_back(self, connection: Connection, back: Sequence[PoolReturn]) -> None:
+        del connection
+        self.back += back
 
     async def used(self, connection: Connection, done: Sequence[PoolUse], at: datetime) -> None:
         del connection, at

@@ -25,7 +25,8 @@ from coalition.families.groups.gathering import OpenGroup
 from coalition.families.groups.group_facts import people_of, place_facts
 from coalition.families.kin.group_refusals import FrozenByGuardian, GroupRefused
 from coalition.families.kin.places import GroupState
-from coalition.families.pools import pool_plans, pools_read
+from coalition.families.pools import coming_back, pool_plans, pools_read
+from coalition.families.pools.coming_back import Bought
 from coalition.families.pools.pools_read import Known
 from coalition.families.rule_sets.books import RuleBook
 from coalition.families.rule_sets.vocabulary import Event, Kind, Subject, WindowKind
@@ -34,10 +35,10 @@ from coalition.families.transfers.judging import Book
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.ledger import posting
-from coalition.ledger.drafts import Sources
+from coalition.ledger.drafts import Held, Posted, Sources
 from coalition.members.sealing import MemberKeys
 from coalition.points import terms as business
-from coalition.points.pools import PoolAct, PoolPlan, PoolUse, PoolWish
+from coalition.points.pools import PoolAct, PoolPlan, PoolReturn, PoolUse, PoolWish
 from coalition.points.terms import Terms
 
 
@@ -112,12 +113,19 @@ class FamilyPools:
         book = await self._book(connection, at)
         known = await pools_read.read(connection, {one.wish.member for one in spent}, book)
         made: list[UsageMade] = []
+        bought: list[Bought] = []
         for one in spent:
             groups = known.groups[one.wish.member]
             group = next((found for found in groups if found.id == one.plan.group), None)
             if group is not None:
                 made += _made(group, one.wish)
+                bought.append(_bought(group, one))
         await usage_rows.add(connection, made)
+        await coming_back.note(connection, bought)
+
+    async def come_back(self, connection: Connection, back: Sequence[PoolReturn]) -> None:
+        """Give back to limits on spending what has come back, or was reserved and not taken."""
+        await coming_back.give_back(connection, back)
 
     async def _book(self, connection: Connection, at: datetime) -> Book:
         self._terms = await business.refresh(connection, self._terms)
@@ -281,6 +289,20 @@ def _facts(group: OpenGroup) -> GroupFacts:
         formed_at=group.row.formed_at,
         counts=counts,
         is_frozen=group.row.state is GroupState.SEPARATING,
+    )
+
+
+def _bought(group: OpenGroup, one: PoolUse) -> Bought:
+    outcome, wish = one.outcome, one.wish
+    assert isinstance(outcome, Held | Posted), "only what was done is counted"
+    is_hold = isinstance(outcome, Held)
+    return Bought(
+        act=outcome.hold if isinstance(outcome, Held) else outcome.posting,
+        is_hold=is_hold,
+        member_id=wish.member,
+        group_id=group.id,
+        day=group.today,
+        points=wish.points,
     )
 
 

@@ -223,7 +223,7 @@ async def test_limits_on_redeeming_hold_within_a_batch_and_behind_it(
         plans = [one for one in first if isinstance(one, PoolPlan)]
         again = await world.pools.lock(connection, wishes[:1], plans[:1], world.at)
         assert isinstance(again[0], PoolPlan)
-        outcome = Posted(group, anna, 60)
+        outcome = Posted(anna, anna, 60)
         await world.pools.used(connection, [PoolUse(wishes[0], again[0], outcome)], world.at)
     assert isinstance(first[1], GroupRefused)
     assert isinstance(await world.plan(bo, PoolAct.REDEEM, 50), GroupRefused)
