@@ -49,6 +49,7 @@ BY_BUCKET = {
     "known_device": MEMBERS,
     "family_usage": MEMBERS,
     "family_redemption": MEMBERS,
+    "group_act": MEMBERS,
     "erasure": MEMBERS,
     "erasure_step": MEMBERS,
     "membership": MEMBERS,

@@ -152,6 +152,7 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
         "access.keys": ("27 3 * * *", keys),
         "points.guards": ("23 * * * *", guards.tidy),
         "families.invitations": ("*/10 * * * *", groups.expire_invitations),
+        "families.acts": ("*/10 * * * *", groups.expire_acts),
         "families.ageing": ("11 * * * *", groups.grow_up),
         "families.suspensions": ("3 * * * *", groups.follow_heads),
         "families.transfers": ("* * * * *", move_transfers_on),

@@ -3,6 +3,7 @@
 from litestar.handlers import ASGIRouteHandler
 
 from coalition.families.doors import (
+    act_doors,
     group_doors,
     kin_doors,
     place_doors,
@@ -23,6 +24,7 @@ def routes(
         *transfer_doors.routes(door, transfers, groups, keys),
         *group_doors.routes(door, groups, keys),
         *place_doors.routes(door, groups),
+        *act_doors.routes(door, groups),
         *ward_doors.routes(door, groups),
         *kin_doors.routes(door, groups, keys),
     ]

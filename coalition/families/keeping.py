@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from coalition.families.groups import departing, gathering, invitation_rows
+from coalition.families.groups import act_rows, departing, gathering, invitation_rows, paying
 from coalition.families.groups.gathering import OpenGroup
 from coalition.families.groups.groups import Groups
 from coalition.families.kin import guardians, places, relationships
@@ -102,6 +102,7 @@ async def leave_all(connection: Connection, member: UUID, book: Book) -> None:
     has died. Raises `GroupsToLeave` while one of them is being separated.
     """
     await invitation_rows.end_of_member(connection, member)
+    await act_rows.end_of_member(connection, member, book.at)
     for group in (await places.groups_of(connection, [member]))[member]:
         found = await gathering.lock(connection, group, book)
         if found.row.state is GroupState.SEPARATING:
@@ -133,6 +134,7 @@ async def _export(
     key = (bucket_of(member_id), member_id)
     yield "groups", await _rows(connection, _PLACES, *key)
     yield "group_invitations", await _rows(connection, _INVITATIONS, member_id)
+    yield "group_acts", await paying.of_member(connection, member_id)
     yield "transfers", await _rows(connection, _TRANSFERS, *key)
     yield "relationships", await relationships.read(connection, member_id)
     yield "guardians", await _rows(connection, _GUARDIANS, *key)

@@ -4,8 +4,10 @@ from uuid import UUID
 
 import rich_click as click
 
-from coalition.families.groups import family_cards
+from coalition.families.groups import paying
 from coalition.families.groups.groups import Groups
+from coalition.families.groups.paying import WaitingAct
+from coalition.families.groups.wanted import AddCard
 from coalition.families.kin.speaking import By
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.ids import MemberId
@@ -36,17 +38,22 @@ def card() -> None:
 def add(context: click.Context, *, member_id: UUID, new_card: str, by: str) -> None:
     """Let MEMBER_ID be found by NEW_CARD too."""
 
-    async def work(settings: Settings) -> None:
+    async def work(settings: Settings) -> WaitingAct | None:
         groups = Groups(keys=MemberKeys.of(settings))
-        await groups.do(
-            lambda connection, book: family_cards.add_card(
-                connection, member_id, new_card, book, by=By.staff(by)
-            ),
+        wanted = AddCard(member=member_id, words=new_card)
+        return await groups.do(
+            lambda connection, book: paying.perform(connection, book, wanted, By.staff(by)),
             SystemClock().now(),
         )
 
-    do(place_of(context), work)
-    say("The member has the card.")
+    waiting = do(place_of(context), work)
+    if waiting is None:
+        say("The member has the card.")
+        return
+    say(
+        f"The card waits for a fee of {waiting.fee.amount_minor} {waiting.fee.currency} (minor"
+        f" units), due by {waiting.expires_at:%Y-%m-%d %H:%M} UTC: act {waiting.act_id}."
+    )
 
 
 @card.command()

@@ -7,11 +7,14 @@ import rich_click as click
 
 from coalition.families.doors import family_admin, group_views
 from coalition.families.groups.groups import Groups
+from coalition.families.groups.paying import WaitingAct
 from coalition.families.kin.speaking import By
+from coalition.families.rule_sets.notation import Money
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
+from server.commands.card import by_option
 from server.commands.options import (
     ACTOR,
     answer,
@@ -23,7 +26,8 @@ from server.commands.options import (
 )
 from server.databases import do
 
-_SHOWN = ("id", "kind", "head", "state", "members", "formed_at")
+_SHOWN = ("group_id", "kind", "head", "state", "members", "formed_at")
+_ACT = ("act_id", "act", "state", "fee", "payer", "expires_at", "refusal")
 _PLACES = ("no", "member_id", "nominee", "role", "kind", "future_percent", "may_spend", "points")
 
 
@@ -78,3 +82,33 @@ def show(context: click.Context, *, family_id: UUID, as_json: bool) -> None:
     rows = [msgspec.structs.asdict(place) for place in found.places]
     title = f"{found.kind}, {found.rule_set} {found.rule_set_version}: {found.state}"
     answer(found, as_json=as_json, table=lambda: table_of(rows, _PLACES, title))
+
+
+@family.command()
+@click.argument("act_id", type=click.UUID)
+@click.option("--amount", type=click.IntRange(1), required=True, help="In minor units: öre, cents.")
+@click.option("--currency", required=True, help="Such as SEK.")
+@by_option
+@place_options
+@as_json_option
+@click.pass_context
+@example(
+    "coalition family paid 01a2002b-a045-7632-8982-1587a375b00b --amount 500 --currency SEK"
+    " --by anna"
+)
+def paid(
+    context: click.Context, *, act_id: UUID, amount: int, currency: str, by: str, as_json: bool
+) -> None:
+    """Note that the fee of ACT_ID, which waits in a family, was paid, so that it goes on."""
+
+    async def work(settings: Settings) -> WaitingAct:
+        return await Groups(keys=MemberKeys.of(settings)).fee_paid(
+            act_id,
+            paid=Money(amount_minor=amount, currency=currency),
+            by=By.staff(by),
+            at=SystemClock().now(),
+        )
+
+    found = do(place_of(context), work)
+    row = msgspec.structs.asdict(found) | {"fee": f"{amount} {currency}"}
+    answer(found, as_json=as_json, table=lambda: table_of([row], _ACT))

@@ -13,6 +13,7 @@ from coalition.families.doors.family_admin import RingsAnswer, RingsQuery
 from coalition.families.doors.transfer_views import TransferView
 from coalition.families.groups.groups import Groups
 from coalition.families.kin.speaking import By
+from coalition.families.rule_sets.notation import Money
 from coalition.families.transfers import deciding
 from coalition.families.transfers.transferring import Transfers
 from coalition.families.transfers.wishes import TransferAnswer
@@ -121,6 +122,33 @@ def undo(
     async def work(service: Transfers, at: datetime) -> TransferAnswer:
         who = By.staff(by)
         return await deciding.undo(service, transfer_id, by=who, at=at, reason=reason)
+
+    _decide(context, work, as_json=as_json)
+
+
+@transfer.command()
+@click.argument("transfer_id", type=click.UUID)
+@click.option("--amount", type=click.IntRange(1), required=True, help="In minor units: öre, cents.")
+@click.option("--currency", required=True, help="Such as SEK.")
+@by_option
+@place_options
+@as_json_option
+@click.pass_context
+@example(f"coalition transfer paid {_EXAMPLE} --amount 5000 --currency GBP --by anna")
+def paid(
+    context: click.Context,
+    *,
+    transfer_id: UUID,
+    amount: int,
+    currency: str,
+    by: str,
+    as_json: bool,
+) -> None:
+    """Note that the fee of TRANSFER_ID was paid, so that it goes on."""
+
+    async def work(service: Transfers, at: datetime) -> TransferAnswer:
+        money = Money(amount_minor=amount, currency=currency)
+        return await deciding.fee_paid(service, transfer_id, paid=money, by=By.staff(by), at=at)
 
     _decide(context, work, as_json=as_json)
 

@@ -15,13 +15,14 @@ JSON = "application/json"
 
 _OF_FAMILIES = (
     *(
-        "/v1/admin/families",
+        "/v1/admin/famil",
         "/v1/admin/guardians",
         "/v1/admin/transfer",
         "/v1/admin/relationships",
         "/v1/admin/rule-",
     ),
     *("/v1/families", "/v1/transfers", "/v1/invitations", "/v1/wards", "/v1/me/", "/v1/sign-"),
+    *("/v1/family-acts", "/v1/relationships"),
 )
 
 

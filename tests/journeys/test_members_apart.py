@@ -13,6 +13,12 @@ from tests.journeys.documented import Operation
 from tests.journeys.world import Scene, footprint
 from tests.support.members import App
 
+FEE = {
+    "kind": "flat",
+    "on": "join",
+    "payer": "head",
+    "money": {"amount_minor": 500, "currency": "SEK"},
+}
 NAMED = {
     operation.label: operation
     for operation in documented.operations(documented.schema())
@@ -42,6 +48,7 @@ def stranger(runner: asyncio.Runner, standing: Scene) -> App:
 async def _theirs(town: Town) -> dict[str, str]:
     await town.plain(control={"approvals": [{"by": "receiver"}]})
     await town.rules("family", account())
+    await town.rules("costly", account(fees=[FEE]))
     head, other = await town.member(100), await town.member()
     ward = await town.child(head)
     group = str(done(await head.post("/v1/families", {"kind": "family"}), 201)["group_id"])
@@ -51,7 +58,8 @@ async def _theirs(town: Town) -> dict[str, str]:
     sent = done(await keeper.post("/v1/transfers", transfer(other, 5)), 202)
     return {
         "group_id": group,
-        "invitation_id": invited["id"],
+        "invitation_id": invited["invitation_id"],
+        "act_id": done(await head.post("/v1/families", {"kind": "costly"}), 202)["act_id"],
         "transfer_id": sent["transfer_id"],
         "member_id": str(ward.member),
         "no": "1",

@@ -40,6 +40,8 @@ FEW = settings(
 )
 FIRST, SECOND = "2025-07", "2025-08"
 ADMIN = "/v1/admin/settlement"
+FEE = {"amount_minor": 500, "currency": "SEK"}
+FREE = {"amount_minor": 0, "currency": "SEK"}
 RULE_SET = {"name": "ours", "preset": {"preset": "hilton"}}
 
 
@@ -63,8 +65,12 @@ def cycle(runner: asyncio.Runner, standing: Scene) -> str:
 def town(runner: asyncio.Runner, standing: Scene) -> Town:
     """Return the service with rules for families, and for transfers that wait for staff."""
     there = Town(standing)
-    runner.run(there.plain(control={"approvals": [{"by": "staff"}], "undo_hours": 24}))
+    costs = {"kind": "bracket", "brackets": [{"up_to": 39, "money": FREE}, {"money": FEE}]}
+    plain = {"control": {"approvals": [{"by": "staff"}], "undo_hours": 24}, "fees": [costs]}
+    runner.run(there.plain(**plain))
     runner.run(there.rules("family", account()))
+    joining = {"kind": "flat", "on": "join", "money": FEE, "payer": "head"}
+    runner.run(there.rules("costly", account(fees=[joining])))
     return there
 
 
@@ -72,14 +78,29 @@ async def _family(town: Town, path: str) -> dict[str, str]:
     """Return a family, and a transfer that can be decided on, where `path` names any."""
     if path.startswith("/v1/admin/families/"):
         return {"group_id": await town.family("family", await town.member())}
+    if path.startswith("/v1/admin/family-acts/"):
+        head = await town.member()
+        return {"act_id": done(await head.post("/v1/families", {"kind": "costly"}), 202)["act_id"]}
     if not path.startswith("/v1/admin/transfers/"):
         return {}
+    if path.endswith("/paid"):
+        return {"transfer_id": await _unpaid(town)}
     wish = transfer(await town.member(), 5)
     made = done(await (await town.member(50)).post("/v1/transfers", wish), 202)
     if path.endswith("/undo"):
         desk = await town.desk("families:decide")
         done(await desk.post(f"/v1/admin/transfers/{made['transfer_id']}/approve"))
     return {"transfer_id": made["transfer_id"]}
+
+
+async def _unpaid(town: Town) -> str:
+    """Return a transfer that waits for its fee: one that is large enough to cost something."""
+    desk = await town.desk("families:decide")
+    wish = transfer(await town.member(), 40)
+    made = done(await (await town.member(50)).post("/v1/transfers", wish), 202)
+    address = f"/v1/admin/transfers/{made['transfer_id']}"
+    assert done(await desk.post(f"{address}/approve"))["state"] == "awaiting_payment"
+    return str(made["transfer_id"])
 
 
 async def _relationship(town: Town) -> dict[str, Any]:  # Any: a JSON object
@@ -231,6 +252,8 @@ def _bring_to_life(case: Case[Any], standing: Scene) -> None:
         "POST /v1/admin/approvals/{approval_id}/reject": {"reason": "not now"},
         "POST /v1/admin/rule-approvals/{approval_id}/reject": {"reason": "not now"},
         "POST /v1/admin/rule-sets": RULE_SET,
+        "POST /v1/admin/family-acts/{act_id}/paid": {"amount": FEE},
+        "POST /v1/admin/transfers/{transfer_id}/paid": {"amount": FEE},
         "POST /v1/admin/rule-bindings": {"kind": "p2p", "rule_set": None},
     }
     if label in bodies:

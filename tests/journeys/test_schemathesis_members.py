@@ -9,12 +9,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.generation.case import Case
 
+from server import people
 from tests.families.doors.world import Town, done, transfer
 from tests.families.groups.world import account
 from tests.journeys import documented
 from tests.journeys.documented import Operation
 from tests.journeys.world import Scene
-from tests.support.members import App
+from tests.support.members import PASSWORD, App
 
 OF_MEMBERS = {
     operation.label: operation
@@ -34,6 +35,13 @@ KEEPS = {
     "contribution": {"future_percent": [0, 100], "manual": True},
 }
 
+FEE = {
+    "kind": "flat",
+    "on": "join",
+    "payer": "head",
+    "money": {"amount_minor": 500, "currency": "SEK"},
+}
+
 
 @dataclass
 class Street:
@@ -47,6 +55,7 @@ class Street:
     place: int
     invitation: str
     transfer: str
+    act: str
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +65,7 @@ def town(runner: asyncio.Runner, standing: Scene) -> Town:
     runner.run(there.plain(control={"approvals": [{"by": "receiver"}], "undo_hours": 24}))
     group = {"members": {"max": 8}, "nominees": {"max": 3}}
     runner.run(there.rules("family", account(group=group, **KEEPS)))
+    runner.run(there.rules("costly", account(fees=[FEE])))
     return there
 
 
@@ -92,7 +102,7 @@ async def _street(town: Town, operation: Operation) -> Street:
     for one, role in ((spouse, "spouse"),):
         wish = {"member_id": str(one.member), "role": role}
         made = done(await head.post(f"{address}/invitations", wish), 201)
-        done(await one.post(f"/v1/invitations/{made['id']}/accept", {}))
+        done(await one.post(f"/v1/invitations/{made['invitation_id']}/accept", {}))
     wish = {"member_id": str(friend.member), "role": "friend"}
     invited = done(await head.post(f"{address}/invitations", wish), 201)
     named = done(await head.post(f"{address}/nominees", {"name": "Karin"}), 201)
@@ -101,8 +111,17 @@ async def _street(town: Town, operation: Operation) -> Street:
         done(await spouse.post(f"/v1/transfers/{sent['transfer_id']}/approve"))
     if operation.path.endswith("/settle"):
         done(await spouse.post(f"{address}/separate", {}))
+    waiting = done(await head.post("/v1/families", {"kind": "costly"}), 202)["act_id"]
+    if operation.path.startswith("/v1/relationships/"):
+        said = {"member_id": str(head.member), "relationship": "spouse"}
+        done(await spouse.post("/v1/relationships", said), 201)
+    if operation.path == "/v1/me/password":
+        entry, email = people.sign_ins(town.settings), f"{head.member}@exempel.example"
+        code = await entry.give_code(head.member, email, actor="staff:test", at=town.at)
+        await entry.set_password(code.code, PASSWORD, town.at)
     return Street(
-        head, spouse, ward, friend, group, named["no"], invited["id"], sent["transfer_id"]
+        *(head, spouse, ward, friend, group),
+        *(named["no"], invited["invitation_id"], sent["transfer_id"], waiting),
     )
 
 
@@ -125,6 +144,7 @@ def _named(street: Street, operation: Operation) -> dict[str, object]:
         "transfer_id": street.transfer,
         "member_id": str((street.ward if of_ward else street.spouse).member),
         "no": street.place,
+        "act_id": street.act,
     }
 
 
@@ -148,6 +168,11 @@ def _bring_to_life(case: Case[Any], street: Street) -> None:
         f"POST {one}/settle": {"outcome": "stay"},
         f"POST {one}/nominees": {"name": "Karl"},
         "POST /v1/invitations/{invitation_id}/accept": {},
+        "POST /v1/relationships": {
+            "member_id": str(street.friend.member),
+            "relationship": "sibling",
+        },
+        "PUT /v1/me/password": {"old_password": PASSWORD, "new_password": "five words of mine"},
     }
     if label in bodies:
         case.body = bodies[label]

@@ -95,7 +95,7 @@ def test_a_family_is_listed_and_shown(data: Path) -> None:
     (row,) = within("family", "list", "--data", data, "--json").document["items"]
     shown = within("family", "show", group, "--data", data, "--json").document
 
-    assert (row["id"], row["members"], row["state"]) == (group, 2, "active")
+    assert (row["group_id"], row["members"], row["state"]) == (group, 2, "active")
     assert [place["member_id"] for place in shown["places"]] == [head, other]
     assert "spouse" in within("family", "show", group, "--data", data).out
     assert within("family", "list", "--state", "closed", "--data", data, "--json").document == {

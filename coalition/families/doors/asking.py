@@ -6,7 +6,9 @@ from uuid import UUID
 
 from coalition.access import standing
 from coalition.access.refusals import MemberFrozen, MembershipEnded
+from coalition.families.groups import paying
 from coalition.families.groups.groups import Groups
+from coalition.families.groups.paying import Runs, WaitingAct
 from coalition.families.kin.speaking import By
 from coalition.families.transfers.judging import Book
 from coalition.kernel import idempotency
@@ -29,6 +31,10 @@ OF_WRITES: tuple[type[Refused], ...] = (
     *(KeyReused, RequestInProgress, MemberFrozen, HolderNotActive, UnknownHolder),
 )
 """What any act may be refused for, likewise."""
+
+
+WAITING = 202
+"""The status of an act that waits for its fee."""
 
 
 def member_of(caller: Caller) -> UUID:
@@ -74,16 +80,37 @@ async def act(
     address: str,
     status: int,
     work: Callable[[Connection, Book], Awaitable[object]],
+    *,
+    waits: bool = True,
 ) -> Answer:
-    """Do `work` with the claim of the call in one transaction, or give the first answer again."""
+    """Do `work` with the claim of the call in one transaction, or give the first answer again.
+
+    The answer is 202 where the act `waits` for its fee.
+    """
     await ensure_partition(call.at)
 
     async def done(connection: Connection) -> idempotency.Answer:
         if call.caller.member_id is not None:
             await standing.check(connection, call.caller.member_id, writes=True)
-        content = encode(await groups.do(work, call.at), call.media)
-        return idempotency.Answer(status, call.media.value, content)
+        made = await groups.do(work, call.at)
+        given = WAITING if waits and isinstance(made, WaitingAct) else status
+        return idempotency.Answer(given, call.media.value, encode(made, call.media))
 
     known = await idempotency.once(claim_of(call, address), call.at, done)
     headers = (REPLAYED,) if known.replayed else ()
     return Answer(known.status, known.body, headers, known.media_type)
+
+
+async def perform(
+    call: Call,
+    wanted: Runs[Result],
+    told: Callable[[Result], object | Awaitable[object]],
+    connection: Connection,
+    book: Book,
+) -> object:
+    """Do what is wanted and return what is `told` of it, or the act where it waits for its fee."""
+    done = await paying.perform(connection, book, wanted, by_of(call.caller))
+    if isinstance(done, WaitingAct):
+        return done
+    answer = told(done)
+    return await answer if isinstance(answer, Awaitable) else answer

@@ -12,7 +12,7 @@ import msgspec
 from litestar.handlers import ASGIRouteHandler
 from msgspec import Meta
 
-from coalition.families.doors import asking, group_views, kin_admin, transfer_views
+from coalition.families.doors import act_doors, asking, group_views, kin_admin, transfer_views
 from coalition.families.doors.asking import by_of
 from coalition.families.doors.group_views import GroupView
 from coalition.families.doors.transfer_doors import (
@@ -39,7 +39,7 @@ READ, DECIDE = "families:read", "families:decide"
 TAGS = ("families of all",)
 
 _LATEST = """
-SELECT id, kind, head, state, formed_at,
+SELECT id AS group_id, kind, head, state, formed_at,
        (SELECT count(*) FROM group_member
         WHERE group_member.bucket = family_group.bucket AND group_member.group_id = family_group.id
           AND left_at IS NULL)::int4 AS members
@@ -60,7 +60,7 @@ class FamiliesQuery(Body, frozen=True, kw_only=True):
 class FamilyRow(msgspec.Struct, frozen=True, kw_only=True):
     """A family in a list."""
 
-    id: UUID
+    group_id: UUID
     kind: str
     head: UUID
     state: str
@@ -170,6 +170,7 @@ def routes(door: Door, transfers: Transfers, groups: Groups) -> list[ASGIRouteHa
             ),
         ),
         *kin_admin.routes(door, groups),
+        *act_doors.admin_routes(door, transfers, groups),
     ]
 
 

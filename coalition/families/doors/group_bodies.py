@@ -10,6 +10,7 @@ from msgspec import Meta
 from coalition.families.doors.finding import Named
 from coalition.families.doors.group_views import GroupView
 from coalition.families.groups.invitation_rows import Invitation
+from coalition.families.groups.invitations import Accepted
 from coalition.families.groups.separating import Outcome
 from coalition.families.kin.guardians import Ward
 from coalition.families.kin.places import GroupState, PlaceRow
@@ -163,6 +164,12 @@ class AcceptedAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     invitation: Invitation
     place: PlaceAnswer | None
+
+    @classmethod
+    def of(cls, done: Accepted) -> "AcceptedAnswer":
+        """Return what is told of it."""
+        place = None if done.place is None else PlaceAnswer.of(done.place)
+        return cls(invitation=done.invitation, place=place)
 
 
 class StruckAnswer(msgspec.Struct, frozen=True):

@@ -20,11 +20,13 @@ from coalition.families.doors.group_bodies import (
     PlaceAnswer,
 )
 from coalition.families.doors.group_views import GroupView
-from coalition.families.groups import forming, gathering, invitation_rows, invitations
+from coalition.families.groups import gathering, invitation_rows, invitations
 from coalition.families.groups.departing import ExitView
 from coalition.families.groups.entering import Newcomer
 from coalition.families.groups.groups import Groups
 from coalition.families.groups.invitation_rows import Invitation
+from coalition.families.groups.paying import WaitingAct
+from coalition.families.groups.wanted import Accept, Form, TakeAlong
 from coalition.families.kin import guardians
 from coalition.families.kin.group_refusals import (
     AlreadyInGroup,
@@ -42,16 +44,19 @@ from coalition.families.kin.group_refusals import (
     UnknownGroup,
     UnknownInvitation,
 )
+from coalition.families.kin.speaking import By
 from coalition.families.kin.transfer_refusals import NoRules
 from coalition.families.transfers.judging import Book
 from coalition.federation.refusals import UnknownPointCurrency
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.identity import MEMBER_SCOPE, Caller
+from coalition.kernel.ids import random_id
 from coalition.kernel.web.hot import REPLAY_HEADER, Answer, Call, Door, HotEndpoint, hot_route
 from coalition.members.sealing import MemberKeys
 
 TAGS = ("families",)
 ONE = "/v1/families/{group_id:uuid}"
+WAITS = "202: it waits until the `fee` is paid."
 
 _OF_JOINING = (
     *(GroupIsClosed, GroupIsSeparating, GroupRefused, NoRules),
@@ -84,23 +89,29 @@ async def check_visible(caller: Caller, path: Mapping[str, Any]) -> None:
 def _form(groups: Groups) -> HotEndpoint:
     async def form(call: Call) -> Answer:
         body: FormBody = call.body
-        head = member_of(call.caller)
+        by = By.of(member_of(call.caller))
 
-        async def work(connection: Connection, book: Book) -> GroupView:
-            formed = await forming.form(
-                connection, body.kind, head, book, point_currency=body.point_currency
+        async def work(connection: Connection, book: Book) -> object:
+            wanted = Form(kind=body.kind, group=random_id(), point_currency=body.point_currency)
+            return await asking.perform(
+                call,
+                wanted,
+                lambda formed: group_views.show(connection, formed.id, book, by=by),
+                connection,
+                book,
             )
-            return await group_views.show(connection, formed.id, book, by=by_of(call.caller))
 
         return await asking.act(groups, call, "families", 201, work)
 
     return HotEndpoint(
         method="POST",
         summary="Form a family, as its head",
-        description="Others come in by invitation. A refusal by rules names every failure.",
+        description=(
+            f"Others come in by invitation. A refusal by rules names every failure. {WAITS}"
+        ),
         handle=form,
         body=FormBody,
-        answers={201: GroupView},
+        answers={201: GroupView, 202: WaitingAct},
         scope=MEMBER_SCOPE,
         idempotent=True,
         refusals=(*OF_WRITES, NoRules, GroupRefused, UnknownPointCurrency),
@@ -220,13 +231,13 @@ def _invite(groups: Groups, keys: MemberKeys) -> HotEndpoint:
 
 def _take_along(groups: Groups, keys: MemberKeys) -> HotEndpoint:
     async def take(call: Call) -> Answer:
-        group, by = call.path["group_id"], by_of(call.caller)
+        group = call.path["group_id"]
         await _check_head(groups, call)
         newcomer = _newcomer(await finding.find(call, call.body, keys), call.body)
 
-        async def work(connection: Connection, book: Book) -> PlaceAnswer:
-            place = await forming.take_along(connection, group, newcomer, book, by=by)
-            return PlaceAnswer.of(place)
+        async def work(connection: Connection, book: Book) -> object:
+            wanted = TakeAlong(group=group, newcomer=newcomer)
+            return await asking.perform(call, wanted, PlaceAnswer.of, connection, book)
 
         return await asking.act(groups, call, f"families/{group}/members", 201, work)
 
@@ -236,7 +247,7 @@ def _take_along(groups: Groups, keys: MemberKeys) -> HotEndpoint:
         handle=take,
         owned=check_visible,
         body=NewcomerBody,
-        answers={201: PlaceAnswer},
+        answers={201: PlaceAnswer, 202: WaitingAct},
         scope=MEMBER_SCOPE,
         idempotent=True,
         refusals=(
@@ -282,26 +293,25 @@ def _invited(groups: Groups) -> HotEndpoint:
 
 def _accept(groups: Groups) -> HotEndpoint:
     async def accept(call: Call) -> Answer:
-        invitation, by = call.path["invitation_id"], by_of(call.caller)
         body: AcceptBody = call.body
+        invitation = call.path["invitation_id"]
+        wanted = Accept(invitation=invitation, future_percent=body.future_percent)
 
-        async def work(connection: Connection, book: Book) -> AcceptedAnswer:
-            done = await invitations.accept(
-                connection, invitation, book, by=by, future_percent=body.future_percent
-            )
-            place = None if done.place is None else PlaceAnswer.of(done.place)
-            return AcceptedAnswer(invitation=done.invitation, place=place)
+        async def work(connection: Connection, book: Book) -> object:
+            return await asking.perform(call, wanted, AcceptedAnswer.of, connection, book)
 
         return await asking.act(groups, call, f"invitations/{invitation}/accept", 200, work)
 
     return HotEndpoint(
         method="POST",
         summary="Accept an invitation, your own or a ward's",
-        description="With the last word needed it is the joining, judged by the rules then.",
+        description=(
+            f"With the last word needed it is the joining, judged by the rules then. {WAITS}"
+        ),
         handle=accept,
         owned=check_invited,
         body=AcceptBody,
-        answers={200: AcceptedAnswer},
+        answers={200: AcceptedAnswer, 202: WaitingAct},
         scope=MEMBER_SCOPE,
         idempotent=True,
         refusals=(

@@ -176,7 +176,7 @@ def _deciding(
         answers={200: KinView},
         scope=MEMBER_SCOPE,
         idempotent=True,
-        refusals=(*OF_WRITES, UnknownRelationship, *refusals),
+        refusals=(*OF_WRITES, UnknownRelationship, MemberIsClosed, *refusals),
         tags=_TAGS,
         answer_headers=REPLAY_HEADER,
     )

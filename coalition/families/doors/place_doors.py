@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
+from uuid import UUID
 
 from litestar.handlers import ASGIRouteHandler
 
@@ -21,14 +22,25 @@ from coalition.families.doors.group_bodies import (
     ShareBody,
     StruckAnswer,
 )
-from coalition.families.doors.group_doors import ONE, TAGS, check_visible
+from coalition.families.doors.group_doors import ONE, TAGS, WAITS, check_visible
 from coalition.families.doors.group_views import GroupView
-from coalition.families.groups import contributing, leaving, place_changes, separating
+from coalition.families.groups import leaving, separating
 from coalition.families.groups.contributing import Brought
+from coalition.families.groups.gathering import OpenGroup
 from coalition.families.groups.groups import Groups
 from coalition.families.groups.leaving import Left
-from coalition.families.groups.place_changes import HowAsked
+from coalition.families.groups.paying import WaitingAct
 from coalition.families.groups.separating import Separation
+from coalition.families.groups.wanted import (
+    ChangeHead,
+    ChangeRight,
+    ChangeRole,
+    ChangeShare,
+    Contribute,
+    Leave,
+    Nominate,
+    Strike,
+)
 from coalition.families.kin.group_refusals import (
     FrozenByGuardian,
     GroupIsClosed,
@@ -73,8 +85,10 @@ class _Act(NamedTuple):
     answer: type
     body: type | None = None
     refusals: tuple[type[Refused], ...] = ()
-    description: str | None = None
+    description: str = ""
     status: int = 200
+    may_cost: bool = True
+    """Whether rules may ask money for it."""
 
 
 def routes(door: Door, groups: Groups) -> list[ASGIRouteHandler]:
@@ -96,11 +110,11 @@ def _endpoint(groups: Groups, one: _Act) -> HotEndpoint:
     return HotEndpoint(
         method="POST",
         summary=one.summary,
-        description=one.description,
+        description=f"{one.description} {WAITS if one.may_cost else ''}".strip() or None,
         handle=act,
         owned=check_visible,
         body=one.body,
-        answers={one.status: one.answer},
+        answers={one.status: one.answer} | ({202: WaitingAct} if one.may_cost else {}),
         scope=MEMBER_SCOPE,
         idempotent=True,
         refusals=(*_OF_GROUP, *one.refusals),
@@ -109,68 +123,51 @@ def _endpoint(groups: Groups, one: _Act) -> HotEndpoint:
     )
 
 
-async def _remove(connection: Connection, book: Book, call: Call) -> Left:
-    return await leaving.leave(
-        connection, call.path["group_id"], call.path["member_id"], book, by=by_of(call.caller)
-    )
+async def _remove(connection: Connection, book: Book, call: Call) -> object:
+    wanted = Leave(group=call.path["group_id"], member=call.path["member_id"])
+    return await asking.perform(call, wanted, _as_it_is, connection, book)
 
 
-async def _role(connection: Connection, book: Book, call: Call) -> PlaceAnswer:
-    body: RoleBody = call.body
-    group, member = call.path["group_id"], call.path["member_id"]
-    return PlaceAnswer.of(
-        await place_changes.change_role(
-            connection, group, member, body.role, book, by=by_of(call.caller)
-        )
-    )
+async def _role(connection: Connection, book: Book, call: Call) -> object:
+    wanted = ChangeRole(**_of_place(call), role=call.body.role)
+    return await asking.perform(call, wanted, PlaceAnswer.of, connection, book)
 
 
-async def _share(connection: Connection, book: Book, call: Call) -> PlaceAnswer:
-    body: ShareBody = call.body
-    group, member = call.path["group_id"], call.path["member_id"]
-    return PlaceAnswer.of(
-        await place_changes.change_share(
-            connection, group, member, body.percent, book, by=by_of(call.caller)
-        )
-    )
+async def _share(connection: Connection, book: Book, call: Call) -> object:
+    wanted = ChangeShare(**_of_place(call), percent=call.body.percent)
+    return await asking.perform(call, wanted, PlaceAnswer.of, connection, book)
 
 
-async def _right(connection: Connection, book: Book, call: Call) -> PlaceAnswer:
-    body: RightBody = call.body
-    group, member = call.path["group_id"], call.path["member_id"]
-    return PlaceAnswer.of(
-        await place_changes.change_right(
-            connection, group, member, book, by=by_of(call.caller), may_spend=body.may_spend
-        )
-    )
+async def _right(connection: Connection, book: Book, call: Call) -> object:
+    wanted = ChangeRight(**_of_place(call), may_spend=call.body.may_spend)
+    return await asking.perform(call, wanted, PlaceAnswer.of, connection, book)
 
 
-async def _head(connection: Connection, book: Book, call: Call) -> GroupView:
-    body: HeadBody = call.body
-    group, by = call.path["group_id"], by_of(call.caller)
-    await place_changes.change_head(connection, group, body.member_id, book, by=by)
-    return await group_views.show(connection, group, book, by=by)
+async def _head(connection: Connection, book: Book, call: Call) -> object:
+    wanted = ChangeHead(group=call.path["group_id"], successor=call.body.member_id)
+
+    async def told(changed: OpenGroup) -> GroupView:
+        return await group_views.show(connection, changed.id, book, by=by_of(call.caller))
+
+    return await asking.perform(call, wanted, told, connection, book)
 
 
-async def _leave(connection: Connection, book: Book, call: Call) -> Left:
+async def _leave(connection: Connection, book: Book, call: Call) -> object:
     body: LeaveBody = call.body
-    return await leaving.leave(
-        connection,
-        call.path["group_id"],
-        body.member_id or member_of(call.caller),
-        book,
-        by=by_of(call.caller),
+    wanted = Leave(
+        group=call.path["group_id"],
+        member=body.member_id or member_of(call.caller),
         successor=body.successor,
         pays_in_points=body.pay_fee_in_points,
     )
+    return await asking.perform(call, wanted, _as_it_is, connection, book)
 
 
-async def _contribute(connection: Connection, book: Book, call: Call) -> Brought:
+async def _contribute(connection: Connection, book: Book, call: Call) -> object:
     body: ContributionBody = call.body
     member = body.member_id or member_of(call.caller)
-    return await contributing.contribute(
-        connection, call.path["group_id"], member, body.points, book, by=by_of(call.caller)
-    )
+    wanted = Contribute(group=call.path["group_id"], member=member, points=body.points)
+    return await asking.perform(call, wanted, _as_it_is, connection, book)
 
 
 async def _separate(connection: Connection, book: Book, call: Call) -> Separation:
@@ -194,19 +191,26 @@ async def _close(connection: Connection, book: Book, call: Call) -> ClosedAnswer
     return ClosedAnswer(group, closed.row.state, closed.row.closed_at)
 
 
-async def _name(connection: Connection, book: Book, call: Call) -> PlaceAnswer:
+async def _name(connection: Connection, book: Book, call: Call) -> object:
     body: NomineeBody = call.body
-    asked = HowAsked(pays_in_points=body.pay_fee_in_points)
-    group, by = call.path["group_id"], by_of(call.caller)
-    return PlaceAnswer.of(
-        await place_changes.name(connection, group, body.name, book, by=by, asked=asked)
+    wanted = Nominate(
+        group=call.path["group_id"], words=body.name, pays_in_points=body.pay_fee_in_points
     )
+    return await asking.perform(call, wanted, PlaceAnswer.of, connection, book)
 
 
-async def _strike(connection: Connection, book: Book, call: Call) -> StruckAnswer:
-    group, no = call.path["group_id"], call.path["no"]
-    await place_changes.strike(connection, group, no, book, by=by_of(call.caller))
-    return StruckAnswer(no)
+async def _strike(connection: Connection, book: Book, call: Call) -> object:
+    no = call.path["no"]
+    wanted = Strike(group=call.path["group_id"], no=no)
+    return await asking.perform(call, wanted, lambda _: StruckAnswer(no), connection, book)
+
+
+def _of_place(call: Call) -> dict[str, UUID]:
+    return {"group": call.path["group_id"], "member": call.path["member_id"]}
+
+
+def _as_it_is(done: object) -> object:
+    return done
 
 
 _MEMBER = "members/{member_id:uuid}"
@@ -271,6 +275,7 @@ _ACTS = (
         Separation,
         SeparateBody,
         description="Nothing moves into it or out of it meanwhile.",
+        may_cost=False,
     ),
     _Act(
         "settle",
@@ -280,8 +285,16 @@ _ACTS = (
         SettleBody,
         (NotSeparating, HeirNeeded),
         "Wanted by the head and by the member, it ends so.",
+        may_cost=False,
     ),
-    _Act("close", _close, "Close the family, as the head", ClosedAnswer, refusals=(HeirNeeded,)),
+    _Act(
+        "close",
+        _close,
+        "Close the family, as the head",
+        ClosedAnswer,
+        refusals=(HeirNeeded,),
+        may_cost=False,
+    ),
     _Act(
         "nominees",
         _name,

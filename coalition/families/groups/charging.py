@@ -1,11 +1,13 @@
-"""What acts in groups cost: points are taken at once, money is told to whoever collects it."""
+"""What acts in groups cost: points are taken at once, for money they wait (see `paying`)."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from coalition.families.evaluator.acts import FeeDue, Verdict
 from coalition.families.groups.gathering import OpenGroup
 from coalition.families.groups.moving_out import post_all
 from coalition.families.groups.telling import tell
+from coalition.families.kin.purse import MoneyDue
 from coalition.families.rule_sets.vocabulary import Event
 from coalition.kernel.database import Connection
 from coalition.ledger.drafts import Adjust, Till
@@ -16,7 +18,9 @@ OPERATOR = 0
 async def charge(
     connection: Connection, group: OpenGroup, verdict: Verdict, actor: UUID, event: Event
 ) -> None:
-    """Take the fees of an act that passes: points now, money through `families.fee_due`.
+    """Take the fees of an act that passes: points now; money is gathered in the purse of the act.
+
+    Without a purse, as in stories, it is told by `families.fee_due` and counts as paid at once.
 
     Raises what the ledger refuses, such as that there are not so many points.
     """
@@ -32,7 +36,12 @@ async def charge(
                 reason=f"fee: {event}",
             )
             await post_all(connection, group.book, [taken])
-        if fee.money is not None and fee.money.amount_minor:
+        if fee.money is None or not fee.money.amount_minor:
+            continue
+        if group.book.purse is not None:
+            until = group.at + timedelta(days=max(group.rules.control.approval_days, 1))
+            group.book.purse.add(MoneyDue(group.id, payer, event, fee.money, until))
+        else:
             await tell(
                 connection,
                 "fee_due",

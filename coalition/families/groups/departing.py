@@ -11,7 +11,14 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.families.groups import invitation_rows, moving_out, sealed_names, stakes, suspending
+from coalition.families.groups import (
+    act_rows,
+    invitation_rows,
+    moving_out,
+    sealed_names,
+    stakes,
+    suspending,
+)
 from coalition.families.groups.entering import has_right_at_first
 from coalition.families.groups.gathering import OpenGroup
 from coalition.families.groups.stakes import Exit, Move
@@ -130,6 +137,7 @@ async def close(
     moves = stakes.moves_of(group, pot, leaving)
     await moving_out.move(connection, group, moves)
     await invitation_rows.end_of_group(connection, group.id)
+    await act_rows.end_of_group(connection, group.id, group.at)
     members = group.members
     await _end(connection, group, going, Leaving.CLOSED, moves)
     group.row = msgspec.structs.replace(group.row, state=GroupState.CLOSED, closed_at=group.at)

@@ -14,18 +14,23 @@ from uuid import UUID
 import structlog
 
 from coalition.families.groups import (
+    act_rows,
     ageing,
     gathering,
     invitation_rows,
     invitations,
+    paying,
     suspending,
     two_persons,
 )
 from coalition.families.groups.entering import Newcomer
 from coalition.families.groups.invitation_rows import Invitation
+from coalition.families.groups.paying import WaitingAct
+from coalition.families.groups.wanted import Accept
 from coalition.families.kin import guardians
 from coalition.families.kin.speaking import By
 from coalition.families.rule_sets.books import RuleBook
+from coalition.families.rule_sets.notation import Money
 from coalition.families.transfers.judging import Book
 from coalition.kernel.database import Connection, bound_engine, retrying, transaction
 from coalition.kernel.errors import Refused
@@ -84,7 +89,8 @@ class Groups:
     ) -> Invitation:
         """Invite somebody; under rules that ask for nobody's word it joins at once.
 
-        Raises what `invitations.invite` does, and then what `enter` does.
+        Where joining costs money it waits, and the invitation is open meanwhile. Raises what
+        `invitations.invite` does, and then what `enter` does.
         """
 
         async def work(connection: Connection, book: Book) -> Invitation:
@@ -94,10 +100,9 @@ class Groups:
             )
             if found.rules.join.accept != "nobody":
                 return made
-            joined = await invitations.accept(
-                connection, made.id, book, by=By.staff("system:groups"), channel=newcomer.channel
-            )
-            return joined.invitation
+            accepting = Accept(invitation=made.id, channel=newcomer.channel)
+            joined = await paying.perform(connection, book, accepting, By.staff("system:groups"))
+            return made if isinstance(joined, WaitingAct) else joined.invitation
 
         return await self.do(work, at)
 
@@ -121,6 +126,20 @@ class Groups:
         while some := await retrying(lambda: _expire(at)):
             expired += some
         return expired
+
+    async def expire_acts(self, at: datetime) -> int:
+        """Let acts expire that nobody paid for in time; return how many."""
+        expired = 0
+        while some := await retrying(lambda: _expire_acts(at)):
+            expired += some
+        return expired
+
+    async def fee_paid(self, act: UUID, *, paid: Money, by: By, at: datetime) -> WaitingAct:
+        """Let an act go on whose fee has been paid; called down by whoever charges it.
+
+        Raises as `paying.fee_paid` does.
+        """
+        return await self.do(lambda c, b: paying.fee_paid(c, act, b, paid=paid, by=by), at)
 
     async def grow_up(self, at: datetime) -> int:
         """Let who has come to its group's age leave, others count as what they are by now.
@@ -180,6 +199,11 @@ def _ageing_of(group: UUID) -> Callable[[Connection, Book], Awaitable[int]]:
         return await ageing.age_out(connection, group, book)
 
     return work
+
+
+async def _expire_acts(at: datetime) -> int:
+    async with transaction() as connection:
+        return await act_rows.expire(connection, at)
 
 
 async def _expire(at: datetime) -> int:

@@ -28,7 +28,7 @@ class InvitationState(StrEnum):
 class Invitation(msgspec.Struct, frozen=True, kw_only=True):
     """An invitation as it stands."""
 
-    id: UUID
+    id: UUID = msgspec.field(name="invitation_id")
     group_id: UUID
     member_id: UUID
     role: str
@@ -43,13 +43,14 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
     state: InvitationState = InvitationState.OPEN
 
 
-_COLUMNS = (
+_KEPT = (
     "id, group_id, member_id, role, kind, future_percent, relationship, invited_by, made_at,"
     " expires_at, accepted_at, guardian_accepted_at, state"
 )
+_COLUMNS = f"id AS invitation_id, {_KEPT[4:]}"
 
 _ADD = f"""
-INSERT INTO invitation (bucket, {_COLUMNS})
+INSERT INTO invitation (bucket, {_KEPT})
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """  # noqa: S608 - our own columns
 

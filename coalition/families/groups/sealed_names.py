@@ -16,7 +16,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId
 from coalition.members import queries, sealing
 from coalition.members.payment_cards import holds_payment_card
-from coalition.members.sealing import MemberKeys
+from coalition.members.sealing import MemberKeys, SealBrokenError
 from coalition.members.service import opened
 
 LONGEST = 100
@@ -28,10 +28,28 @@ async def seal(connection: Connection, head: UUID, name: str, keys: MemberKeys) 
     label = name.strip()
     if not 1 <= len(label) <= LONGEST or not label.isprintable() or holds_payment_card(label):
         raise InvalidNominee
-    key = await _key(connection, head, keys)
+    return await seal_text(connection, head, label, keys, purpose=_PURPOSE)
+
+
+async def seal_text(
+    connection: Connection, member: UUID, text: str, keys: MemberKeys, *, purpose: bytes
+) -> bytes:
+    """Return words about a person sealed under a member's key. Raises `InvalidNominee`."""
+    key = await _key(connection, member, keys)
     if key is None:
         raise InvalidNominee
-    return sealing.seal_note(label.encode(), member_id=MemberId(head), key=key, purpose=_PURPOSE)
+    return sealing.seal_note(text.encode(), member_id=MemberId(member), key=key, purpose=purpose)
+
+
+async def unseal_text(
+    connection: Connection, member: UUID, sealed: bytes, keys: MemberKeys, *, purpose: bytes
+) -> str:
+    """Return what `seal_text` sealed. Raises `SealBrokenError`, also when the key is gone."""
+    key = await _key(connection, member, keys)
+    if key is None:
+        raise SealBrokenError("the key of a member is gone")
+    plain = sealing.unseal_note(sealed, member_id=MemberId(member), key=key, purpose=purpose)
+    return plain.decode()
 
 
 async def names(connection: Connection, group: OpenGroup) -> dict[int, str | None]:

@@ -45,6 +45,12 @@ class UnknownInvitation(NotFound):
     code, title = "unknown_invitation", "Unknown invitation"
 
 
+class UnknownAct(NotFound):
+    """There is no such act among those that this member asked for or pays."""
+
+    code, title = "unknown_act", "Unknown act"
+
+
 class InvitationNotOpen(Conflict):
     """The invitation was accepted, declined, withdrawn, or has run out; ask for another one."""
 

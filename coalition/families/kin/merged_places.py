@@ -67,6 +67,12 @@ UPDATE guardianship SET guardian = $2 WHERE guardian = $1 AND until IS NULL AND 
 
 _INVITED = "UPDATE invitation SET state = 'withdrawn' WHERE member_id = $1 AND state = 'open'"
 
+_ASKED = """
+UPDATE group_act SET asked_member = $2, asked_by = 'member:' || $2::uuid::text
+WHERE asked_member = $1 AND state = 'awaiting_payment'
+"""
+_PAYS = "UPDATE group_act SET payer = $2 WHERE payer = $1 AND state = 'awaiting_payment'"
+
 # A limit counts persons: what both used, the survivor has used.
 _USED = """
 SELECT side, event, day, other, amount, times FROM family_usage WHERE bucket = $1 AND subject = $2
@@ -102,6 +108,8 @@ async def take_over(
     await connection.execute(_GUARDED_END, *gone, at)
     await connection.execute(_GUARDS, from_id, into_id)
     await connection.execute(_INVITED, from_id)
+    await connection.execute(_ASKED, from_id, into_id)
+    await connection.execute(_PAYS, from_id, into_id)
     used = await connection.fetch(_USED, *gone)
     if used:
         await connection.execute(_USE, *kept, *zip(*(tuple(row) for row in used), strict=True))

@@ -118,6 +118,7 @@ async def confirm(connection: Connection, member: UUID, other: UUID, at: datetim
 
     Raises `UnknownRelationship`, and `OthersWordNeeded` of what the member declared itself.
     """
+    await _read_one(connection, member, other)  # of who is nothing to it a member learns nothing
     await lock_open(connection, (MemberId(member), MemberId(other)))
     known = await _read_one(connection, member, other)
     if known.confirmed_at is not None:

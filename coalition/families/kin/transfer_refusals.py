@@ -50,7 +50,7 @@ class TransferToItself(Invalid):
 
 
 class FeeNotDue(Conflict):
-    """The transfer waits for no fee, or for another amount."""
+    """What is to be paid for waits for no fee, or for another amount."""
 
     code, title = "fee_not_due", "Fee not due"
 

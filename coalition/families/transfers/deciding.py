@@ -141,7 +141,7 @@ async def undo(
 
 
 async def fee_paid(
-    service: Transfers, transfer_id: UUID, *, paid: Money, at: datetime
+    service: Transfers, transfer_id: UUID, *, paid: Money, at: datetime, by: By = SYSTEM
 ) -> TransferAnswer:
     """Let a transfer go on whose fee has been paid; called down by whoever charges it.
 
@@ -159,7 +159,7 @@ async def fee_paid(
         if due.state is not TransferState.AWAITING_PAYMENT:
             raise FeeNotDue(state=due.state)
         one.transfer = one.changed(fee_paid_at=at)
-        return await _go_on(service, one, TransferState.AWAITING_PAYMENT, SYSTEM, at)
+        return await _go_on(service, one, TransferState.AWAITING_PAYMENT, by, at)
 
     return await _with(service, transfer_id, work, at)
 

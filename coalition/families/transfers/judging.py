@@ -28,6 +28,7 @@ from coalition.families.evaluator.acts import (
 )
 from coalition.families.kin import guardians, places
 from coalition.families.kin.places import GroupState, PlaceRow
+from coalition.families.kin.purse import Purse
 from coalition.families.kin.transfer_refusals import NoRules, TransferToItself
 from coalition.families.rule_sets import lots
 from coalition.families.rule_sets.books import Bound, RuleBook
@@ -59,6 +60,8 @@ class Book(NamedTuple):
     rules: RuleBook
     keys: MemberKeys
     at: datetime
+    purse: Purse | None = None
+    """Where fees in money of acts in groups are gathered; else they are told, and paid at once."""
 
     @property
     def today(self) -> date:

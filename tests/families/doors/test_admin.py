@@ -53,7 +53,7 @@ async def test_staff_see_families_whole(town: Town) -> None:
     (row,) = done(await desk.get("/v1/admin/families"))["items"]
     seen = done(await desk.get(f"/v1/admin/families/{group}"))
 
-    assert (row["id"], row["members"], row["kind"]) == (group, 2, "family")
+    assert (row["group_id"], row["members"], row["kind"]) == (group, 2, "family")
     assert [place["points"] for place in seen["places"]] == [100, 60]
     assert done(await desk.get("/v1/admin/families", kind="other"))["items"] == []
     refused(await desk.get(f"/v1/admin/families/{random_id()}"), 404, "unknown_group")

@@ -15,7 +15,7 @@ async def joined(head: App, group: str, member: App, role: str = "spouse") -> No
     """Let a head invite somebody who accepts."""
     body = {"member_id": str(member.member), "role": role}
     invited = done(await head.post(f"/v1/families/{group}/invitations", body), 201)
-    done(await member.post(f"/v1/invitations/{invited['id']}/accept", {}))
+    done(await member.post(f"/v1/invitations/{invited['invitation_id']}/accept", {}))
 
 
 async def test_a_family_is_formed_joined_and_seen(town: Town) -> None:
@@ -95,7 +95,7 @@ async def test_an_invitation_is_declined_or_taken_back(town: Town) -> None:
     anna, bo, eva = [await town.member() for _ in range(3)]
     group = await formed(town, anna)
     body = {"member_id": str(bo.member), "role": "spouse"}
-    first = done(await anna.post(f"/v1/families/{group}/invitations", body), 201)["id"]
+    first = done(await anna.post(f"/v1/families/{group}/invitations", body), 201)["invitation_id"]
 
     for word in ("accept", "decline", "withdraw"):
         sent: dict[str, object] | None = {} if word == "accept" else None
@@ -103,7 +103,7 @@ async def test_an_invitation_is_declined_or_taken_back(town: Town) -> None:
         refused(await eva.post(address, sent), 404, "unknown_invitation")
     assert done(await bo.post(f"/v1/invitations/{first}/decline"))["state"] == "declined"
     refused(await bo.post(f"/v1/invitations/{first}/accept", {}), 409, "invitation_not_open")
-    second = done(await anna.post(f"/v1/families/{group}/invitations", body), 201)["id"]
+    second = done(await anna.post(f"/v1/families/{group}/invitations", body), 201)["invitation_id"]
     assert done(await anna.post(f"/v1/invitations/{second}/withdraw"))["state"] == "withdrawn"
 
 
@@ -123,7 +123,7 @@ async def test_a_guardian_accepts_for_a_ward_and_a_head_takes_its_own_along(town
     refused(await anna.post(f"{address}/members", wish), 409, "invitation_needed")
     invited = done(await anna.post(f"{address}/invitations", wish), 201)
     assert done(await bo.get("/v1/invitations"))["items"] == [invited]
-    accept = f"/v1/invitations/{invited['id']}/accept"
+    accept = f"/v1/invitations/{invited['invitation_id']}/accept"
     refused(await other.post(accept, {}), 403, "guardian_only")
     assert done(await bo.post(accept, {}))["place"]["member_id"] == str(other.member)
     # The guardian belongs to no family itself, and sees that of its ward.
@@ -271,7 +271,7 @@ async def test_who_is_frozen_changes_nothing(town: Town) -> None:
     await town.freeze(bo)
     await town.freeze(anna)
 
-    address = f"/v1/invitations/{invited['id']}"
+    address = f"/v1/invitations/{invited['invitation_id']}"
     refused(await bo.post(f"{address}/decline"), 403, "member_frozen")
     refused(await anna.post(f"{address}/withdraw"), 403, "member_frozen")
     done(await anna.get(f"/v1/families/{group}"))

@@ -121,7 +121,7 @@ async def test_a_family_that_takes_kin_takes_who_is_confirmed(town: Town) -> Non
     group = str(done(await anna.post("/v1/families", {"kind": "family"}), 201)["group_id"])
     wish = {"member_id": str(bo.member), "role": "relative"}
     invited = done(await anna.post(f"/v1/families/{group}/invitations", wish), 201)
-    accept = f"/v1/invitations/{invited['id']}/accept"
+    accept = f"/v1/invitations/{invited['invitation_id']}/accept"
     refused(await bo.post(accept, {}), 409, "group_refused")
 
     done(await bo.post("/v1/relationships", said(anna, "first_cousin")), 201)
