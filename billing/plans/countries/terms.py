@@ -123,7 +123,7 @@ def complaints(document: CountryDocument) -> list[tuple[tuple[str | int, ...], s
     found: list[tuple[tuple[str | int, ...], str]] = []
     try:
         ZoneInfo(document.timezone)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         found.append((("timezone",), f"{document.timezone} is no zone; write Europe/Stockholm"))
     if not document.words:
         found.append((("words",), "name the buttons in one language at least"))
