@@ -39,6 +39,8 @@ class Sandbox:
         `prefix` is where the application is mounted, `public_url` where a browser finds it.
         """
         self.store = Store(path, seed=seed)
+        if contract is not None:
+            self.store.witness = contract.judge_event
         self.faults = faults or Faults()
         self._true_now = now
         self._public_url = public_url

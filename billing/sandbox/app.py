@@ -47,6 +47,10 @@ class Contract(Protocol):
         """Raise an AssertionError when an answer has not Stripe's shape."""
         ...
 
+    def judge_event(self, event: Document) -> None:
+        """Raise an AssertionError when an event has not Stripe's type or shape."""
+        ...
+
 
 class Request(NamedTuple):
     """A request as it came."""

@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,6 +79,7 @@ class Store:
 
     def __init__(self, path: Path | None, *, seed: str | None = None) -> None:
         """Open or create it; `seed` makes the ids of a new store the same in each run."""
+        self.witness: Callable[[Document], None] | None = None
         self.connection = sqlite3.connect(
             path or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None
         )
@@ -94,7 +95,7 @@ class Store:
     def transaction(self) -> Iterator["Transaction"]:
         """Yield a transaction that may write, committed at the end, rolled back on an error."""
         self.connection.execute("BEGIN IMMEDIATE")
-        held = Transaction(self.connection)
+        held = Transaction(self.connection, self.witness)
         try:
             yield held
         except BaseException:
@@ -119,9 +120,14 @@ class Store:
 class Transaction:
     """What can be done with documents inside of one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Work on a connection whose transaction has begun."""
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        witness: Callable[[Document], None] | None = None,
+    ) -> None:
+        """Work on a connection whose transaction has begun; a witness sees each event."""
         self.sql = connection
+        self.witness = witness
         self._savepoints = 0
 
     @contextmanager

@@ -182,6 +182,8 @@ class World:
 
     def _send(self, event: Document) -> None:
         """Keep an event, with a delivery for each endpoint that wants it."""
+        if self.store.witness is not None:
+            self.store.witness(event)
         self.store.put(event)
         for endpoint in self.store.all("webhook_endpoint", {"status": "enabled"}):
             if {"*", event["type"]} & set(endpoint["enabled_events"]):

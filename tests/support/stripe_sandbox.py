@@ -10,6 +10,7 @@ import stripe
 
 from billing.sandbox import Delivery, Sandbox
 from billing.sandbox.app import Application
+from billing.sandbox.contract import Contract
 
 TEST_KEY = "sk_test_sandbox"
 
@@ -66,4 +67,4 @@ class Mailbox:
 
 def sandbox_at(now: Callable[[], datetime], mailbox: Mailbox | None = None) -> Sandbox:
     """Return a sandbox in memory whose ids are the same in each run."""
-    return Sandbox(None, now=now, deliver=mailbox, seed="tests")
+    return Sandbox(None, now=now, deliver=mailbox, seed="tests", contract=Contract())
