@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from tests.properties.families.asked import Family, Question, spends
+from tests.properties.families.asked import Done, Family, Question, spends
 from tests.properties.families.house import POOLING, Answer, day, seat_of
 from tests.properties.families.lots import Part, Spent, first_of, shared
 from tests.properties.families.rules import failures
@@ -16,12 +16,17 @@ class Bought:
     """A redemption, or a hold that may become one."""
 
     spent: Spent
+    counted: Done | None = None
+    """What limits on spending count of it."""
     is_open: bool = True
     name: UUID | None = None
 
 
 class Spending(Sending):
     """A house whose members spend together."""
+
+    counted: Done | None = None
+    """What limits on spending count of the last that was spent."""
 
     def ask_to_spend(self, member: UUID, points: int, at: datetime) -> Question | None:
         """Return the question whether a member may spend, by its group where it shares one."""
@@ -40,11 +45,18 @@ class Spending(Sending):
         parts = self.drawn(asked, member, points, at)
         if parts is None:
             return Answer("not_enough"), None
+        self.counted = None
         if asked is not None and any(
             one.get("on") == "redeem" for one in asked.rules.get("limits", ())
         ):
-            self.note(asked)
+            self.counted = self.note(asked)
         return Answer("done", points=points), self.points.spend(member, parts)
+
+    def give_back(self, bought: Bought, at: datetime, *, grace: bool) -> None:
+        """Let all that was spent come back; it counts no longer."""
+        self.points.give_back(bought.spent, day(at), grace=grace)
+        if bought.counted is not None:
+            bought.counted.counts = False
 
     def drawn(
         self, asked: Question | None, member: UUID, points: int, at: datetime

@@ -212,7 +212,9 @@ class FamiliesMachine(RuleBasedStateMachine):
         if question is not None and answer.failures:
             self.look_ahead(question, instants(told), list(answer.failures))
         if spent is not None:
-            self.bought.append(Bought(spent=spent, name=UUID(told["posting_id"])))
+            self.bought.append(
+                Bought(spent=spent, counted=self.house.counted, name=UUID(told["posting_id"]))
+            )
 
     def hold(self, i: int, points: int) -> None:
         member = self.members[i]
@@ -220,7 +222,9 @@ class FamiliesMachine(RuleBasedStateMachine):
         answer, spent = self.house.spend(member, points, self.at)
         assert said(told) == answer
         if spent is not None:
-            self.held.append(Bought(spent=spent, name=UUID(told["hold_id"])))
+            self.held.append(
+                Bought(spent=spent, counted=self.house.counted, name=UUID(told["hold_id"]))
+            )
 
     def resolve(self, i: int, how: str) -> None:
         captures = how == "capture"
@@ -231,9 +235,11 @@ class FamiliesMachine(RuleBasedStateMachine):
         told = self.wait(self.books.resolve(held.name, captures=captures))
         assert not isinstance(told, Refused), told
         if captures:
-            self.bought.append(Bought(spent=held.spent, name=UUID(told["posting_id"])))
+            self.bought.append(
+                Bought(spent=held.spent, counted=held.counted, name=UUID(told["posting_id"]))
+            )
         else:
-            self.house.points.give_back(held.spent, day(self.at), grace=False)
+            self.house.give_back(held, self.at, grace=False)
 
     def give_back(self, i: int) -> None:
         if not self.bought:
@@ -242,7 +248,7 @@ class FamiliesMachine(RuleBasedStateMachine):
         assert bought.name is not None, "it was made"
         told = self.wait(self.books.give_back(bought.name))
         assert not isinstance(told, Refused), told
-        self.house.points.give_back(bought.spent, day(self.at), grace=True)
+        self.house.give_back(bought, self.at, grace=True)
 
     def form(self, i: int) -> None:
         head = self.members[i]
