@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from html import escape
 from typing import Any, NamedTuple, Protocol
 
 from billing.sandbox import idempotency, routing
@@ -240,24 +241,40 @@ class Application:
 
     # ---- pages
 
+    def _shown(self, transaction: Transaction, call: Call) -> Page | Redirect:
+        world = self._world(transaction, call.info)
+        params = Params(call.values)
+        world.live_by_request(params, call.names)
+        try:
+            page: Page | Redirect = call.route.endpoint(world, params, **call.names)
+        except Refusal as error:
+            if not error.is_kept:
+                raise
+            return _told(error)
+        return page
+
     async def _page(
         self, request: Request, route: Route, names: dict[str, str], send: Send
     ) -> None:
         self._catch_up()
-        params = Params(request.values())
+        info = RequestInfo(path=request.path)
         try:
+            call = Call(request.method, info, route, names, request.values())
             with self._store.transaction() as transaction:
-                world = self._world(transaction, RequestInfo(path=request.path))
-                world.live_by_request(params, names)
-                answer = route.endpoint(world, params, **names)
+                answer = self._shown(transaction, call)
         except Refusal as error:
-            answer = Page(f"<!doctype html><title>Sandbox</title><p>{error.message}</p>", 400)
+            answer = _told(error)
         self._on_commit()
         if isinstance(answer, Redirect):
             await _send(send, 303, "text/html", b"", {"Location": answer.url})
         else:
             content = answer.html.encode()
             await _send(send, answer.status, "text/html; charset=utf-8", content, {})
+
+
+def _told(error: Refusal) -> Page:
+    text = escape(error.message)
+    return Page(f"<!doctype html><title>Sandbox</title><p>{text}</p>", error.status)
 
 
 def _authorize(request: Request) -> None:

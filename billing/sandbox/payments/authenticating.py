@@ -16,7 +16,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>3-D Secure</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 26rem; margin: 4rem auto; padding: 0 1rem }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 26rem; margin: 4rem auto }}
 button {{ font: inherit; padding: .6rem 1.2rem; margin-right: .5rem }}
 </style>
 <h1>3-D Secure</h1>
