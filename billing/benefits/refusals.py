@@ -1,0 +1,36 @@
+"""What is refused of benefits at tills: what the member has not, has used up, or has otherwise."""
+
+from coalition.kernel.errors import Conflict, Invalid, NotFound
+
+
+class BenefitNotHeld(Conflict):
+    """The member's plan gives no such benefit here and then; read its entitlements first."""
+
+    code, title = "benefit_not_held", "Benefit not held"
+
+
+class BenefitUsedUp(Conflict):
+    """The benefit was had as often as its plan gives it in a period; it is there again in the next.
+
+    `limit` is how often, `renews_at` when the next period begins.
+    """
+
+    code, title = "benefit_used_up", "Benefit used up"
+
+
+class InvalidSaving(Invalid):
+    """What was saved is more than the benefit gives, or in another currency; see `detail`."""
+
+    code, title = "invalid_saving", "Invalid saving"
+
+
+class ReceiptUsedOtherwise(Conflict):
+    """The receipt has this benefit already, for another member or amount; return that first."""
+
+    code, title = "receipt_used_otherwise", "Receipt used otherwise"
+
+
+class UnknownUse(NotFound):
+    """The member had no such benefit on this receipt of yours."""
+
+    code, title = "benefit_use_not_found", "Use of a benefit not found"

@@ -1,0 +1,182 @@
+"""Benefits in money at tills: counted by the period, once a receipt, paid by who promised them."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from billing.benefits import uses
+from billing.benefits.entitlements import Ground
+from billing.benefits.refusals import (
+    BenefitNotHeld,
+    BenefitUsedUp,
+    InvalidSaving,
+    ReceiptUsedOtherwise,
+    UnknownUse,
+)
+from billing.benefits.uses import Used, Wanted
+from coalition.federation import catalogue
+from coalition.kernel.database import transaction
+from coalition.kernel.ids import MemberId
+from coalition.kernel.money import Money
+from partners.settlement import draining, statements
+from server.proof import prove
+from tests.billing.benefits.world import SHIPPING, Club, day, make_club, plan
+
+pytestmark = pytest.mark.usefixtures("database")
+
+TWICE = {**SHIPPING, "uses_per_period": 2, "funding": {"Fuel": 3, "operator": 1}}
+DISCOUNT = {
+    "benefit": "partner_discount",
+    "code": "five-percent",
+    "partner": "Grocer",
+    "basis_points": 500,
+    "currency": "SEK",
+    "funding": {"Grocer": 1, "operator": 1},
+}
+MINUTE = timedelta(minutes=1)
+
+
+async def club(at: datetime, *benefits: dict[str, Any]) -> Club:
+    anna = await make_club(at, plan("plus", *(benefits or (TWICE, DISCOUNT))))
+    await anna.apply(anna.entitled(day(1), day(1, 12)), at=at)
+    return anna
+
+
+async def use(
+    club: Club,
+    at: datetime,
+    receipt: str = "R-1",
+    saved: int = 4_900,
+    benefit: str = "shipping",
+    currency: str = "SEK",
+    **fields: Any,
+) -> Used:
+    wanted = Wanted(
+        **{
+            "member": club.member,
+            "partner_no": club.world.grocer,
+            "store_no": None,
+            "benefit": benefit,
+            "receipt": receipt,
+            "saved": Money(saved, currency),
+            "price": None,
+            "used_at": at,
+            **fields,
+        }
+    )
+    async with transaction() as connection:
+        known = await catalogue.load(connection)
+        return await uses.use(connection, wanted, plans=club.plans, known=known, at=at)
+
+
+async def give_back(club: Club, at: datetime, receipt: str = "R-1") -> datetime:
+    async with transaction() as connection:
+        return await uses.give_back(
+            connection,
+            member=club.member,
+            partner_no=club.world.grocer,
+            receipt=receipt,
+            benefit="shipping",
+            at=at,
+        )
+
+
+async def net(club: Club, at: datetime) -> tuple[int, int]:
+    """Return what the grocer and the fuel chain owe, in minor units."""
+    await draining.drain_all(at)
+    grocer = await statements.live(club.world.grocer, at)
+    fuel = await statements.live(club.world.fuel, at)
+    return grocer.net_minor.get("SEK", 0), fuel.net_minor.get("SEK", 0)
+
+
+async def test_a_use_is_paid_for_by_its_funders_and_goes_back_with_its_purchase(
+    at: datetime,
+) -> None:
+    anna = await club(at)
+    assert (await use(anna, at)).remaining == 1
+    assert await net(anna, at) == (-4_900, 3_675)
+    assert await give_back(anna, at + MINUTE) == at + MINUTE
+    assert await give_back(anna, at + 2 * MINUTE) == at + MINUTE
+    assert await net(anna, at + MINUTE) == (0, 0)
+    # It counts no longer.
+    assert (await use(anna, at, "R-2")).remaining == 1
+    report = await prove()
+    assert report.breaches == []
+
+
+async def test_the_same_use_again_is_told_and_counts_once(at: datetime) -> None:
+    anna = await club(at)
+    assert await use(anna, at) == await use(anna, at)
+    with pytest.raises(ReceiptUsedOtherwise):
+        await use(anna, at, saved=4_800)
+    other = MemberId(await anna.world.member())
+    with pytest.raises(ReceiptUsedOtherwise):
+        await use(anna, at, member=other)
+    # A receipt of another partner is another receipt.
+    assert (await use(anna, at, partner_no=anna.world.fuel)).remaining == 0
+
+
+async def test_no_more_is_had_than_a_period_gives_even_at_once(at: datetime) -> None:
+    anna = await club(at)
+    wanted = [use(anna, at, f"R-{no}") for no in range(4)]
+    found = await asyncio.gather(*wanted, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in found) == [
+        "BenefitUsedUp", "BenefitUsedUp", "Used", "Used",
+    ]  # fmt: skip
+    refused = next(one for one in found if isinstance(one, BenefitUsedUp))
+    assert refused.facts == {"limit": 2, "renews_at": day(1, 12).isoformat()}
+    both = anna.entitled(day(1), day(1, 12)), anna.entitled(day(1, 12), day(1, 1, 2027))
+    await anna.apply(*both, at=at)
+    assert (await use(anna, day(1, 12), "R-9")).remaining == 1
+
+
+async def test_changing_to_and_fro_begins_no_period_anew(at: datetime) -> None:
+    anna = await club(at)
+    await use(anna, at, "R-1")
+    month, year = (day(1), day(1, 12)), (at + MINUTE, day(21, 11, 2027))
+    changed = [
+        anna.entitled(day(1), at + MINUTE, period=month),
+        anna.entitled(at + MINUTE, at + 3 * MINUTE, period=year),
+        anna.entitled(at + 3 * MINUTE, day(21, 12)),
+    ]
+    await anna.apply(*changed, at=at + 3 * MINUTE)
+    assert (await use(anna, at + 3 * MINUTE, "R-2")).remaining == 0
+
+
+async def test_grace_counts_on_with_the_period_before_it(at: datetime) -> None:
+    anna = await club(at)
+    period = day(1), day(20)
+    paid = anna.entitled(*period)
+    grace = anna.entitled(day(20), day(27), ground=Ground.GRACE, period=period)
+    await anna.apply(paid, grace, at=at)
+    assert (await use(anna, day(19), "R-1")).remaining == 1
+    assert (await use(anna, at, "R-2")).remaining == 0
+
+
+async def test_a_discount_is_a_share_of_the_price_and_its_partner_bears_its_own_part(
+    at: datetime,
+) -> None:
+    anna = await club(at)
+    price = {"benefit": "five-percent", "price": Money(10_010, "SEK")}
+    with pytest.raises(InvalidSaving, match="at most 501"):
+        await use(anna, at, saved=502, **price)
+    with pytest.raises(InvalidSaving, match="price"):
+        await use(anna, at, saved=500, benefit="five-percent")
+    with pytest.raises(BenefitNotHeld):
+        await use(anna, at, saved=500, partner_no=anna.world.fuel, **price)
+    assert await use(anna, at, saved=501, **price) == Used(Money(501, "SEK"), at, None, None)
+    assert await net(anna, at) == (-251, 0)
+
+
+async def test_what_is_not_held_cannot_be_used(at: datetime) -> None:
+    anna = await club(at)
+    with pytest.raises(BenefitNotHeld):
+        await use(anna, day(2, 12))
+    with pytest.raises(InvalidSaving, match="at most 5900"):
+        await use(anna, at, saved=5_901)
+    with pytest.raises(InvalidSaving, match="SEK"):
+        await use(anna, at, currency="EUR")
+    with pytest.raises(UnknownUse):
+        await give_back(anna, at)
