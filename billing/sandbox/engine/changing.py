@@ -6,7 +6,7 @@ from billing.sandbox.calendar import Period, Recurrence, period_around
 from billing.sandbox.documents import Document
 from billing.sandbox.engine import reckoning
 from billing.sandbox.engine.shapes import Charge, items_of, new_item, period_of, with_items
-from billing.sandbox.errors import Invalid
+from billing.sandbox.errors import Invalid, Lacking
 from billing.sandbox.requests import Params
 from billing.sandbox.world import World
 
@@ -110,6 +110,8 @@ def recurring_price(world: World, wish: Params) -> Document:
             "The price specified is inactive. This field only accepts active prices.",
             param=wish.name_of("price"),
         )
+    if price["unit_amount"] is None:
+        raise Lacking("subscriptions in fractions of a minor unit", param=wish.name_of("price"))
     return price
 
 

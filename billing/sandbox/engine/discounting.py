@@ -72,10 +72,14 @@ def _parts(one: Reduction, base: list[int]) -> list[int]:
 
 
 def _reduction(world: World, discount: Document) -> Reduction:
-    coupon = world.get("coupon", discount["source"]["coupon"])
+    return reduction_by(world.get("coupon", discount["source"]["coupon"]), discount["id"])
+
+
+def reduction_by(coupon: Document, discount: str) -> Reduction:
+    """Return what a coupon takes off, under the id of a discount."""
     products = coupon["_applies_to"]
     return Reduction(
-        discount["id"],
+        discount,
         coupon["percent_off"],
         coupon["amount_off"],
         frozenset(products) if products else None,

@@ -6,7 +6,7 @@ from billing.sandbox.calendar import Period
 from billing.sandbox.documents import Document
 from billing.sandbox.engine.shapes import Billed, Charge
 from billing.sandbox.requests import Params
-from billing.sandbox.routing import route
+from billing.sandbox.routing import route, shows
 from billing.sandbox.world import World
 
 
@@ -90,6 +90,12 @@ def _charge(item: Document) -> Charge:
         credited=Billed(**credited) if credited else None,
         invoice_item=item["id"],
     )
+
+
+@shows("invoiceitem")
+def show(_world: World, item: Document) -> Document:
+    """Show it without `created`, which Stripe calls `date`."""
+    return {name: value for name, value in item.items() if name != "created"}
 
 
 @route("GET", "/v1/invoiceitems")

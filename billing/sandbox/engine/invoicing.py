@@ -177,6 +177,11 @@ def timetable(world: World) -> Timetable:
     return Timetable(tuple(days), last_resort)
 
 
+def set_timetable(world: World, timetable: Timetable) -> None:
+    """Say when failed payments are tried again in this account."""
+    world.store.set_meta("dunning", json.dumps([timetable.days, timetable.last_resort]))
+
+
 @reacts("payment_intent.succeeded")
 def settle(world: World, intent: Document) -> None:
     """Count the invoice as paid whose intent has succeeded."""

@@ -25,12 +25,13 @@ class Start(NamedTuple):
     customer: Document
     items: Sequence[Params]
     payment_method: str | None = None
+    extra: Document | None = None
 
 
 def begin(world: World, params: Params, start: Start) -> Document:
     """Make a subscription with its first invoice, which is finalised and not yet collected."""
     subscription = _new(world, params, start)
-    subscription = _with_trial(world, subscription, params)
+    subscription = _with_trial(world, subscription, params) | (start.extra or {})
     subscription = _with_discounts(world, subscription, params)
     world.add(subscription, event="customer.subscription.created")
     is_trial = subscription["status"] == "trialing"

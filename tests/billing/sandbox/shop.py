@@ -1,6 +1,6 @@
 """A shop at the sandbox: two plans, customers with cards, and what the webhooks told."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -35,23 +35,14 @@ class Shop:
     ) -> str:
         """Return a recurring price of a new product, in öre."""
         product = await self.client.products.create_async({"name": name})
-        price = await self.client.prices.create_async(
-            {
-                "product": product.id,
-                "currency": "sek",
-                "unit_amount": amount,
-                "recurring": {"interval": interval},  # type: ignore[typeddict-item]  # any word
-                **more,
-            }
-        )
-        return price.id
+        wish: Any = {"product": product.id, "currency": "sek", "unit_amount": amount}
+        wish |= {"recurring": {"interval": interval}, **more}
+        return (await self.client.prices.create_async(wish)).id
 
     async def customer(self, card: str | None = "pm_card_visa", **more: Any) -> str:
         """Return a customer with a card for invoices, or none."""
-        wish: dict[str, Any] = {"email": "anna@example.org", **more}
-        if card is not None:
-            wish |= {"payment_method": card}
-        customer = await self.client.customers.create_async(wish)  # type: ignore[arg-type]  # built
+        wish: Any = {"email": "anna@example.org", **more}
+        customer = await self.client.customers.create_async(wish)
         if card is not None:
             await self.keep_card(customer.id, card)
         return customer.id
@@ -66,19 +57,41 @@ class Shop:
 
     async def subscribe(self, customer: str, price: str, **more: Any) -> stripe.Subscription:
         """Return a new subscription in flexible billing mode."""
-        return await self.client.subscriptions.create_async(
+        wish: Any = {"customer": customer, "items": [{"price": price}], **more}
+        wish |= {"billing_mode": {"type": "flexible"}}
+        return await self.client.subscriptions.create_async(wish)
+
+    async def update(self, subscription: str, **wish: Any) -> stripe.Subscription:
+        """Change a subscription and return it."""
+        given: Any = wish
+        return await self.client.subscriptions.update_async(subscription, given)
+
+    async def swap(self, subscription: stripe.Subscription, price: str, **more: Any) -> Any:
+        """Change to another price, as an upgrade does, and return the subscription."""
+        item = subscription["items"].data[0].id
+        wish = {"proration_behavior": "always_invoice", **more}
+        return await self.update(subscription.id, items=[{"id": item, "price": price}], **wish)
+
+    async def preview(self, subscription: stripe.Subscription, price: str, at: int) -> Any:
+        """Return the invoice that a change to a price would make."""
+        item = subscription["items"].data[0].id
+        return await self.client.invoices.create_preview_async(
             {
-                "customer": customer,
-                "items": [{"price": price}],
-                "billing_mode": {"type": "flexible"},
-                **more,
-            }  # type: ignore[typeddict-item]  # `more` is the test's
+                "subscription": subscription.id,
+                "subscription_details": {
+                    "items": [{"id": item, "price": price}],
+                    "proration_behavior": "always_invoice",
+                    "proration_date": at,
+                },
+            }
         )
+
+    async def again(self, subscription: stripe.Subscription) -> stripe.Subscription:
+        """Fetch a subscription again."""
+        return await self.client.subscriptions.retrieve_async(subscription.id)
 
     async def advance(self, **until: Any) -> None:
         """Move on by days, hours and so on."""
-        from datetime import timedelta
-
         await self.sandbox.advance(self.sandbox.now() + timedelta(**until))
 
     async def invoices(self, subscription: str) -> list[stripe.Invoice]:
