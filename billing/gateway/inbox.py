@@ -17,8 +17,9 @@ OTHER_MODE = "livemode"
 _STORE = """
 INSERT INTO stripe_event AS kept (id, kind, api_version, created_at, is_live, payload, target,
     set_aside, deliveries, received_at, due_at, handled_at)
-SELECT id, kind, api_version, created_at, is_live, payload, target, set_aside, deliveries, $10,
-       $10, CASE WHEN target IS NULL OR set_aside IS NOT NULL THEN $10 END
+SELECT id, kind, api_version, created_at, is_live, payload, target, set_aside, deliveries,
+       $10::timestamptz, $10::timestamptz,
+       CASE WHEN target IS NULL OR set_aside IS NOT NULL THEN $10::timestamptz END
 FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bool[], $6::bytea[],
             $7::text[], $8::text[], $9::int8[])
     AS given (id, kind, api_version, created_at, is_live, payload, target, set_aside, deliveries)
@@ -49,7 +50,7 @@ UPDATE stripe_event SET handled_at = $2, failure = NULL
 WHERE id = ANY ($1) AND handled_at IS NULL
 """
 _FAILED = """
-UPDATE stripe_event SET due_at = coalesce($2, 'infinity'), failure = $3
+UPDATE stripe_event SET due_at = coalesce($2::timestamptz, 'infinity'), failure = $3
 WHERE id = ANY ($1) AND handled_at IS NULL
 """
 _AGAIN = """

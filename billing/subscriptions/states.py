@@ -86,11 +86,6 @@ class _Piece(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     taken_back: bool = False
 
-    @property
-    def is_whole(self) -> bool:
-        """Tell whether it holds to its end."""
-        return self.ends >= self.would_end
-
 
 _TRIED = frozenset(SubscriptionStatus) - {
     SubscriptionStatus.INCOMPLETE,
@@ -170,9 +165,10 @@ def _of_picture(picture: Picture, terms: Mapping[str, Terms]) -> list[_Piece]:
     found = [*_trials(picture, terms), *_paid(picture, terms)]
     if not found:
         return []
-    last = max(found, key=lambda piece: (piece.would_end, piece.is_whole))
-    grace = _grace(picture, last)
-    pieces = _painted(found) if grace is None else [*_painted(found), grace]
+    pieces = _painted(found)
+    # What ended before its time (refunded, disputed) has no grace after it.
+    if pieces and pieces[-1].ends == max(piece.would_end for piece in found):
+        pieces += _grace(picture, pieces[-1])
     ended_at = picture.subscription.ended_at
     return pieces if ended_at is None else _before(ended_at, pieces)
 
@@ -302,24 +298,22 @@ def _taken(picture: Picture, invoice: Invoice) -> tuple[datetime | None, bool]:
     return min((at for at, _ in taken), default=None), any(for_good for _, for_good in taken)
 
 
-def _grace(picture: Picture, last: _Piece) -> _Piece | None:
-    """Return the grace after the last that was tried or paid; None where it does not renew."""
-    if not last.is_whole or not _renews(picture, last.ends):
-        return None
+def _grace(picture: Picture, last: _Piece) -> list[_Piece]:
+    """Return the grace after the last that was tried or paid, where it renews."""
     tried = last.ground is Ground.TRIAL
     length = last.terms.grace_after_trial if tried else last.terms.grace
-    if not length:
-        return None
-    return _Piece(
-        terms=last.terms,
-        ground=Ground.GRACE,
-        begins=last.ends,
-        ends=last.ends + length,
-        would_end=last.ends + length,
-        period_start=last.period_start,
-        period_end=last.period_end,
-        source=picture.subscription.id,
-    )
+    if not length or not _renews(picture, last.ends):
+        return []
+    return [
+        msgspec.structs.replace(
+            last,
+            ground=Ground.GRACE,
+            begins=last.ends,
+            ends=last.ends + length,
+            would_end=last.ends + length,
+            source=picture.subscription.id,
+        )
+    ]
 
 
 def _renews(picture: Picture, end: datetime) -> bool:
