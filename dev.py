@@ -239,6 +239,8 @@ def test(arguments: Sequence[str]) -> int:
     covers = "--coverage" in arguments
     wanted = [argument for argument in arguments if argument not in {"--slow", "--coverage"}]
     python = [str(PYTHON), *(["-m", "coverage", "run"] if covers else [])]
+    # Tests start hundreds of processes: none shall compile what another has compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     status = call([*python, "-m", "pytest", *IN_PARALLEL, "-m", marked, *wanted])
     if status == NO_TESTS_STATUS:
         asked_for = " ".join(wanted) or "tests/"

@@ -1,15 +1,56 @@
 """Fixtures of all tests: a fixed time, an event loop of one's own, a fresh database."""
 
 import asyncio
+import gc
 import inspect
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from coalition.kernel.database import Engine, open_database
 from server.apps import APPS
 from tests.support.postgres import create_database, drop_database, test_server
+
+LONG = (
+    "tests/properties/settlement/",
+    "tests/properties/",
+    "tests/structure/test_finance_guide.py",
+    "tests/structure/test_members_guide.py",
+    "tests/structure/test_rule_sets_guide.py",
+    "tests/structure/test_families_guide.py",
+    "tests/server/test_demo.py",
+    "tests/journeys/test_schemathesis.py",
+    "tests/journeys/test_first_",
+)
+"""Where single tests take seconds, the longest first."""
+
+
+def pytest_configure() -> None:
+    """Let made-up cases be the same whatever modules were loaded before.
+
+    Hypothesis would sprinkle them with constants that it finds in our own.
+    """
+    none = providers._local_constants  # noqa: SLF001 - there is no setting for it
+    providers._get_local_constants = lambda: none  # noqa: SLF001
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no process waits for another at the end."""
+
+    def place(item: pytest.Item) -> int:
+        found = (number for number, name in enumerate(LONG) if item.nodeid.startswith(name))
+        return next(found, len(LONG))
+
+    items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the thousands of tests, which stay to the end anyway."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
