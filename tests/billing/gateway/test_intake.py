@@ -60,7 +60,7 @@ async def test_ten_thousand_replays_are_one_event(door: Door) -> None:
 )
 async def test_a_header_that_proves_nothing_is_refused(door: Door, header: str) -> None:
     answer = await door.http.post(
-        PATH, content=event(), headers={"stripe-signature": header.encode("latin-1")}
+        PATH, content=event(), headers={b"stripe-signature": header.encode("latin-1")}
     )
     assert (answer.status_code, answer.json()["code"]) == (400, "webhook_signature_invalid")
     assert await rows() == []
