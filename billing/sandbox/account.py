@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from billing.sandbox import clocks, parts, webhook_endpoints
+from billing.sandbox import clocks, events, parts, webhook_endpoints
 from billing.sandbox.app import Application, Contract
 from billing.sandbox.deliveries import Deliver, Post
 from billing.sandbox.faults import Faults
@@ -55,6 +55,7 @@ class Sandbox:
             prefix=prefix,
             public_url=public_url,
             contract=contract,
+            travel=self._travel,
         )
 
     # ---- time
@@ -84,6 +85,9 @@ class Sandbox:
             await self.deliver_due()
         self._shift(to)
         await self.deliver_due()
+
+    async def _travel(self, until: int) -> None:
+        await self.advance(max(datetime.fromtimestamp(until, UTC), self.now()))
 
     def catch_up(self) -> None:
         """Do what has fallen due by the account's time."""
@@ -133,6 +137,11 @@ class Sandbox:
         with self.store.transaction() as transaction:
             for endpoint in transaction.all("webhook_endpoint", {"status": "enabled"}):
                 transaction.post(event_id, endpoint["id"], at=self.seconds())
+
+    def send_thin(self, type_: str, *, related: tuple[str, str]) -> str:
+        """Plan to send a thin event about an object (its kind and id) to all; return its id."""
+        with self.store.transaction() as transaction:
+            return events.send_thin(self.world(transaction), type_, *related)
 
     def roll_secret(self, endpoint_id: str, *, keep: timedelta = timedelta(days=1)) -> str:
         """Give an endpoint a new secret and return it; the former signs beside it for a while."""

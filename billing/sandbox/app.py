@@ -13,6 +13,7 @@ from html import escape
 from typing import Any, NamedTuple, Protocol
 
 from billing.sandbox import idempotency, routing
+from billing.sandbox.browsing import PageAnswer, comes_from_elsewhere, sent
 from billing.sandbox.documents import Document
 from billing.sandbox.errors import (
     KeyInUse,
@@ -25,7 +26,7 @@ from billing.sandbox.errors import (
 from billing.sandbox.faults import Faults
 from billing.sandbox.idempotency import Answer
 from billing.sandbox.requests import Params, decode_body, decode_form
-from billing.sandbox.routing import Page, Redirect, Route
+from billing.sandbox.routing import Page, Route, Travel
 from billing.sandbox.store import Store, Transaction
 from billing.sandbox.stripe_routes import is_stripes
 from billing.sandbox.world import API_VERSION, RequestInfo, World
@@ -97,8 +98,12 @@ class Application:
         prefix: str = "",
         public_url: str = "",
         contract: Contract | None = None,
+        travel: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
-        """Answer from a store; `catch_up` does what fell due before each request."""
+        """Answer from a store; `catch_up` does what fell due before each request.
+
+        `travel` moves the account's time on, as the time machine's page asks.
+        """
         self._store = store
         self._account_now = account_now
         self._catch_up = catch_up
@@ -107,6 +112,7 @@ class Application:
         self._prefix = prefix
         self._public_url = public_url
         self._contract = contract
+        self._travel = travel
         self._at_work: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -241,12 +247,12 @@ class Application:
 
     # ---- pages
 
-    def _shown(self, transaction: Transaction, call: Call) -> Page | Redirect:
+    def _shown(self, transaction: Transaction, call: Call) -> PageAnswer:
         world = self._world(transaction, call.info)
         params = Params(call.values)
         world.live_by_request(params, call.names)
         try:
-            page: Page | Redirect = call.route.endpoint(world, params, **call.names)
+            page: PageAnswer = call.route.endpoint(world, params, **call.names)
         except Refusal as error:
             if not error.is_kept:
                 raise
@@ -256,20 +262,22 @@ class Application:
     async def _page(
         self, request: Request, route: Route, names: dict[str, str], send: Send
     ) -> None:
+        if request.method == "POST" and comes_from_elsewhere(request.headers):
+            await _send(send, *sent(Page("Forms of other sites are not taken here.", 403)))
+            return
         self._catch_up()
         info = RequestInfo(path=request.path)
+        answer: PageAnswer
         try:
             call = Call(request.method, info, route, names, request.values())
             with self._store.transaction() as transaction:
                 answer = self._shown(transaction, call)
         except Refusal as error:
             answer = _told(error)
+        if isinstance(answer, Travel) and self._travel is not None:
+            await self._travel(answer.until)
         self._on_commit()
-        if isinstance(answer, Redirect):
-            await _send(send, 303, "text/html", b"", {"Location": answer.url})
-        else:
-            content = answer.html.encode()
-            await _send(send, answer.status, "text/html; charset=utf-8", content, {})
+        await _send(send, *sent(answer))
 
 
 def _told(error: Refusal) -> Page:

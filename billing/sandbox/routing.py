@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from billing.sandbox.world import World
 
 Endpoint = Callable[..., Document]
-PageEndpoint = Callable[..., "Page | Redirect"]
+PageEndpoint = Callable[..., "Page | File | Redirect | Travel"]
 Due = Callable[["World", str], None]
 Reaction = Callable[["World", Document], None]
 Shown = Callable[["World", Document], Document]
@@ -27,11 +27,27 @@ class Page(NamedTuple):
 
     html: str
     status: int = 200
+    form_targets: tuple[str, ...] = ()
+    """Origins beside the sandbox's own to which a form of the page may lead."""
+
+
+class File(NamedTuple):
+    """A file of the pages, such as their style sheet."""
+
+    content: bytes
+    content_type: str
 
 
 class Redirect(NamedTuple):
     """The address at which a person's browser goes on."""
 
+    url: str
+
+
+class Travel(NamedTuple):
+    """The account's time moves on to `until`, in seconds, before the browser goes on."""
+
+    until: int
     url: str
 
 
@@ -102,7 +118,7 @@ def route(method: str, path: str) -> Callable[[_F], _F]:
 
 
 def page(method: str, path: str) -> Callable[[_F], _F]:
-    """Register a function `(world, params, **names of the path) -> Page | Redirect`."""
+    """Register a function `(world, params, **names of the path)` that answers a browser."""
 
     def register(endpoint: _F) -> _F:
         PAGES.add(method, path, endpoint)
