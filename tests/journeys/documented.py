@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -11,11 +11,14 @@ import httpx
 import msgspec
 import requests
 import schemathesis
+from schemathesis.checks import load_all_checks
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.deserialization import DeserializationContext
 from schemathesis.core.result import Ok
 from schemathesis.core.transport import Response
 from schemathesis.generation.case import Case
+from schemathesis.generation.feedback import FeedbackSources
+from schemathesis.pytest._test_builder import build_operation_test
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 from schemathesis.transport import SerializationContext
@@ -109,6 +112,21 @@ def operations(of: OpenApiSchema) -> Iterator[Operation]:
 def is_members(operation: Operation) -> bool:
     """Tell whether an operation is for members who have signed in."""
     return any("member" in one for one in operation.definition.raw.get("security") or [])
+
+
+def whatever(operation: Operation, ask: Callable[[Case[Any]], None]) -> None:
+    """Ask with everything that schemathesis makes up for an operation: at its edges, and at random.
+
+    Its own `parametrize` makes all of that up while tests are collected, in each process anew.
+    """
+    load_all_checks()
+    build_operation_test(
+        config=operation.schema.config,
+        operation=operation,
+        test_func=ask,
+        given_kwargs={},
+        feedback=FeedbackSources(),
+    )()
 
 
 def send(
