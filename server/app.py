@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from billing.doors import gift_doors, membership_doors, public_doors
 from coalition.access import api as access
 from coalition.access import freshness, password_api, sign_in_api
 from coalition.access.signing_keys import ensure_signing_key
@@ -34,9 +35,10 @@ from partners.batches import api as batches
 from partners.pos import api as pos
 from partners.settlement import api as settlement
 from partners.statements import api as statements
-from server import people
+from server import payments, people
 from server.apps import APPS
 from server.gauges import Watch
+from server.payments import Payments
 
 _DESCRIPTION = (
     "Partners issue points to members and take them as payment. Points are whole numbers, money is "
@@ -80,6 +82,7 @@ class Service:
     transfers: Transfers
     readiness: Readiness
     metrics: Metrics
+    payments: Payments
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -108,6 +111,7 @@ class Service:
                     await refreshing
                 await self.tills.finish()
                 await self.transfers.finish()
+                await self.payments.close()
         finally:
             await engine.close()
 
@@ -115,8 +119,9 @@ class Service:
 def create_service(
     settings: Settings, *, clock: Clock | None = None, log_all: bool = False
 ) -> Service:
-    """Put the service together; nothing is opened before `running` is entered."""
-    clock = clock if clock is not None else SystemClock()
+    """Put the service together; only the sandbox's file is opened before `running` is entered."""
+    paying = payments.open_payments(settings, clock if clock is not None else SystemClock())
+    clock = paying.clock
     verifier = TokenVerifier(issuer=settings.issuer, audience=audience_of(settings.issuer))
     keys, sign_ins = MemberKeys.of(settings), people.sign_ins(settings)
     pools = FamilyPools(keys=keys)
@@ -140,6 +145,10 @@ def create_service(
             *families.routes(door, transfers, groups, keys),
             *family_admin.routes(door, transfers, groups),
             *statements.routes(door, tills),
+            *membership_doors.routes(door, paying.memberships),
+            *gift_doors.routes(door, paying.memberships),
+            *public_doors.routes(paying.memberships),
+            *paying.routes(),
         ],
         readiness=readiness,
         metrics=metrics,
@@ -154,4 +163,6 @@ def create_service(
         max_body_bytes=settings.request_body_max_bytes,
         log_all=log_all,
     )
-    return Service(application, settings, clock, verifier, tills, transfers, readiness, metrics)
+    return Service(
+        application, settings, clock, verifier, tills, transfers, readiness, metrics, paying
+    )

@@ -31,7 +31,9 @@ LATE_S: Final = 300
 BATCH_TAKES_MOST: Final = timedelta(hours=1)
 ERASURE_TAKES_MOST: Final = timedelta(days=1)
 
-_SECRETS: Final = frozenset({"database_url", "blind_index_key", "master_key"})
+_SECRETS: Final = frozenset(
+    {"database_url", "blind_index_key", "master_key", "stripe_key", "stripe_webhook_secret"}
+)
 
 # The time at which the server took this very statement: its clock, asked without a clock function.
 _SERVER_TIME: Final = "SELECT query_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"

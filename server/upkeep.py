@@ -6,13 +6,15 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from billing.benefits import granting
+from billing.gateway.client import Gateway
+from billing.subscriptions import selling, syncing
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.families.groups.groups import Groups
 from coalition.families.pools import coming_back
 from coalition.families.transfers import deciding
 from coalition.families.transfers.transferring import Transfers
 from coalition.federation import catalogue
-from coalition.kernel.clock import SystemClock
+from coalition.kernel.clock import Clock
 from coalition.kernel.database import retrying, transaction
 from coalition.kernel.idempotency import forget_before
 from coalition.kernel.jobs import JobKind, NoPayload, Schedule
@@ -26,7 +28,7 @@ from coalition.oversight import audit_log
 from coalition.points import expiring
 from coalition.points.guards import watching as guards
 from partners.settlement import sealing
-from server import proof
+from server import payments, proof
 
 CLAIMS_KEPT = timedelta(hours=48)
 """How long the answer to an idempotency key is kept; a till's retry comes within minutes."""
@@ -123,7 +125,9 @@ async def prove(at: datetime) -> None:
     _logger.info("audited", checks=report.checks)
 
 
-def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedule]]:
+def scheduled(
+    settings: Settings, gateway: Gateway, clock: Clock
+) -> tuple[list[JobKind[NoPayload]], list[Schedule]]:
     """Return the jobs of upkeep and when they are done (UTC)."""
 
     async def totals(at: datetime) -> int:
@@ -135,10 +139,15 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
     async def keys(at: datetime) -> None:
         await ensure_signing_key(master_key=settings.master_key, at=at)
 
-    transfers = Transfers(keys=MemberKeys.of(settings), clock=SystemClock())
+    transfers = Transfers(keys=MemberKeys.of(settings), clock=clock)
 
     async def move_transfers_on(at: datetime) -> int:
         return await deciding.run_due(transfers, at)
+
+    async def bring_plans(at: datetime) -> int:
+        if not payments.is_set_up(gateway):
+            return 0
+        return sum(await selling.bring(gateway, at=at))
 
     plan: dict[str, tuple[str, Callable[[datetime], Awaitable[int | None]]]] = {
         "ledger.holds": ("* * * * *", let_holds_go),
@@ -157,6 +166,8 @@ def scheduled(settings: Settings) -> tuple[list[JobKind[NoPayload]], list[Schedu
         "families.suspensions": ("3 * * * *", groups.follow_heads),
         "families.transfers": ("* * * * *", move_transfers_on),
         "families.holds": ("* * * * *", coming_back.of_expired_holds),
+        "memberships.turns": ("* * * * *", syncing.turn),
+        "plans.at_stripe": ("*/10 * * * *", bring_plans),
         "benefits.months": ("* * * * *", granting.grant_due),
     }
     kinds = [

@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 
+from billing.gateway import draining
+from billing.subscriptions import arrivals
 from coalition.families.pools.pooling import FamilyPools
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.jobs import JobKind, run_worker
@@ -22,7 +24,7 @@ from coalition.points.guards import watching as guards
 from coalition.points.till import Tills
 from partners.batches import jobs as batches
 from partners.settlement import jobs as settlement
-from server import collector, people, upkeep
+from server import collector, payments, people, upkeep
 
 WHILE_STDIN_OPEN = "--while-stdin-open"
 """The option by which a worker ends together with the service that started it."""
@@ -37,11 +39,12 @@ _logger = structlog.get_logger(__name__)
 
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
-    """Relay events, do jobs and drain postings on the open database until `stop` is set."""
-    clock = SystemClock()
+    """Relay events, do jobs, drain postings and Stripe's events until `stop` is set."""
+    paying = payments.open_payments(settings, SystemClock())
+    clock, handle = paying.clock, arrivals.handler(paying.memberships.house).handle
     pools = FamilyPools(keys=MemberKeys.of(settings))
     tills = Tills(card_key=settings.blind_index_key, clock=clock, pools=pools)
-    scheduled, schedules = upkeep.scheduled(settings)
+    scheduled, schedules = upkeep.scheduled(settings, paying.gateway, clock)
     kinds: list[JobKind[Any]] = [  # Any: each kind has its own payload
         *scheduled,
         *batches.job_kinds(tills, clock),
@@ -53,7 +56,11 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         group.create_task(run_relay(SUBSCRIBERS, stop=stop))
         group.create_task(run_worker(kinds, schedules, clock=clock, stop=stop))
         group.create_task(settlement.run_drains(stop, clock))
+        group.create_task(draining.run(stop, clock, handle))
+        if paying.sandbox is not None:
+            group.create_task(paying.sandbox.run(stop))
     await tills.finish()
+    await paying.close()
 
 
 async def set_at_end_of_input(stop: asyncio.Event) -> None:

@@ -35,6 +35,14 @@ class Settings:
     log_level: str = "info"
     request_body_max_bytes: int = 1_000_000
     batch_body_max_bytes: int = 500_000_000
+    stripe_key: str | None = None
+    """The secret key of an account at Stripe; without one only the sandbox takes payments."""
+    stripe_webhook_secret: str | None = None
+    """What Stripe signs its webhooks with; two, with a comma between, while one is rolled."""
+    stripe_sandbox: bool = False
+    """Whether a stand-in for Stripe is mounted under /sandbox, which takes made-up cards alone."""
+    countries: Path | None = None
+    """A directory of terms of countries that lie over the shipped ones."""
 
     @classmethod
     def load(
@@ -82,6 +90,10 @@ class Settings:
             batch_body_max_bytes=given.number(
                 "BATCH_BODY_MAX_BYTES", default=500_000_000, least=1_000
             ),
+            stripe_key=given.text("STRIPE_KEY"),
+            stripe_webhook_secret=given.text("STRIPE_WEBHOOK_SECRET"),
+            stripe_sandbox=_sandbox(given, has_directory=data_directory is not None),
+            countries=given.directory("COUNTRIES"),
         )
 
 
@@ -136,11 +148,40 @@ class _Given:
             raise SettingsError(f"{PREFIX}{name} must be a whole number from {least} to {most}")
         return int(text)
 
+    def directory(self, name: str) -> Path | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        if not Path(text).is_dir():
+            raise SettingsError(f"{PREFIX}{name} must name a directory; {text} is none")
+        return Path(text)
+
     def choice(self, name: str, allowed: tuple[str, ...], *, default: str) -> str:
         text = self.text(name) or default
         if text not in allowed:
             raise SettingsError(f"{PREFIX}{name} must be one of {', '.join(allowed)}")
         return text
+
+
+def _sandbox(given: _Given, *, has_directory: bool) -> bool:
+    """Return whether the stand-in for Stripe is wanted: by default where there is no key.
+
+    It keeps its state in the data directory, and a live key beside it is a mistake of somebody.
+    """
+    key = given.text("STRIPE_KEY")
+    default = "1" if has_directory and key is None else "0"
+    wanted = given.choice("STRIPE_SANDBOX", ("0", "1"), default=default) == "1"
+    if wanted and not has_directory:
+        raise SettingsError(
+            f"{PREFIX}STRIPE_SANDBOX=1 needs a data directory, in which the sandbox keeps its "
+            f"state; work with --data, or set {PREFIX}STRIPE_KEY instead"
+        )
+    if wanted and key is not None and "_live_" in key:
+        raise SettingsError(
+            f"{PREFIX}STRIPE_KEY is a live key and {PREFIX}STRIPE_SANDBOX is 1; set it to 0 "
+            "to take real payments, or take the key away"
+        )
+    return wanted
 
 
 def _kept_secret(path: Path) -> bytes:

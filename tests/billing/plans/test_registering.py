@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-import asyncpg
 import pytest
 
 from billing.plans import catalogue, registering
@@ -97,16 +96,3 @@ async def test_what_is_not_right_or_begins_in_the_past_is_refused(at: datetime) 
         await registering.prepare(plan(), valid_from=at - WEEK, prepared_by="staff:anna", at=at)
     with pytest.raises(UnknownPrice):
         (await plans()).price(1)
-
-
-async def test_what_was_approved_is_never_changed(at: datetime) -> None:
-    await make_world(at)
-    await on_sale(plan(), at)
-    for statement in (
-        "UPDATE plan_price SET amount_minor = 1",
-        "UPDATE plan_version SET document = '{}'",
-        "DELETE FROM plan_version",
-    ):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            async with transaction() as connection:
-                await connection.execute(statement)
