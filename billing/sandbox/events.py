@@ -1,5 +1,7 @@
 """Events as Stripe keeps them: listed, fetched, and sent again when asked for."""
 
+from datetime import UTC, datetime
+
 from billing.sandbox.documents import Document
 from billing.sandbox.requests import Params
 from billing.sandbox.routing import route, shows
@@ -45,3 +47,28 @@ def resend(world: World, params: Params, id: str) -> Document:  # noqa: A002 - t
     for endpoint in endpoints:
         world.store.post(event["id"], endpoint["id"], at=world.account_now)
     return event
+
+
+THIN = "v2.core.event"
+
+
+def send_thin(world: World, type_: str, kind: str, id_: str) -> str:
+    """Keep a thin event, which only names its object, and send it to all endpoints."""
+    created = datetime.fromtimestamp(world.account_now, UTC)
+    thin: Document = {
+        "id": world.new_id("evt"),
+        "object": THIN,
+        "type": type_,
+        "livemode": False,
+        "created": created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "related_object": {
+            "id": id_,
+            "type": kind,
+            "url": f"/v1/{kind.replace('.', '/')}s/{id_}",
+        },
+        "reason": None,
+    }
+    world.store.put(thin)
+    for endpoint in world.all("webhook_endpoint", {"status": "enabled"}):
+        world.store.post(thin["id"], endpoint["id"], at=world.account_now)
+    return str(thin["id"])

@@ -195,7 +195,7 @@ class Transaction:
             (
                 document["id"],
                 document["object"],
-                document.get("created", 0),
+                _seconds(document.get("created")),
                 json.dumps(document, separators=(",", ":"), ensure_ascii=False),
             ),
         )
@@ -289,6 +289,11 @@ def _condition(path: str, wanted: Any) -> tuple[str, list[Any]]:
         values = sorted(wanted)
         return f"{place} IN ({', '.join('?' * len(values))})", values
     return f"{place} = ?", [wanted]
+
+
+def _seconds(created: Any) -> int:
+    """Return when something was made; a thin event says it in words, and no list bounds it."""
+    return created if isinstance(created, int) else 0
 
 
 def _read(body: str) -> Document:

@@ -1,43 +1,17 @@
 """Customers, cards and intents through Stripe's own client, held against Stripe's definitions."""
 
-from datetime import UTC, datetime
-
-import httpx
 import pytest
 import stripe
 
-from billing.sandbox import Sandbox
-from tests.support.stripe_sandbox import Mailbox, client_of, sandbox_at
-
-START = datetime(2026, 11, 21, 12, tzinfo=UTC)
-
-
-class World:
-    """A sandbox, Stripe's client on it, and where its webhooks go."""
-
-    def __init__(self) -> None:
-        self.mailbox = Mailbox()
-        self.sandbox: Sandbox = sandbox_at(lambda: START, self.mailbox)
-        self.stripe = client_of(self.sandbox.application)
-        self.browser = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=self.sandbox.application), base_url="http://sandbox"
-        )
-
-    async def customer(self) -> str:
-        made = await self.stripe.v1.customers.create_async({"email": "ada@example.com"})
-        return made.id
-
-    async def events(self) -> list[str]:
-        listed = await self.stripe.v1.events.list_async({"limit": 100})
-        return [event.type for event in reversed(listed.data)]
+from tests.billing.sandbox.account import Account
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> Account:
+    return Account()
 
 
-async def test_a_customer_is_made_changed_and_listed(world: World) -> None:
+async def test_a_customer_is_made_changed_and_listed(world: Account) -> None:
     customers = world.stripe.v1.customers
     made = await customers.create_async(
         {
@@ -73,7 +47,7 @@ async def test_a_customer_is_made_changed_and_listed(world: World) -> None:
     }
 
 
-async def test_a_deleted_customer_is_told_as_such_and_refused_elsewhere(world: World) -> None:
+async def test_a_deleted_customer_is_told_as_such_and_refused_elsewhere(world: Account) -> None:
     id_ = await world.customer()
     await world.stripe.v1.customers.delete_async(id_)
     assert (await world.stripe.v1.customers.retrieve_async(id_)).deleted is True
@@ -85,7 +59,7 @@ async def test_a_deleted_customer_is_told_as_such_and_refused_elsewhere(world: W
     assert (error.value.code, error.value.param) == ("resource_missing", "customer")
 
 
-async def test_a_good_card_pays_and_leaves_its_charge_and_balance(world: World) -> None:
+async def test_a_good_card_pays_and_leaves_its_charge_and_balance(world: Account) -> None:
     paid = await world.stripe.v1.payment_intents.create_async(
         {
             "amount": 7900,
@@ -122,7 +96,7 @@ async def test_a_good_card_pays_and_leaves_its_charge_and_balance(world: World) 
     ],
 )
 async def test_a_declined_card_leaves_the_intent_with_its_error(
-    world: World, card: str, code: str, decline_code: str | None
+    world: Account, card: str, code: str, decline_code: str | None
 ) -> None:
     with pytest.raises(stripe.CardError) as error:
         await world.stripe.v1.payment_intents.create_async(
@@ -143,7 +117,9 @@ async def test_a_declined_card_leaves_the_intent_with_its_error(
     assert (await world.events())[-2:] == ["charge.failed", "payment_intent.payment_failed"]
 
 
-async def test_a_card_that_only_fails_when_charged_can_be_kept_by_a_customer(world: World) -> None:
+async def test_a_card_that_only_fails_when_charged_can_be_kept_by_a_customer(
+    world: Account,
+) -> None:
     customer = await world.customer()
     methods = world.stripe.v1.payment_methods
     kept = await methods.attach_async("pm_card_chargeCustomerFail", {"customer": customer})
@@ -153,7 +129,9 @@ async def test_a_card_that_only_fails_when_charged_can_be_kept_by_a_customer(wor
 
 
 @pytest.mark.parametrize(("outcome", "status"), [("complete", "succeeded"), ("fail", "failed")])
-async def test_3d_secure_is_a_page_that_sends_back(world: World, outcome: str, status: str) -> None:
+async def test_3d_secure_is_a_page_that_sends_back(
+    world: Account, outcome: str, status: str
+) -> None:
     waiting = await world.stripe.v1.payment_intents.create_async(
         {
             "amount": 100,
@@ -176,7 +154,7 @@ async def test_3d_secure_is_a_page_that_sends_back(world: World, outcome: str, s
     assert ended.status == ("succeeded" if outcome == "complete" else "requires_payment_method")
 
 
-async def test_off_session_a_card_that_asks_declines_unless_it_was_set_up(world: World) -> None:
+async def test_off_session_a_card_that_asks_declines_unless_it_was_set_up(world: Account) -> None:
     customer = await world.customer()
     setup = await world.stripe.v1.setup_intents.create_async(
         {
@@ -213,7 +191,7 @@ async def test_off_session_a_card_that_asks_declines_unless_it_was_set_up(world:
     assert error.value.code == "authentication_required"
 
 
-async def test_money_is_reserved_and_captured_in_part(world: World) -> None:
+async def test_money_is_reserved_and_captured_in_part(world: Account) -> None:
     intents = world.stripe.v1.payment_intents
     held = await intents.create_async(
         {
@@ -231,7 +209,7 @@ async def test_money_is_reserved_and_captured_in_part(world: World) -> None:
         await intents.cancel_async(held.id)
 
 
-async def test_a_number_typed_is_a_test_card_and_has_a_fingerprint(world: World) -> None:
+async def test_a_number_typed_is_a_test_card_and_has_a_fingerprint(world: Account) -> None:
     methods = world.stripe.v1.payment_methods
     typed = await methods.create_async(
         {"type": "card", "card": {"number": "4242424242424242", "exp_month": 5, "exp_year": 2030}}
@@ -245,7 +223,7 @@ async def test_a_number_typed_is_a_test_card_and_has_a_fingerprint(world: World)
     assert error.value.code == "incorrect_number"
 
 
-async def test_a_detached_card_pays_no_more(world: World) -> None:
+async def test_a_detached_card_pays_no_more(world: Account) -> None:
     customer = await world.customer()
     methods = world.stripe.v1.payment_methods
     card = await methods.attach_async("pm_card_visa", {"customer": customer})
@@ -255,7 +233,7 @@ async def test_a_detached_card_pays_no_more(world: World) -> None:
         await methods.attach_async(card.id, {"customer": customer})
 
 
-async def test_what_is_to_a_customers_credit_is_kept_with_its_steps(world: World) -> None:
+async def test_what_is_to_a_customers_credit_is_kept_with_its_steps(world: Account) -> None:
     customer = await world.customer()
     transactions = world.stripe.v1.customers.balance_transactions
     await transactions.create_async(customer, {"amount": -500, "currency": "eur"})
