@@ -17,7 +17,8 @@ from coalition.families.groups import (
 )
 from coalition.families.groups.entering import Newcomer
 from coalition.families.groups.invitation_rows import Invitation
-from coalition.families.kin.group_refusals import GroupRefused
+from coalition.families.groups.invitations import Accepted
+from coalition.families.kin.group_refusals import GroupRefused, GuardianNeeded
 from coalition.families.kin.speaking import By
 from coalition.families.rule_sets.notation import Money
 from coalition.families.rule_sets.vocabulary import TransferState
@@ -158,7 +159,7 @@ async def _join(world: World, step: Join, n: int) -> Done:
         group = await gathering.lock(connection, family, book, also=[newcomer.member])
         invited = await _invited(connection, group, newcomer)
         for by in _who_accepts(world, step.member):
-            accepted = await invitations.accept(connection, invited.id, book, by=by)
+            accepted = await _accepted(connection, invited.id, book, by)
             if accepted.place is not None:
                 break
 
@@ -176,6 +177,14 @@ async def _invited(
     except GroupRefused as refusal:
         _, verdict = await entering.tried(connection, group, newcomer)
         raise GroupRefused.of(verdict.failures, by_head=True) from refusal
+
+
+async def _accepted(connection: Connection, invitation: UUID, book: Book, by: By) -> Accepted:
+    """Accept; for a minor of whom the story names no guardian staff do, as at a counter."""
+    try:
+        return await invitations.accept(connection, invitation, book, by=by)
+    except GuardianNeeded:
+        return await invitations.accept(connection, invitation, book, by=_STAFF)
 
 
 def _who_accepts(world: World, member: str) -> list[By]:

@@ -33,6 +33,7 @@ from coalition.families.kin.group_refusals import (
     GroupIsClosed,
     GroupIsSeparating,
     GroupRefused,
+    GuardianNeeded,
     GuardianOnly,
     HeadOnly,
     InvalidRelationship,
@@ -316,7 +317,7 @@ def _accept(groups: Groups) -> HotEndpoint:
         idempotent=True,
         refusals=(
             *(*OF_WRITES, *_OF_JOINING, UnknownInvitation, UnknownGroup),
-            *(InvitationNotOpen, GuardianOnly, NotYourself),
+            *(InvitationNotOpen, GuardianOnly, GuardianNeeded, NotYourself),
         ),
         tags=TAGS,
         answer_headers=REPLAY_HEADER,

@@ -138,6 +138,15 @@ async def _act(connection: Connection, group: OpenGroup, newcomer: Newcomer, kin
     )
 
 
+async def is_of_age(connection: Connection, group: OpenGroup, member: UUID) -> bool:
+    """Tell whether a member joins by its own word: an adult to the rules, or to the coalition.
+
+    Whose birth date is not known is taken for one.
+    """
+    turns, kind = await _age(connection, group, member)
+    return turns is None or turns <= group.today or kind is Kind.ADULT
+
+
 async def _age(connection: Connection, group: OpenGroup, member: UUID) -> tuple[date | None, Kind]:
     known = await circumstances.read(connection, [MemberId(member)], keys=group.book.keys)
     turns = turning_day(known[MemberId(member)].born) if MemberId(member) in known else None

@@ -11,13 +11,14 @@ import msgspec
 
 from coalition.families.groups import gathering
 from coalition.families.groups import invitation_rows as rows
-from coalition.families.groups.entering import Newcomer, check_room, enter
+from coalition.families.groups.entering import Newcomer, check_room, enter, is_of_age
 from coalition.families.groups.gathering import OpenGroup
 from coalition.families.groups.invitation_rows import Invitation, InvitationState
 from coalition.families.groups.telling import note, tell
 from coalition.families.kin import guardians, relationships
 from coalition.families.kin.group_refusals import (
     AlreadyInGroup,
+    GuardianNeeded,
     GuardianOnly,
     InvitationNotOpen,
     NotYourself,
@@ -98,10 +99,10 @@ async def accept(
 ) -> Accepted:
     """Accept as the one invited or as a guardian; with the last word needed it is the joining.
 
-    For a minor its guardian accepts; where both have to, each does. Whoever joins may choose
-    another share of its earnings than it was invited with. Repeating it gives the same answer.
-    Raises `UnknownInvitation`, `NotYourself`, `GuardianOnly`, `InvitationNotOpen` and what `enter`
-    does.
+    For a minor its guardian accepts, and without one nobody; where both have to, each does. Whoever
+    joins may choose another share of its earnings than it was invited with. Repeating it gives the
+    same answer. Raises `UnknownInvitation`, `NotYourself`, `GuardianOnly`, `GuardianNeeded`,
+    `InvitationNotOpen` and what `enter` does.
     """
     known = await rows.read(connection, invitation)
     group = await gathering.lock(connection, known.group_id, book, also=[known.member_id])
@@ -110,6 +111,8 @@ async def accept(
     is_guardian = _check_word(group, known, by, guarding)
     if known.state is InvitationState.JOINED and (place := group.find(known.member_id)):
         return Accepted(invitation=known, place=place)
+    if not by.is_staff and not guarding and not await is_of_age(connection, group, known.member_id):
+        raise GuardianNeeded
     group.check_active()
     _check_open(known, group.at)
     known = _with_word(known, group.at, is_guardian=is_guardian)
@@ -175,7 +178,7 @@ def _with_word(known: Invitation, at: datetime, *, is_guardian: bool) -> Invitat
 
 
 def _is_complete(group: OpenGroup, known: Invitation, *, is_guarded: bool) -> bool:
-    """Tell whether everybody has accepted who has to: of who has no guardian, itself."""
+    """Tell whether everybody has accepted who has to: of who is guarded by nobody, itself."""
     if group.rules.join.accept == "both" and is_guarded:
         return known.accepted_at is not None and known.guardian_accepted_at is not None
     return known.accepted_at is not None or known.guardian_accepted_at is not None

@@ -111,6 +111,15 @@ class GuardianOnly(Forbidden):
     code, title = "guardian_only", "Guardian only"
 
 
+class GuardianNeeded(Conflict):
+    """A minor joins by a guardian's word, and nobody is known to guard it: have that noted first.
+
+    The operator's staff note who guards whom.
+    """
+
+    code, title = "guardian_needed", "Guardian needed"
+
+
 class StaffOnly(Forbidden):
     """Only the operator's staff may do this."""
 

@@ -1,6 +1,6 @@
 """Tests of invitations that come to nothing, need nobody's word, or are asked about by staff."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import pytest
@@ -12,6 +12,8 @@ from coalition.families.kin.group_refusals import (
     AlreadyInGroup,
     GroupIsSeparating,
     GroupRefused,
+    GuardianNeeded,
+    GuardianOnly,
     InvalidRelationship,
     InvitationNotOpen,
     NotYourself,
@@ -170,3 +172,34 @@ async def test_who_may_spend_only_for_itself_is_refused_for_others(
     assert isinstance(await world.redeem(bo, 80), Posted)
     assert (await world.own(anna), await world.own(bo)) == (20, 50)
     assert await world.proved()
+
+
+async def test_a_minor_without_a_guardian_joins_when_one_is_known_and_accepts(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await world.rules("home", view(group={"adult_from": 16}))
+    anna, eve, kid = await world.adult(), await world.adult(), await world.child()
+    teen = await world.member(0, born=date(at.year - 17, 1, 1))
+    group = await world.form("home", anna)
+    made = await world.invite(group, kid, by=anna, role="child")
+    with pytest.raises(GuardianNeeded, match="have that noted first"):
+        await world.accept(made.id, kid)
+    await world.guard(kid, eve)
+    with pytest.raises(GuardianOnly):
+        await world.accept(made.id, kid)
+    assert (await world.accept(made.id, eve)).place is not None
+    grown = await world.invite(group, teen, by=anna, role="child")
+    assert (await world.accept(grown.id, teen)).place is not None
+
+
+async def test_who_is_of_age_needs_no_guardian_where_rules_call_it_a_minor(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await world.rules("home", view(group={"adult_from": 21}))
+    anna = await world.adult()
+    young = await world.member(0, born=date(at.year - 19, 1, 1))
+    group = await world.form("home", anna)
+    made = await world.invite(group, young, by=anna)
+    assert (await world.accept(made.id, young)).place is not None
