@@ -23,7 +23,13 @@ PUBLISHED_AHEAD = timedelta(minutes=15)
 """How long a key is published before it signs; three times as long as the key set may be cached."""
 
 TRUSTED_AFTER = timedelta(seconds=LIFETIME_MAX_S + 2 * LEEWAY_S)
-"""How long a key is trusted after its last signature: a token's life, and clocks that differ."""
+"""How long an access token may be good after it was signed: its life, and clocks that differ."""
+
+LONGEST_SIGNED = timedelta(hours=4)
+"""The longest life of anything that a key signs: an entitlement that tills check by themselves."""
+
+KEY_TRUSTED_AFTER = max(TRUSTED_AFTER, LONGEST_SIGNED + timedelta(minutes=30))
+"""How long a key is published after its last signature, clocks and caches that differ included."""
 
 ROTATED_EVERY = timedelta(days=90)
 
@@ -88,7 +94,7 @@ async def _rotate(
     signs_from = at + PUBLISHED_AHEAD
     await connection.execute(
         "UPDATE signing_key SET trusted_until = $1 WHERE trusted_until IS NULL",
-        signs_from + TRUSTED_AFTER,
+        signs_from + KEY_TRUSTED_AFTER,
     )
     return await _publish(
         connection, master_key=master_key, signs_from=signs_from, at=at, actor=actor

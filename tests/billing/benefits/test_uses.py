@@ -48,6 +48,7 @@ async def use(
     club: Club,
     at: datetime,
     receipt: str = "R-1",
+    *,
     saved: int = 4_900,
     benefit: str = "shipping",
     currency: str = "SEK",

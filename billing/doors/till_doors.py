@@ -1,0 +1,279 @@
+"""What tills ask of memberships: what a member is entitled to here, and that it had some of it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar.handlers import ASGIRouteHandler
+from msgspec import Meta
+
+from billing.benefits import held_now, uses
+from billing.benefits.held_now import HeldNow
+from billing.benefits.refusals import (
+    BenefitNotHeld,
+    BenefitUsedUp,
+    InvalidSaving,
+    ReceiptUsedOtherwise,
+    UnknownUse,
+)
+from billing.benefits.tokens import Signer
+from billing.benefits.uses import Wanted
+from billing.plans.catalogue import Shelf
+from coalition.federation.refusals import NoContract, PartnerSuspended, UnknownStore
+from coalition.kernel import idempotency
+from coalition.kernel.database import Connection, transaction
+from coalition.kernel.idempotency import Claim, KeyReused
+from coalition.kernel.idempotency.claims import RequestInProgress
+from coalition.kernel.ids import MemberId
+from coalition.kernel.money import Money
+from coalition.kernel.settings import Settings
+from coalition.kernel.web.decoding import encode
+from coalition.kernel.web.fields import (
+    AmountMinor,
+    Body,
+    CurrencyCode,
+    Instant,
+    ReceiptText,
+    ShortText,
+)
+from coalition.kernel.web.hot import (
+    REPLAY_HEADER,
+    REPLAYED,
+    Answer,
+    Call,
+    Door,
+    HotEndpoint,
+    hot_route,
+)
+from coalition.ledger.refusals import HolderMerged
+from coalition.members.refusals import MemberIsClosed, UnknownMember
+from coalition.points.refusals import OtherStore, StoreClosed, TimeOutOfBounds
+from coalition.points.till import Tills
+
+TAGS = ("entitlements",)
+_ACTS = ("points:issue", "points:redeem")
+BenefitCode = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9-]{0,39}(?![\s\S])",
+        description="A benefit's `code`, as the member's entitlements name it",
+        examples=["shipping"],
+    ),
+]
+
+
+class MoneyBody(Body, frozen=True):
+    """An amount of money."""
+
+    amount_minor: AmountMinor
+    currency: CurrencyCode
+
+
+class UseBody(Body, frozen=True):
+    """What a till let a member have; `price` is that before a discount."""
+
+    benefit: BenefitCode
+    receipt: ReceiptText
+    occurred_at: Instant
+    saved: MoneyBody
+    price: MoneyBody | None = None
+    store: ShortText | None = None
+
+
+class UseAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A use as it counts; `remaining` in its period is null without a limit."""
+
+    member_id: UUID
+    benefit: str
+    receipt: str
+    saved: Money
+    used_at: datetime
+    returned_at: datetime | None
+    remaining: int | None
+
+
+class ReturnBody(Body, frozen=True):
+    """Which use goes back, with its purchase."""
+
+    benefit: BenefitCode
+    receipt: ReceiptText
+
+
+class ReturnAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """That a use was returned, and when first."""
+
+    member_id: UUID
+    benefit: str
+    receipt: str
+    returned_at: datetime
+
+
+class EntitlementsAnswer(HeldNow, frozen=True, kw_only=True):
+    """What a member is entitled to at your tills now.
+
+    `token` says the same for a till that is offline; it is checked by our published keys. It is
+    null where there is no plan.
+    """
+
+    token: str | None
+
+
+def routes(door: Door, tills: Tills, settings: Settings) -> list[ASGIRouteHandler]:
+    """Return the handlers of entitlements at tills."""
+    shelf = Shelf()
+    signer = Signer(issuer=settings.issuer, master_key=settings.master_key)
+    address = "/v1/members/{member_id:uuid}/entitlements"
+    return [
+        hot_route(door, address, _show(shelf, signer)),
+        hot_route(door, f"{address}/use", _use(shelf, tills)),
+        hot_route(door, f"{address}/return", _give_back()),
+    ]
+
+
+def _show(shelf: Shelf, signer: Signer) -> HotEndpoint:
+    async def show(call: Call) -> Answer:
+        partner_id = call.caller.partner_id
+        assert partner_id is not None, "the scope is of partners"
+        async with transaction() as connection:
+            held = await held_now.read(
+                connection,
+                MemberId(call.path["member_id"]),
+                at_partner=call.caller.partner_no,
+                plans=await shelf.read(connection),
+                at=call.at,
+            )
+            if held is None:
+                raise UnknownMember
+            token = await signer.sign(connection, held, partner_id=partner_id, at=call.at)
+        told = {field: getattr(held, field) for field in HeldNow.__struct_fields__}
+        return Answer(200, EntitlementsAnswer(**told, token=token))
+
+    return HotEndpoint(
+        method="GET",
+        summary="What a member's plan gives at your tills now",
+        description=(
+            "The token is good for some hours, never beyond the entitlement, and for you alone: "
+            "check `typ` entitlement+jwt, `aud`, `iss`, `exp` and the signature by the key set."
+        ),
+        handle=show,
+        answers={200: EntitlementsAnswer},
+        scope="members:read",
+        refusals=(UnknownMember,),
+        tags=TAGS,
+    )
+
+
+def _use(shelf: Shelf, tills: Tills) -> HotEndpoint:
+    async def use(call: Call) -> Answer:
+        body: UseBody = call.body
+        member = MemberId(call.path["member_id"])
+
+        async def work(connection: Connection) -> idempotency.Answer:
+            caller = call.caller
+            terms = await tills.refresh_terms(connection)
+            terms.catalogue.active_partner(caller.partner_no)
+            wanted = Wanted(
+                member=member,
+                partner_no=caller.partner_no,
+                store_no=terms.store(caller.partner_no, body.store, caller.store_no),
+                benefit=body.benefit,
+                receipt=body.receipt,
+                saved=_money(body.saved),
+                price=None if body.price is None else _money(body.price),
+                used_at=body.occurred_at,
+            )
+            plans = await shelf.read(connection)
+            known = terms.catalogue
+            used = await uses.use(connection, wanted, plans=plans, known=known, at=call.at)
+            answer = UseAnswer(
+                member_id=member,
+                benefit=body.benefit,
+                receipt=body.receipt,
+                saved=used.saved,
+                used_at=used.used_at,
+                returned_at=used.returned_at,
+                remaining=used.remaining,
+            )
+            return idempotency.Answer(201, call.media.value, encode(answer, call.media))
+
+        return await _once(call, f"use?{member}", work)
+
+    return HotEndpoint(
+        method="POST",
+        summary="Let a member have a benefit in money",
+        description=(
+            "Once per receipt and benefit, and as often in a period as the plan gives it. Whoever "
+            "promised the benefit pays you for it in your settlement."
+        ),
+        handle=use,
+        body=UseBody,
+        answers={201: UseAnswer},
+        scope=_ACTS,
+        idempotent=True,
+        refusals=(
+            *(BenefitNotHeld, BenefitUsedUp, InvalidSaving, ReceiptUsedOtherwise),
+            *(UnknownMember, MemberIsClosed, HolderMerged, TimeOutOfBounds),
+            *(PartnerSuspended, NoContract, UnknownStore, OtherStore, StoreClosed),
+            *(KeyReused, RequestInProgress),
+        ),
+        tags=TAGS,
+        answer_headers=REPLAY_HEADER,
+    )
+
+
+def _give_back() -> HotEndpoint:
+    async def give_back(call: Call) -> Answer:
+        body: ReturnBody = call.body
+        member = MemberId(call.path["member_id"])
+
+        async def work(connection: Connection) -> idempotency.Answer:
+            returned_at = await uses.give_back(
+                connection,
+                member=member,
+                partner_no=call.caller.partner_no,
+                receipt=body.receipt,
+                benefit=body.benefit,
+                at=call.at,
+            )
+            answer = ReturnAnswer(
+                member_id=member,
+                benefit=body.benefit,
+                receipt=body.receipt,
+                returned_at=returned_at,
+            )
+            return idempotency.Answer(201, call.media.value, encode(answer, call.media))
+
+        return await _once(call, f"return?{member}", work)
+
+    return HotEndpoint(
+        method="POST",
+        summary="Take a benefit in money back with its purchase",
+        description="It counts no longer, and what you were to be paid for it goes back.",
+        handle=give_back,
+        body=ReturnBody,
+        answers={201: ReturnAnswer},
+        scope=_ACTS,
+        idempotent=True,
+        refusals=(
+            *(UnknownUse, UnknownMember, MemberIsClosed, HolderMerged),
+            *(KeyReused, RequestInProgress),
+        ),
+        tags=TAGS,
+        answer_headers=REPLAY_HEADER,
+    )
+
+
+def _money(body: MoneyBody) -> Money:
+    return Money(body.amount_minor, body.currency)
+
+
+async def _once(
+    call: Call, address: str, work: Callable[[Connection], Awaitable[idempotency.Answer]]
+) -> Answer:
+    """Do `work` in a transaction with its key, or give the first answer to the key again."""
+    claim = Claim.of(call.caller.client_no, call.idempotency_key, address, call.body_digest)
+    answer = await idempotency.once(claim, call.at, work)
+    headers = (REPLAYED,) if answer.replayed else ()
+    return Answer(answer.status, answer.body, headers, answer.media_type)
