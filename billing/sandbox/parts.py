@@ -2,7 +2,10 @@
 
 from billing.sandbox import clocks, events, webhook_endpoints
 from billing.sandbox.catalogue import coupons, features, prices, products, promotion_codes
+from billing.sandbox.checkout import page as checkout_page
+from billing.sandbox.checkout import paying, sessions
 from billing.sandbox.engine.parts import ENGINE
+from billing.sandbox.pages import rendering
 from billing.sandbox.payments import (
     authenticating,
     balance,
@@ -26,4 +29,5 @@ PARTS = (
         setup_intents,
     ),
     *ENGINE,
+    *(checkout_page, paying, rendering, sessions),
 )

@@ -99,6 +99,11 @@ def _reductions(world: World, session: Document) -> list[Reduction]:
 
 
 @expands("checkout.session", "line_items")
+def expanded(world: World, session: Document) -> Document:
+    """Return what is sold, within its session."""
+    return line_items(world, session)
+
+
 def line_items(world: World, session: Document) -> Document:
     """Return what is sold, as the API shows it."""
     data: list[Document] = [

@@ -1,0 +1,1 @@
+"""What people see of the sandbox: pages of plain HTML, without scripts."""
