@@ -374,12 +374,15 @@ def names_move(recipe: Recipe) -> bool:
 
 
 @pytest.mark.usefixtures("database")
-def test_any_history_gives_the_answers_and_the_lots_of_the_model(runner: asyncio.Runner) -> None:
+@pytest.mark.parametrize("how_many", [25, pytest.param(120, marks=pytest.mark.slow)])
+def test_any_history_gives_the_answers_and_the_lots_of_the_model(
+    runner: asyncio.Runner, how_many: int
+) -> None:
     machine = type("Machine", (LedgerMachine,), {"run": runner})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
+            max_examples=how_many,
             stateful_step_count=30,
             derandomize=True,
             deadline=None,

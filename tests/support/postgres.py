@@ -20,11 +20,10 @@ import asyncpg
 
 from coalition.kernel import database, embedded_postgres
 from server.apps import APPS
+from tests.support.folders import IN_MEMORY, make_folder, remove_what_killed_processes_left
 
 TEMPLATE = "template_of_tests"
 
-_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there is ours alone
-_NEEDED_BYTES = 2 << 30
 _NAME = f"coalition-tests-{os.geteuid()}-"
 
 # Cloning and dropping look through all shared buffers and end with a checkpoint: both stay small.
@@ -114,15 +113,13 @@ def _place(shared: Path) -> Path:
     decided = shared / "server.place"
     if not decided.exists():
         _remove_what_killed_runs_left()
-        place = shared / "server"
-        if os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > _NEEDED_BYTES:
-            place = Path(tempfile.mkdtemp(prefix=_NAME, dir=_IN_MEMORY))
-        decided.write_text(str(place))
+        remove_what_killed_processes_left()
+        decided.write_text(str(make_folder(_NAME)))
     return Path(decided.read_text())
 
 
 def _remove_what_killed_runs_left() -> None:
-    for left in _IN_MEMORY.glob(f"{_NAME}*/"):
+    for left in IN_MEMORY.glob(f"{_NAME}*/"):
         if embedded_postgres.running(left) is not None:
             # Ends a server without an owner; of one that has owners, this is one more and goes.
             embedded_postgres.start(left, durable=False).stop()

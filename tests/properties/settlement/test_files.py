@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from coalition.federation.terms import ContractTerms
@@ -34,11 +35,12 @@ FROM charge JOIN tariff ON tariff.id = charge.tariff WHERE charge.posting = $1
 """
 
 
+@pytest.mark.parametrize("how_many", [4, pytest.param(20, marks=pytest.mark.slow)])
 def test_whatever_happened_each_statement_proves_itself_and_opens_to_its_charges(
-    runner: asyncio.Runner, postgres_url: str
+    runner: asyncio.Runner, postgres_url: str, how_many: int
 ) -> None:
     @settings(
-        max_examples=8,
+        max_examples=how_many,
         derandomize=True,
         deadline=None,
         suppress_health_check=list(HealthCheck),

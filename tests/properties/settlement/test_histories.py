@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from coalition.federation.terms import ContractTerms
@@ -24,11 +25,12 @@ FIRST = Act("batch", 0, 0, 300, timedelta(0))
 """Everybody gets points of everybody, so that there is something to spend."""
 
 
+@pytest.mark.parametrize("how_many", [10, pytest.param(60, marks=pytest.mark.slow)])
 def test_any_history_comes_to_the_same_when_it_is_replayed(
-    runner: asyncio.Runner, postgres_url: str
+    runner: asyncio.Runner, postgres_url: str, how_many: int
 ) -> None:
     @settings(
-        max_examples=30,
+        max_examples=how_many,
         derandomize=True,
         deadline=None,
         suppress_health_check=list(HealthCheck),
