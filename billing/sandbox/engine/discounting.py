@@ -10,6 +10,7 @@ from billing.sandbox.engine.shapes import Charge
 from billing.sandbox.errors import Invalid
 from billing.sandbox.proration import percent_of, spread
 from billing.sandbox.requests import Params
+from billing.sandbox.routing import shows
 from billing.sandbox.world import World
 
 
@@ -152,6 +153,12 @@ def grant(
             "subscription_item": None,
         }
     )
+
+
+@shows("discount")
+def show(_world: World, discount: Document) -> Document:
+    """Show it without `created` and `livemode`, which a discount does not tell."""
+    return {name: value for name, value in discount.items() if name not in {"created", "livemode"}}
 
 
 def _end(coupon: Document, at: int) -> int | None:

@@ -7,7 +7,7 @@ from billing.sandbox.documents import Document
 from billing.sandbox.errors import Invalid
 from billing.sandbox.payments import balance, payment_methods
 from billing.sandbox.requests import Params
-from billing.sandbox.routing import due, route
+from billing.sandbox.routing import due, route, shows
 from billing.sandbox.world import World
 
 _REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
@@ -66,6 +66,12 @@ def update(world: World, params: Params, refund: str) -> Document:
     held = world.get("refund", refund)
     held["metadata"] = params.merged_metadata(held["metadata"])
     return world.save(held, event="refund.updated")
+
+
+@shows("refund")
+def show(_world: World, refund: Document) -> Document:
+    """Show it without `livemode`, which a refund does not tell."""
+    return {name: value for name, value in refund.items() if name != "livemode"}
 
 
 @due("refund.settle")
