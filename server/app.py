@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from billing.doors import gift_doors, membership_doors, public_doors
 from coalition.access import api as access
 from coalition.access import freshness, password_api, sign_in_api
+from coalition.access.sessions import Sessions
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.access.tokens import TOKEN_PATH
 from coalition.families import api as families
@@ -31,6 +32,8 @@ from coalition.members.sealing import MemberKeys
 from coalition.oversight import api as oversight
 from coalition.points import my_doors
 from coalition.points.till import Tills
+from member_ui import routes as member_ui
+from member_ui.visit import House
 from partners.batches import api as batches
 from partners.pos import api as pos
 from partners.settlement import api as settlement
@@ -149,6 +152,17 @@ def create_service(
             *gift_doors.routes(door, paying.memberships),
             *public_doors.routes(paying.memberships),
             *paying.routes(),
+            *member_ui.routes(
+                House(
+                    settings=settings,
+                    clock=clock,
+                    sign_ins=sign_ins,
+                    sessions=Sessions(sign_ins),
+                    memberships=paying.memberships,
+                    tills=tills,
+                    keys=keys,
+                )
+            ),
         ],
         readiness=readiness,
         metrics=metrics,
