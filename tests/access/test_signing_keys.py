@@ -8,7 +8,12 @@ import pytest
 from coalition.access import freshness, signing_keys
 from coalition.access.refusals import RotationUnderWay
 from coalition.access.signing import SealBrokenError, new_signing_key, open_signing_key, thumbprint
-from coalition.access.signing_keys import PUBLISHED_AHEAD, ROTATED_EVERY, ensure_signing_key
+from coalition.access.signing_keys import (
+    LONGEST_SIGNED,
+    PUBLISHED_AHEAD,
+    ROTATED_EVERY,
+    ensure_signing_key,
+)
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.identity import InvalidToken
 from tests.access.world import ACTOR, SETTINGS, World, logged_actions, new_world, part
@@ -53,7 +58,10 @@ async def test_a_key_is_published_before_it_signs_and_kept_until_its_tokens_end(
     end = world.clock.advance(timedelta(minutes=14, seconds=58))
     assert await published(world) == [old, rotated.kid]
     world.verifier.verify(last_of_old, end)
-    world.clock.advance(timedelta(minutes=2))
+    # What tills check by themselves, entitlements, lives for some hours.
+    world.clock.advance(LONGEST_SIGNED)
+    assert await published(world) == [old, rotated.kid]
+    world.clock.advance(timedelta(minutes=30))
     assert await published(world) == [rotated.kid]
     assert await signed_by(world) == rotated.kid
 
@@ -65,7 +73,7 @@ async def test_the_private_half_of_an_ended_key_is_wiped(database: Engine, at: d
 
     await ensure_signing_key(master_key=MASTER, at=at + PUBLISHED_AHEAD)
     assert (await private_halves())[old] is not None
-    await ensure_signing_key(master_key=MASTER, at=at + timedelta(hours=1))
+    await ensure_signing_key(master_key=MASTER, at=at + timedelta(hours=5))
 
     halves = await private_halves()
     assert halves[old] is None
