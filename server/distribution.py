@@ -24,6 +24,7 @@ BY_BUCKET = {
     "debt": MEMBERS,
     "debt_entry": MEMBERS,
     "holder_clock": MEMBERS,
+    "kept_share": MEMBERS,
     "earning_bonus": MEMBERS,
     "earning_usage": MEMBERS,
     "purchase_basket": MEMBERS,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
-from coalition.ledger.lots import ENDED, OPEN_HERE
+from coalition.ledger.living import ENDED, OPEN_HERE
 from coalition.ledger.provenance import last_lot, lowest_lot
 
 _READ = f"""

@@ -12,7 +12,7 @@ from coalition.kernel.ids import bucket_of
 from coalition.ledger.accounts import OUT_OF_LOT, Account, Kind
 from coalition.ledger.drafts import Till
 from coalition.ledger.journal import Journal, in_parts
-from coalition.ledger.lots import ENDED
+from coalition.ledger.living import ENDED
 from coalition.ledger.provenance import last_lot, lowest_lot
 
 # An issue sets a clock back without locking its holder; whoever comes second waits here.

@@ -22,7 +22,10 @@ LEFT JOIN LATERAL (
       AND holder_clock.currency_no = lot.currency_no
       AND holder_clock.clock_no = lot.clock_no) AS clock ON true
 CROSS JOIN LATERAL (
-    SELECT greatest(least(lot.expires_on, clock.live_until), kept.expiry_suspended_until) AS day
+    SELECT greatest(least(lot.expires_on, clock.live_until), kept.expiry_suspended_until, (
+        SELECT until FROM kept_share
+        WHERE kept_share.bucket = lot.bucket AND kept_share.holder = lot.holder
+          AND kept_share.contributor = lot.contributor)) AS day
     WHERE least(lot.expires_on, clock.live_until) IS NOT NULL) AS ending
 WHERE points_in > points_out + held AND ending.day >= $1 AND ending.day < $2
 """

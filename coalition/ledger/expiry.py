@@ -15,7 +15,7 @@ from coalition.kernel.database import retrying, transaction
 from coalition.kernel.ids import BUCKETS
 from coalition.ledger import ended, holders
 from coalition.ledger.journal import Journal
-from coalition.ledger.lots import ENDED
+from coalition.ledger.living import ENDED
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.posting import PINNED, POSTER_ROLE
 

@@ -18,7 +18,8 @@ ORDER BY bucket, id
 
 # OFFSET 0 keeps the planner from turning the look-up round while the table is small.
 _READ = """
-SELECT kept.id, kept.state, kept.owes, kept.expiry_suspended_until, kept.merged_into, kept.shares
+SELECT kept.id, kept.state, kept.owes, kept.expiry_suspended_until, kept.merged_into, kept.shares,
+       kept.keeps_shares
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
     SELECT * FROM holder WHERE bucket = wanted.bucket AND id = wanted.id
     OFFSET 0) AS kept
@@ -27,7 +28,7 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
 # The same, with a question that the caller has beside it, and a row for each that is wanted.
 _READ_BESIDE = """
 SELECT ({question}), kept.id, kept.state, kept.owes, kept.expiry_suspended_until, kept.merged_into,
-       kept.shares
+       kept.shares, kept.keeps_shares
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id) LEFT JOIN LATERAL (
     SELECT * FROM holder WHERE bucket = wanted.bucket AND id = wanted.id
     OFFSET 0) AS kept ON true
@@ -37,7 +38,8 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id) LEFT JOIN LATERAL (
 # never wait for each other's holders in a circle. Over lots, which are locked later, batches that
 # mix issues and redemptions may: the database ends one of them, and it is tried again.
 _LOCK = """
-SELECT kept.id, kept.state, kept.owes, kept.expiry_suspended_until, kept.merged_into, kept.shares
+SELECT kept.id, kept.state, kept.owes, kept.expiry_suspended_until, kept.merged_into, kept.shares,
+       kept.keeps_shares
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
     SELECT * FROM holder WHERE bucket = wanted.bucket AND id = wanted.id
     OFFSET 0 FOR NO KEY UPDATE) AS kept
@@ -80,6 +82,8 @@ class Standing(NamedTuple):
     """The holder that has taken over everything of it."""
     shares: bool = False
     """Whether it spends or earns together with others, so that a till asks with whom."""
+    keeps_shares: bool = False
+    """Whether tiers of contributors may keep points of it from ending: see `kept_shares`."""
 
 
 def _arrays(holders: Iterable[UUID]) -> tuple[list[int], list[UUID]]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
-from coalition.ledger.lots import ENDED
+from coalition.ledger.living import ENDED
 from coalition.ledger.provenance import last_lot, lowest_lot
 
 # OFFSET 0 keeps the planner from turning the look-ups round while the tables are small.

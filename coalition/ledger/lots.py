@@ -8,6 +8,7 @@ from uuid import UUID
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
 from coalition.ledger.holders import Standing, read_states
+from coalition.ledger.living import ASKED, CLOCK, ENDED, FIRST, LIVE, OPEN_HERE
 from coalition.ledger.provenance import (
     Provenance,
     counterpart,
@@ -42,40 +43,20 @@ WHERE (kept.holder, kept.contributor, kept.currency_no, kept.issuer_no,
   AND kept.expires_on IS NOT DISTINCT FROM excluded.expires_on
 """
 
-# Whether points of a lot can be spent, for statements whose first argument is today. A lot without
-# a clock is asked for nothing else; and only what has ended is asked for a suspension.
-_CLOCK = """(SELECT live_until FROM holder_clock
-     WHERE holder_clock.bucket = lot.bucket AND holder_clock.holder = lot.holder
-       AND holder_clock.currency_no = lot.currency_no AND holder_clock.clock_no = lot.clock_no)"""
-
-ENDED = f"""(
-    coalesce(lot.expires_on < $1 OR (lot.clock_no <> 0 AND {_CLOCK} < $1), false)
-    AND (SELECT expiry_suspended_until FROM holder
-         WHERE holder.bucket = lot.bucket AND holder.id = lot.holder) >= $1 IS NOT TRUE)"""  # noqa: S608 - our own conditions
-"""That the points of `lot` have ended by the day `$1`: they cannot be spent, and are booked."""
-
-# The ids of a holder's lots begin with the day they end, so those that have ended are not read at
-# all, unless expiry is suspended for the holder.
-_ASKED = "LEFT JOIN holder ON holder.bucket = given.bucket AND holder.id = given.holder"
-_FIRST = "CASE WHEN holder.expiry_suspended_until >= $1 THEN given.lowest ELSE given.spendable END"
-_LIVE = (
-    f"""(lot.clock_no = 0 OR holder.expiry_suspended_until >= $1 OR {_CLOCK} < $1 IS NOT TRUE)"""
-)
-
 # One lot at a time in spending order until the wanted points are covered: a shopper's first lot
 # nearly always is enough, and the rest are never read.
 _WALK = f"""
 SELECT given.holder, found.id, found.available
 FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::int8[])
      AS given (bucket, holder, lowest, spendable, last, points)
-{_ASKED}
+{ASKED}
 CROSS JOIN LATERAL (
     WITH RECURSIVE walk (id, available, covered) AS (
         (SELECT lot.id, points_in - points_out - held, points_in - points_out - held
          FROM lot
-         WHERE lot.bucket = given.bucket AND lot.id >= {_FIRST} AND lot.id <= given.last
+         WHERE lot.bucket = given.bucket AND lot.id >= {FIRST} AND lot.id <= given.last
            AND lot.holder = given.holder AND lot.currency_no = $2 AND points_in > points_out + held
-           AND {_LIVE}
+           AND {LIVE}
          ORDER BY lot.bucket, lot.id LIMIT 1)
         UNION ALL
         SELECT next.id, next.available, walk.covered + next.available
@@ -84,7 +65,7 @@ CROSS JOIN LATERAL (
             FROM lot
             WHERE lot.bucket = given.bucket AND lot.id > walk.id AND lot.id <= given.last
               AND lot.holder = given.holder AND lot.currency_no = $2
-              AND points_in > points_out + held AND {_LIVE}
+              AND points_in > points_out + held AND {LIVE}
             ORDER BY lot.bucket, lot.id LIMIT 1) AS next
         WHERE walk.covered < given.points
     )
@@ -99,15 +80,17 @@ SELECT given.holder, kept.id, kept.available, kept.expires_on, kept.clock_no, ke
        kept.earned_month
 FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[])
      AS given (bucket, holder, lowest, spendable, last)
-{_ASKED}
+{ASKED}
 CROSS JOIN LATERAL (
     SELECT lot.id, points_in - points_out - held AS available, lot.expires_on, lot.clock_no,
-           CASE WHEN lot.clock_no <> 0 THEN {_CLOCK} END AS live_until, lot.earned_month
+           CASE WHEN lot.clock_no <> 0 THEN {CLOCK} END AS live_until, lot.earned_month,
+           CASE WHEN holder.keeps_shares THEN {ENDED} END AS has_ended
     FROM lot
-    WHERE lot.bucket = given.bucket AND lot.id >= {_FIRST} AND lot.id <= given.last
+    WHERE lot.bucket = given.bucket AND lot.id >= {FIRST} AND lot.id <= given.last
       AND lot.holder = given.holder AND lot.currency_no = $2 AND points_in > points_out + held
     OFFSET 0) AS kept
-WHERE kept.live_until < $1 IS NOT TRUE OR holder.expiry_suspended_until >= $1
+WHERE CASE WHEN holder.keeps_shares THEN NOT kept.has_ended
+    ELSE kept.live_until < $1 IS NOT TRUE OR holder.expiry_suspended_until >= $1 END
 """  # noqa: S608 - our own conditions
 
 _TAKE_OUT = """
@@ -122,24 +105,28 @@ SELECT given.holder, (
     SELECT coalesce(sum(points_in - points_out - held), 0)::int8 FROM lot
     WHERE lot.bucket = given.bucket AND lot.id >= given.first AND lot.id <= given.last
       AND lot.holder = given.holder AND lot.currency_no = $2
-      AND (lot.clock_no = 0 OR given.is_kept OR {_CLOCK} < $1 IS NOT TRUE))
+      AND (lot.clock_no = 0 OR given.is_kept OR {CLOCK} < $1 IS NOT TRUE))
 FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bool[])
      AS given (bucket, holder, first, last, is_kept)
 """  # noqa: S608 - our own conditions
 
+# The same where a holder keeps shares of others, which may live on when all else has ended.
+_BALANCES_OF_SHARES = _BALANCES.replace(
+    f"(lot.clock_no = 0 OR given.is_kept OR {CLOCK} < $1 IS NOT TRUE)", f"NOT {ENDED}"
+)
+
 # While points of some funders are suspended, what can be spent is read by further statements, the
 # same but for one condition: with nobody suspended nothing is asked.
 _IN_CURRENCY = "lot.currency_no = $2"
-_OTHERS_WALK, _OTHERS_LIVE_LOTS, _OTHERS_BALANCES = (
+_OTHERS_WALK, _OTHERS_LIVE_LOTS, _OTHERS_BALANCES, _OTHERS_BALANCES_OF_SHARES = (
     statement.replace(_IN_CURRENCY, f"{_IN_CURRENCY} AND lot.funder_no <> ALL (${number}::int4[])")
-    for statement, number in ((_WALK, 9), (_LIVE_LOTS, 8), (_BALANCES, 8))
+    for statement, number in (
+        (_WALK, 9),
+        (_LIVE_LOTS, 8),
+        (_BALANCES, 8),
+        (_BALANCES_OF_SHARES, 8),
+    )
 )
-
-OPEN_HERE = """(lot.class_no <= 1 OR given.partner_no = 0 OR (
-    SELECT spend_on IS NULL OR given.partner_no = ANY (spend_on)
-           OR (at_issuer AND lot.issuer_no = given.partner_no)
-    FROM lot_class WHERE lot_class.no = lot.class_no))"""
-"""That points of `lot` can be spent at the partner of `given`: see `classes`."""
 
 # The same where there are points that can be spent at some partners only.
 _HERE_WALK, _HERE_LIVE_LOTS = (
@@ -338,7 +325,6 @@ async def balances(
     Without what `suspended` funders have promised. `standings` tells how holders stand, as far as
     the caller has just read it.
     """
-    statement, further = _read_by(_BALANCES, _OTHERS_BALANCES, suspended)
     wanted = set(holders)
     known = dict(standings or ())
     if unread := wanted - known.keys():
@@ -350,11 +336,16 @@ async def balances(
         and (until := known[holder].suspended_until) is not None
         and until >= today
     }
+    shares = {holder for holder in wanted if holder in known and known[holder].keeps_shares}
+    by = (_BALANCES, _OTHERS_BALANCES)
+    if shares:
+        by = (_BALANCES_OF_SHARES, _OTHERS_BALANCES_OF_SHARES)
+    statement, further = _read_by(*by, suspended)
     buckets, ordered, lowest, spendable, last = _ranges(wanted, today)
     are_kept = [holder in kept for holder in ordered]
     first = [
-        low if is_kept else live
-        for low, live, is_kept in zip(lowest, spendable, are_kept, strict=True)
+        low if is_kept or holder in shares else live
+        for holder, low, live, is_kept in zip(ordered, lowest, spendable, are_kept, strict=True)
     ]
     rows = await connection.fetch(
         statement, today, currency_no, buckets, ordered, first, last, are_kept, *further

@@ -15,7 +15,7 @@ import msgspec
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.ids import bucket_of, uuid7
 from coalition.kernel.money import POINTS_MAX
-from coalition.ledger import clocks, ended, holders, lots
+from coalition.ledger import clocks, ended, holders, kept_shares, lots
 from coalition.ledger.accounts import HolderState, Kind
 from coalition.ledger.halves import add_pair
 from coalition.ledger.journal import Journal, Leg, in_parts
@@ -132,6 +132,10 @@ async def merge(
     )
     suspended = states[from_holder].suspended_until
     await connection.execute(_SUSPEND, bucket_of(into_holder), into_holder, suspended)
+    until = states[into_holder].suspended_until
+    await kept_shares.take_over(
+        connection, from_holder=from_holder, into_holder=into_holder, until=until
+    )
     return MergeOutcome(points, postings, owed)
 
 

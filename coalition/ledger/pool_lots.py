@@ -11,7 +11,7 @@ from uuid import UUID
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
 from coalition.ledger.journal import Journal
-from coalition.ledger.lots import ENDED
+from coalition.ledger.living import ENDED
 from coalition.ledger.provenance import Provenance, last_lot, lowest_lot
 from coalition.ledger.rules import Available, End
 from coalition.ledger.spending import in_order

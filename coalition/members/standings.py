@@ -18,7 +18,7 @@ import msgspec
 from coalition.federation import catalogue
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
-from coalition.ledger import holders
+from coalition.ledger import holders, kept_shares
 from coalition.ledger.holders import OPEN_END
 from coalition.members.locking import lock_open
 from coalition.members.refusals import InvalidStanding, StandingNotHeld
@@ -295,6 +295,7 @@ async def _suspend_expiry(connection: Connection, facts: Sequence[Fact]) -> None
         until = suspended_until([fact for fact in kept if fact.value in tiers], known.zone)
         await holders.resume_expiry(connection, member, until)
         await holders.suspend_expiry(connection, member, until)
+        await kept_shares.keep(connection, member, until)
 
 
 def suspended_until(facts: Iterable[Fact], zone: ZoneInfo) -> date:

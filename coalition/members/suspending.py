@@ -9,7 +9,7 @@ import msgspec
 from coalition.federation import catalogue
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.ids import MemberId, bucket_of
-from coalition.ledger import holders
+from coalition.ledger import holders, kept_shares
 from coalition.members import queries
 from coalition.members.standings import Fact, suspended_until
 
@@ -64,6 +64,7 @@ async def _suspend_of(
 ) -> None:
     for member, until in (await _until(connection, members, tiers)).items():
         await holders.suspend_expiry(connection, member, until)
+        await kept_shares.keep(connection, member, until, or_longer=True)
 
 
 async def _until(

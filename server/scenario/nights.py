@@ -11,13 +11,15 @@ from server.scenario.world import World
 
 # Held points do not expire while their hold stands. A suspension without an end lasts until 9999.
 _NEXT_END: Final = """
-SELECT min(greatest(least(expires_on, live_until), expiry_suspended_until))
+SELECT min(greatest(least(expires_on, live_until), expiry_suspended_until, share.until))
 FROM lot
+LEFT JOIN kept_share AS share ON share.bucket = lot.bucket AND share.holder = lot.holder
+    AND share.contributor = lot.contributor
 JOIN holder ON holder.bucket = lot.bucket AND holder.id = lot.holder
 LEFT JOIN holder_clock AS clock ON clock.bucket = lot.bucket AND clock.holder = lot.holder
     AND clock.currency_no = lot.currency_no AND clock.clock_no = lot.clock_no
 WHERE points_in > points_out + held AND least(expires_on, live_until) IS NOT NULL
-  AND coalesce(expiry_suspended_until, '2000-01-01') < '9999-12-31'
+  AND coalesce(greatest(expiry_suspended_until, share.until), '2000-01-01') < '9999-12-31'
 """
 
 

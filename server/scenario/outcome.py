@@ -93,11 +93,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 _LOTS: Final = """
 SELECT lot.holder, issuer_no, funder_no, lot.currency_no,
        nullif(CASE WHEN least(expires_on, live_until) IS NOT NULL
-           THEN greatest(least(expires_on, live_until), expiry_suspended_until) END,
+           THEN greatest(least(expires_on, live_until), expiry_suspended_until, share.until) END,
            'infinity') AS last_day,
        sum(points_in - points_out)::int8 AS remaining
 FROM lot
 JOIN holder ON holder.bucket = lot.bucket AND holder.id = lot.holder
+LEFT JOIN kept_share AS share ON share.bucket = lot.bucket AND share.holder = lot.holder
+    AND share.contributor = lot.contributor
 LEFT JOIN holder_clock AS clock ON clock.bucket = lot.bucket AND clock.holder = lot.holder
     AND clock.currency_no = lot.currency_no AND clock.clock_no = lot.clock_no
 WHERE points_in > points_out

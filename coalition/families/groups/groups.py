@@ -19,12 +19,14 @@ from coalition.families.groups import (
     gathering,
     invitation_rows,
     invitations,
+    keeping_shares,
     paying,
     suspending,
     two_persons,
 )
 from coalition.families.groups.entering import Newcomer
 from coalition.families.groups.invitation_rows import Invitation
+from coalition.families.groups.keeping_shares import Page
 from coalition.families.groups.paying import WaitingAct
 from coalition.families.groups.wanted import Accept
 from coalition.families.kin import guardians
@@ -161,21 +163,26 @@ class Groups:
         return left
 
     async def follow_heads(self, at: datetime) -> int:
-        """Let groups be suspended as their heads' tiers are by now; return how many changed."""
-        changed, after = 0, _FIRST
-        while True:
-            page = await self.do(_differing_after(after), at)
-            for group in page.differing:
-                await self.do(_following_of(group), at)
-                changed += 1
-            if page.last is None:
-                return changed
-            after = page.last
+        """Let groups be suspended as tiers are by now, and as rules say; return how many changed.
+
+        That is by their heads' tiers, and what members brought by their own.
+        """
+        changed = 0
+        for looking in (suspending.differing, keeping_shares.differing):
+            page = await self.do(_differing_after(looking, _FIRST), at)
+            while page.last is not None:
+                for group in page.differing:
+                    await self.do(_following_of(group), at)
+                    changed += 1
+                page = await self.do(_differing_after(looking, page.last), at)
+        return changed
 
 
-def _differing_after(after: UUID) -> Callable[[Connection, Book], Awaitable[suspending.Page]]:
-    async def work(connection: Connection, book: Book) -> suspending.Page:
-        return await suspending.differing(connection, book, after)
+def _differing_after(
+    looking: Callable[[Connection, Book, UUID], Awaitable[Page]], after: UUID
+) -> Callable[[Connection, Book], Awaitable[Page]]:
+    async def work(connection: Connection, book: Book) -> Page:
+        return await looking(connection, book, after)
 
     return work
 

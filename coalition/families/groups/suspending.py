@@ -6,10 +6,11 @@ own tier. Done when somebody joins, leaves or takes over, and by a job for tiers
 
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
-from typing import NamedTuple
 from uuid import UUID
 
+from coalition.families.groups import keeping_shares
 from coalition.families.groups.gathering import OpenGroup
+from coalition.families.groups.keeping_shares import Page
 from coalition.families.transfers.judging import Book
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId
@@ -33,13 +34,6 @@ WHERE family_group.rule_set_no = ANY ($1::int4[]) AND family_group.state <> 'clo
 GROUP BY family_group.id, family_group.head, family_group.pool
 ORDER BY family_group.id LIMIT $3
 """
-
-
-class Page(NamedTuple):
-    """Some groups that were looked at: the last one, and those in which something is to change."""
-
-    last: UUID | None
-    differing: list[UUID]
 
 
 async def differing(connection: Connection, book: Book, after: UUID) -> Page:
@@ -72,7 +66,8 @@ async def differing(connection: Connection, book: Book, after: UUID) -> Page:
 
 
 async def follow(connection: Connection, group: OpenGroup) -> None:
-    """Let a locked group be suspended as its head is, where its rules say so."""
+    """Let a locked group be suspended as its head is, and its shares by own tiers, as rules say."""
+    await keeping_shares.follow(connection, group)
     if not group.rules.expiry.suspended_by_head_tier:
         return
     head = group.row.head
