@@ -32,7 +32,7 @@ from tests.ledger.plans import Plan, start_watching, watched
 from tests.ledger.transfer_world import BOTH, reserve, transfer, undo
 from tests.support.ledger import FUEL, GROCER, issue, redeem, reverse, till
 
-MEMBERS = 600
+MEMBERS = 250
 AT_ONCE = 10
 MOST_ROWS = 20 * AT_ONCE
 """A batch of ten reads tens of rows of a table, not its thousands."""
