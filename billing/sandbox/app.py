@@ -166,6 +166,7 @@ class Application:
         _authorize(request)
         route, names = _route(request)
         call = Call(request.method, info, route, names, request.values())
+        self._faults.refuse_excess(self._account_now())
         with self._working_on(request.key):
             await self._faults.wait(request.method, request.path)
             fault = self._faults.take(request.method, request.path)

@@ -52,6 +52,12 @@ def resend(world: World, params: Params, id: str) -> Document:  # noqa: A002 - t
 THIN = "v2.core.event"
 
 
+@route("GET", "/v2/core/events/{id}")
+def retrieve_thin(world: World, _params: Params, id: str) -> Document:  # noqa: A002 - the path's name
+    """Return a thin event."""
+    return world.get(THIN, id)
+
+
 def send_thin(world: World, type_: str, kind: str, id_: str) -> str:
     """Keep a thin event, which only names its object, and send it to all endpoints."""
     created = datetime.fromtimestamp(world.account_now, UTC)

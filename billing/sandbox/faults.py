@@ -1,6 +1,7 @@
 """What goes wrong on purpose: the next requests that match are limited, broken, lost or held."""
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -56,11 +57,31 @@ class Hold:
 
 
 @dataclass
+class Limit:
+    """So many requests in so many seconds of the account's time; more are refused with 429."""
+
+    requests: int
+    seconds: int
+    done_at: deque[int] = field(default_factory=deque)
+
+    def is_reached(self, at: int) -> bool:
+        """Count one more request, unless that is too many."""
+        while self.done_at and self.done_at[0] <= at - self.seconds:
+            self.done_at.popleft()
+        if len(self.done_at) >= self.requests:
+            return True
+        self.done_at.append(at)
+        return False
+
+
+@dataclass
 class Faults:
     """The faults that are planned, in order; each strikes as many requests as it says."""
 
     planned: list[Fault] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
+    limit: Limit | None = None
+    """The rate that all requests together have to keep; none without."""
 
     def add(
         self,
@@ -89,6 +110,11 @@ class Faults:
                     self.planned.remove(fault)
                 return fault
         return None
+
+    def refuse_excess(self, at: int) -> None:
+        """Refuse a request that is over the limit of the rate."""
+        if self.limit is not None and self.limit.is_reached(at):
+            raise RateLimited
 
     async def wait(self, method: str, path: str) -> None:
         """Wait where a hold was set for such a request."""

@@ -1,11 +1,11 @@
 """All modules that answer something: importing this fills the registries of `routing`."""
 
-from billing.sandbox import clocks, events, webhook_endpoints
+from billing.sandbox import clocks, events, searching, webhook_endpoints
 from billing.sandbox.catalogue import coupons, features, prices, products, promotion_codes
 from billing.sandbox.checkout import page as checkout_page
 from billing.sandbox.checkout import paying, sessions
 from billing.sandbox.engine.parts import ENGINE
-from billing.sandbox.pages import rendering
+from billing.sandbox.pages import invoice_page, rendering, time_machine
 from billing.sandbox.payments import (
     authenticating,
     balance,
@@ -15,9 +15,12 @@ from billing.sandbox.payments import (
     payment_methods,
     setup_intents,
 )
+from billing.sandbox.portal import configurations
+from billing.sandbox.portal import page as portal_page
+from billing.sandbox.portal import sessions as portal_sessions
 
 PARTS = (
-    *(clocks, events, webhook_endpoints),
+    *(clocks, events, searching, webhook_endpoints),
     *(coupons, features, prices, products, promotion_codes),
     *(
         authenticating,
@@ -29,5 +32,7 @@ PARTS = (
         setup_intents,
     ),
     *ENGINE,
-    *(checkout_page, paying, rendering, sessions),
+    *(checkout_page, paying, sessions),
+    *(configurations, portal_page, portal_sessions),
+    *(invoice_page, rendering, time_machine),
 )

@@ -23,6 +23,8 @@ def complaints_of(document: Any, where: str) -> Iterator[str]:
         for place, element in enumerate(document["data"]):
             yield from complaints_of(element, f"{where}.data[{place}]")
         return
+    if isinstance(kind, str) and kind.startswith("v2."):
+        return  # each type of a thin event has fields of its own, which the package spreads out
     expected = object_type(kind) if isinstance(kind, str) else None
     if expected is None:
         yield f"{where} is no object of Stripe's: {kind}"

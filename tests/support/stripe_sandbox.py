@@ -1,5 +1,6 @@
 """Stripe's own client on a sandbox in memory, and a mailbox for the webhooks that it sends."""
 
+import asyncio
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -43,9 +44,11 @@ class Mailbox:
     def __init__(self, *, status: int = 200) -> None:
         self.status = status
         self.deliveries: list[Delivery] = []
+        self.came = asyncio.Event()
 
     async def __call__(self, delivery: Delivery) -> int:
         self.deliveries.append(delivery)
+        self.came.set()
         return self.status
 
     def types(self) -> list[str]:

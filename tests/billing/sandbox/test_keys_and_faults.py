@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import stripe
 
-from billing.sandbox.faults import Kind
+from billing.sandbox.faults import Kind, Limit
 from tests.billing.sandbox.account import Account
 
 
@@ -107,3 +107,15 @@ async def test_faults_strike_as_often_as_told_before_or_after_the_work(
     assert await account.count("customer.created") == 1
     assert made.last_response is not None
     assert ("Idempotent-Replayed" in made.last_response.headers) is after
+
+
+async def test_a_rate_is_kept_by_all_requests_together(account: Account) -> None:
+    account.sandbox.faults.limit = Limit(requests=2, seconds=1)
+    await create(account, "a")
+    await create(account, "b")
+    with pytest.raises(stripe.RateLimitError):
+        await create(account, "c")
+    account.wait(timedelta(seconds=1))
+    await create(account, "c")
+    account.sandbox.faults.limit = None
+    assert await account.count("customer.created") == 3

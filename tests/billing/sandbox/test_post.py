@@ -1,5 +1,6 @@
 """Events and their delivery: signed, again until taken, and under two secrets while one rolls."""
 
+import asyncio
 import json
 import random
 from datetime import UTC, datetime, timedelta
@@ -134,6 +135,8 @@ async def test_a_thin_event_names_its_object_alone(account: Account) -> None:
     assert thin["object"] == "v2.core.event"
     assert thin["related_object"]["id"] == "mtr_1"
     assert "data" not in thin
+    fetched = await account.stripe.v2.core.events.retrieve_async(thin["id"])
+    assert fetched.type == "v1.billing.meter.no_meter_found"
     assert datetime.fromisoformat(thin["created"]) == START.replace(tzinfo=UTC)
 
 
@@ -149,3 +152,15 @@ async def test_a_mailbox_shuffles_doubles_and_loses(account: Account) -> None:
     assert 20 < len(ids) < 40
     assert ids != sorted(ids, key=came.index)
     assert account.mailbox.deliveries == []
+
+
+async def test_while_it_runs_events_leave_by_themselves(account: Account) -> None:
+    await account.endpoint()
+    stop = asyncio.Event()
+    running = asyncio.create_task(account.sandbox.run(stop))
+    await account.customer()
+    await account.mailbox.came.wait()
+    stop.set()
+    await account.customer()
+    await running
+    assert account.mailbox.types()[0] == "customer.created"
