@@ -57,6 +57,21 @@ def claim_of(call: Call, address: str) -> Claim:
     return Claim.of(caller.client_no, key, address, call.body_digest)
 
 
+async def discreetly(call: Call, work: Awaitable[Result]) -> Result:
+    """Await `work`; another who was merged is nobody to a member, who is not told into whom.
+
+    Of itself a member hears it: it signs in again.
+    """
+    try:
+        return await work
+    except HolderMerged as refusal:
+        if call.caller.member_id is None:
+            raise
+        async with transaction() as connection:
+            await standing.check(connection, call.caller.member_id, writes=False)
+        raise UnknownHolder from refusal
+
+
 async def read(
     groups: Groups,
     call: Call,
@@ -68,10 +83,14 @@ async def read(
 
     `writes` is for a look before an act, which is not for who may only look.
     """
-    async with transaction() as connection:
-        if call.caller.member_id is not None:
-            await standing.check(connection, call.caller.member_id, writes=writes)
-        return await work(connection, await groups.book(connection, call.at))
+
+    async def looked() -> Result:
+        async with transaction() as connection:
+            if call.caller.member_id is not None:
+                await standing.check(connection, call.caller.member_id, writes=writes)
+            return await work(connection, await groups.book(connection, call.at))
+
+    return await discreetly(call, looked())
 
 
 async def act(
@@ -96,7 +115,8 @@ async def act(
         given = WAITING if waits and isinstance(made, WaitingAct) else status
         return idempotency.Answer(given, call.media.value, encode(made, call.media))
 
-    known = await idempotency.once(claim_of(call, address), call.at, done)
+    once = idempotency.once(claim_of(call, address), call.at, done)
+    known = await discreetly(call, once)
     headers = (REPLAYED,) if known.replayed else ()
     return Answer(known.status, known.body, headers, known.media_type)
 

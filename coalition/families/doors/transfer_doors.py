@@ -90,7 +90,8 @@ def _send(transfers: Transfers, groups: Groups, keys: MemberKeys) -> HotEndpoint
     async def send(call: Call) -> Answer:
         wish = await _wish(call, groups, keys)
         claim = asking.claim_of(call, "transfers")
-        answer = await transfers.request(Request(wish, claim, call.media))
+        request = Request(wish, claim, call.media)
+        answer = await asking.discreetly(call, transfers.request(request))
         headers = (REPLAYED,) if answer.replayed else ()
         return Answer(answer.status, answer.body, headers, answer.media_type)
 
@@ -121,7 +122,7 @@ def _preview(transfers: Transfers, groups: Groups, keys: MemberKeys) -> HotEndpo
     async def preview(call: Call) -> Answer:
         wish = await _wish(call, groups, keys)
         language = language_of(call.headers.get("accept-language", ""))
-        tried = await transfers.preview(wish, language)
+        tried = await asking.discreetly(call, transfers.preview(wish, language))
         name = await naming.masked_name(member_of(call.caller), wish.receiver, keys)
         return Answer(200, tried if name is None else structs.replace(tried, receiver_name=name))
 

@@ -36,8 +36,9 @@ class TakenOut(NamedTuple):
     """Points of one lot that a member would take out of a group."""
 
     points: int
-    issuer_no: int
-    funder_no: int
+    issuer: str | None
+    """Whose points they are; None is the operator."""
+    funder: str | None
     expires_on: date | None
 
 
@@ -59,8 +60,8 @@ async def would_take_out(connection: Connection, group: OpenGroup, member: UUID)
     leaves by such a rule takes nothing out.
     """
     place = group.place_of(member)
-    pot = await stakes.pot_of(connection, group)
     exits, closes = group.rules.exits, group.members == [member]
+    pot = await stakes.pot_of(connection, group, closes=closes)
     treatment = exits.closing if closes else exits.leaving
     leaving = await _exit(connection, group, [place], treatment, heir=group.row.head, closes=closes)
     moves = stakes.moves_of(group, pot, leaving)
@@ -73,7 +74,9 @@ async def would_take_out(connection: Connection, group: OpenGroup, member: UUID)
         brought=stakes.brought(pot, leaver.ids),
         takes_out=out,
         lots=tuple(
-            TakenOut(lot.points, lot.issuer_no, lot.funder_no, lot.ends_on)
+            TakenOut(
+                lot.points, _name(group, lot.issuer_no), _name(group, lot.funder_no), lot.ends_on
+            )
             for lot in sorted(lots, key=lambda lot: (lot.ends_on or date.max, lot.lot))
         ),
     )
@@ -130,12 +133,12 @@ async def close(
 ) -> list[Move]:
     """Close a locked group: everybody goes, the head last, and nothing stays in its account."""
     going = group.places
-    pot = await stakes.pot_of(connection, group)
+    pot = await stakes.pot_of(connection, group, closes=True)
     leaving = await _exit(
         connection, group, going, treatment or group.rules.exits.closing, heir=heir, closes=True
     )
     moves = stakes.moves_of(group, pot, leaving)
-    await moving_out.move(connection, group, moves)
+    await moving_out.move(connection, group, moves, closes=True)
     await invitation_rows.end_of_group(connection, group.id)
     await act_rows.end_of_group(connection, group.id, group.at)
     members = group.members
@@ -252,6 +255,11 @@ async def _end(
     if members:
         await sharing.mark(connection, members)
         await suspending.let_go(connection, group, members)
+
+
+def _name(group: OpenGroup, partner_no: int) -> str | None:
+    """Return what a partner is called; None is the operator."""
+    return group.book.terms.catalogue.partner(partner_no).name if partner_no else None
 
 
 def _members(going: Sequence[PlaceRow]) -> list[UUID]:

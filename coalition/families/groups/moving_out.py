@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from coalition.families.groups.gathering import OpenGroup
-from coalition.families.groups.stakes import Move
+from coalition.families.groups.stakes import NOBODY, Move
 from coalition.families.rule_sets import lots
 from coalition.families.rule_sets.vocabulary import DebitOrder, ExpiryTreatment
 from coalition.families.transfers.drafting import Terminations
@@ -26,8 +26,13 @@ OPERATOR = 0
 _terminations = Terminations()
 
 
-async def post_all(connection: Connection, book: Book, drafts: Sequence[Draft]) -> list[Outcome]:
-    """Post drafts in the caller's transaction; raises the first refusal."""
+async def post_all(
+    connection: Connection, book: Book, drafts: Sequence[Draft], *, closes: bool = False
+) -> list[Outcome]:
+    """Post drafts in the caller's transaction; raises the first refusal.
+
+    Where a group `closes`, points of funders in default go too, and stay suspended.
+    """
     if not drafts:
         return []
     await ensure_partition(book.at)
@@ -39,7 +44,7 @@ async def post_all(connection: Connection, book: Book, drafts: Sequence[Draft]) 
         at=book.at,
         today=book.today,
         clocks=catalogue.clocks,
-        suspended=catalogue.suspended_at(book.at),
+        suspended=NOBODY if closes else catalogue.suspended_at(book.at),
     )
     for outcome in outcomes:
         if isinstance(outcome, Refused):
@@ -47,7 +52,9 @@ async def post_all(connection: Connection, book: Book, drafts: Sequence[Draft]) 
     return outcomes
 
 
-async def move(connection: Connection, group: OpenGroup, moves: Sequence[Move]) -> None:
+async def move(
+    connection: Connection, group: OpenGroup, moves: Sequence[Move], *, closes: bool = False
+) -> None:
     """Post what goes because somebody leaves; the points end when they would have."""
     classes = group.book.terms.catalogue.classes
     pooled, home = classes.when_pooled(lots.binding_of(group.rules)), classes.when_home()
@@ -64,7 +71,7 @@ async def move(connection: Connection, group: OpenGroup, moves: Sequence[Move]) 
         )
         for one in moves
     ]
-    await post_all(connection, group.book, drafts)
+    await post_all(connection, group.book, drafts, closes=closes)
 
 
 async def bring(connection: Connection, group: OpenGroup, member: UUID, points: int) -> None:

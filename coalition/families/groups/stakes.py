@@ -21,6 +21,9 @@ from coalition.kernel.database import Connection
 from coalition.ledger import holders, lots
 from coalition.ledger.rules import Available
 
+NOBODY: frozenset[int] = frozenset()
+"""No funder is suspended."""
+
 
 class StakeLot(NamedTuple):
     """Points of one lot, with who brought them."""
@@ -69,28 +72,42 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the group ends with it, so that nothing can stay in its account."""
 
 
-async def pot_of(connection: Connection, group: OpenGroup) -> list[StakeLot]:
-    """Return what lies in the pot of a group and was brought by somebody else than its holder."""
+async def pot_of(
+    connection: Connection, group: OpenGroup, *, closes: bool = False
+) -> list[StakeLot]:
+    """Return what lies in the pot of a group and was brought by somebody else than its holder.
+
+    Where the group `closes`, points of funders in default are among it, though nobody can spend
+    them now: else they would stay where nobody ever could.
+    """
     if group.pot is None:
         return []
+    suspended = NOBODY if closes else None
     return [
         lot
-        for lot in await spendable(connection, group, [group.pot])
+        for lot in await spendable(connection, group, [group.pot], suspended=suspended)
         if lot.contributor != group.pot
     ]
 
 
 async def spendable(
-    connection: Connection, group: OpenGroup, wanted: Collection[UUID]
+    connection: Connection,
+    group: OpenGroup,
+    wanted: Collection[UUID],
+    *,
+    suspended: Collection[int] | None = None,
 ) -> list[StakeLot]:
-    """Return the lots of some holders that can be spent, in the group's point currency."""
+    """Return the lots of some holders that can be spent, in the group's point currency.
+
+    Nothing of the funders who are `suspended`; None is those whose points are so now.
+    """
     book = group.book
     live = await lots.live(
         connection,
         wanted,
         group.row.currency_no,
         book.today,
-        book.terms.catalogue.suspended_at(book.at),
+        book.terms.catalogue.suspended_at(book.at) if suspended is None else suspended,
     )
     found = [(holder, one) for holder, available in live.items() for one in available]
     if not found:

@@ -20,7 +20,7 @@ class TransferRefused(Conflict):
 
 
 class NoRules(Conflict):
-    """No rule set allows such an act; the operator binds one by `coalition rules bind`."""
+    """The programme has no rules that allow this now; ask whoever runs it."""
 
     code, title = "no_rules", "No rules"
 

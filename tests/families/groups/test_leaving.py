@@ -14,7 +14,9 @@ from coalition.families.kin.group_refusals import (
     NotInGroup,
 )
 from coalition.families.kin.places import GroupState, Leaving
-from coalition.kernel.database import Engine
+from coalition.federation import defaults
+from coalition.federation.terms import OnDefault
+from coalition.kernel.database import Engine, transaction
 from coalition.kernel.errors import Refused
 from tests.families.groups.world import Families, account, make_families, sweep, view
 
@@ -42,7 +44,7 @@ async def test_who_leaves_takes_what_of_its_share_is_left_and_knew_it_before(
     left = await world.leave(group, bo)
     assert before.takes_out == left.points == await world.own(bo) > 0
     assert sum(lot.points for lot in before.lots) == left.points
-    assert {lot.issuer_no for lot in before.lots} == {world.world.grocer}
+    assert {(lot.issuer, lot.funder) for lot in before.lots} == {("Grocer", "Grocer")}
     pool = await world.pool_of(group)
     assert await world.own(pool) == 950 - left.points
     assert await world.leave(group, bo) == left
@@ -229,3 +231,30 @@ async def test_who_is_left_alone_sees_what_closing_the_group_gives(
     assert left.closed
     assert left.points == seen.takes_out
     assert await world.own(anna) == left.points > 0
+
+
+async def test_points_of_a_funder_in_default_go_home_when_the_group_closes(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await world.rules("home", account())
+    anna, bo = await world.adult(100), await world.adult(0)
+    await world.earn(bo, 70, partner_no=world.world.fuel)
+    group = await world.form("home", anna, bo)
+    pool = await world.pool_of(group)
+    async with transaction() as connection:
+        await defaults.declare(
+            connection,
+            partner_no=world.world.fuel,
+            on_default=OnDefault.SUSPEND,
+            prepared_by="staff:anna",
+            approved_by="staff:bertil",
+            at=world.at,
+        )
+    world.advance(hours=1)
+    assert await world.own(pool) == 170
+    assert (await world.would_take_out(group, bo)).takes_out == 0
+    await world.close(group, anna)
+    assert await world.own(pool) == 0
+    assert (await world.own(anna), await world.own(bo)) == (100, 70)
+    assert await world.proved()
