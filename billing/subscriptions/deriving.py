@@ -37,7 +37,7 @@ async def plans_now(connection: Connection) -> Plans:
 
 def terms_of(plans: Plans, pictures: Iterable[Picture]) -> Mapping[str, Terms]:
     """Return what counts of the plans that `pictures` speak of, by Stripe's ids of their prices."""
-    wanted = set()
+    wanted: set[str | None] = set()
     for picture in pictures:
         wanted.add(picture.subscription.price_id)
         wanted |= {line.price_id for one in picture.invoices for line in one.lines}
@@ -60,9 +60,9 @@ def _terms(plans: Plans, plan_no: int) -> Terms:
 
 
 async def begin(
-    connection: Connection, member: MemberId, first: Entitlement, at: datetime
+    connection: Connection, member: MemberId, *, plan_no: int, started_at: datetime, at: datetime
 ) -> Membership:
-    """Return the membership that has begun with its `first` entitlement; the row is stored.
+    """Return a membership that begins; its row is stored, and is to be derived next.
 
     The caller has seen, under the member's lock, that there is no other.
     """
@@ -71,11 +71,11 @@ async def begin(
         member_id=member,
         state=State.SUSPENDED,
         ground=None,
-        plan_no=first.plan_no,
+        plan_no=plan_no,
         price_no=None,
         subscription=None,
         customer_id=None,
-        started_at=first.begins,
+        started_at=started_at,
         entitled_until=None,
         period_start=None,
         period_end=None,
@@ -85,6 +85,25 @@ async def begin(
     )
     assert await register.add(connection, made), "a member has one live membership"
     return made
+
+
+async def begin_with(
+    connection: Connection, member: MemberId, picture: Picture, *, plans: Plans, at: datetime
+) -> Membership | None:
+    """Return the membership that a subscription begins; None while it gives and cost nothing.
+
+    Money that was paid is in our books even where it was taken back before it gave anything.
+    """
+    terms = terms_of(plans, [picture])
+    held = entitlements([picture], terms)
+    its_terms = terms.get(picture.subscription.price_id)
+    if held:
+        plan_no, started_at = held[0].plan_no, held[0].begins
+    elif bookings(picture) and its_terms is not None:
+        plan_no, started_at = its_terms.plan_no, picture.subscription.created_at
+    else:
+        return None
+    return await begin(connection, member, plan_no=plan_no, started_at=started_at, at=at)
 
 
 async def derive(

@@ -43,7 +43,7 @@ _READ = """
 SELECT membership_id, source, no, kind, amount_minor, tax_minor, currency, period_start,
     period_end, payment, occurred_at, booked_at
 FROM membership_entry WHERE bucket = $1 AND member_id = $2
-ORDER BY occurred_at, source, no
+ORDER BY occurred_at, kind = 'payment' DESC, source, no
 """
 _NET = """
 SELECT currency, sum(amount_minor)::int8 AS amount

@@ -57,18 +57,6 @@ async def add(
     )
 
 
-def given_by(gift: Gift, plans: Plans) -> Given:
-    """Return a gift as entitlements need it."""
-    return Given(
-        ground=gift.ground,
-        plan_no=gift.plan_no,
-        rank=plans.plan(gift.plan_no).document.rank,
-        begins=gift.begins,
-        ends=gift.ends,
-        source=gift.source,
-    )
-
-
 async def take_back(
     connection: Connection, source: str, *, member: MemberId, at: datetime
 ) -> UUID | None:

@@ -47,8 +47,9 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 class State(StrEnum):
     """How a membership stands at an instant.
 
-    Without an entitlement it is paused (nothing is charged), suspended (the subscription lives, yet
-    is not paid for) or ended (nothing is left that could revive it).
+    Grace is told from active once a payment has failed. Without an entitlement it is paused
+    (nothing is charged), suspended (the subscription lives, yet is not paid for) or ended (nothing
+    is left that could revive it).
     """
 
     TRIALING = "trialing"
@@ -92,11 +93,21 @@ _TRIED = frozenset(SubscriptionStatus) - {
     SubscriptionStatus.INCOMPLETE_EXPIRED,
     SubscriptionStatus.UNKNOWN,
 }
-_RENEWS = frozenset(
-    {SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE}
+_CHARGED = frozenset(
+    {
+        SubscriptionStatus.TRIALING,
+        SubscriptionStatus.ACTIVE,
+        SubscriptionStatus.PAST_DUE,
+        SubscriptionStatus.UNPAID,
+        SubscriptionStatus.CANCELED,
+    }
 )
 _OVER = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED})
-_ENTITLED_STATES = {Ground.TRIAL: State.TRIALING, Ground.GRACE: State.GRACE}
+_GOES_ON = frozenset({SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE})
+_ENTITLED = dict.fromkeys(Ground, State.ACTIVE) | {
+    Ground.TRIAL: State.TRIALING,
+    Ground.GRACE: State.GRACE,
+}
 
 
 def entitlements(
@@ -139,9 +150,11 @@ def _state(
     subscriptions: list[Subscription],
     at: datetime,
 ) -> tuple[State, datetime | None]:
-    if current is not None:
-        return _ENTITLED_STATES.get(current.ground, State.ACTIVE), None
     living = [one for one in subscriptions if not is_over(one)]
+    if current is not None:
+        # Stripe collects a renewal an hour after it has begun: until that fails nothing is wrong.
+        renews = current.ground is Ground.GRACE and any(one.status in _GOES_ON for one in living)
+        return (State.ACTIVE if renews else _ENTITLED[current.ground]), None
     if not living and not any(one.begins > at for one in held):
         ends = [one.ends for one in held]
         ended = [one.ended_at for one in subscriptions if one.ended_at is not None]
@@ -299,28 +312,39 @@ def _taken(picture: Picture, invoice: Invoice) -> tuple[datetime | None, bool]:
 
 
 def _grace(picture: Picture, last: _Piece) -> list[_Piece]:
-    """Return the grace after the last that was tried or paid, where it renews."""
-    tried = last.ground is Ground.TRIAL
-    length = last.terms.grace_after_trial if tried else last.terms.grace
-    if not length or not _renews(picture, last.ends):
+    """Return the grace after the last that was tried or paid, where it renews.
+
+    What was once in grace stays so when the subscription is given up later: time that has passed is
+    not taken away.
+    """
+    one = picture.subscription
+    length = last.terms.grace_after_trial if last.ground is Ground.TRIAL else last.terms.grace
+    ends = last.ends + length
+    if _is_ending(one, last.ends):
+        ends = min(ends, one.canceled_at or last.ends)
+    if ends <= last.ends or not _goes_on(picture, last.ends):
         return []
     return [
         msgspec.structs.replace(
             last,
             ground=Ground.GRACE,
             begins=last.ends,
-            ends=last.ends + length,
-            would_end=last.ends + length,
-            source=picture.subscription.id,
+            ends=ends,
+            would_end=ends,
+            source=one.id,
         )
     ]
 
 
-def _renews(picture: Picture, end: datetime) -> bool:
-    one = picture.subscription
+def _is_ending(one: Subscription, end: datetime) -> bool:
+    """Tell whether a subscription has ended, or ends with what is paid until `end`."""
     ends_by_then = one.cancel_at is not None and one.cancel_at <= end
-    is_ending = one.cancel_at_period_end or ends_by_then or one.ended_at is not None
-    if one.status not in _RENEWS or one.is_collection_paused or is_ending:
+    return one.cancel_at_period_end or ends_by_then or is_over(one)
+
+
+def _goes_on(picture: Picture, end: datetime) -> bool:
+    """Tell whether what follows `end` was to be charged, be it in vain."""
+    if picture.subscription.status not in _CHARGED or picture.subscription.is_collection_paused:
         return False
     # A void invoice is what a pause, or the operator, made of what would have been due.
     return not any(

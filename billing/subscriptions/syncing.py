@@ -16,7 +16,7 @@ from billing.gateway.shapes import Picture
 from billing.subscriptions import deriving, grounds, register
 from billing.subscriptions.grounds import Gift
 from billing.subscriptions.register import Kept, Membership
-from billing.subscriptions.states import entitlements, is_over
+from billing.subscriptions.states import is_over
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.ids import MemberId
 from coalition.members import queries
@@ -109,8 +109,9 @@ async def give(connection: Connection, gift: Gift, *, member: MemberId, at: date
     before = await register.live(connection, member, lock=True)
     has_begun = before is None
     if before is None:
-        as_given = grounds.given_by(gift, plans)
-        before = await deriving.begin(connection, member, entitlements((), {}, [as_given])[0], at)
+        before = await deriving.begin(
+            connection, member, plan_no=gift.plan_no, started_at=gift.begins, at=at
+        )
     await grounds.add(connection, gift, member=member, membership_id=before.id, at=at)
     return await deriving.derive(connection, before, plans=plans, at=at, has_begun=has_begun)
 
@@ -138,9 +139,8 @@ async def _apply(
     if member is not None:
         before = await _membership(connection, picture, kept, member)
         if before is None:
-            held = entitlements([picture], deriving.terms_of(plans, [picture]))
-            has_begun = bool(held)
-            before = await deriving.begin(connection, member, held[0], at) if held else None
+            before = await deriving.begin_with(connection, member, picture, plans=plans, at=at)
+            has_begun = before is not None
     await register.apply(
         connection,
         picture,

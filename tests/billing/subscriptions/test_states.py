@@ -27,7 +27,7 @@ from tests.billing.subscriptions.pictures import (
 PAID, GRACE, TRIAL = Ground.PAID, Ground.GRACE, Ground.TRIAL
 PAID_MONTH = (PAID, 1, 1, 31)
 GRACE_AFTER = (GRACE, 1, 31, 38)
-RENEWING = (SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
+RENEWING = {"trialing", "active", "past_due", "unpaid"}
 
 
 @pytest.mark.parametrize("status", SubscriptionStatus)
@@ -102,6 +102,24 @@ def test_an_end_at_once_ends_everything_then() -> None:
     assert entitled(ended) == [(PAID, 1, 1, 20)]
     trial = picture(trial=(1, 15), status=SubscriptionStatus.CANCELED, ended_at=day(8))
     assert entitled(trial) == [(TRIAL, 1, 1, 8)]
+
+
+def test_grace_that_has_passed_stays_when_stripe_gives_up() -> None:
+    over: dict[str, Any] = {
+        "status": SubscriptionStatus.CANCELED,
+        "canceled_at": day(35),
+        "ended_at": day(35),
+    }
+    assert entitled(picture(MONTH, **over)) == [PAID_MONTH, (GRACE, 1, 31, 35)]
+    later = over | {"canceled_at": day(60), "ended_at": day(60)}
+    assert entitled(picture(MONTH, **later)) == [PAID_MONTH, GRACE_AFTER]
+
+
+def test_who_cancels_in_grace_keeps_what_has_passed_of_it() -> None:
+    late = picture(MONTH, cancel_at_period_end=True, canceled_at=day(33))
+    assert entitled(late) == [PAID_MONTH, (GRACE, 1, 31, 33)]
+    early = picture(MONTH, cancel_at_period_end=True, canceled_at=day(5))
+    assert entitled(early) == [PAID_MONTH]
 
 
 def test_a_plan_without_grace_ends_with_what_is_paid() -> None:
@@ -280,7 +298,8 @@ def test_without_stripe_what_is_given_entitles_alone() -> None:
 def test_a_membership_goes_from_trial_to_grace_and_is_suspended_then(
     at: float, state: State, until: float | None, turns: float | None
 ) -> None:
-    shown = picture(invoice(2, line(15, 45)), trial=(1, 15))
+    failing = SubscriptionStatus.PAST_DUE
+    shown = picture(invoice(2, line(15, 45)), trial=(1, 15), status=failing)
     stands = standing(entitlements([shown], TERMS), [shown.subscription], day(at))
     assert stands.state is state
     assert stands.entitled_until == (None if until is None else day(until))
@@ -291,8 +310,15 @@ def test_a_membership_goes_from_trial_to_grace_and_is_suspended_then(
 def test_grace_begins_in_the_instant_in_which_what_is_paid_ends() -> None:
     held = entitlements([picture(MONTH)], TERMS)
     before = day(31) - timedelta(microseconds=1)
-    assert standing(held, [picture(MONTH).subscription], before).state is State.ACTIVE
-    assert standing(held, [picture(MONTH).subscription], day(31)).state is State.GRACE
+    failing = picture(MONTH, status=SubscriptionStatus.PAST_DUE).subscription
+    assert standing(held, [failing], before).state is State.ACTIVE
+    assert standing(held, [failing], day(31)).state is State.GRACE
+
+
+def test_while_a_renewal_is_being_collected_nothing_is_wrong() -> None:
+    held = entitlements([picture(MONTH)], TERMS)
+    stands = standing(held, [picture(MONTH).subscription], day(31))
+    assert (stands.state, stands.current and stands.current.ground) == (State.ACTIVE, GRACE)
 
 
 @pytest.mark.parametrize(
