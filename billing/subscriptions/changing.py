@@ -50,7 +50,7 @@ async def preview(house: House, member: MemberId, price_no: int, *, at: datetime
         price=wanted.money,
         due_now=said.amount_due,
         previewed_at=begins,
-        takes_effect_at=begins,
+        takes_effect_at=_effect_of(paid.subscription, begins),
         lines=tuple(
             ChangeLine(
                 amount=line.amount, period_start=line.period_start, period_end=line.period_end
@@ -120,6 +120,13 @@ def kind_of(plans: Plans, before: PlanPrice, wanted: PlanPrice) -> ChangeKind:
     )
     first = next((step for step in steps if step), 0)
     return ChangeKind.UPGRADE if first > 0 else ChangeKind.DOWNGRADE
+
+
+def _effect_of(subscription: Subscription, begins: datetime) -> datetime:
+    """Return when an upgrade holds: at once, or after the trial of what was tried."""
+    if subscription.status is SubscriptionStatus.TRIALING and subscription.trial_end is not None:
+        return subscription.trial_end
+    return begins
 
 
 async def _judged(

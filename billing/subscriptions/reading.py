@@ -139,7 +139,7 @@ def _with_subscription(told: MembershipView, picture: Picture, plans: Plans) -> 
     """Add what Stripe's subscription says: price, renewal, what it changes to, what is unpaid."""
     one = picture.subscription
     price = plans.price_at_stripe(one.price_id)
-    following = None if one.next_price_id is None else plans.price_at_stripe(one.next_price_id)
+    following = _following(told, one, plans)
     ends_at = one.cancel_at or (one.period_end if one.cancel_at_period_end else None)
     is_trial = one.status is SubscriptionStatus.TRIALING
     return msgspec.structs.replace(
@@ -159,6 +159,17 @@ def _with_subscription(told: MembershipView, picture: Picture, plans: Plans) -> 
         payment_url=_unpaid(picture),
         is_disputed=any(dispute.is_open for dispute in picture.disputes),
     )
+
+
+def _following(told: MembershipView, one: Subscription, plans: Plans) -> PlanPrice | None:
+    """Return the price that comes next: as scheduled, or as chosen while another is tried."""
+    if one.next_price_id is not None:
+        return plans.price_at_stripe(one.next_price_id)
+    chosen = plans.price_at_stripe(one.price_id)
+    is_tried = one.status is SubscriptionStatus.TRIALING and chosen is not None
+    if is_tried and chosen is not None and plans.plan(chosen.plan_no).code != told.plan:
+        return chosen
+    return None
 
 
 def _state_of(state: MembershipState, one: Subscription) -> MembershipState:

@@ -128,6 +128,7 @@ class MembershipView(msgspec.Struct, frozen=True, kw_only=True):
     ground: str | None = None
     """What stands behind the benefits now: trial, paid, grace, gift, comped or sponsored."""
     entitled_until: datetime | None = None
+    """The end of all benefits as things stand: with the days of grace, where it renews."""
     trial_ends_at: datetime | None = None
     period_start: datetime | None = None
     period_end: datetime | None = None
@@ -148,7 +149,7 @@ class MembershipView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeKind(StrEnum):
-    """An upgrade holds at once, a downgrade at the end of what is paid.
+    """An upgrade holds at once (in a trial: after it), a downgrade at the end of what is paid.
 
     A switch to the longer interval is an upgrade, to the shorter one a downgrade.
     """
