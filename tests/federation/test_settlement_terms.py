@@ -27,7 +27,7 @@ from coalition.kernel.database import Engine, migrate, open_database, transactio
 from server.apps import APPS
 from tests.federation.test_contracts import NEW_YEAR, write_version
 from tests.federation.world import TERMS, load_catalogue, make_partner
-from tests.support.postgres import create_database, drop_database
+from tests.support.postgres import EMPTY, create_database, drop_database
 
 STEPS = (
     VolumeStep(from_points=1_000_000, fee_per_point=Decimal("0.0006")),
@@ -212,7 +212,7 @@ def before(
         else app
         for app in APPS
     ]
-    url = create_database(postgres_url, template="template0")
+    url = create_database(postgres_url, template=EMPTY)
     engine = runner.run(open_database(url, apps=apps, pool_size=2))
     runner.run(migrate(engine, apps))
     yield engine

@@ -19,7 +19,7 @@ import pytest
 
 from coalition.kernel.embedded_postgres.binaries import find_binaries
 from tests.structure import containers
-from tests.support.postgres import url_of
+from tests.support.postgres import EMPTY, url_of
 
 KEYS = "/var/lib/coalition/keys"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what a container listens on; here it becomes the loopback
@@ -84,7 +84,7 @@ class Deployment:
 def deployment(runner: asyncio.Runner, postgres_url: str, tmp_path: Path) -> Iterator[Deployment]:
     """Return a deployment on an empty database."""
     name = f"deployment_{secrets.token_hex(6)}"
-    runner.run(execute(postgres_url, f"CREATE DATABASE {name}"))
+    runner.run(execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {EMPTY}"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     (tmp_path / "keys").mkdir()

@@ -22,7 +22,11 @@ from coalition.kernel import database, embedded_postgres
 from server.apps import APPS
 from tests.support.folders import IN_MEMORY, make_folder, remove_what_killed_processes_left
 
-TEMPLATE = "template_of_tests"
+TEMPLATE = "template1"
+"""What every new database is a copy of, unless it is said otherwise: here it has all migrations."""
+
+EMPTY = "template0"
+"""What has nothing in it."""
 
 _NAME = f"coalition-tests-{os.geteuid()}-"
 
@@ -140,13 +144,7 @@ def _start(place: Path) -> embedded_postgres.EmbeddedServer:
     server = embedded_postgres.start(place, durable=False)
     if not made.exists():
         password = urlsplit(server.url).password
-        asyncio.run(
-            _execute(
-                server.url,
-                f"ALTER ROLE CURRENT_USER PASSWORD '{password}'",
-                f"CREATE DATABASE {TEMPLATE}",
-            )
-        )
+        asyncio.run(_execute(server.url, f"ALTER ROLE CURRENT_USER PASSWORD '{password}'"))
         asyncio.run(_migrate(url_of(server.url, TEMPLATE)))
         made.touch()
     return server
