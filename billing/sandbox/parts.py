@@ -5,9 +5,8 @@ from billing.sandbox.catalogue import coupons, features, prices, products, promo
 from billing.sandbox.checkout import page as checkout_page
 from billing.sandbox.checkout import paying, sessions
 from billing.sandbox.engine.parts import ENGINE
-from billing.sandbox.pages import invoice_page, rendering, time_machine
+from billing.sandbox.pages import challenge, invoice_page, rendering, time_machine
 from billing.sandbox.payments import (
-    authenticating,
     balance,
     charges,
     customers,
@@ -23,7 +22,6 @@ PARTS = (
     *(clocks, events, searching, webhook_endpoints),
     *(coupons, features, prices, products, promotion_codes),
     *(
-        authenticating,
         balance,
         charges,
         customers,
@@ -34,5 +32,5 @@ PARTS = (
     *ENGINE,
     *(checkout_page, paying, sessions),
     *(configurations, portal_page, portal_sessions),
-    *(invoice_page, rendering, time_machine),
+    *(challenge, invoice_page, rendering, time_machine),
 )

@@ -1,33 +1,15 @@
-"""The page of a 3-D Secure step, on which the customer agrees or fails."""
+"""The page of a 3-D Secure step, on which a card's holder agrees or fails."""
 
-from html import escape
 from urllib.parse import urlencode
 
 from billing.sandbox.documents import Document
+from billing.sandbox.engine import wording
 from billing.sandbox.errors import Missing
+from billing.sandbox.pages.rendering import rendered
 from billing.sandbox.payments import payment_intents, setup_intents
 from billing.sandbox.requests import Params
 from billing.sandbox.routing import Page, Redirect, page
 from billing.sandbox.world import World
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>3-D Secure</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 26rem; margin: 4rem auto }}
-button {{ font: inherit; padding: .6rem 1.2rem; margin-right: .5rem }}
-</style>
-<h1>3-D Secure</h1>
-<p>{what}</p>
-{form}
-</html>
-"""
-_FORM = """<form method="post">
-<button name="outcome" value="complete">Complete authentication</button>
-<button name="outcome" value="fail">Fail authentication</button>
-</form>"""
 
 
 @page("GET", "/3ds/{intent}")
@@ -35,13 +17,12 @@ def ask(world: World, _params: Params, intent: str) -> Page:
     """Show the step, as long as it waits."""
     document = _intent(world, intent)
     if document["status"] != "requires_action":
-        return Page(_PAGE.format(what="Nothing waits for you here any more.", form=""))
-    if document["object"] == payment_intents.KIND:
-        amount, currency = document["amount"], document["currency"].upper()
-        what = f"Your bank asks whether you pay {escape(f'{amount} {currency}')} (minor units)."
-    else:
-        what = "Your bank asks whether this card may be used for later payments."
-    return Page(_PAGE.format(what=what, form=_FORM))
+        return _closed(world, "Nothing waits for you here", "You may close this page.")
+    method = world.get("payment_method", document["payment_method"])
+    is_payment = document["object"] == payment_intents.KIND
+    amount = wording.money(document["amount"], document["currency"]) if is_payment else ""
+    content = {"last4": method["card"]["last4"], "amount": amount}
+    return rendered(world, "challenge.html", leads_to=(document["_return_url"],), page=content)
 
 
 @page("POST", "/3ds/{intent}")
@@ -55,7 +36,7 @@ def end(world: World, params: Params, intent: str) -> Page | Redirect:
         document = authenticate(world, document, succeeds=succeeds)
     return_url = document["_return_url"]
     if return_url is None:
-        return Page(_PAGE.format(what="Thank you, that was all.", form=""))
+        return _closed(world, "Thank you", "That was all. You may close this page.")
     query = {
         document["object"]: document["id"],
         f"{document['object']}_client_secret": document["client_secret"],
@@ -63,6 +44,10 @@ def end(world: World, params: Params, intent: str) -> Page | Redirect:
     }
     joint = "&" if "?" in return_url else "?"
     return Redirect(f"{return_url}{joint}{urlencode(query)}")
+
+
+def _closed(world: World, heading: str, text: str) -> Page:
+    return rendered(world, "closed.html", page={"heading": heading, "text": text, "link": None})
 
 
 def _intent(world: World, id_: str) -> Document:
