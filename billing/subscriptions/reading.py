@@ -6,7 +6,7 @@ import msgspec
 
 from billing.gateway.shapes import InvoiceStatus, Picture, Subscription, SubscriptionStatus
 from billing.plans.catalogue import PlanPrice, Plans
-from billing.subscriptions import checkouts, orders, register
+from billing.subscriptions import checkouts, orders, register, syncing
 from billing.subscriptions.house import House
 from billing.subscriptions.orders import OrderState
 from billing.subscriptions.refusals import NotAMember
@@ -64,7 +64,14 @@ async def paid(house: House, member: MemberId) -> Paid:
 
 
 async def view(house: House, member: MemberId, *, at: datetime) -> MembershipView:
-    """Return a membership as its member is told of it; see `Memberships.membership`."""
+    """Return a membership as its member is told of it; see `Memberships.membership`.
+
+    One whose time has come stands as it should, also before the worker has seen to it.
+    """
+    async with transaction() as connection:
+        now = await register.live(connection, member)
+    if now is not None and now.turns_at is not None and now.turns_at <= at:
+        await syncing.derive_again(now.id, at=at)
     async with transaction() as connection:
         plans = await house.shelf.read(connection)
         waiting = await orders.waiting(connection, member)

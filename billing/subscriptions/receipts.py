@@ -10,7 +10,7 @@ from coalition.kernel.ids import MemberId, bucket_of
 
 _KEEP = """
 INSERT INTO membership_receipt (bucket, id, member_id, membership_id, key, kind, at, facts)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (bucket, member_id, key) DO NOTHING
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
 """
 _OF_KEY = "SELECT facts FROM membership_receipt WHERE bucket = $1 AND member_id = $2 AND key = $3"
 _OF_MEMBER = """
@@ -19,7 +19,10 @@ SELECT facts FROM membership_receipt WHERE bucket = $1 AND member_id = $2 ORDER 
 
 
 async def keep(connection: Connection, member: MemberId, key: str, receipt: Receipt) -> Receipt:
-    """Keep a receipt of the act with this key, and return the one that was kept first."""
+    """Keep a receipt of the act with this key, and return the one that was kept first.
+
+    A receipt that another key has is kept once.
+    """
     await connection.execute(
         _KEEP,
         bucket_of(member),
@@ -31,9 +34,7 @@ async def keep(connection: Connection, member: MemberId, key: str, receipt: Rece
         receipt.at,
         msgspec.json.encode(receipt).decode(),
     )
-    kept = await of_key(connection, member, key)
-    assert kept is not None, "it was kept just now, or before"
-    return kept
+    return await of_key(connection, member, key) or receipt
 
 
 async def of_key(connection: Connection, member: MemberId, key: str) -> Receipt | None:

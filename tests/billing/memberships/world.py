@@ -55,7 +55,7 @@ class Club:
         self.sandbox = Sandbox(
             None, now=lambda: start, deliver=self._deliver, seed="club", contract=Contract()
         )
-        transport = httpx.ASGITransport(app=self.sandbox.application)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app=self.sandbox.application)
         self.gateway = Gateway(TEST_KEY, transport=transport, pauses_s=(0, 0, 0))
         self.memberships = Memberships(self.gateway, self.keys, home=HOME)
         with self.sandbox.store.transaction() as transaction:
