@@ -160,7 +160,7 @@ async def test_a_discount_is_a_share_of_the_price_and_its_partner_bears_its_own_
     at: datetime,
 ) -> None:
     anna = await club(at)
-    price = {"benefit": "five-percent", "price": Money(10_010, "SEK")}
+    price: dict[str, Any] = {"benefit": "five-percent", "price": Money(10_010, "SEK")}
     with pytest.raises(InvalidSaving, match="at most 501"):
         await use(anna, at, saved=502, **price)
     with pytest.raises(InvalidSaving, match="price"):

@@ -1,0 +1,49 @@
+"""Where a member sees what its plan has saved."""
+
+from litestar.handlers import ASGIRouteHandler
+
+from billing.doors import asking
+from billing.doors.asking import OF_READS
+from billing.figures import meter
+from billing.figures.meter import MeterView
+from billing.plans.catalogue import Shelf
+from billing.subscriptions.refusals import NotAMember
+from coalition.federation import catalogue
+from coalition.kernel.database import transaction
+from coalition.kernel.identity import MEMBER_SCOPE
+from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
+
+
+def routes(door: Door) -> list[ASGIRouteHandler]:
+    """Return the handler of the value meter."""
+    return [hot_route(door, "/v1/membership/value", _show(Shelf()))]
+
+
+def _show(shelf: Shelf) -> HotEndpoint:
+    async def show(call: Call) -> Answer:
+        member = await asking.reader(call)
+        async with transaction() as connection:
+            found = await meter.read(
+                connection,
+                member,
+                plans=await shelf.read(connection),
+                known=await catalogue.load(connection),
+                at=call.at,
+            )
+        if found is None:
+            raise NotAMember
+        return Answer(200, found)
+
+    return HotEndpoint(
+        method="GET",
+        summary="What your plan has saved, beside what it cost",
+        description=(
+            "Points count at the price that their issuer pays for them, money at its face. Where "
+            "the plan has not paid so far, `advice` says what would have suited you better."
+        ),
+        handle=show,
+        answers={200: MeterView},
+        scope=MEMBER_SCOPE,
+        refusals=(*OF_READS, NotAMember),
+        tags=("membership",),
+    )

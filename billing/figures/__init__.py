@@ -1,0 +1,1 @@
+"""What memberships come to: for their member, and for the coalition, in figures."""
