@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from coalition.kernel import database, embedded_postgres
+from coalition.kernel.embedded_postgres import launch
 from server.apps import APPS
 from tests.support.folders import IN_MEMORY, make_folder, remove_what_killed_processes_left
 
@@ -29,6 +31,7 @@ EMPTY = "template0"
 """What has nothing in it."""
 
 _NAME = f"coalition-tests-{os.geteuid()}-"
+_PATIENCE_S = 60.0
 
 # Cloning and dropping look through all shared buffers and end with a checkpoint: both stay small.
 # No test waits for a vacuum, and a password is not what keeps anybody out of this server.
@@ -89,6 +92,11 @@ def test_server(shared: Path) -> Iterator[str]:
         with _alone():
             server.stop()
             _remove_if_ended(place)
+        if not server.was_running:
+            _await_the_others(place)
+        # Also of servers that tests killed: no child is left of which nobody knows the end.
+        with _alone():
+            launch.reap()
 
 
 def create_database(server_url: str, *, template: str = TEMPLATE) -> str:
@@ -133,6 +141,13 @@ def _remove_what_killed_runs_left() -> None:
 def _remove_if_ended(place: Path) -> None:
     if embedded_postgres.running(place) is None:
         shutil.rmtree(place)
+
+
+def _await_the_others(place: Path) -> None:
+    """Stay until the last has stopped what this process started: a parent sees its child end."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while embedded_postgres.running(place) is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _start(place: Path) -> embedded_postgres.EmbeddedServer:
