@@ -131,6 +131,8 @@ def _made(
         )
         return None
     shown = World(transaction, account_now=now).show(event)
+    if "api_version" in shown:
+        shown["api_version"] = endpoint["api_version"]
     body = json.dumps(shown, indent=2, ensure_ascii=False).encode()
     headers = {
         "Content-Type": "application/json; charset=utf-8",

@@ -3,9 +3,13 @@
 from datetime import UTC, datetime
 
 from billing.sandbox.documents import Document
+from billing.sandbox.errors import Lacking, Missing
 from billing.sandbox.requests import Params
 from billing.sandbox.routing import route, shows
 from billing.sandbox.world import World
+
+# Stripe lets events be asked for so long, and no longer.
+_KEPT_DAYS = 30
 
 
 @shows("event")
@@ -19,19 +23,29 @@ def show(world: World, event: Document) -> Document:
 
 @route("GET", "/v1/events/{id}")
 def retrieve(world: World, _params: Params, id: str) -> Document:  # noqa: A002 - the path's name
-    """Return an event."""
-    return world.get("event", id)
+    """Return an event of the last thirty days."""
+    event = world.get("event", id)
+    if event["created"] < _oldest(world):
+        raise Missing("event", id)
+    return event
+
+
+def _oldest(world: World) -> int:
+    """Return since when events can be asked for."""
+    return world.account_now - _KEPT_DAYS * 86_400
 
 
 @route("GET", "/v1/events")
 def list_all(world: World, params: Params) -> Document:
-    """Return events, newest first: of one type or several, or by `delivery_success`."""
+    """Return events of the last thirty days, newest first; of one type or several."""
+    if "delivery_success" in params:
+        raise Lacking("events by delivery_success", param="delivery_success")
     where: Document = {}
     if (type_ := params.text("type")) is not None:
         where["type"] = type_
     if types := params.texts("types"):
         where["type"] = types
-    return world.listing(params, "event", where)
+    return world.listing(params, "event", where, since=_oldest(world))
 
 
 @route("POST", "/v1/events/{id}/retry")

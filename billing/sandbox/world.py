@@ -167,7 +167,7 @@ class World:
         event: Document = {
             "id": self.new_id("evt"),
             "object": "event",
-            "api_version": self.request.api_version,
+            "api_version": API_VERSION,
             "created": self.account_now,
             "data": data,
             "livemode": False,
@@ -205,8 +205,12 @@ class World:
         where: Mapping[str, Any] | None = None,
         *,
         url: str | None = None,
+        since: int | None = None,
     ) -> Document:
-        """Return the page of a list that a request asks for, newest first as Stripe does."""
+        """Return the page of a list that a request asks for, newest first as Stripe does.
+
+        What was made before `since` is not there any more.
+        """
         limit = min(max(params.integer("limit") or 10, 1), 100)
         after, before = params.text("starting_after"), params.text("ending_before")
         cursor = after or before
@@ -215,12 +219,15 @@ class World:
             beyond = self.store.place(kind, cursor)
             if beyond is None:
                 raise Missing(kind, cursor, "starting_after" if after else "ending_before")
+        bounds = params.bounds()
+        if since is not None:
+            bounds["gte"] = max(bounds.get("gte", since), since)
         is_backwards = before is not None and after is None
         found = self.store.all(
             kind,
             where,
             newest_first=not is_backwards,
-            created=params.bounds(),
+            created=bounds,
             beyond=beyond,
             limit=limit + 1,
         )

@@ -10,6 +10,7 @@ import stripe
 
 from billing.sandbox import Delivery
 from billing.sandbox.deliveries import Post
+from billing.sandbox.world import API_VERSION
 from tests.billing.sandbox.account import START, Account
 
 
@@ -164,3 +165,24 @@ async def test_while_it_runs_events_leave_by_themselves(account: Account) -> Non
     await account.customer()
     await running
     assert account.mailbox.types()[0] == "customer.created"
+
+
+async def test_events_can_be_asked_for_thirty_days_long(account: Account) -> None:
+    await account.customer()
+    event = (await account.stripe.v1.events.list_async()).data[0]
+    account.wait(timedelta(days=30))
+    assert await account.events() == ["customer.created"]
+    account.wait(timedelta(seconds=1))
+    assert await account.events() == []
+    with pytest.raises(stripe.InvalidRequestError):
+        await account.stripe.v1.events.retrieve_async(event.id)
+
+
+async def test_an_endpoint_has_events_in_its_own_version(account: Account) -> None:
+    await account.stripe.v1.webhook_endpoints.create_async(
+        {"url": "http://old", "enabled_events": ["*"], "api_version": "2020-08-27"}
+    )
+    await account.customer()
+    await account.sandbox.deliver_due()
+    assert json.loads(account.mailbox.deliveries[0].body)["api_version"] == "2020-08-27"
+    assert (await account.stripe.v1.events.list_async()).data[0].api_version == API_VERSION
