@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from time import perf_counter
 from typing import Final
+from uuid import UUID
 
 import uvloop
 from rich.console import Console
@@ -13,10 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from coalition.kernel import embedded_postgres
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
+from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
 from coalition.kernel.web.logs import configure_logging
 from server import databases, proof
-from server.demo import family, journey, keepsake, made_up, telling
+from server.demo import family, journey, keepsake, made_up, plans, telling
 from server.demo.history import History
 from server.demo.keepsake import Audited, Credential, Keepsake, Loaded
 from server.demo.settling import Settling
@@ -99,6 +101,8 @@ async def _tell(history: History, settings: Settings, settling: Settling) -> Kee
         with _progress(len(history.baskets)) as tell:
             told = await telling.tell(history, settings, told=tell, after_month=settling.month_over)
         logins = await family.settle_in(settings, SystemClock().now())
+        head = MemberId(UUID(next(one for one in logins if one.role == "guardian").member_id))
+        await plans.put_on_sale(settings, head, SystemClock().now())
         settled = await settling.finished()
         seconds = perf_counter() - began_s - settled.seconds
         report = await proof.prove()
