@@ -104,7 +104,7 @@ def _takes_codes(world: World, held: Document) -> bool:
 
 def _shown(world: World, held: Document, trouble: Trouble) -> Page:
     email = _email(world, held)
-    typed = {"email": email} | (trouble.typed or {})
+    typed = (trouble.typed or {}) | ({"email": email} if email else {})
     content: dict[str, Any] = _content(world, held) | {
         "trouble": trouble.card,
         "code_trouble": trouble.code,

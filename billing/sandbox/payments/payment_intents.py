@@ -198,7 +198,8 @@ def next_action(step: str, return_url: str | None) -> dict[str, Any]:
 def _charge(
     world: World, intent: Document, method: Document, *, is_authenticated: bool
 ) -> Document:
-    if intent["setup_future_usage"] and intent["customer"] and method["customer"] is None:
+    is_kept = intent["setup_future_usage"] and intent["customer"] and card_of(method).keeps
+    if is_kept and method["customer"] is None:
         payment_methods.attach_to(world, method, intent["customer"])
     charge = charges.attempt(world, intent, method, is_authenticated=is_authenticated)
     intent["latest_charge"] = charge["id"]

@@ -84,10 +84,18 @@ async def test_a_plan_is_bought_and_the_browser_sent_back() -> None:
 
 async def test_a_declined_card_is_told_and_another_one_pays_for_the_same_subscription() -> None:
     shop = Shop()
+    await shop.listen()
     customer = await shop.customer(card=None)
     session = await sold(shop, customer=customer)
     refused = await pay(shop, session.id, DECLINES)
     assert "Your card was declined." in refused.text
+    assert "anna@example.org" in refused.text
+    assert (await shop.told())[-4:] == [
+        "charge.failed",
+        "payment_intent.payment_failed",
+        "invoice.updated",
+        "invoice.payment_failed",
+    ]
     assert "4000 0000 0000 0002" in refused.text
     assert (await again(shop, session)).status == "open"
     await pay(shop, session.id)
