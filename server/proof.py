@@ -1,5 +1,6 @@
-"""The proof of all books at once: ledger, families, and what settlement makes of it."""
+"""The proof of all books at once: ledger, families, memberships, and what settlement makes."""
 
+from billing.subscriptions import audit_checks as memberships
 from coalition.families import audit_checks as families
 from coalition.ledger import audit
 from coalition.ledger.audit import Report
@@ -9,5 +10,6 @@ from partners.settlement import audit_checks, audit_walks
 async def prove() -> Report:
     """Prove every invariant of all books, in one snapshot; tills go on meanwhile."""
     return await audit.run(
-        families.CHECKS + audit_checks.CHECKS, families.WALKS + audit_walks.WALKS
+        families.CHECKS + audit_checks.CHECKS + memberships.CHECKS,
+        families.WALKS + audit_walks.WALKS + memberships.WALKS,
     )

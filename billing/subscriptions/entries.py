@@ -63,24 +63,30 @@ async def agree(
 
     Whoever calls holds a lock that keeps others from booking for the same membership.
     """
+    found = await lacking(connection, member, told)
+    if found:
+        columns = zip(*(_row(no, one) for no, one in found), strict=True)
+        place = bucket_of(member), member, membership_id, at
+        await connection.execute(_BOOK, *place, *(list(column) for column in columns))
+    return [one for _, one in found]
+
+
+async def lacking(
+    connection: Connection, member: MemberId, told: Sequence[Booking]
+) -> list[tuple[int, Booking]]:
+    """Return what is to be booked until each source comes to what was `told`, numbered."""
     if not told:
         return []
-    bucket = bucket_of(member)
     sources = [one.source for one in told]
-    rows = await connection.fetch(_BOOKED, bucket, member, sources)
+    rows = await connection.fetch(_BOOKED, bucket_of(member), member, sources)
     booked = {row["source"]: (row["no"], row["amount"], row["tax"]) for row in rows}
-    lacking = []
+    found = []
     for one in told:
         no, amount, tax = booked.get(one.source, (0, 0, 0))
-        found = difference(one, amount, tax)
-        if found is not None:
-            lacking.append((no + 1, found))
-    if lacking:
-        columns = zip(*(_row(no, one) for no, one in lacking), strict=True)
-        await connection.execute(
-            _BOOK, bucket, member, membership_id, at, *(list(column) for column in columns)
-        )
-    return [one for _, one in lacking]
+        differs = difference(one, amount, tax)
+        if differs is not None:
+            found.append((no + 1, differs))
+    return found
 
 
 def _row(no: int, one: Booking) -> Iterable[object]:

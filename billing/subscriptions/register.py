@@ -1,6 +1,5 @@
 """The rows of memberships, and of subscriptions as they were fetched last."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -96,8 +95,7 @@ SET applied_no = $3, member_id = $4, membership_id = $5, customer_id = $6, statu
 WHERE bucket = $1 AND id = $2
 """
 _EVERY = """
-SELECT id, status, picture FROM stripe_subscription
-WHERE (bucket, id) > ($1, $2) AND picture IS NOT NULL ORDER BY bucket, id LIMIT $3
+SELECT id FROM stripe_subscription WHERE (bucket, id) > ($1, $2) ORDER BY bucket, id LIMIT $3
 """
 
 _decoder = msgspec.json.Decoder(Picture)
@@ -184,13 +182,15 @@ async def apply(
     )
 
 
-async def some_kept(
-    connection: Connection, after: str | None, most: int
-) -> Sequence[tuple[str, Picture]]:
-    """Return subscriptions after `after` in the order of their places, with their pictures."""
+async def some_kept(connection: Connection, after: str | None, most: int) -> list[str]:
+    """Return subscriptions that were ever fetched, the next ones after `after`."""
     place = (-1, "") if after is None else (_place(after), after)
-    rows = await connection.fetch(_EVERY, *place, most)
-    return [(row["id"], _decoder.decode(row["picture"])) for row in rows]
+    return [row[0] for row in await connection.fetch(_EVERY, *place, most)]
+
+
+def place_of(identifier: UUID) -> tuple[int, UUID]:
+    """Return bucket and id of a member's or a membership's row."""
+    return bucket_of(identifier), identifier
 
 
 def _place(subscription: str) -> int:

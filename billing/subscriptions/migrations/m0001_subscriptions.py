@@ -129,7 +129,6 @@ RECONCILIATIONS = """
 CREATE TABLE membership_reconciliation (
     id uuid NOT NULL,
     begun_at timestamptz NOT NULL,
-    ended_at timestamptz NOT NULL,
     is_whole bool NOT NULL,
     looked_at int4 NOT NULL,
     drifted int4 NOT NULL,

@@ -1,0 +1,114 @@
+"""Checks of memberships: what breaks a promise of I9, found by queries and one walk.
+
+A benefit has a paid, trial or grace period behind it, or what was given: so every membership is
+derived again from the pictures of its subscriptions and its grounds, and compared with what stands.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from billing.benefits import entitlement_rows
+from billing.plans import catalogue
+from billing.plans.catalogue import Plans
+from billing.subscriptions import deriving, entries, grounds, register
+from billing.subscriptions.bookings import bookings
+from billing.subscriptions.register import Kept, Membership
+from billing.subscriptions.states import entitlements, standing
+from coalition.kernel.database import Connection
+from coalition.ledger.audit import Walk
+from coalition.ledger.audit_checks import Check
+
+_COUNTED = Check(
+    "I9",
+    "the entries of a source count from one, are of one currency, and never sum to the other side",
+    """
+    SELECT member_id, source, count(*) AS entries, max(no) AS last, sum(amount_minor) AS amount
+    FROM membership_entry GROUP BY bucket, member_id, source
+    HAVING max(no) <> count(*) OR count(DISTINCT currency) > 1
+        OR (bool_or(kind = 'payment') AND sum(amount_minor) < 0)
+        OR (bool_or(kind IN ('refund', 'dispute')) AND sum(amount_minor) > 0)
+    """,
+)
+
+_ENTITLED = Check(
+    "I9",
+    "every entitlement is of a membership of its member, and ends with it",
+    """
+    SELECT held.member_id, held.membership_id, held.begins, held.ends, membership.ended_at
+    FROM benefit_entitlement AS held
+    LEFT JOIN membership ON membership.bucket = held.bucket
+        AND membership.id = held.membership_id AND membership.member_id = held.member_id
+    WHERE membership.id IS NULL OR held.ends > membership.ended_at
+    """,
+)
+
+_PAGE = 500
+_SOME = "SELECT id FROM membership WHERE (bucket, id) > ($1, $2) ORDER BY bucket, id LIMIT $3"
+_LOOKED_AT = """
+SELECT max(greatest(made_at, taken_back_at)) FROM membership_ground
+WHERE bucket = $1 AND membership_id = $2
+"""
+_GONE = """
+SELECT count(*) FROM member
+WHERE bucket = $1 AND id = $2 AND (state = 'closed' OR merged_into IS NOT NULL)
+"""
+_NOBODY = UUID(int=0)
+
+
+async def _not_as_derived(connection: Connection) -> list[str]:
+    """Return what of each membership is not as its pictures and grounds make it."""
+    plans = await catalogue.load(connection)
+    broken: list[str] = []
+    place: tuple[int, UUID] = (-1, _NOBODY)
+    while rows := await connection.fetch(_SOME, *place, _PAGE):
+        for row in rows:
+            broken += await _of_membership(connection, row["id"], plans)
+        place = register.place_of(rows[-1]["id"])
+    return broken
+
+
+async def _of_membership(connection: Connection, membership_id: UUID, plans: Plans) -> list[str]:
+    row = await register.by_id(connection, membership_id)
+    assert row is not None, "it was just listed"
+    kept = await register.kept_of(connection, membership_id)
+    pictures = [one.picture for one in kept if one.picture is not None]
+    given = await grounds.of_membership(connection, membership_id, plans)
+    held = entitlements(pictures, deriving.terms_of(plans, pictures), given)
+    broken = []
+    if not await _is_gone(connection, row):
+        applied = await entitlement_rows.read(connection, row.member_id)
+        mine = [one.entitlement for one in applied if one.membership_id == membership_id]
+        if tuple(mine) != held:
+            broken.append(f"membership {membership_id}: its entitlements have other grounds")
+    at = await _derived_at(connection, row, kept)
+    stands = standing(held, [one.subscription for one in pictures], at)
+    if (row.state, row.entitled_until) != (stands.state, stands.entitled_until):
+        broken.append(f"membership {membership_id} is {row.state}, its picture says {stands.state}")
+    told = [booking for picture in pictures for booking in bookings(picture)]
+    for _, lacking in await entries.lacking(connection, row.member_id, told):
+        broken.append(f"membership {membership_id}: {lacking.source} is not booked as it is paid")
+    return broken
+
+
+async def _is_gone(connection: Connection, row: Membership) -> bool:
+    """Tell whether the member has left, so that benefits follow no more."""
+    place = register.place_of(row.member_id)
+    return bool(await connection.fetchval(_GONE, *place))
+
+
+async def _derived_at(connection: Connection, row: Membership, kept: Iterable[Kept]) -> datetime:
+    """Return the last time at which a membership was derived."""
+    times = [row.changed_at, *(one.applied_at for one in kept if one.applied_at is not None)]
+    given = await connection.fetchval(_LOOKED_AT, *register.place_of(row.id))
+    return max(times if given is None else [*times, given])
+
+
+CHECKS = (_COUNTED, _ENTITLED)
+WALKS = (
+    Walk(
+        "I9",
+        "a membership stands, and entitles, as its subscriptions and what was given make it",
+        _not_as_derived,
+    ),
+)
