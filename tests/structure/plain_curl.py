@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("-S", action="store_true")
     parser.add_argument("-H", action="append", default=[])
     parser.add_argument("-u")
+    parser.add_argument("-X")
     parser.add_argument("-d")
     parser.add_argument("--data-binary")
     given = parser.parse_args()
@@ -25,7 +26,9 @@ def main() -> None:
     body = None if given.d is None else given.d.encode()
     if given.data_binary is not None:
         body = Path(given.data_binary.removeprefix("@")).read_bytes()
-    request = urllib.request.Request(given.url, data=body, headers=headers)  # noqa: S310 - a test's own address
+    request = urllib.request.Request(  # noqa: S310 - a test's own address
+        given.url, data=body, headers=headers, method=given.X
+    )
     try:
         with urllib.request.urlopen(request) as answer:  # noqa: S310 - likewise
             sys.stdout.buffer.write(answer.read())
