@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "transfer": "server.commands.transfer:transfer",
     "guard": "server.commands.guard:guard",
     "debt": "server.commands.debt:debt",
+    "membership": "server.commands.membership:membership",
     "adjustment": "server.commands.adjustment:adjustment",
     "settle": "server.commands.settle:settle",
     "doctor": "server.commands.doctor:doctor",

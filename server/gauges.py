@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
+from billing.gateway import inbox
+from billing.subscriptions import reconciling
 from coalition.kernel import outbox
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, transaction
@@ -57,6 +59,10 @@ _TEXTS = {
     "coalition_points_in_debt": "Points that members owe for issues that were taken back",
     "coalition_audit_age_seconds": "Time since the last nightly audit",
     "coalition_audit_breaches": "Checks that failed in the last nightly audit",
+    "coalition_stripe_events_waiting": "Events of Stripe that wait to be handled",
+    "coalition_stripe_events_failed": "Events of Stripe that failed at least once",
+    "coalition_stripe_lag_seconds": "Age of the oldest event of Stripe that is not handled",
+    "coalition_stripe_drifted": "Subscriptions that differed when last compared with Stripe",
     "coalition_guard_cases_open": "Cases of the guards that wait for a person",
 }
 
@@ -120,7 +126,18 @@ async def _cases(connection: Connection, at: datetime) -> Values:
     return {"coalition_guard_cases_open": await cases.count_open(connection)}
 
 
-_READINGS = (_events, _jobs, _unsettled, _settlement, _debts, _audit, _cases)
+async def _stripe(connection: Connection, at: datetime) -> Values:
+    waiting, failed, oldest_s = await inbox.figures(connection, at)
+    values: dict[str, float] = {
+        "coalition_stripe_events_waiting": waiting,
+        "coalition_stripe_events_failed": failed,
+        "coalition_stripe_lag_seconds": oldest_s,
+    }
+    drifted = await reconciling.drifted_last(connection)
+    return values if drifted is None else values | {"coalition_stripe_drifted": drifted}
+
+
+_READINGS = (_events, _jobs, _unsettled, _settlement, _debts, _audit, _cases, _stripe)
 _SELDOM_READINGS = (_money,)
 
 

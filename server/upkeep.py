@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from billing.benefits import granting
-from billing.gateway.client import Gateway
-from billing.subscriptions import selling, syncing
+from billing.subscriptions import reconciling, selling, syncing
+from billing.subscriptions.handling import Handler
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.families.groups.groups import Groups
 from coalition.families.pools import coming_back
@@ -125,8 +125,12 @@ async def prove(at: datetime) -> None:
     _logger.info("audited", checks=report.checks)
 
 
+_Plan = dict[str, tuple[str, Callable[[datetime], Awaitable[int | None]]]]
+"""When what is done, by its name."""
+
+
 def scheduled(
-    settings: Settings, gateway: Gateway, clock: Clock
+    settings: Settings, handler: Handler, clock: Clock
 ) -> tuple[list[JobKind[NoPayload]], list[Schedule]]:
     """Return the jobs of upkeep and when they are done (UTC)."""
 
@@ -144,12 +148,7 @@ def scheduled(
     async def move_transfers_on(at: datetime) -> int:
         return await deciding.run_due(transfers, at)
 
-    async def bring_plans(at: datetime) -> int:
-        if not payments.is_set_up(gateway):
-            return 0
-        return sum(await selling.bring(gateway, at=at))
-
-    plan: dict[str, tuple[str, Callable[[datetime], Awaitable[int | None]]]] = {
+    plan: _Plan = {
         "ledger.holds": ("* * * * *", let_holds_go),
         "ledger.expiry": ("7 * * * *", expire_points),
         "ledger.merges": ("*/10 * * * *", move_on),
@@ -167,14 +166,33 @@ def scheduled(
         "families.transfers": ("* * * * *", move_transfers_on),
         "families.holds": ("* * * * *", coming_back.of_expired_holds),
         "memberships.turns": ("* * * * *", syncing.turn),
-        "plans.at_stripe": ("*/10 * * * *", bring_plans),
         "benefits.months": ("* * * * *", granting.grant_due),
+        **(_with_stripe(handler) if payments.is_set_up(handler.gateway) else {}),
     }
     kinds = [
         JobKind(name=name, handle=_handler(name, work), attempts=3, one_at_a_time=True)
         for name, (_, work) in plan.items()
     ]
     return kinds, [Schedule(cron, name) for name, (cron, _) in plan.items()]
+
+
+def _with_stripe(handler: Handler) -> _Plan:
+    """Return what is done by the clock where payments are set up."""
+
+    async def bring_plans(at: datetime) -> int:
+        return sum(await selling.bring(handler.gateway, at=at))
+
+    async def reconcile(at: datetime) -> int:
+        return (await reconciling.reconcile(handler, at, whole=False)).drifted
+
+    async def reconcile_whole(at: datetime) -> int:
+        return (await reconciling.reconcile(handler, at, whole=True)).drifted
+
+    return {
+        "plans.at_stripe": ("*/10 * * * *", bring_plans),
+        "memberships.reconcile": ("41 * * * *", reconcile),
+        "memberships.reconcile_whole": ("51 1 * * *", reconcile_whole),
+    }
 
 
 def _handler(

@@ -41,10 +41,10 @@ _logger = structlog.get_logger(__name__)
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Relay events, do jobs, drain postings and Stripe's events until `stop` is set."""
     paying = payments.open_payments(settings, SystemClock())
-    clock, handle = paying.clock, arrivals.handler(paying.memberships.house).handle
+    clock, handler = paying.clock, arrivals.handler(paying.memberships.house)
     pools = FamilyPools(keys=MemberKeys.of(settings))
     tills = Tills(card_key=settings.blind_index_key, clock=clock, pools=pools)
-    scheduled, schedules = upkeep.scheduled(settings, paying.gateway, clock)
+    scheduled, schedules = upkeep.scheduled(settings, handler, clock)
     kinds: list[JobKind[Any]] = [  # Any: each kind has its own payload
         *scheduled,
         *batches.job_kinds(tills, clock),
@@ -56,7 +56,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         group.create_task(run_relay(SUBSCRIBERS, stop=stop))
         group.create_task(run_worker(kinds, schedules, clock=clock, stop=stop))
         group.create_task(settlement.run_drains(stop, clock))
-        group.create_task(draining.run(stop, clock, handle))
+        group.create_task(draining.run(stop, clock, handler.handle))
         if paying.sandbox is not None:
             group.create_task(paying.sandbox.run(stop))
     await tills.finish()

@@ -39,6 +39,9 @@ INSERT INTO membership_reconciliation
     (id, begun_at, is_whole, looked_at, drifted, repaired, report)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
+_DRIFTED = """
+SELECT drifted FROM membership_reconciliation ORDER BY begun_at DESC, id DESC LIMIT 1
+"""
 _LATEST = "SELECT report FROM membership_reconciliation ORDER BY begun_at DESC, id DESC LIMIT 1"
 
 
@@ -93,6 +96,12 @@ async def latest() -> Report | None:
     async with transaction() as connection:
         written = await connection.fetchval(_LATEST)
     return None if written is None else msgspec.json.decode(written, type=Report)
+
+
+async def drifted_last(connection: Connection) -> int | None:
+    """Return how many subscriptions had drifted at the last reconciliation."""
+    found: int | None = await connection.fetchval(_DRIFTED)
+    return found
 
 
 class _Found:

@@ -19,6 +19,7 @@ from coalition.ledger.drafts import Posted
 from server import gauges, upkeep
 from server.gauges import Watch
 from server.upkeep import AuditBreachError
+from tests.billing.gateway.webhooks import Door, event
 from tests.support.ledger import GROCER, issue, open_holder, post, redeem, reverse
 
 
@@ -166,3 +167,20 @@ async def test_without_a_database_a_scrape_is_answered(clock: FixedClock, databa
     await database.close()
     seen = await shown(Watch(clock))
     assert math.isnan(seen["coalition_jobs_open"])
+
+
+@pytest.mark.usefixtures("read_at_once")
+async def test_what_waits_of_stripe_is_shown(clock: FixedClock, at: datetime) -> None:
+    await Door(at).send(event())
+    clock.advance(timedelta(minutes=1))
+    seen = await shown(Watch(clock))
+    assert seen["coalition_stripe_events_waiting"] == 1
+    assert seen["coalition_stripe_events_failed"] == 0
+    assert seen["coalition_stripe_lag_seconds"] == 60
+    assert math.isnan(seen["coalition_stripe_drifted"])
+    async with transaction() as connection:
+        await connection.execute(
+            "INSERT INTO membership_reconciliation VALUES ($1, $2, false, 9, 3, 3, '{}')",
+            *(random_id(), at),
+        )
+    assert (await shown(Watch(clock)))["coalition_stripe_drifted"] == 3
