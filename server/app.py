@@ -6,7 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from billing.doors import gift_doors, membership_doors, public_doors
+from billing.doors import (
+    figure_doors,
+    gift_doors,
+    membership_doors,
+    public_doors,
+    till_doors,
+    value_doors,
+)
 from coalition.access import api as access
 from coalition.access import freshness, password_api, sign_in_api
 from coalition.access.sessions import Sessions
@@ -150,6 +157,9 @@ def create_service(
             *statements.routes(door, tills),
             *membership_doors.routes(door, paying.memberships),
             *gift_doors.routes(door, paying.memberships),
+            *till_doors.routes(door, tills, settings),
+            *value_doors.routes(door),
+            *figure_doors.routes(door),
             *public_doors.routes(paying.memberships),
             *paying.routes(),
             *member_ui.routes(

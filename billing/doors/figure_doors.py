@@ -1,0 +1,65 @@
+"""Where staff see what memberships come to."""
+
+from typing import Annotated
+
+from litestar.handlers import ASGIRouteHandler
+from msgspec import Meta
+
+from billing.figures import kpis
+from billing.figures.kpis import Figures
+from billing.figures.refusals import MonthAhead
+from billing.plans.catalogue import Shelf
+from coalition.federation import catalogue
+from coalition.kernel.database import transaction
+from coalition.kernel.web.fields import Body
+from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
+from coalition.ledger.audit import SNAPSHOT
+
+SCOPE = "memberships:read"
+
+
+class FiguresQuery(Body, frozen=True):
+    """Of which month; without one it is the present one as far as it has come."""
+
+    month: Annotated[
+        str | None,
+        Meta(
+            pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])(?![\s\S])",
+            description="A month of the coalition's zone",
+            examples=["2026-11"],
+        ),
+    ] = None
+
+
+def routes(door: Door) -> list[ASGIRouteHandler]:
+    """Return the handler of figures."""
+    return [hot_route(door, "/v1/admin/memberships/figures", _show(Shelf()))]
+
+
+def _show(shelf: Shelf) -> HotEndpoint:
+    async def show(call: Call) -> Answer:
+        asked: FiguresQuery = call.query
+        async with transaction(SNAPSHOT) as connection:
+            found = await kpis.read(
+                connection,
+                asked.month,
+                plans=await shelf.read(connection),
+                known=await catalogue.load(connection),
+                at=call.at,
+            )
+        return Answer(200, found)
+
+    return HotEndpoint(
+        method="GET",
+        summary="What memberships come to in a month",
+        description=(
+            "How many hold which plan, who left, what they bring a month, what they spend beside "
+            "others, what benefits cost whom, the margin per member, and how each price did."
+        ),
+        handle=show,
+        query=FiguresQuery,
+        answers={200: Figures},
+        scope=SCOPE,
+        refusals=(MonthAhead,),
+        tags=("memberships",),
+    )
