@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "debt": "server.commands.debt:debt",
     "membership": "server.commands.membership:membership",
     "adjustment": "server.commands.adjustment:adjustment",
+    "plan": "server.commands.plan:plan",
     "settle": "server.commands.settle:settle",
     "doctor": "server.commands.doctor:doctor",
     "backup": "server.commands.backup:backup",

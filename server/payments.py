@@ -21,7 +21,7 @@ from billing.plans.countries import Countries, shipped
 from billing.sandbox import Delivery, Sandbox, webhook_endpoints
 from billing.sandbox.requests import Params
 from billing.subscriptions.service import Memberships
-from coalition.kernel.clock import Clock
+from coalition.kernel.clock import Clock, SystemClock
 from coalition.kernel.errors import Refused
 from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
@@ -110,6 +110,20 @@ def open_payments(settings: Settings, clock: Clock) -> Payments:
         clock=clock,
         sandbox=None,
     )  # fmt: skip
+
+
+def now(settings: Settings) -> datetime:
+    """Return the present instant of the house: the sandbox's, where that is mounted and begun."""
+    true = SystemClock().now()
+    if settings.stripe_sandbox and settings.data_directory is not None:
+        path = settings.data_directory / FILE
+        if path.exists():
+            sandbox = Sandbox(path, now=SystemClock().now)
+            try:
+                return true + sandbox.offset
+            finally:
+                sandbox.close()
+    return true
 
 
 def _in_sandbox(

@@ -1,4 +1,4 @@
-"""`coalition membership events|again|reconcile`: what comes from Stripe, and if all is here."""
+"""`coalition membership`: what comes from Stripe, if all is here, and how members stand."""
 
 import msgspec
 import rich_click as click
@@ -10,6 +10,7 @@ from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from server import payments
+from server.commands import membership_grants
 from server.commands.options import (
     answer,
     as_json_option,
@@ -27,7 +28,10 @@ _DRIFTS = ("subscription", "member_id", "differences")
 
 @click.group()
 def membership() -> None:
-    """See what comes from Stripe, have failed events again, compare everything with Stripe."""
+    """Show and grant memberships; see what comes from Stripe, and compare everything with it."""
+
+
+membership_grants.add_to(membership)
 
 
 @membership.command()

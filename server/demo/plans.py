@@ -31,7 +31,7 @@ from server import payments
 from server.demo.companies import APPROVES, GROCER, PREPARES
 from server.payments import Payments
 
-_COUNTRY: Final = "US"
+_COUNTRY: Final = "IE"
 _CARD: Final = "4242 4242 4242 4242"
 
 
@@ -113,7 +113,7 @@ async def _order(paying: Payments, buyer: MemberId, at: datetime) -> None:
     offers = await memberships.plans_for(buyer, country=_COUNTRY, language="en", at=at)
     (plus,) = [plan for plan in offers.items if plan.plan == PLUS.code]
     (price,) = [
-        price for price in plus.prices if (price.interval, price.price.currency) == ("year", "USD")
+        price for price in plus.prices if (price.interval, price.price.currency) == ("year", "EUR")
     ]
     order = Order(
         price_no=price.price_no,
