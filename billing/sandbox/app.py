@@ -7,6 +7,7 @@ of Stripe's routes are missing, and it stands alone (docs/adr/0056).
 import json
 import secrets
 import sqlite3
+from base64 import b64decode
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from html import escape
@@ -286,9 +287,22 @@ def _told(error: Refusal) -> Page:
     return Page(f"<!doctype html><title>Sandbox</title><p>{text}</p>", error.status)
 
 
+def _key(header: str) -> str:
+    """Return the key of a request: as a bearer's, or as a name without a password."""
+    scheme, _, rest = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return b64decode(rest).decode().partition(":")[0]
+    except ValueError:
+        return ""
+
+
 def _authorize(request: Request) -> None:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key:
+    key = _key(request.headers.get("authorization", ""))
+    if not key:
         raise Unauthorized(
             "You did not provide an API key. You need to provide your API key in the Authorization "
             "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."

@@ -50,3 +50,11 @@ def report() -> dict[str, list[str]]:
         "lacking": sorted(f"{s[0]} {stripes[s]}" for s in stripes.keys() - own.keys()),
         "not in the package": sorted(own[shape] for shape in own.keys() - stripes.keys()),
     }
+
+
+def listed_routes() -> str:
+    """Return the sandbox's routes as the guide lists them: a path a line, with its methods."""
+    methods: dict[str, list[str]] = {}
+    for route in sorted(routing.ROUTES, key=lambda route: (route.shape[1], route.method)):
+        methods.setdefault(route.path, []).append(route.method)
+    return "".join(f"{' '.join(each):<16}{path}\n" for path, each in methods.items())

@@ -38,6 +38,13 @@ async def test_a_request_without_a_key_is_refused(account: Account) -> None:
     assert answer.json()["error"]["type"] == "invalid_request_error"
 
 
+async def test_a_key_may_come_as_a_name_without_a_password(account: Account) -> None:
+    answer = await account.browser.get("/v1/customers", auth=(TEST_KEY, ""))
+    assert answer.status_code == 200
+    answer = await account.browser.get("/v1/customers", headers={"Authorization": "Basic !"})
+    assert answer.status_code == 401
+
+
 async def test_each_answer_has_its_request_id_and_the_version_asked_for(account: Account) -> None:
     headers = {"Authorization": f"Bearer {TEST_KEY}", "Stripe-Version": "2025-01-27.acacia"}
     answer = await account.browser.get("/v1/customers", headers=headers)
