@@ -3,7 +3,7 @@
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
-from member_ui.shop import offers_of
+from member_ui.shop import currencies_of, offers_of
 from member_ui.visit import House, Visit, sent, shown
 from pages.rendering import lead_to
 
@@ -40,7 +40,11 @@ async def _changes(visit: Visit) -> Response[bytes]:
     preview = None
     if wanted.isascii() and wanted.isdigit() and len(wanted) <= 9:
         preview = await visit.house.memberships.preview(visit.member, int(wanted), at=visit.at)
-    return visit.page("change.html", offers=offers, membership=view, preview=preview)
+    shown_in = currencies_of(visit, offers)
+    if view.price is not None:
+        # Nobody changes from one currency to another.
+        shown_in = {"offered": [], "currency": view.price.currency}
+    return visit.page("change.html", offers=offers, membership=view, preview=preview, **shown_in)
 
 
 async def _change(visit: Visit) -> Response[bytes]:

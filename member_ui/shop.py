@@ -4,7 +4,7 @@ from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
 from billing.subscriptions.views import MembershipState, Offers, Order, PlanOffer, PriceOffer
-from member_ui.visit import House, NotFromHere, Visit, sent, shown
+from member_ui.visit import House, NotFromHere, Shown, Visit, sent, shown
 from pages.rendering import lead_to
 
 _WITHOUT = {MembershipState.NONE, MembershipState.CHECKOUT, MembershipState.ENDED}
@@ -30,13 +30,23 @@ async def offers_of(visit: Visit) -> Offers:
     )
 
 
+def currencies_of(visit: Visit, offers: Offers) -> dict[str, Shown]:
+    """Return the currencies that plans are offered in, and the one that is shown."""
+    prices = (price for plan in offers.items for price in plan.prices)
+    offered = list(dict.fromkeys(price.price.currency for price in prices))
+    wanted = visit.request.query_params.get("currency", "")
+    first = offered[0] if offered else ""
+    return {"offered": offered, "currency": wanted if wanted in offered else first}
+
+
 async def _plans(visit: Visit) -> Response[bytes]:
     offers = await offers_of(visit)
     membership = None
     if visit.session is not None:
         membership = await visit.house.memberships.membership(visit.member, at=visit.at)
     is_new = membership is None or membership.state in _WITHOUT
-    return visit.page("plans.html", offers=offers, membership=membership, is_new=is_new)
+    shown_in = currencies_of(visit, offers)
+    return visit.page("plans.html", offers=offers, membership=membership, is_new=is_new, **shown_in)
 
 
 async def _order(visit: Visit) -> Response[bytes]:

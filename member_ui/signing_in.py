@@ -10,6 +10,7 @@ from coalition.kernel.errors import Refused, TooMany
 from coalition.members import service as members
 from coalition.members.personal import Enrolment
 from coalition.members.refusals import InvalidField
+from member_ui.shop import currencies_of
 from member_ui.visit import House, Visit, sent, shown
 from pages.rendering import lead_to
 
@@ -35,7 +36,7 @@ async def _welcome(visit: Visit) -> Response[bytes]:
     offers = await visit.house.memberships.plans_for(
         None, country=None, language=visit.wording.language, at=visit.at
     )
-    return visit.page("welcome.html", offers=offers)
+    return visit.page("welcome.html", offers=offers, **currencies_of(visit, offers))
 
 
 async def _ask_to_join(visit: Visit) -> Response[bytes]:
