@@ -6,6 +6,7 @@ A feature that begins to keep something about members adds its keeper, and its f
 from collections.abc import AsyncIterator
 from datetime import datetime
 
+from billing.benefits import keeping as benefits
 from coalition.access import logins
 from coalition.access.sign_in import SignIns
 from coalition.families import keeping as families
@@ -25,7 +26,11 @@ from coalition.points import merging
 from coalition.points.guards import keeping as guards
 from partners.batches import disclosure as batches
 
-FOLLOWERS: tuple[Follower, ...] = (merging.take_over, merged_places.take_over)
+FOLLOWERS: tuple[Follower, ...] = (
+    merging.take_over,
+    merged_places.take_over,
+    benefits.take_over,
+)
 """What is done above the members when two of them become one."""
 
 
@@ -37,6 +42,7 @@ def keepers(settings: Settings) -> tuple[Keeper, ...]:
         guards.KEEPER,
         batches.KEEPER,
         families.keeper(MemberKeys.of(settings)),
+        benefits.KEEPER,
         _LOGINS,
     )
 
@@ -65,4 +71,4 @@ _LOGINS = Keeper(name="logins", export=_login, erase=_forget_login)
 
 def leavers(keys: MemberKeys) -> tuple[Leaver, ...]:
     """Return what is done above the members before a membership ends."""
-    return (families.leaver(keys),)
+    return (families.leaver(keys), benefits.leave)

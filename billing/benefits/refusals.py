@@ -34,3 +34,12 @@ class UnknownUse(NotFound):
     """The member had no such benefit on this receipt of yours."""
 
     code, title = "benefit_use_not_found", "Use of a benefit not found"
+
+
+class PlanOfMerged(Conflict):
+    """The member to be merged has a plan that still holds; merge the other one into it instead.
+
+    Or end its membership first.
+    """
+
+    code, title = "plan_of_merged", "Plan of the merged member"
