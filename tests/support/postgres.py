@@ -13,14 +13,15 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from coalition.kernel import database, embedded_postgres
-from coalition.kernel.embedded_postgres import launch
+from coalition.kernel.embedded_postgres import EmbeddedPostgresError, launch, locks
+from coalition.kernel.embedded_postgres.layout import layout_of
 from server.apps import APPS
 from tests.support.folders import IN_MEMORY, make_folder, remove_what_killed_processes_left
 
@@ -132,21 +133,27 @@ def _place(shared: Path) -> Path:
 
 def _remove_what_killed_runs_left() -> None:
     for left in IN_MEMORY.glob(f"{_NAME}*/"):
-        if embedded_postgres.running(left) is not None:
+        if _is_up(left):
             # Ends a server without an owner; of one that has owners, this is one more and goes.
-            embedded_postgres.start(left, durable=False).stop()
+            with suppress(EmbeddedPostgresError):
+                embedded_postgres.start(left, durable=False).stop()
         _remove_if_ended(left)
 
 
+def _is_up(place: Path) -> bool:
+    """Tell whether any process of the server lives, however busy the machine is."""
+    return locks.is_held(layout_of(place).alive_lock)
+
+
 def _remove_if_ended(place: Path) -> None:
-    if embedded_postgres.running(place) is None:
+    if not _is_up(place):
         shutil.rmtree(place)
 
 
 def _await_the_others(place: Path) -> None:
     """Stay until the last has stopped what this process started: a parent sees its child end."""
     deadline = time.monotonic() + _PATIENCE_S
-    while embedded_postgres.running(place) is not None and time.monotonic() < deadline:
+    while _is_up(place) and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
