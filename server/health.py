@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from coalition.access.queries import signing_key_at
 from coalition.access.signing import SealBrokenError, open_signing_key
 from coalition.federation import catalogue
@@ -23,7 +21,9 @@ from coalition.ledger import totals
 from coalition.members.privacy import unfinished
 from partners.batches.queries import not_done
 from partners.settlement import figures
+from server import payment_checks
 from server.apps import APPS
+from server.findings import Finding
 
 CLOCKS_DIFFER_S: Final = 30
 FREE_BYTES: Final = 1_000_000_000
@@ -37,15 +37,6 @@ _SECRETS: Final = frozenset(
 
 # The time at which the server took this very statement: its clock, asked without a clock function.
 _SERVER_TIME: Final = "SELECT query_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """What one check found; `mend` says what to do where it is not `ok`."""
-
-    check: str
-    ok: bool
-    found: str
-    mend: str = ""
 
 
 async def examine(settings: Settings, environ: Mapping[str, str], at: datetime) -> list[Finding]:
@@ -70,6 +61,8 @@ async def examine(settings: Settings, environ: Mapping[str, str], at: datetime) 
         findings.append(await _erasures(connection, at))
         findings.append(await _settlement(connection, at))
         findings.append(await _money_rates(connection, at))
+        findings.append(await payment_checks.plans(connection, settings))
+    findings.append(payment_checks.stripe(settings))
     if settings.data_directory is not None:
         findings.append(_disk(settings.data_directory))
     return findings
@@ -79,7 +72,7 @@ def shown(settings: Settings) -> dict[str, str]:
     """Return every setting as its variable with the value in use; secrets are left out."""
     values = dataclasses.asdict(settings)
     return {
-        PREFIX + name.upper(): "(secret)" if name in _SECRETS else str(value)
+        PREFIX + name.upper(): "(secret)" if name in _SECRETS and value else str(value)
         for name, value in values.items()
     }
 

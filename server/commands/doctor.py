@@ -18,7 +18,7 @@ from server.commands.options import (
     table_of,
 )
 from server.exits import ANSWER_IS_NO
-from server.health import Finding
+from server.findings import Finding
 
 
 @click.command()
@@ -27,7 +27,7 @@ from server.health import Finding
 @click.pass_context
 @example("coalition doctor", "coalition doctor --json | jq .ok")
 def doctor(context: click.Context, *, as_json: bool) -> None:
-    """Check settings, database, clock, keys, events, jobs, batches, erasures, settlement and disk.
+    """Check settings, database, clock, keys, events, jobs, batches, settlement, Stripe and disk.
 
     Every setting is listed with its value, but for secrets. Ends with 1 when something needs
     mending; with 3 when the database cannot be reached.
