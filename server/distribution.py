@@ -14,6 +14,7 @@ BY_BUCKET = {
     MEMBERS: None,
     "lot": MEMBERS,
     "lot_history": MEMBERS,
+    "lot_again": MEMBERS,
     "posting": MEMBERS,
     "leg": MEMBERS,
     "reversed_leg": MEMBERS,

@@ -26,19 +26,25 @@ GROUP BY 1, 2, 3, 4
 """  # noqa: S608 - our own condition
 
 _EARNED = """
-SELECT wanted.holder, lot.earned_month, sum(lot.points_in)::int8
-FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::uuid[])
-     AS wanted (bucket, holder, first, last), LATERAL (
-    SELECT earned_month, points_in, contributor, class_no FROM lot
-    WHERE lot.bucket = wanted.bucket AND lot.id BETWEEN wanted.first AND wanted.last
-      AND lot.holder = wanted.holder AND lot.currency_no = $1
-    UNION ALL
-    SELECT earned_month, points_in, contributor, class_no FROM lot_history
-    WHERE lot_history.bucket = wanted.bucket AND lot_history.id BETWEEN wanted.first AND wanted.last
-      AND lot_history.holder = wanted.holder AND lot_history.currency_no = $1
-    OFFSET 0) AS lot
-WHERE lot.contributor = wanted.holder AND lot.class_no <> ALL ($2::int2[])
-GROUP BY 1, 2
+WITH own AS (
+    SELECT wanted.bucket, wanted.holder, lot.id, lot.earned_month, sum(lot.points_in) AS points
+    FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::uuid[])
+         AS wanted (bucket, holder, first, last), LATERAL (
+        SELECT id, earned_month, points_in, contributor, class_no FROM lot
+        WHERE lot.bucket = wanted.bucket AND lot.id BETWEEN wanted.first AND wanted.last
+          AND lot.holder = wanted.holder AND lot.currency_no = $1
+        UNION ALL
+        SELECT id, earned_month, points_in, contributor, class_no FROM lot_history
+        WHERE lot_history.bucket = wanted.bucket
+          AND lot_history.id BETWEEN wanted.first AND wanted.last
+          AND lot_history.holder = wanted.holder AND lot_history.currency_no = $1
+        OFFSET 0) AS lot
+    WHERE lot.contributor = wanted.holder AND lot.class_no <> ALL ($2::int2[])
+    GROUP BY 1, 2, 3, 4)
+SELECT holder, earned_month, sum(points - coalesce((
+    SELECT lot_again.points FROM lot_again
+    WHERE lot_again.bucket = own.bucket AND lot_again.lot = own.id), 0))::int8 AS net
+FROM own GROUP BY 1, 2
 """
 
 
@@ -70,12 +76,14 @@ async def earned(
 ) -> dict[UUID, dict[int, int]]:
     """Return the points that each of `holders` itself brought in, by month of earning (yyyymm).
 
-    What was sent to it by others, of a class that is `received`, does not count; what was spent and
-    has come back counts again.
+    What was sent to it by others, of a class that is `received`, does not count; what was spent, or
+    brought into a pool, and has come back counts once; what of an issue was reversed does not.
+    Months of which nothing is left are left out.
     """
     found: dict[UUID, dict[int, int]] = defaultdict(dict)
     for row in await connection.fetch(_EARNED, currency_no, sorted(received), *_ranges(holders)):
-        found[row[0]][row[1]] = row[2]
+        if row[2] > 0:
+            found[row[0]][row[1]] = row[2]
     return found
 
 

@@ -140,7 +140,8 @@ class Homecoming:
                 provenance = provenance._replace(expires_on=grace, clock_no=NO_CLOCK)
             lot = way.passage.lot
             self._changes.take_out(lot, holder, points=part)
-            place = self._changes.put_in(way.home, of_its_own(provenance, way.home), part)
+            own = of_its_own(provenance, way.home)
+            place = self._changes.put_in(way.home, own, part, comes_again=True)
             self._go(way, part, (holder, way.home), ((lot, part, None), (place, part, None)))
             sent.append((place, part))
         return sent
@@ -169,7 +170,7 @@ class Homecoming:
         for way, part in _fill(points, ways):
             self._unspent[way.place] -= part
             self._changes.take_out(way.place, way.home, points=part)
-            self._changes.put_in(holder, provenance, part)
+            self._changes.put_in(holder, provenance, part, comes_again=True)
             self._go(way, part, (way.home, holder), ((way.place, part, None), (lot, part, None)))
 
     def move_on(self, hold: UUID, lot: UUID, points: int, posting: UUID) -> None:

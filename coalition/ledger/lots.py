@@ -7,6 +7,7 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
+from coalition.ledger.again import Again
 from coalition.ledger.holders import Standing, read_states
 from coalition.ledger.living import ASKED, CLOCK, ENDED, FIRST, LIVE, OPEN_HERE
 from coalition.ledger.provenance import (
@@ -193,11 +194,16 @@ class LotChanges:
         """Start without changes."""
         self._given: dict[UUID, tuple[UUID, Provenance, int]] = {}
         self._taken: dict[UUID, list[int]] = {}
+        self._again = Again()
 
-    def put_in(self, holder: UUID, provenance: Provenance, points: int) -> UUID:
+    def put_in(
+        self, holder: UUID, provenance: Provenance, points: int, *, comes_again: bool = False
+    ) -> UUID:
         """Add `points` to the lot of `holder` with this provenance; return the lot's id."""
         provenance = of_holder(holder, provenance)
         lot = lot_id(holder, provenance)
+        if comes_again and provenance.contributor is None:
+            self._again.count(holder, lot, points)
         given = self._given.get(lot)
         if given is None:
             self._given[lot] = (holder, provenance, points)
@@ -216,6 +222,10 @@ class LotChanges:
             row[1] += points
             row[2] += held
 
+    def take_back(self, lot: UUID, holder: UUID, points: int) -> None:
+        """Count issued points of a lot as never earned; whether they are there or owed."""
+        self._again.count(holder, lot, points)
+
     async def write(self, connection: Connection) -> None:
         """Write the changes, those of each kind in (bucket, id) order.
 
@@ -231,6 +241,7 @@ class LotChanges:
             arrays = list(zip(*rows, strict=True))
             done = await connection.execute(_TAKE_OUT, arrays[0], arrays[2], arrays[3], arrays[4])
             assert done == f"UPDATE {len(rows)}", "a lot that was locked by its holder has gone"
+        await self._again.write(connection)
 
     async def _write_given(self, connection: Connection) -> None:
         sources: dict[Provenance, int] = {}
@@ -337,9 +348,8 @@ async def balances(
         and until >= today
     }
     shares = {holder for holder in wanted if holder in known and known[holder].keeps_shares}
-    by = (_BALANCES, _OTHERS_BALANCES)
-    if shares:
-        by = (_BALANCES_OF_SHARES, _OTHERS_BALANCES_OF_SHARES)
+    of_shares = (_BALANCES_OF_SHARES, _OTHERS_BALANCES_OF_SHARES)
+    by = of_shares if shares else (_BALANCES, _OTHERS_BALANCES)
     statement, further = _read_by(*by, suspended)
     buckets, ordered, lowest, spendable, last = _ranges(wanted, today)
     are_kept = [holder in kept for holder in ordered]

@@ -117,7 +117,8 @@ class Stage:
         for lot, part in parts:
             there = counterpart(lot, self.survivor)
             self.changes.take_out(there, self.survivor, points=part)
-            self.changes.put_in(original.holder, self.kept_lots[lot].provenance, part)
+            provenance = self.kept_lots[lot].provenance
+            self.changes.put_in(original.holder, provenance, part, comes_again=True)
             legs.append(((there, part, None), (lot, part, None)))
         back = self.survivor, original.holder
         add_pair(self.journal, Kind.MERGE, back, original.currency_no, legs)
@@ -130,7 +131,7 @@ class Stage:
         for provenance, part in parts:
             lot = lot_id(original.holder, provenance)
             self.changes.take_out(lot, original.holder, points=part)
-            there = self.changes.put_in(self.survivor, provenance, part)
+            there = self.changes.put_in(self.survivor, provenance, part, comes_again=True)
             legs.append(((lot, part, None), (there, part, None)))
         on = original.holder, self.survivor
         add_pair(self.journal, Kind.MERGE, on, original.currency_no, legs)

@@ -154,6 +154,7 @@ def _take_back(stage: Stage, draft: Reverse, original: KeptPosting, points: int)
             stage.unspent[lot] -= part
     for lot, part in back.taken:
         stage.changes.take_out(lot, original.holder, points=part)
+        stage.changes.take_back(lot, original.holder, part)
         stage.count(original, lot, part)
     for lot, part in back.owed:
         stage.debts.book(
@@ -165,6 +166,7 @@ def _take_back(stage: Stage, draft: Reverse, original: KeptPosting, points: int)
             points=part,
             reversal=posting,
         )
+        stage.changes.take_back(lot, original.holder, part)
         stage.count(original, lot, part)
     taken, owed = (sum(part for _, part in parts) for parts in back)
     holder = stage.survivor or original.holder
@@ -229,12 +231,13 @@ def _give_back(stage: Stage, draft: Reverse, original: KeptPosting, points: int)
         # What goes back to others only passes, whether or not the lot has ended.
         through = whole if kept.live else sent
         if through:
-            stage.changes.put_in(original.holder, provenance, through)
+            stage.changes.put_in(original.holder, provenance, through, comes_again=True)
             legs.append((lot, through, None))
         if own and not kept.live:
             # Without its clock: that has run out, or would end the grace before its day.
             provenance = provenance._replace(expires_on=draft.grace_expires_on, clock_no=NO_CLOCK)
-            legs.append((stage.changes.put_in(original.holder, provenance, own), own, lot))
+            there = stage.changes.put_in(original.holder, provenance, own, comes_again=True)
+            legs.append((there, own, lot))
         if own:
             given.append((provenance, own))
             stage.returned(lot_id(original.holder, provenance), own)

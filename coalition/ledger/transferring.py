@@ -133,7 +133,9 @@ class _Stage:
         legs: list[tuple[Leg, Leg]] = []
         for lot, part in chosen.points:
             arrives = arriving(draft, self._kept[lot])
-            into = self._into.put_in(draft.receiver, arrives, part)
+            # What another sent is told by its class; what comes from a pool was earned before.
+            again = arrives.class_no not in self._journal.classes.received
+            into = self._into.put_in(draft.receiver, arrives, part, comes_again=again)
             legs.append(((lot, part, None), (into, part, None)))
             self._note_clock(draft, self._kept[lot], arrives)
         till = draft.till._replace(receipt=None)

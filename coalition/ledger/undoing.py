@@ -90,7 +90,7 @@ async def _undo(
         changes.take_out(lot, arrived.holder, points=points)
     legs: list[Leg] = []
     for origin, provenance, points in come:
-        lot = changes.put_in(left.holder, provenance, points)
+        lot = changes.put_in(left.holder, provenance, points, comes_again=True)
         legs.append((lot, points, None if lot == origin else origin))
     taken = _add(journal, draft, arrived, [(lot, points, None) for lot, _, points in gone])
     given = _add(journal, draft, left, legs)
@@ -135,7 +135,7 @@ def _go_over(
     for _, provenance, points in moved:
         lot = lot_id(holders[0], provenance)
         changes.take_out(lot, holders[0], points=points)
-        into = changes.put_in(holders[1], provenance, points)
+        into = changes.put_in(holders[1], provenance, points, comes_again=True)
         legs.append(((lot, points, None), (into, points, None)))
     currency_no = moved[0][1].currency_no
     add_pair(journal, Kind.MERGE, holders, currency_no, legs)
