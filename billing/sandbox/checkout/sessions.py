@@ -6,7 +6,7 @@ from billing.sandbox.calendar import DAY_S, HOUR_S
 from billing.sandbox.catalogue import prices, products, promotion_codes
 from billing.sandbox.checkout import totals
 from billing.sandbox.documents import Document
-from billing.sandbox.engine import changing, wording
+from billing.sandbox.engine import changing, lacking, wording
 from billing.sandbox.errors import Invalid, Lacking
 from billing.sandbox.requests import Params
 from billing.sandbox.routing import due, route
@@ -38,6 +38,7 @@ def create(world: World, params: Params) -> Document:
         "hosted_page",
     }:
         raise Lacking("checkout other than on a hosted page", param="ui_mode")
+    lacking.check_checkout(params)
     customer = _customer(world, params)
     _check(mode, params)
     id_ = f"cs_test_{world.store.new_id('x', 58).removeprefix('x_')}"
@@ -60,6 +61,7 @@ def create(world: World, params: Params) -> Document:
         "discounts": _discounts(world, params),
         "expires_at": _expiry(world, params),
         "livemode": False,
+        "locale": params.text("locale"),
         "metadata": params.merged_metadata(),
         "mode": mode,
         "payment_method_collection": _collection(mode, params),

@@ -1,5 +1,6 @@
 """Invoices that are not made yet: the next renewal, and exactly what a change would charge."""
 
+from contextlib import suppress
 from typing import Any
 
 from billing.sandbox.calendar import Period, period_around
@@ -9,12 +10,13 @@ from billing.sandbox.engine import (
     discounting,
     invoice_items,
     invoice_shapes,
+    lacking,
     reckoning,
     schedules,
     standing,
 )
 from billing.sandbox.engine.shapes import Charge, items_of, new_subscription, period_of, with_items
-from billing.sandbox.errors import Invalid
+from billing.sandbox.errors import Invalid, Lacking
 from billing.sandbox.requests import Params
 from billing.sandbox.routing import route
 from billing.sandbox.world import World
@@ -23,6 +25,24 @@ from billing.sandbox.world import World
 @route("POST", "/v1/invoices/create_preview")
 def create_preview(world: World, params: Params) -> Document:
     """Return the invoice that a change, or the next renewal, would make; nothing is kept."""
+    lacking.check_subscription(params.nested("subscription_details"))
+    for name in ("schedule", "schedule_details", "invoice_items"):
+        if name in params:
+            raise Lacking(f"previews with `{name}`", param=name)
+    if "discounts" not in params:
+        return _previewed(world, params)
+    found: list[Document] = []
+    with suppress(_Done), world.attempt():
+        found.append(_previewed(world, params))
+        raise _Done
+    return found[0]
+
+
+class _Done(Exception):  # noqa: N818 - ends an attempt whose discounts nobody has redeemed
+    """The preview is there; what it took up is given back."""
+
+
+def _previewed(world: World, params: Params) -> Document:
     details = params.nested("subscription_details")
     id_ = params.text("subscription")
     if id_ is None:

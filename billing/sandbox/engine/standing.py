@@ -181,7 +181,7 @@ def paid(world: World, invoice: Document) -> None:
     if held is not None and held["invoice"] == invoice["id"]:
         _apply_pending(world, subscription, invoice)
     elif subscription["latest_invoice"] == invoice["id"]:
-        _stand_up(world, subscription)
+        _stand_up(world, subscription, invoice)
 
 
 @reacts("invoice.voided")
@@ -211,7 +211,11 @@ def fell_behind(world: World, invoice: Document) -> None:
         save(world, subscription | {"status": "past_due"})
 
 
-def _stand_up(world: World, subscription: Document) -> None:
+def _stand_up(world: World, subscription: Document, invoice: Document) -> None:
+    if subscription["payment_settings"]["save_default_payment_method"] == "on_subscription":
+        intent = world.find("payment_intent", invoice["_payment_intent"]) or {}
+        used = intent.get("payment_method")
+        subscription["default_payment_method"] = used or subscription["default_payment_method"]
     if subscription["status"] in _BEHIND | {"incomplete"}:
         save(world, subscription | {"status": "active"})
 

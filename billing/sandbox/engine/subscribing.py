@@ -5,7 +5,14 @@ from typing import NamedTuple
 
 from billing.sandbox.calendar import Period, Recurrence, period_around, trial_end
 from billing.sandbox.documents import Document
-from billing.sandbox.engine import changing, discounting, invoicing, reckoning, standing
+from billing.sandbox.engine import (
+    changing,
+    discounting,
+    invoicing,
+    lacking,
+    reckoning,
+    standing,
+)
 from billing.sandbox.engine.shapes import Charge, items_of, new_item, new_subscription, with_items
 from billing.sandbox.errors import CardDeclined, Invalid
 from billing.sandbox.payments import payment_methods
@@ -66,6 +73,7 @@ def collect_first(
 
 def create(world: World, params: Params) -> Document:
     """Make a subscription as `POST /v1/subscriptions` asks, and pay for it as it says."""
+    lacking.check_subscription(params)
     customer = world.get("customer", params.required.text("customer") or "", param="customer")
     world.live_by(customer["id"])
     behavior = params.choice("payment_behavior", PAYMENT_BEHAVIORS) or "allow_incomplete"

@@ -6,6 +6,7 @@ from billing.sandbox.engine import (
     discounting,
     invoice_items,
     invoicing,
+    lacking,
     reckoning,
     standing,
     subscribing,
@@ -31,6 +32,7 @@ def update(world: World, params: Params, subscription: str) -> Document:
     """Change a subscription; a change of its items is charged as the request says."""
     held = world.get("subscription", subscription)
     world.live_by(held["customer"])
+    lacking.check_subscription(params)
     _check(held, params)
     behavior = params.choice("payment_behavior", subscribing.PAYMENT_BEHAVIORS)
     if behavior == "pending_if_incomplete" and (others := set(params) - _WITH_PENDING):
