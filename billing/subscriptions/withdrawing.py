@@ -8,6 +8,8 @@ from uuid import UUID
 
 import msgspec
 
+from billing.benefits import value
+from billing.benefits.value import Stretch
 from billing.gateway import intents
 from billing.gateway.shapes import Refund, Subscription
 from billing.subscriptions import metering, reading, receipts, register, syncing
@@ -23,7 +25,8 @@ from billing.subscriptions.refusals import (
 )
 from billing.subscriptions.views import Receipt, ReceiptKind, Withdrawal
 from coalition.access import logins
-from coalition.kernel.database import Connection, transaction
+from coalition.federation import catalogue
+from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, bucket_of, digest16, uuid7
 from coalition.kernel.money import Money
 from coalition.members.blind_index import contact_digest
@@ -207,16 +210,18 @@ async def _until(house: House, paid: Paid) -> datetime:
 
 
 async def _reckoned(paid: Paid, at: datetime) -> Reckoning:
+    """Reckon with what the benefits were worth that the member has used since it joined."""
     currency = paid.price.money.currency
     async with transaction() as connection:
-        used = await _used(connection, paid, currency, at)
-    return metering.reckon(paid.picture, currency=currency, used_minor=used, at=at)
-
-
-async def _used(connection: Connection, paid: Paid, currency: str, at: datetime) -> int:
-    """Return what the benefits were worth that the member has used, in minor units."""
-    del connection, paid, currency, at
-    return 0
+        used = await value.used_in(
+            connection,
+            paid.membership.member_id,
+            paid.membership.id,
+            Stretch(paid.subscription.created_at, at),
+            known=await catalogue.load(connection),
+            currency=currency,
+        )
+    return metering.reckon(paid.picture, currency=currency, used_minor=used.amount_minor, at=at)
 
 
 async def _read(withdrawal_id: UUID) -> _Row | None:
