@@ -14,6 +14,8 @@ _FIELD = re.compile(r"^    (\w+): Optional\[", re.MULTILINE)
 # A payment method has a field for each type there is, of which Stripe shows its own alone.
 _AS_KEPT = {"payment_method", "event", "list", "search_result"}
 _NEVER = {"deleted"}
+# Two kinds of lines whose files have other names: of invoices, and of checkouts.
+_FILES = {"line_item": "invoice_line_item", "item": "line_item"}
 
 
 @cache
@@ -30,7 +32,7 @@ def nulls_of(kind: str) -> dict[str, None]:
     """Return the fields of a kind of object that may be null, each as None."""
     if kind in _AS_KEPT:
         return {}
-    *folders, name = kind.split(".")
+    *folders, name = _FILES.get(kind, kind).split(".")
     file = package().joinpath(*folders, f"_{name}.py")
     if not file.exists():
         return {}
