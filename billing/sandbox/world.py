@@ -1,5 +1,6 @@
 """What a route sees: documents, the time of the customer it speaks of, the events it makes."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from billing.sandbox.store import DueEntry, Transaction
 
 API_VERSION = "2026-10-28.endive"
 _LETTERS = {"cus": 14, "prod": 14, "clock": 24, "evt": 24, "req": 14, "promo": 24}
-_CLOCK_HINTS = ("customer", "subscription", "invoice", "payment_intent", "test_clock")
+_ID = re.compile(r"[a-z]+_\w{8,64}")
 _DEEPEST_EXPANSION = 4
 
 
@@ -75,8 +76,8 @@ class World:
 
     def live_by_request(self, params: Params, names: Mapping[str, str]) -> None:
         """Live by the clock of the first object that a request names."""
-        given = [params.values.get(hint) for hint in _CLOCK_HINTS]
-        hints = [value for value in given if isinstance(value, str)]
+        given = [value for value in params.values.values() if isinstance(value, str)]
+        hints = [value for value in given if _ID.fullmatch(value)]
         for id_ in (*names.values(), *hints):
             document = self.store.find_any(id_) or {}
             clock = document.get("test_clock") or self.clock_of(_customer_id(document))
