@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from billing.subscriptions.views import Receipt, Withdrawal
 from coalition.kernel.ids import MemberId
-from member_ui.shop import offers_of
+from member_ui.shop import names_of, offers_of
 from member_ui.visit import House, NotFromHere, Visit, sent, shown
 from pages.rendering import lead_to
 
@@ -30,7 +30,7 @@ def routes(house: House) -> list[HTTPRouteHandler]:
 async def _offer(visit: Visit) -> Response[bytes]:
     offer = await visit.house.memberships.cancel_offer(visit.member, at=visit.at)
     offers = await offers_of(visit)
-    return visit.page("cancel.html", offer=offer, terms=offers.terms)
+    return visit.page("cancel.html", offer=offer, terms=offers.terms, names=names_of(offers))
 
 
 async def _cancel(visit: Visit) -> Response[bytes]:
@@ -50,7 +50,7 @@ async def _receipt(visit: Visit) -> Response[bytes]:
     wanted = str(visit.request.path_params["receipt_id"])
     for receipt in await visit.house.memberships.receipts(visit.member):
         if str(receipt.receipt_id) == wanted:
-            return visit.page("receipt.html", receipt=receipt)
+            return await _show(visit, receipt)
     return lead_to("/membership")
 
 
@@ -78,7 +78,12 @@ async def _declare_as_stranger(visit: Visit) -> Response[bytes]:
 async def _confirm_as_stranger(visit: Visit) -> Response[bytes]:
     # Nobody has signed in, so the declaration itself is what makes the act one.
     key = f"withdraw-{_id(visit, 'withdrawal')}"
-    return visit.page("receipt.html", receipt=await _confirmed(visit, None, key))
+    return await _show(visit, await _confirmed(visit, None, key))
+
+
+async def _show(visit: Visit, receipt: Receipt) -> Response[bytes]:
+    names = names_of(await offers_of(visit))
+    return visit.page("receipt.html", receipt=receipt, names=names)
 
 
 async def _to_confirm(visit: Visit, declared: Withdrawal, leads_to: str) -> Response[bytes]:

@@ -3,7 +3,7 @@
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
-from member_ui.shop import currencies_of, offers_of
+from member_ui.shop import currencies_of, names_of, offers_of
 from member_ui.visit import House, Visit, sent, shown
 from pages.rendering import lead_to
 
@@ -30,7 +30,13 @@ async def _membership(visit: Visit) -> Response[bytes]:
     view = await memberships.membership(visit.member, at=visit.at)
     receipts = await memberships.receipts(visit.member)
     offers = await offers_of(visit)
-    return visit.page("membership.html", membership=view, receipts=receipts, terms=offers.terms)
+    return visit.page(
+        "membership.html",
+        membership=view,
+        receipts=receipts,
+        terms=offers.terms,
+        names=names_of(offers),
+    )
 
 
 async def _changes(visit: Visit) -> Response[bytes]:
@@ -44,7 +50,14 @@ async def _changes(visit: Visit) -> Response[bytes]:
     if view.price is not None:
         # Nobody changes from one currency to another.
         shown_in = {"offered": [], "currency": view.price.currency}
-    return visit.page("change.html", offers=offers, membership=view, preview=preview, **shown_in)
+    return visit.page(
+        "change.html",
+        offers=offers,
+        membership=view,
+        preview=preview,
+        names=names_of(offers),
+        **shown_in,
+    )
 
 
 async def _change(visit: Visit) -> Response[bytes]:

@@ -7,6 +7,10 @@ from billing.subscriptions.views import MembershipState, Offers, Order, PlanOffe
 from member_ui.visit import House, NotFromHere, Shown, Visit, sent, shown
 from pages.rendering import lead_to
 
+_COUNTRIES = {"sv": "SE", "nb": "NO"}
+_NO_COUNTRY = "EU"
+"""The terms that hold where no country is known."""
+
 _WITHOUT = {MembershipState.NONE, MembershipState.CHECKOUT, MembershipState.ENDED}
 
 
@@ -21,13 +25,30 @@ def routes(house: House) -> list[HTTPRouteHandler]:
 
 
 async def offers_of(visit: Visit) -> Offers:
-    """Return the plans that the visitor may order."""
+    """Return the plans that the visitor may order, under the law of the country asked for.
+
+    Without one it is the member's own country; where none is known, that of the language.
+    """
+    asked = visit.request.query_params.get("country")
+    offers = await _offers_in(visit, asked)
+    likely = _COUNTRIES.get(visit.wording.language)
+    if asked is None and likely is not None and offers.terms.country == _NO_COUNTRY:
+        return await _offers_in(visit, likely)
+    return offers
+
+
+async def _offers_in(visit: Visit, country: str | None) -> Offers:
     return await visit.house.memberships.plans_for(
         None if visit.session is None else visit.session.member_id,
-        country=visit.request.query_params.get("country"),
+        country=country,
         language=visit.wording.language,
         at=visit.at,
     )
+
+
+def names_of(offers: Offers) -> dict[str, str]:
+    """Return the plans' names by their codes."""
+    return {plan.plan: plan.name for plan in offers.items}
 
 
 def currencies_of(visit: Visit, offers: Offers) -> dict[str, Shown]:

@@ -31,7 +31,8 @@ async def preview(house: House, member: MemberId, price_no: int, *, at: datetime
     kind = kind_of(plans, paid.price, wanted)
     plan = plans.plan(wanted.plan_no).code
     begins = at.replace(microsecond=0)
-    if kind is ChangeKind.DOWNGRADE:
+    if kind is ChangeKind.DOWNGRADE or paid.subscription.status is SubscriptionStatus.TRIALING:
+        # What comes after a trial is charged when the trial ends, as the trial itself would be.
         return ChangePreview(
             kind=kind,
             plan=plan,
@@ -39,7 +40,7 @@ async def preview(house: House, member: MemberId, price_no: int, *, at: datetime
             price=wanted.money,
             due_now=Money(0, wanted.money.currency),
             previewed_at=begins,
-            takes_effect_at=paid.subscription.period_end,
+            takes_effect_at=_effect_of(paid.subscription, kind, begins),
         )
     stripe_price = await selling.stripe_price_of(house.gateway, wanted, at=at)
     said = await house.gateway.preview_change(paid.subscription, stripe_price, begins)
@@ -50,7 +51,7 @@ async def preview(house: House, member: MemberId, price_no: int, *, at: datetime
         price=wanted.money,
         due_now=said.amount_due,
         previewed_at=begins,
-        takes_effect_at=_effect_of(paid.subscription, begins),
+        takes_effect_at=_effect_of(paid.subscription, kind, begins),
         lines=tuple(
             ChangeLine(
                 amount=line.amount, period_start=line.period_start, period_end=line.period_end
@@ -122,11 +123,11 @@ def kind_of(plans: Plans, before: PlanPrice, wanted: PlanPrice) -> ChangeKind:
     return ChangeKind.UPGRADE if first > 0 else ChangeKind.DOWNGRADE
 
 
-def _effect_of(subscription: Subscription, begins: datetime) -> datetime:
-    """Return when an upgrade holds: at once, or after the trial of what was tried."""
+def _effect_of(subscription: Subscription, kind: ChangeKind, begins: datetime) -> datetime:
+    """Return when a change holds: at once, or after what is paid, or after what is tried."""
     if subscription.status is SubscriptionStatus.TRIALING and subscription.trial_end is not None:
         return subscription.trial_end
-    return begins
+    return subscription.period_end if kind is ChangeKind.DOWNGRADE else begins
 
 
 async def _judged(

@@ -32,7 +32,7 @@ from server.demo.companies import APPROVES, GROCER, PREPARES
 from server.payments import Payments
 
 _COUNTRY: Final = "IE"
-_CARD: Final = "4242 4242 4242 4242"
+_CARD: Final = "5555 5555 5555 4444"
 
 
 def _prices(**months: int) -> tuple[PriceDocument, ...]:
