@@ -1,5 +1,6 @@
 """The proof of all books at once: ledger, families, memberships, and what settlement makes."""
 
+from billing.benefits import audit_checks as benefits
 from billing.subscriptions import audit_checks as memberships
 from coalition.families import audit_checks as families
 from coalition.ledger import audit
@@ -10,6 +11,6 @@ from partners.settlement import audit_checks, audit_walks
 async def prove() -> Report:
     """Prove every invariant of all books, in one snapshot; tills go on meanwhile."""
     return await audit.run(
-        families.CHECKS + audit_checks.CHECKS + memberships.CHECKS,
-        families.WALKS + audit_walks.WALKS + memberships.WALKS,
+        families.CHECKS + audit_checks.CHECKS + memberships.CHECKS + benefits.CHECKS,
+        families.WALKS + audit_walks.WALKS + memberships.WALKS + benefits.WALKS,
     )

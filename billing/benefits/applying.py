@@ -7,6 +7,7 @@ Only what is given by the month is posted when its month has come, by `granting`
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from billing.benefits import entitlement_rows, held_bonuses, held_standings, schedule
@@ -57,6 +58,36 @@ async def apply_locked(
     at: datetime,
 ) -> bool:
     """Do as `apply` for a member whom the caller has locked, be it one who leaves."""
+    wanted = _wanted(entitlements, plans)
+    await held_standings.agree(connection, member, membership_id, wanted.standings, at=at)
+    await held_bonuses.agree(connection, member, membership_id, wanted.earnings, at=at)
+    changed = await entitlement_rows.replace(connection, member, membership_id, entitlements)
+    if changed and _gives_by_the_month(entitlements, plans):
+        await schedule.look_again(connection, member, membership_id, at)
+    return changed
+
+
+async def agrees(
+    connection: Connection,
+    member: MemberId,
+    membership_id: UUID,
+    entitlements: Sequence[Entitlement],
+    plans: Plans,
+) -> bool:
+    """Tell whether a member has just what `entitlements` say, so that applying writes nothing."""
+    wanted = _wanted(entitlements, plans)
+    return await held_standings.agrees(
+        connection, member, membership_id, wanted.standings
+    ) and await held_bonuses.agrees(connection, member, membership_id, wanted.earnings)
+
+
+class _Wanted(NamedTuple):
+    standings: dict[tuple[StandingKind, str], list[Span]]
+    earnings: dict[Earning, list[Span]]
+
+
+def _wanted(entitlements: Iterable[Entitlement], plans: Plans) -> _Wanted:
+    """Return for which spans of time a member should be and earn what."""
     standings: dict[tuple[StandingKind, str], list[Span]] = defaultdict(list)
     earnings: dict[Earning, list[Span]] = defaultdict(list)
     for one in entitlements:
@@ -68,14 +99,10 @@ async def apply_locked(
                 standings[StandingKind.FLAG, benefit.flag].append(span)
             elif isinstance(benefit, EarnMultiplier):
                 earnings[held_bonuses.earning(benefit)].append(span)
-    wanted = {key: union(spans) for key, spans in standings.items()}
-    await held_standings.agree(connection, member, membership_id, wanted, at=at)
-    wanted_bonuses = {one: union(spans) for one, spans in earnings.items()}
-    await held_bonuses.agree(connection, member, membership_id, wanted_bonuses, at=at)
-    changed = await entitlement_rows.replace(connection, member, membership_id, entitlements)
-    if changed and _gives_by_the_month(entitlements, plans):
-        await schedule.look_again(connection, member, membership_id, at)
-    return changed
+    return _Wanted(
+        {key: union(spans) for key, spans in standings.items()},
+        {one: union(spans) for one, spans in earnings.items()},
+    )
 
 
 def _gives_by_the_month(entitlements: Iterable[Entitlement], plans: Plans) -> bool:

@@ -60,6 +60,19 @@ async def agree(
         await personal.give(connection, bonus, at=at)
 
 
+async def agrees(
+    connection: Connection,
+    member: MemberId,
+    membership_id: UUID,
+    wanted: Mapping[Earning, Sequence[Span]],
+) -> bool:
+    """Tell whether a member earns by this membership just what is `wanted`."""
+    prefix = f"plan:{membership_id}:"
+    kept = await personal.given(connection, member, prefix)
+    ends = (ending(bonus, wanted.get(_earning(bonus, prefix), ())) for bonus in kept)
+    return not any(ends) and not further(kept, prefix, wanted, member)
+
+
 def ending(bonus: EarningBonus, wanted: Iterable[Span]) -> datetime | None:
     """Return when a bonus has to end before its time; None where it is wanted to its end.
 

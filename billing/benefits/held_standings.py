@@ -34,6 +34,14 @@ async def agree(
         await standings.append(connection, facts)
 
 
+async def agrees(
+    connection: Connection, member: MemberId, membership_id: UUID, wanted: Wanted
+) -> bool:
+    """Tell whether a member holds by this membership just what is `wanted`."""
+    history = await standings.history(connection, member)
+    return not missing(history, member, source_of(membership_id), wanted, at=FOREVER)
+
+
 def missing(
     history: Sequence[Fact], member: MemberId, source: str, wanted: Wanted, *, at: datetime
 ) -> list[Fact]:

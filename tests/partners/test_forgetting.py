@@ -116,7 +116,7 @@ async def test_an_erasure_is_on_record_and_asked_for_once(grocer: Shop, at: date
         await privacy.erase(member, KEEPERS, at=at)
     (done,) = await privacy.list_latest()
     assert done.finished_at == at
-    steps = {"before families", "account", "leftovers"} | {one.name for one in KEEPERS}
+    steps = {*BEFORE, "account", "leftovers"} | {one.name for one in KEEPERS}
     assert set(done.steps) == steps
     async with transaction() as connection:
         rows = await connection.fetch(
@@ -155,7 +155,7 @@ async def test_what_cannot_be_done_yet_is_done_later_and_the_rest_is_done_before
         await privacy.erase(member, KEEPERS, at=at + timedelta(minutes=1))
     standing = await privacy.show(member)
     assert standing.finished_at is None
-    assert set(standing.steps) == {"before families", "account", "members", "points", "guards"}
+    assert set(standing.steps) == {*BEFORE, "account", "members", "points", "guards"}
     async with transaction() as connection:
         assert await connection.fetchval("SELECT count(*) FROM personal_data") == 0
         await connection.execute(
@@ -195,7 +195,7 @@ async def test_an_erasure_that_was_killed_goes_on_where_it_was(
 
         asyncio.run(main(*sys.argv[1:4]))
     """
-    first = {"before families", "account"}
+    first = {*BEFORE, "account"}
     for step, done in (("members", first), ("points", first | {"members"})):
         killed = await asyncio.to_thread(
             subprocess.run,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from billing.benefits import audit_checks as promised
 from billing.benefits import uses
 from billing.benefits.entitlements import Ground
 from billing.benefits.refusals import (
@@ -20,8 +21,9 @@ from coalition.federation import catalogue
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
 from coalition.kernel.money import Money
+from coalition.ledger import audit
+from partners.settlement import audit_checks as settled
 from partners.settlement import draining, statements
-from server.proof import prove
 from tests.billing.benefits.world import SHIPPING, Club, day, make_club, plan
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -103,7 +105,7 @@ async def test_a_use_is_paid_for_by_its_funders_and_goes_back_with_its_purchase(
     assert await net(anna, at + MINUTE) == (0, 0)
     # It counts no longer.
     assert (await use(anna, at, "R-2")).remaining == 1
-    report = await prove()
+    report = await audit.run((*settled.CHECKS, *promised.CHECKS))
     assert report.breaches == []
 
 

@@ -1,0 +1,163 @@
+"""Checks of benefits (I9): nothing is given without a ground, twice, or beyond what the plan says.
+
+That standings and bonuses are exactly what the entitlements say no single query tells: a walk makes
+them once more, member by member, and finds nothing to write.
+"""
+
+from uuid import UUID
+
+from billing.benefits import applying, entitlement_rows
+from billing.plans import catalogue
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import MemberId, bucket_of
+from coalition.ledger.audit import Walk
+from coalition.ledger.audit_checks import Check
+
+_BONUSES = Check(
+    "I9",
+    "a bonus of a plan holds while its member is entitled by that membership, and no longer",
+    """
+    WITH held AS (
+        SELECT bucket, member_id, membership_id,
+               range_agg(tstzrange(begins, ends)) AS entitled
+        FROM benefit_entitlement GROUP BY 1, 2, 3
+    ), given AS (
+        SELECT bonus.bucket, bonus.holder, bonus.source, bonus.valid_from,
+               least(bonus.valid_until, bonus.ended_at) AS until
+        FROM earning_bonus AS bonus
+        JOIN member ON member.bucket = bonus.bucket AND member.id = bonus.holder
+        WHERE bonus.source LIKE 'plan:%:%' AND member.state <> 'closed'
+    )
+    SELECT given.holder, given.source, given.valid_from, given.until
+    FROM given
+    LEFT JOIN held ON held.bucket = given.bucket AND held.member_id = given.holder
+        AND held.membership_id::text = split_part(given.source, ':', 2)
+    WHERE (given.until IS NULL OR given.until > given.valid_from)
+      AND NOT coalesce(held.entitled @> tstzrange(given.valid_from, given.until), false)
+    """,
+)
+
+_GRANTS = Check(
+    "I9",
+    "a month of a membership gives no more points than the best plan that gave in it, and each "
+    "grant is a posting of just so many to its member",
+    """
+    WITH monthly AS (
+        SELECT plan.no, coalesce(sum((benefit ->> 'points')::int4), 0) AS points
+        FROM plan_version AS plan
+        LEFT JOIN LATERAL jsonb_array_elements(plan.document::jsonb -> 'benefits') AS benefit
+            ON benefit ->> 'benefit' = 'monthly_points'
+        GROUP BY plan.no
+    ), given AS (
+        SELECT kept.bucket, kept.member_id, kept.membership_id, kept.month,
+               sum(kept.points) AS points, max(monthly.points) AS most
+        FROM benefit_grant AS kept JOIN monthly ON monthly.no = kept.plan_no
+        WHERE kept.taken_back_at IS NULL GROUP BY 1, 2, 3, 4
+    )
+    SELECT member_id, membership_id, month, points, most FROM given WHERE points > most
+    UNION ALL
+    SELECT kept.member_id, kept.membership_id, kept.month, kept.points, posting.points
+    FROM benefit_grant AS kept
+    LEFT JOIN posting ON posting.bucket = kept.bucket AND posting.id = kept.posting
+    WHERE (posting.kind, posting.holder, posting.points)
+        IS DISTINCT FROM (11::int2, kept.member_id, kept.points)
+    UNION ALL
+    SELECT posting.holder, NULL, NULL, posting.points, count(kept.posting)
+    FROM posting
+    LEFT JOIN benefit_grant AS kept
+        ON kept.bucket = posting.bucket AND kept.posting = posting.id
+    WHERE posting.kind = 11 GROUP BY posting.bucket, posting.id, posting.holder, posting.points
+    HAVING count(kept.posting) <> 1
+    """,
+)
+
+_GROUNDS = Check(
+    "I9",
+    "points of a plan were given after something was paid, or given",
+    """
+    SELECT kept.member_id, kept.membership_id, kept.month, kept.granted_at
+    FROM benefit_grant AS kept
+    JOIN member ON member.bucket = kept.bucket AND member.id = kept.member_id
+    WHERE member.state <> 'closed' AND kept.taken_back_at IS NULL AND NOT EXISTS (
+        SELECT FROM benefit_entitlement AS held
+        WHERE held.bucket = kept.bucket AND held.member_id = kept.member_id
+          AND held.membership_id = kept.membership_id
+          AND held.ground NOT IN ('trial', 'grace') AND held.begins <= kept.granted_at)
+    """,
+)
+
+_USES = Check(
+    "I9",
+    "a benefit is used no more often in a period than its plan gives, and its funders pay just "
+    "what was saved, or nothing once it was returned",
+    """
+    WITH most AS (
+        SELECT plan.no, benefit ->> 'code' AS code,
+               (benefit ->> 'uses_per_period')::int8 AS uses
+        FROM plan_version AS plan,
+             LATERAL jsonb_array_elements(plan.document::jsonb -> 'benefits') AS benefit
+    ), periods AS (
+        SELECT DISTINCT bucket, member_id, membership_id, period_start, period_end
+        FROM benefit_entitlement
+    ), counted AS (
+        SELECT used.bucket, used.member_id, used.benefit, periods.period_start,
+               count(*) AS uses, max(most.uses) AS most, bool_or(most.uses IS NULL) AS free
+        FROM benefit_use AS used
+        JOIN periods ON periods.bucket = used.bucket AND periods.member_id = used.member_id
+            AND periods.membership_id = used.membership_id
+            AND used.used_at >= periods.period_start AND used.used_at < periods.period_end
+        JOIN most ON most.no = used.plan_no AND most.code = used.benefit
+        WHERE used.returned_at IS NULL GROUP BY 1, 2, 3, 4
+    ), paid AS (
+        SELECT used.bucket, used.member_id, used.partner_no, used.receipt, used.benefit,
+               used.saved_minor, used.returned_at, cardinality(used.compensations) AS told,
+               count(owed.id) AS found, coalesce(sum(owed.amount_minor), 0) AS owed,
+               count(back.id) AS back
+        FROM benefit_use AS used
+        LEFT JOIN LATERAL unnest(used.compensations) AS named (id) ON true
+        LEFT JOIN compensation AS owed ON owed.id = named.id
+            AND owed.partner_no = used.partner_no AND owed.receipt = used.receipt
+        LEFT JOIN compensation AS back ON back.bucket = owed.bucket AND back.reverses = owed.id
+            AND back.amount_minor = -owed.amount_minor
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+    )
+    SELECT member_id, benefit, uses AS number, most AS limit FROM counted
+    WHERE uses > most AND NOT free
+    UNION ALL
+    SELECT member_id, benefit, owed, saved_minor FROM paid
+    WHERE found <> told OR owed > saved_minor
+       OR back <> CASE WHEN returned_at IS NULL THEN 0 ELSE found END
+    """,
+)
+
+_PAGE = 500
+_SOME = """
+SELECT held.bucket, held.member_id, held.membership_id
+FROM (SELECT DISTINCT bucket, member_id, membership_id FROM benefit_entitlement
+      WHERE (bucket, member_id, membership_id) > ($1, $2, $3)
+      ORDER BY bucket, member_id, membership_id LIMIT $4) AS held
+ORDER BY held.bucket, held.member_id, held.membership_id
+"""
+_STATE = "SELECT state FROM member WHERE bucket = $1 AND id = $2"
+_LEAST = UUID(int=0)
+
+
+async def _as_entitled(connection: Connection) -> list[str]:
+    """Return the memberships whose standings and bonuses are not what they entitle to."""
+    plans = await catalogue.load(connection)
+    broken: list[str] = []
+    place: tuple[int, UUID, UUID] = (-1, _LEAST, _LEAST)
+    while rows := await connection.fetch(_SOME, *place, _PAGE):
+        for _, member, membership_id in rows:
+            if await connection.fetchval(_STATE, bucket_of(member), member) == "closed":
+                continue
+            held = await entitlement_rows.read(connection, MemberId(member))
+            mine = [one for of, one in held if of == membership_id]
+            if not await applying.agrees(connection, MemberId(member), membership_id, mine, plans):
+                broken.append(f"membership {membership_id} of member {member}")
+        place = tuple(rows[-1])
+    return broken
+
+
+CHECKS = (_BONUSES, _GRANTS, _GROUNDS, _USES)
+WALKS = (Walk("I9", "members are and earn what their memberships entitle them to", _as_entitled),)
