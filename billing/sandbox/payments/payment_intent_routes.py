@@ -3,6 +3,7 @@
 from billing.sandbox.documents import Document
 from billing.sandbox.errors import Invalid, Lacking
 from billing.sandbox.payments import payment_intents, payment_methods
+from billing.sandbox.payments.amounts import check_amount
 from billing.sandbox.payments.customers import shipping_of
 from billing.sandbox.payments.payment_intents import KIND
 from billing.sandbox.requests import Params
@@ -22,6 +23,9 @@ def create(world: World, params: Params) -> Document:
     customer = params.text("customer")
     if customer is not None:
         world.get("customer", customer, param="customer")
+    amount = params.required.integer("amount") or 0
+    currency = params.required.text("currency") or ""
+    check_amount(amount, currency)
     method = _method(world, params)
     extra: Document = {
         "receipt_email": params.text("receipt_email"),
@@ -39,8 +43,8 @@ def create(world: World, params: Params) -> Document:
         }
     intent = payment_intents.begin(
         world,
-        amount=params.required.integer("amount") or 0,
-        currency=params.required.text("currency") or "",
+        amount=amount,
+        currency=currency,
         customer=customer,
         payment_method=method,
         description=params.text("description"),

@@ -240,3 +240,12 @@ async def test_what_is_to_a_customers_credit_is_kept_with_its_steps(world: Accou
     after = await transactions.create_async(customer, {"amount": 200, "currency": "eur"})
     assert after.ending_balance == -300
     assert (await world.stripe.v1.customers.retrieve_async(customer)).balance == -300
+
+
+@pytest.mark.parametrize(("currency", "least"), [("eur", 50), ("sek", 300), ("jpy", 50)])
+async def test_too_little_money_is_not_charged(world: Account, currency: str, least: int) -> None:
+    intents = world.stripe.v1.payment_intents
+    assert (await intents.create_async({"amount": least, "currency": currency})).amount == least
+    with pytest.raises(stripe.InvalidRequestError) as error:
+        await intents.create_async({"amount": least - 1, "currency": currency})
+    assert error.value.code == "amount_too_small"
