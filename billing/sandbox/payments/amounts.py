@@ -4,9 +4,21 @@ from billing.sandbox.errors import Invalid
 
 _LEAST = {
     **dict.fromkeys(("aud", "brl", "cad", "chf", "eur", "inr", "nzd", "sgd", "usd"), 50),
-    **{"bgn": 100, "czk": 1500, "dkk": 250, "gbp": 30, "hkd": 400, "huf": 17_500},
-    **{"jpy": 50, "mxn": 1000, "nok": 300, "pln": 200, "ron": 200, "sek": 300},
-    **{"aed": 200, "myr": 200, "thb": 1000},
+    "bgn": 100,
+    "czk": 1500,
+    "dkk": 250,
+    "gbp": 30,
+    "hkd": 400,
+    "huf": 17_500,
+    "jpy": 50,
+    "mxn": 1000,
+    "nok": 300,
+    "pln": 200,
+    "ron": 200,
+    "sek": 300,
+    "aed": 200,
+    "myr": 200,
+    "thb": 1000,
 }
 
 
