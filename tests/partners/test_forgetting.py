@@ -30,6 +30,9 @@ from partners.batches.disclosure import BatchesWait
 from tests.partners.life import ANNA, BERTIL, KEEPERS, PERSON, a_full_life, copy_of
 from tests.support.http import Coalition, Shop
 
+BEFORE = {f"before {one.name}" for one in KEEPERS if one.prepare is not None}
+"""What is done while the account is open."""
+
 NAMING = [
     *("Exempelsson", "asa.exempelsson@exempel.example", "KORT97520001", "701234567", "Åsa"),
     *("1980-02-29", "gammal@exempel.example", "KORT97520002", "lives in the blue house"),
