@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from billing.benefits import keeping as benefits
+from billing.subscriptions import keeping as memberships
 from coalition.access import logins
 from coalition.access.sign_in import SignIns
 from coalition.families import keeping as families
@@ -43,6 +44,7 @@ def keepers(settings: Settings) -> tuple[Keeper, ...]:
         batches.KEEPER,
         families.keeper(MemberKeys.of(settings)),
         benefits.KEEPER,
+        memberships.KEEPER,
         _LOGINS,
     )
 
@@ -71,4 +73,4 @@ _LOGINS = Keeper(name="logins", export=_login, erase=_forget_login)
 
 def leavers(keys: MemberKeys) -> tuple[Leaver, ...]:
     """Return what is done above the members before a membership ends."""
-    return (families.leaver(keys), benefits.leave)
+    return (families.leaver(keys), benefits.leave, memberships.leave)

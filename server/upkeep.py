@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from billing.benefits import granting
-from billing.subscriptions import reconciling, selling, syncing
+from billing.subscriptions import reconciling, recovering, selling, syncing
 from billing.subscriptions.handling import Handler
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.families.groups.groups import Groups
@@ -188,7 +188,11 @@ def _with_stripe(handler: Handler) -> _Plan:
     async def reconcile_whole(at: datetime) -> int:
         return (await reconciling.reconcile(handler, at, whole=True)).drifted
 
+    async def keep_promises(at: datetime) -> int:
+        return await recovering.recover(handler.gateway, at)
+
     return {
+        "stripe.promises": ("* * * * *", keep_promises),
         "plans.at_stripe": ("*/10 * * * *", bring_plans),
         "memberships.reconcile": ("41 * * * *", reconcile),
         "memberships.reconcile_whole": ("51 1 * * *", reconcile_whole),

@@ -35,6 +35,10 @@ class Acts(Calls):
             asked["test_clock"] = clock_id
         return str((await self.post(key, "/v1/customers", asked))["id"])
 
+    async def forget_customer(self, key: str, customer_id: str) -> str:
+        """Delete a customer with its name, addresses and cards; its invoices stay."""
+        return str((await self.ask("delete", f"/v1/customers/{customer_id}", {}, key))["id"])
+
     async def product(self, key: str, plan_code: str, name: str) -> str:
         """Return the id of a new product for a plan."""
         asked = {"name": name, "metadata": {"plan": plan_code}}

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from billing.gateway.refusals import IntentReused, StripeRefused, StripeUnavailable
-from coalition.kernel.database import retrying, transaction
+from coalition.kernel.database import Connection, retrying, transaction
 
 Answer = TypeVar("Answer")
 Request = Mapping[str, Any]  # Any: JSON of the kind, without personal data
@@ -31,6 +31,16 @@ ON CONFLICT (key) DO UPDATE
 SET tried_at = greatest(kept.tried_at, excluded.tried_at), attempts = kept.attempts + 1
 RETURNING kind, request = $3 AS is_same, answer, refusal
 """
+_PROMISE = """
+INSERT INTO stripe_intent (key, kind, request, begun_at, tried_at, attempts)
+VALUES ($1, $2, $3, $4, $4, 0) ON CONFLICT (key) DO NOTHING
+"""
+_TRY = """
+UPDATE stripe_intent
+SET begun_at = CASE attempts WHEN 0 THEN $2 ELSE begun_at END, tried_at = $2,
+    attempts = attempts + 1
+WHERE key = $1 AND answered_at IS NULL
+"""
 _ANSWER = """
 UPDATE stripe_intent SET answered_at = $2, answer = $3 WHERE key = $1 AND answered_at IS NULL
 """
@@ -40,11 +50,11 @@ UPDATE stripe_intent SET answered_at = $2, refusal = $3 WHERE key = $1 AND answe
 _IS_ANSWERED = "SELECT answer IS NOT NULL FROM stripe_intent WHERE key = $1"
 _UNANSWERED = """
 SELECT key, kind, request, begun_at FROM stripe_intent
-WHERE answered_at IS NULL AND tried_at <= $1 AND begun_at > $2
+WHERE answered_at IS NULL AND tried_at <= $1 AND (begun_at > $2 OR attempts = 0)
 ORDER BY tried_at LIMIT $3
 """
 _LOST = """
-SELECT count(*) FROM stripe_intent WHERE answered_at IS NULL AND begun_at <= $1
+SELECT count(*) FROM stripe_intent WHERE answered_at IS NULL AND begun_at <= $1 AND attempts > 0
 """
 
 _logger = structlog.get_logger(__name__)
@@ -106,6 +116,17 @@ async def perform(
     return answered
 
 
+async def promise(
+    connection: Connection, kind: str, key: str, request: Request, *, at: datetime
+) -> None:
+    """Write down in the caller's transaction what is to be asked, by `perform` or by `recover`.
+
+    So that nothing of several acts is left undone by whoever dies between them, or what follows
+    from a transaction is asked once that is committed.
+    """
+    await connection.execute(_PROMISE, key, kind, msgspec.json.encode(request).decode(), at)
+
+
 async def is_answered(key: str) -> bool:
     """Tell whether Stripe has said yes to the intent under `key`."""
     async with transaction() as connection:
@@ -125,6 +146,8 @@ async def recover(
         call = calls.get(one.kind)
         if call is None:
             continue
+        async with transaction() as connection:
+            await connection.execute(_TRY, one.key, at)
         try:
             await _keep(_ANSWER, one.key, at, await call(one))
         except StripeRefused as refused:

@@ -16,6 +16,7 @@ from billing.subscriptions import metering, reading, receipts, register, syncing
 from billing.subscriptions.house import House, one_act
 from billing.subscriptions.metering import PartOfPayment, Reckoning
 from billing.subscriptions.reading import Paid
+from billing.subscriptions.recovering import REFUND, WITHDRAW
 from billing.subscriptions.refusals import (
     NotAMember,
     NothingToWithdraw,
@@ -161,14 +162,20 @@ async def _withdraw(house: House, row: _Row, own: str, *, at: datetime) -> str:
     subscription = membership.subscription
     assert subscription is not None, "only what was ordered is withdrawn from"
     parts = await _parts(house, row, subscription, own, at=at)
+    request = {"subscription": subscription, "withdrawal_id": str(row.id)}
+    async with transaction() as connection:
+        # All of it or nothing: what a dying process leaves undone, the worker does.
+        for part in parts:
+            key = f"{own}:{part.payment_intent_id}"
+            await intents.promise(connection, REFUND, key, _refund_of(row, part), at=at)
+        await intents.promise(connection, WITHDRAW, own, request, at=at)
     for part in parts:
         await _refund(house, row, part, f"{own}:{part.payment_intent_id}", at=at)
 
     async def call() -> Subscription:
         return await house.gateway.cancel_now(own, subscription)
 
-    request = {"subscription": subscription, "withdrawal_id": str(row.id)}
-    await intents.perform("withdraw", own, request, call, answer=Subscription, at=at)
+    await intents.perform(WITHDRAW, own, request, call, answer=Subscription, at=at)
     await syncing.sync(house.gateway, subscription, at=at)
     return plans.plan(membership.plan_no).code
 
@@ -191,14 +198,24 @@ async def _parts(
 
 
 async def _refund(house: House, row: _Row, part: PartOfPayment, own: str, *, at: datetime) -> None:
-    metadata = {"member_id": str(row.member_id), "withdrawal_id": str(row.id)}
+    request = _refund_of(row, part)
+    metadata = {name: str(request[name]) for name in ("member_id", "withdrawal_id")}
     money = Money(part.amount_minor, row.currency)
 
     async def call() -> Refund:
         return await house.gateway.refund(own, part.payment_intent_id, money, metadata)
 
-    request = metadata | {"payment": part.payment_intent_id, "amount_minor": part.amount_minor}
-    await intents.perform("refund", own, request, call, answer=Refund, at=at)
+    await intents.perform(REFUND, own, request, call, answer=Refund, at=at)
+
+
+def _refund_of(row: _Row, part: PartOfPayment) -> dict[str, str | int]:
+    return {
+        "member_id": str(row.member_id),
+        "withdrawal_id": str(row.id),
+        "payment": part.payment_intent_id,
+        "amount_minor": part.amount_minor,
+        "currency": row.currency,
+    }
 
 
 async def _until(house: House, paid: Paid) -> datetime:

@@ -1,0 +1,43 @@
+"""What the worker asks of Stripe where nobody waits for it: what was promised, or broken off."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+from billing.gateway import intents
+from billing.gateway.client import Gateway
+from billing.gateway.intents import Intent
+from coalition.kernel.money import Money
+
+END = "end"
+"""End a subscription at once: its member has left."""
+EXPIRE = "expire"
+"""Close a page on which an order could still be paid."""
+FORGET = "forget-customer"
+"""Let Stripe forget a customer."""
+REFUND = "refund"
+WITHDRAW = "withdraw"
+"""The parts of a withdrawal, which go on when its process dies in between."""
+
+
+async def recover(gateway: Gateway, at: datetime) -> int:
+    """Ask Stripe for what is promised and was not done within two minutes; return how many were."""
+    return await intents.recover(_calls(gateway), at)
+
+
+def _calls(gateway: Gateway) -> Mapping[str, Callable[[Intent], Awaitable[object]]]:
+    async def end(intent: Intent) -> object:
+        return await gateway.cancel_now(intent.key, intent.request["subscription"])
+
+    async def expire(intent: Intent) -> object:
+        return await gateway.expire_checkout(intent.key, intent.request["checkout"])
+
+    async def forget(intent: Intent) -> object:
+        return await gateway.forget_customer(intent.key, intent.request["customer"])
+
+    async def refund(intent: Intent) -> object:
+        request = intent.request
+        money = Money(request["amount_minor"], request["currency"])
+        metadata = {name: request[name] for name in ("member_id", "withdrawal_id")}
+        return await gateway.refund(intent.key, request["payment"], money, metadata)
+
+    return {END: end, EXPIRE: expire, FORGET: forget, REFUND: refund, WITHDRAW: end}
