@@ -33,6 +33,10 @@ CREATE INDEX IF NOT EXISTS document_subscription
     ON document (kind, json_extract(body, '$.parent.subscription_details.subscription'), seq);
 CREATE INDEX IF NOT EXISTS document_payment_intent
     ON document (kind, json_extract(body, '$.payment_intent'), seq);
+CREATE INDEX IF NOT EXISTS document_invoice
+    ON document (kind, json_extract(body, '$.invoice'), seq);
+CREATE INDEX IF NOT EXISTS document_charge
+    ON document (kind, json_extract(body, '$.charge'), seq);
 CREATE TABLE IF NOT EXISTS due (
     kind TEXT NOT NULL,
     id TEXT NOT NULL,
