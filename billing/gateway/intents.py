@@ -37,8 +37,7 @@ VALUES ($1, $2, $3, $4, $4, 0) ON CONFLICT (key) DO NOTHING
 """
 _TRY = """
 UPDATE stripe_intent
-SET begun_at = CASE attempts WHEN 0 THEN $2 ELSE begun_at END, tried_at = $2,
-    attempts = attempts + 1
+SET begun_at = CASE attempts WHEN 0 THEN $2 ELSE begun_at END, attempts = attempts + 1
 WHERE key = $1 AND answered_at IS NULL
 """
 _ANSWER = """
