@@ -149,6 +149,30 @@ _POOLS = Check(
     """,
 )
 
+# Of two who were merged the survivor has used both, and the other keeps what it had used; what
+# was bought before it was written down is counted and not here.
+_BOUGHT = Check(
+    "I10",
+    "what is left of redemptions that limits count is counted, at their member and their group",
+    """
+    WITH made AS (
+        SELECT member_id AS subject, 'member' AS side, group_id AS other, day,
+               points - returned AS kept FROM family_redemption
+        UNION ALL
+        SELECT group_id, 'group', member_id, day, points - returned FROM family_redemption
+    ), expected AS (
+        SELECT subject, side, other, day, sum(kept) AS amount,
+               count(*) FILTER (WHERE kept > 0) AS times
+        FROM made GROUP BY 1, 2, 3, 4
+    )
+    SELECT subject, side, day, expected.amount, used.amount AS counted
+    FROM expected
+    LEFT JOIN (SELECT * FROM family_usage WHERE event = 'redeem') AS used
+        USING (subject, side, other, day)
+    WHERE coalesce(used.amount, 0) < expected.amount OR coalesce(used.times, 0) < expected.times
+    """,
+)
+
 # What every transfer counts as: at its sender, at its receiver, and at the group whose rules it is
 # under. Of two who were merged the survivor has both; the other keeps what it had used.
 _COUNTED = """
@@ -196,7 +220,7 @@ async def _miscounted(connection: Connection) -> list[str]:
     ]
 
 
-CHECKS = (_MOVED, _UNDONE, _RESERVED, _STEPS, _LIVES, _MONTHS, _PLACES, _POOLS)
+CHECKS = (_MOVED, _UNDONE, _RESERVED, _STEPS, _LIVES, _MONTHS, _PLACES, _POOLS, _BOUGHT)
 WALKS = (
     Walk("I10", "what is counted of limits is what transfers that count come to", _miscounted),
 )

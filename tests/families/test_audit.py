@@ -68,7 +68,7 @@ async def test_who_was_merged_has_used_what_both_did(database: Engine, at: datet
     assert (await prove()).breaches == []
 
 
-MOVED, UNDONE, RESERVED, STEPS, LIVES, MONTHS, PLACES, POOLS = (
+MOVED, UNDONE, RESERVED, STEPS, LIVES, MONTHS, PLACES, POOLS, BOUGHT = (
     check.promise for check in audit_checks.CHECKS
 )
 COUNTED = audit_checks.WALKS[0].promise
@@ -160,6 +160,13 @@ DAMAGES = {
     "a head does not belong to its group": (
         PLACES,
         "UPDATE family_group SET head = gen_random_uuid() WHERE state = 'active'",
+    ),
+    "what was bought is not counted": (
+        BOUGHT,
+        (
+            "INSERT INTO family_redemption (bucket, act, is_hold, member_id, group_id, day,"
+            " points, returned) SELECT bucket, id, false, id, id, '2026-11-01', 10, 9 FROM holder"
+        ),
     ),
     "points are left in a closed account": (
         POOLS,

@@ -68,9 +68,7 @@ def transferable(
     return of_lots(rule_set.transfer.lots, kinds, terms, at)
 
 
-def of_lots(
-    asked: Lots | None, kinds: Iterable[Holding], terms: Terms, at: datetime
-) -> int | None:
+def of_lots(asked: Lots | None, kinds: Iterable[Holding], terms: Terms, at: datetime) -> int | None:
     """Return how many of the points that somebody has are of the `asked` lots; None: all."""
     if asked is None:
         return None
