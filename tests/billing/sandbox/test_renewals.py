@@ -1,5 +1,7 @@
 """Subscriptions through their periods: first payment, month ends, trials, pauses, the end."""
 
+import pytest
+
 from tests.billing.sandbox.shop import Shop, day
 
 
@@ -197,3 +199,29 @@ async def test_tax_is_a_part_of_the_price() -> None:
         10000,
         2500,
     )
+
+
+@pytest.mark.parametrize(
+    ("behavior", "status"), [("keep_as_draft", "draft"), ("mark_uncollectible", "uncollectible")]
+)
+async def test_invoices_of_a_pause_are_kept_or_given_up_as_asked(
+    behavior: str, status: str
+) -> None:
+    shop = Shop()
+    subscription = await shop.subscribe(await shop.customer(), await shop.price(9900))
+    await shop.update(subscription.id, pause_collection={"behavior": behavior})
+    await shop.advance(days=29)
+    assert [one.status for one in await shop.invoices(subscription.id)] == ["paid", status]
+
+
+async def test_a_trial_without_a_card_is_cancelled_when_it_was_made_so() -> None:
+    shop = Shop()
+    subscription = await shop.subscribe(
+        await shop.customer(card=None),
+        await shop.price(9900),
+        trial_period_days=2,
+        trial_settings={"end_behavior": {"missing_payment_method": "cancel"}},
+    )
+    await shop.advance(days=2)
+    assert (await shop.again(subscription)).status == "canceled"
+    assert len(await shop.invoices(subscription.id)) == 1
