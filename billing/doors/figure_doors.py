@@ -1,12 +1,9 @@
 """Where staff see what memberships come to."""
 
-from typing import Annotated
-
 from litestar.handlers import ASGIRouteHandler
-from msgspec import Meta
 
 from billing.figures import kpis
-from billing.figures.kpis import Figures
+from billing.figures.kpis import Figures, Month
 from billing.figures.refusals import MonthAhead
 from billing.plans.catalogue import Shelf
 from coalition.federation import catalogue
@@ -21,14 +18,7 @@ SCOPE = "memberships:read"
 class FiguresQuery(Body, frozen=True):
     """Of which month; without one it is the present one as far as it has come."""
 
-    month: Annotated[
-        str | None,
-        Meta(
-            pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])(?![\s\S])",
-            description="A month of the coalition's zone",
-            examples=["2026-11"],
-        ),
-    ] = None
+    month: Month | None = None
 
 
 def routes(door: Door) -> list[ASGIRouteHandler]:

@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from billing.benefits.value import point_price
 from billing.figures import queries
@@ -22,6 +24,15 @@ from coalition.federation.catalogue import Catalogue
 from coalition.kernel.database import Connection
 from coalition.kernel.money import Money, Rounding, exponent, round_whole
 from coalition.points.bonuses.compiled import OPERATOR
+
+Month = Annotated[
+    str,
+    Meta(
+        pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])(?![\s\S])",
+        description="A month of the coalition's zone",
+        examples=["2026-11"],
+    ),
+]
 
 _CENT = Decimal("0.01")
 
@@ -130,7 +141,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 async def read(
     connection: Connection,
-    month: str | None,
+    month: Month | None,
     *,
     plans: Plans,
     known: Catalogue,
@@ -138,7 +149,7 @@ async def read(
 ) -> Figures:
     """Return the figures of a month (yyyy-mm), by default the one that `at` lies in.
 
-    The caller's transaction is one snapshot, and `month` well-formed. Raises `MonthAhead`.
+    The caller's transaction is one snapshot. Raises `MonthAhead`.
     """
     begins, following = _bounds(month or at.astimezone(known.zone).strftime("%Y-%m"), known)
     if begins > at:

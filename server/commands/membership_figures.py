@@ -1,0 +1,113 @@
+"""`coalition membership figures`: what memberships come to in a month."""
+
+from collections.abc import Iterator
+
+import msgspec
+import rich_click as click
+
+from billing.figures import kpis
+from billing.figures.kpis import Figures
+from billing.plans import catalogue as plan_catalogue
+from coalition.federation import catalogue
+from coalition.kernel.clock import SystemClock
+from coalition.kernel.database import transaction
+from coalition.kernel.money import Money
+from coalition.kernel.settings import Settings
+from coalition.ledger.audit import SNAPSHOT
+from server import payments
+from server.commands.amounts import in_major
+from server.commands.options import (
+    answer,
+    as_json_option,
+    example,
+    place_of,
+    place_options,
+    table_of,
+)
+from server.databases import do
+
+_COLUMNS = ("figure", "of", "value")
+
+
+@click.command()
+@click.option(
+    "--month",
+    metavar="YYYY-MM",
+    help="A month of the coalition's zone; without it the present one so far.",
+)
+@place_options
+@as_json_option
+@click.pass_context
+@example("coalition membership figures", "coalition membership figures --month 2026-10 --json")
+def figures(context: click.Context, *, month: str | None, as_json: bool) -> None:
+    """Show who holds plans, who left, what they bring and spend, and what benefits cost whom."""
+    try:
+        asked = None if month is None else msgspec.convert(month, kpis.Month)
+    except msgspec.ValidationError:
+        raise click.BadParameter("write a month as 2026-10", param_hint="--month") from None
+
+    async def work(settings: Settings) -> Figures:
+        paying = payments.open_payments(settings, SystemClock())
+        try:
+            async with transaction(SNAPSHOT) as connection:
+                return await kpis.read(
+                    connection,
+                    asked,
+                    plans=await plan_catalogue.load(connection),
+                    known=await catalogue.load(connection),
+                    at=paying.clock.now(),
+                )
+        finally:
+            await paying.close()
+
+    found = do(place_of(context), work)
+
+    def table() -> object:
+        rows = [dict(zip(_COLUMNS, line, strict=True)) for line in _lines(found)]
+        return table_of(rows, _COLUMNS, title=f"Memberships in {found.month}")
+
+    answer(found, as_json=as_json, table=table)  # type: ignore[arg-type]  # a table of rich
+
+
+def _lines(found: Figures) -> Iterator[tuple[str, str, str]]:
+    for plan in found.plans:
+        standing = f"{plan.active} active, {plan.trialing} on trial, {plan.in_grace} in grace"
+        yield "members", plan.plan, standing
+    churn = found.churn
+    yield "churn", "the month", _share(churn.lost, churn.begun, churn.percent)
+    for recurring in found.recurring:
+        yield (
+            "monthly, recurring",
+            f"{recurring.memberships} memberships",
+            _money(recurring.monthly),
+        )
+    for spend in found.spend:
+        yield "spend per member", "entitled", _money(spend.entitled_mean)
+        yield "spend per member", "others", _money(spend.others_mean)
+    for cost in found.costs:
+        paid = _money(Money(cost.total_minor, cost.currency))
+        yield "cost of benefits", cost.partner or "the operator", paid
+    for margin in found.margins:
+        yield "margin", f"{margin.members} members", _money(margin.margin)
+        yield "margin per member", f"{margin.members} members", _money(margin.per_member)
+    for price in found.prices:
+        of = f"{price.plan}, {_money(price.price)} a {price.interval}"
+        lost = _share(price.lost, price.begun, price.churn_percent)
+        yield "price", of, f"{lost}; {price.joined} joined"
+
+
+def _share(part: int, whole: int, percent: object) -> str:
+    return f"{part} of {whole}" + ("" if percent is None else f" ({percent} %)")
+
+
+def _money(amount: Money | None) -> str:
+    return (
+        ""
+        if amount is None
+        else f"{in_major(amount.amount_minor, amount.currency)} {amount.currency}"
+    )
+
+
+def add_to(group: click.Group) -> None:
+    """Add the command to `coalition membership`."""
+    group.add_command(figures)
