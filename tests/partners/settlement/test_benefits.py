@@ -15,7 +15,8 @@ from coalition.ledger.accounts import Kind
 from coalition.ledger.compensations import Compensation
 from coalition.ledger.drafts import Grant, Issue, Reverse
 from coalition.ledger.provenance import Provenance
-from partners.settlement.kinds import OPERATOR
+from partners.settlement import draining, drilldown, passport
+from partners.settlement.kinds import OPERATOR, ChargeKind
 from server.proof import prove
 from tests.partners.settlement.world import (
     DECEMBER,
@@ -155,3 +156,23 @@ async def test_what_is_returned_goes_back_at_the_period_in_which_it_was_paid() -
     assert (await prove()).ok
     with pytest.raises(UniqueViolationError, match="a_compensation_is_taken_back_once"):
         await take_back(owed, NOVEMBER)
+
+
+async def test_what_is_given_and_owed_can_be_followed_to_who_pays_and_to_its_receipt() -> None:
+    world = await make_world({"A": {}, "B": {}})
+    given = await give(world, "B", 10_000, OCTOBER)
+    owed = await let_have(world, "A", "B", 2_000, OCTOBER)
+    async with transaction() as connection:
+        known = await passport.read_book(connection)
+        posted_as = await passport.find(connection, given)
+        assert posted_as is not None
+        [charged] = await passport.awaited(connection, posted_as, known)
+    assert (posted_as.kind, charged.charge.kind, charged.amount) == (
+        Kind.BENEFIT,
+        ChargeKind.PROMOTION,
+        Decimal(100),
+    )
+    await draining.drain_all(OCTOBER)
+    async with transaction() as connection:
+        found = await drilldown.occurrences(connection, [given, owed], partner_no=None)
+    assert [found[one].receipt for one in (given, owed)] == [None, "R-7"]
