@@ -31,7 +31,7 @@ from coalition.kernel.ids import MemberId, random_id
 from coalition.ledger import posting
 from coalition.ledger.partitions import ensure_partition
 from coalition.members.circumstances import name_digest
-from server.scenario.by_households import family_of, fee_told, in_family
+from server.scenario.by_households import family_of, fee_told, in_family, newcomer_of
 from server.scenario.family_founding import activate
 from server.scenario.family_steps import (
     STAFF,
@@ -143,12 +143,7 @@ async def _pool(world: World, step: Pool, n: int) -> Done:
 
 async def _join(world: World, step: Join, n: int) -> Done:
     del n
-    newcomer = Newcomer(
-        member=world.members[step.member],
-        role=step.role,
-        future_percent=step.share,
-        relationship=step.relationship,
-    )
+    newcomer = newcomer_of(world, step)
     family = family_of(world, step.family)
 
     async def work(connection: Connection, book: Book) -> None:

@@ -29,7 +29,7 @@ from coalition.kernel.ids import random_id
 from coalition.ledger import posting
 from coalition.ledger.partitions import ensure_partition
 from server.scenario.family_founding import form
-from server.scenario.family_steps import STAFF
+from server.scenario.family_steps import STAFF, Join
 from server.scenario.founding import ACTOR, SECOND
 from server.scenario.household_steps import (
     Accept,
@@ -80,6 +80,16 @@ def family_of(world: World, name: str) -> UUID:
     return world.families.get(name) or random_id()
 
 
+def newcomer_of(world: World, step: Join | Invite) -> Newcomer:
+    """Return who is to join by a step, as what."""
+    return Newcomer(
+        member=world.members[step.member],
+        role=step.role,
+        future_percent=step.share,
+        relationship=step.relationship,
+    )
+
+
 async def _form(world: World, step: Form, n: int) -> Done:
     del n
     await form(world, step.family, world.story.families[step.family], world.at)
@@ -88,12 +98,7 @@ async def _form(world: World, step: Form, n: int) -> Done:
 
 async def _invite(world: World, step: Invite, n: int) -> Done:
     del n
-    newcomer = Newcomer(
-        member=world.members[step.member],
-        role=step.role,
-        future_percent=step.share,
-        relationship=step.relationship,
-    )
+    newcomer = newcomer_of(world, step)
 
     async def work(connection: Connection, book: Book) -> UUID:
         group = await gathering.lock(

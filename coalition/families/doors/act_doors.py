@@ -7,7 +7,7 @@ import msgspec
 from litestar.handlers import ASGIRouteHandler
 
 from coalition.families.doors import asking
-from coalition.families.doors.asking import OF_READS, OF_WRITES, by_of, member_of
+from coalition.families.doors.asking import OF_WRITES, by_of, member_of
 from coalition.families.groups import paying
 from coalition.families.groups.groups import Groups
 from coalition.families.groups.paying import WaitingAct
@@ -85,36 +85,19 @@ async def check_seen(caller: Caller, path: Mapping[str, Any]) -> None:
 
 
 def _list(groups: Groups) -> HotEndpoint:
-    async def listed(call: Call) -> Answer:
-        member = member_of(call.caller)
-        found = await asking.read(groups, call, lambda c, _: paying.of_member(c, member))
-        return Answer(200, ActList(found))
+    async def look(connection: Connection, _: Book, call: Call) -> ActList:
+        return ActList(await paying.of_member(connection, member_of(call.caller)))
 
-    return HotEndpoint(
-        method="GET",
-        summary="What of yours in families waits for its fee, or did",
-        handle=listed,
-        answers={200: ActList},
-        scope=MEMBER_SCOPE,
-        refusals=OF_READS,
-        tags=_TAGS,
-    )
+    summary = "What of yours in families waits for its fee, or did"
+    return asking.looking(groups, look, ActList, summary, tags=_TAGS)
 
 
 def _show(groups: Groups) -> HotEndpoint:
-    async def show(call: Call) -> Answer:
-        act, by = call.path["act_id"], by_of(call.caller)
-        return Answer(200, await asking.read(groups, call, lambda c, _: paying.show(c, act, by=by)))
+    async def look(connection: Connection, _: Book, call: Call) -> WaitingAct:
+        return await paying.show(connection, call.path["act_id"], by=by_of(call.caller))
 
-    return HotEndpoint(
-        method="GET",
-        summary="One act: whether it waits for its fee, is done, or could not be done any more",
-        handle=show,
-        answers={200: WaitingAct},
-        scope=MEMBER_SCOPE,
-        refusals=(*OF_READS, UnknownAct),
-        tags=_TAGS,
-    )
+    summary = "One act: whether it waits for its fee, is done, or could not be done any more"
+    return asking.looking(groups, look, WaitingAct, summary, refusals=(UnknownAct,), tags=_TAGS)
 
 
 def _withdraw(groups: Groups) -> HotEndpoint:

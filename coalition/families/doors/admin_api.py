@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from litestar.handlers import ASGIRouteHandler
 
+from coalition.families.doors import asking
 from coalition.families.doors.admin_views import (
     BindingBody,
     Decision,
@@ -36,12 +37,11 @@ from coalition.families.rule_sets.rule_set_refusals import (
 from coalition.federation import catalogue
 from coalition.kernel import idempotency
 from coalition.kernel.database import Connection, transaction
-from coalition.kernel.idempotency import Claim, KeyReused
+from coalition.kernel.idempotency import KeyReused
 from coalition.kernel.idempotency.claims import RequestInProgress
 from coalition.kernel.web.decoding import encode
 from coalition.kernel.web.hot import (
     REPLAY_HEADER,
-    REPLAYED,
     Answer,
     Call,
     Door,
@@ -201,10 +201,7 @@ async def _answer_once(
         content = encode(await work(connection), call.media)
         return idempotency.Answer(status, call.media.value, content)
 
-    claim = Claim.of(call.caller.client_no, call.idempotency_key, address, call.body_digest)
-    known = await idempotency.once(claim, call.at, done)
-    headers = (REPLAYED,) if known.replayed else ()
-    return Answer(known.status, known.body, headers, known.media_type)
+    return asking.given(await idempotency.once(asking.claim_of(call, address), call.at, done))
 
 
 _OF_WRITES = (KeyReused, RequestInProgress)

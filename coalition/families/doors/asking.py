@@ -1,7 +1,7 @@
 """How every door of families treats a member: who it is, whether it may write, each key once."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 from uuid import UUID
 
 from coalition.access import standing
@@ -16,13 +16,14 @@ from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Forbidden, Refused
 from coalition.kernel.idempotency import Claim, KeyReused
 from coalition.kernel.idempotency.claims import RequestInProgress
-from coalition.kernel.identity import Caller
+from coalition.kernel.identity import MEMBER_SCOPE, Caller
 from coalition.kernel.web.decoding import encode
-from coalition.kernel.web.hot import REPLAYED, Answer, Call
+from coalition.kernel.web.hot import REPLAYED, Answer, Call, HotEndpoint
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.refusals import HolderMerged, HolderNotActive, UnknownHolder
 
 Result = TypeVar("Result")
+Owned = Callable[[Caller, Mapping[str, Any]], Awaitable[None]]  # Any: as of a path
 
 OF_READS: tuple[type[Refused], ...] = (MembershipEnded, HolderMerged)
 """What any look may be refused for, beyond what its door says."""
@@ -112,13 +113,49 @@ async def act(
         if call.caller.member_id is not None:
             await standing.check(connection, call.caller.member_id, writes=True)
         made = await groups.do(work, call.at)
-        given = WAITING if waits and isinstance(made, WaitingAct) else status
-        return idempotency.Answer(given, call.media.value, encode(made, call.media))
+        status_now = WAITING if waits and isinstance(made, WaitingAct) else status
+        return idempotency.Answer(status_now, call.media.value, encode(made, call.media))
 
     once = idempotency.once(claim_of(call, address), call.at, done)
-    known = await discreetly(call, once)
+    return given(await discreetly(call, once))
+
+
+def given(known: idempotency.Answer) -> Answer:
+    """Return what was answered under a claim, now or before."""
     headers = (REPLAYED,) if known.replayed else ()
     return Answer(known.status, known.body, headers, known.media_type)
+
+
+def looking(
+    groups: Groups,
+    look: Callable[[Connection, Book, Call], Awaitable[object]],
+    answer: type,
+    summary: str,
+    *,
+    tags: tuple[str, ...],
+    description: str | None = None,
+    scope: str | tuple[str, ...] = MEMBER_SCOPE,
+    query: type | None = None,
+    owned: Owned | None = None,
+    refusals: tuple[type[Refused], ...] = (),
+) -> HotEndpoint:
+    """Return the door of a look, for members or whoever has another scope."""
+
+    async def looked(call: Call) -> Answer:
+        return Answer(200, await read(groups, call, lambda c, b: look(c, b, call)))
+
+    return HotEndpoint(
+        method="GET",
+        summary=summary,
+        description=description,
+        handle=looked,
+        owned=owned,
+        query=query,
+        answers={200: answer},
+        scope=scope,
+        refusals=(*(OF_READS if scope == MEMBER_SCOPE else ()), *refusals),
+        tags=tags,
+    )
 
 
 async def perform(

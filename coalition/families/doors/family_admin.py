@@ -12,12 +12,13 @@ import msgspec
 from litestar.handlers import ASGIRouteHandler
 from msgspec import Meta
 
-from coalition.families.doors import act_doors, asking, group_views, kin_admin, transfer_views
-from coalition.families.doors.asking import by_of
+from coalition.families.doors import act_doors, asking, kin_admin
+from coalition.families.doors.group_doors import look_at_group
 from coalition.families.doors.group_views import GroupView
 from coalition.families.doors.transfer_doors import (
     approving,
     decision,
+    look_at_transfer,
     rejecting,
     undoing,
 )
@@ -33,10 +34,11 @@ from coalition.families.transfers.transferring import Transfers
 from coalition.federation.refusals import UnknownPointCurrency
 from coalition.kernel.database import Connection
 from coalition.kernel.web.fields import Body, CodeText
-from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
+from coalition.kernel.web.hot import Call, Door, HotEndpoint, hot_route
 
 READ, DECIDE = "families:read", "families:decide"
 TAGS = ("families of all",)
+_EITHER = (READ, DECIDE)
 
 _LATEST = """
 SELECT id AS group_id, kind, head, state, formed_at,
@@ -209,79 +211,42 @@ async def report(connection: Connection, book: Book, asked: RingsQuery) -> Rings
 
 
 def _list(groups: Groups) -> HotEndpoint:
-    async def listed(call: Call) -> Answer:
+    async def look(connection: Connection, _: Book, call: Call) -> FamilyRows:
         asked: FamiliesQuery = call.query
+        return FamilyRows(
+            await latest(connection, kind=asked.kind, state=asked.state, limit=asked.limit)
+        )
 
-        async def work(connection: Connection, book: Book) -> FamilyRows:
-            del book
-            return FamilyRows(
-                await latest(connection, kind=asked.kind, state=asked.state, limit=asked.limit)
-            )
-
-        return Answer(200, await asking.read(groups, call, work))
-
-    return HotEndpoint(
-        method="GET",
-        summary="Families, those formed last first",
-        handle=listed,
-        query=FamiliesQuery,
-        answers={200: FamilyRows},
-        scope=(READ, DECIDE),
-        tags=TAGS,
+    summary = "Families, those formed last first"
+    return asking.looking(
+        groups, look, FamilyRows, summary, query=FamiliesQuery, scope=_EITHER, tags=TAGS
     )
 
 
 def _show(groups: Groups) -> HotEndpoint:
-    async def show(call: Call) -> Answer:
-        group, by = call.path["group_id"], by_of(call.caller)
-        return Answer(
-            200,
-            await asking.read(groups, call, lambda c, b: group_views.show(c, group, b, by=by)),
-        )
-
-    return HotEndpoint(
-        method="GET",
-        summary="A family with everything in it",
-        handle=show,
-        answers={200: GroupView},
-        scope=(READ, DECIDE),
-        refusals=(UnknownGroup, NoRules),
-        tags=TAGS,
+    refusals = (UnknownGroup, NoRules)
+    summary = "A family with everything in it"
+    return asking.looking(
+        groups, look_at_group, GroupView, summary, refusals=refusals, scope=_EITHER, tags=TAGS
     )
 
 
 def _show_transfer(groups: Groups) -> HotEndpoint:
-    async def show(call: Call) -> Answer:
-        transfer, by = call.path["transfer_id"], by_of(call.caller)
-        return Answer(
-            200,
-            await asking.read(
-                groups, call, lambda c, b: transfer_views.show(c, transfer, b, by=by)
-            ),
-        )
-
-    return HotEndpoint(
-        method="GET",
-        summary="A transfer with its steps and who took them",
-        handle=show,
-        answers={200: TransferView},
-        scope=(READ, DECIDE),
-        refusals=(UnknownTransfer,),
-        tags=TAGS,
+    refusals = (UnknownTransfer,)
+    summary = "A transfer with its steps and who took them"
+    return asking.looking(
+        groups, look_at_transfer, TransferView, summary, refusals=refusals, scope=_EITHER, tags=TAGS
     )
 
 
 def _rings(groups: Groups) -> HotEndpoint:
-    async def rings(call: Call) -> Answer:
-        return Answer(200, await asking.read(groups, call, lambda c, b: report(c, b, call.query)))
-
-    return HotEndpoint(
-        method="GET",
-        summary="Who sends in rings, to whom many send, and who sends in haste",
-        handle=rings,
+    return asking.looking(
+        groups,
+        lambda connection, book, call: report(connection, book, call.query),
+        RingsAnswer,
+        "Who sends in rings, to whom many send, and who sends in haste",
         query=RingsQuery,
-        answers={200: RingsAnswer},
-        scope=(READ, DECIDE),
         refusals=(UnknownPointCurrency,),
+        scope=_EITHER,
         tags=TAGS,
     )

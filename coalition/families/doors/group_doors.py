@@ -7,7 +7,7 @@ from uuid import UUID
 from litestar.handlers import ASGIRouteHandler
 
 from coalition.families.doors import asking, finding, group_views
-from coalition.families.doors.asking import OF_READS, OF_WRITES, by_of, member_of
+from coalition.families.doors.asking import OF_WRITES, by_of, member_of
 from coalition.families.doors.finding import OF_FINDING
 from coalition.families.doors.group_bodies import (
     AcceptBody,
@@ -122,66 +122,47 @@ def _form(groups: Groups) -> HotEndpoint:
 
 
 def _list(groups: Groups) -> HotEndpoint:
-    async def listed(call: Call) -> Answer:
-        member = member_of(call.caller)
-        found = await asking.read(groups, call, lambda c, b: group_views.groups_of(c, member, b))
-        return Answer(200, GroupList(found))
+    async def look(connection: Connection, book: Book, call: Call) -> GroupList:
+        return GroupList(await group_views.groups_of(connection, member_of(call.caller), book))
 
-    return HotEndpoint(
-        method="GET",
-        summary="The families to which you belong",
-        handle=listed,
-        answers={200: GroupList},
-        scope=MEMBER_SCOPE,
-        refusals=OF_READS,
-        tags=TAGS,
-    )
+    return asking.looking(groups, look, GroupList, "The families to which you belong", tags=TAGS)
+
+
+async def look_at_group(connection: Connection, book: Book, call: Call) -> GroupView:
+    """Return the family that a path names, as whoever asks may see it."""
+    by = by_of(call.caller)
+    return await group_views.show(connection, call.path["group_id"], book, by=by)
 
 
 def _show(groups: Groups) -> HotEndpoint:
-    async def show(call: Call) -> Answer:
-        group, by = call.path["group_id"], by_of(call.caller)
-        return Answer(
-            200,
-            await asking.read(groups, call, lambda c, b: group_views.show(c, group, b, by=by)),
-        )
-
-    return HotEndpoint(
-        method="GET",
-        summary="A family, as its rules let you see it",
+    return asking.looking(
+        groups,
+        look_at_group,
+        GroupView,
+        "A family, as its rules let you see it",
         description="`points` are null where you may not see them. A guardian sees its ward's.",
-        handle=show,
-        answers={200: GroupView},
-        scope=MEMBER_SCOPE,
-        refusals=(*OF_READS, UnknownGroup),
+        refusals=(UnknownGroup,),
         tags=TAGS,
     )
 
 
 def _exit(groups: Groups) -> HotEndpoint:
-    async def leaving(call: Call) -> Answer:
+    async def look(connection: Connection, book: Book, call: Call) -> ExitView:
         asked: ExitQuery = call.query
-        group, by = call.path["group_id"], by_of(call.caller)
         member = asked.member or member_of(call.caller)
-        return Answer(
-            200,
-            await asking.read(
-                groups,
-                call,
-                lambda c, b: group_views.would_take_out(c, group, member, b, by=by),
-            ),
+        return await group_views.would_take_out(
+            connection, call.path["group_id"], member, book, by=by_of(call.caller)
         )
 
-    return HotEndpoint(
-        method="GET",
-        summary="What you, or a ward, would take out by leaving now",
+    return asking.looking(
+        groups,
+        look,
+        ExitView,
+        "What you, or a ward, would take out by leaving now",
         description="Planned as leaving plans it. A head may ask it of any member.",
-        handle=leaving,
         owned=check_visible,
         query=ExitQuery,
-        answers={200: ExitView},
-        scope=MEMBER_SCOPE,
-        refusals=(*OF_READS, UnknownGroup, NotInGroup, NotYourself),
+        refusals=(UnknownGroup, NotInGroup, NotYourself),
         tags=TAGS,
     )
 
@@ -271,25 +252,13 @@ async def _check_head(groups: Groups, call: Call) -> None:
 
 
 def _invited(groups: Groups) -> HotEndpoint:
-    async def invited(call: Call) -> Answer:
+    async def look(connection: Connection, book: Book, call: Call) -> InvitationList:
         member = member_of(call.caller)
+        wards = [one.minor for one in await guardians.wards_of(connection, member)]
+        return InvitationList(await invitation_rows.open_of(connection, [member, *wards], book.at))
 
-        async def work(connection: Connection, book: Book) -> InvitationList:
-            wards = [one.minor for one in await guardians.wards_of(connection, member)]
-            found = await invitation_rows.open_of(connection, [member, *wards], book.at)
-            return InvitationList(found)
-
-        return Answer(200, await asking.read(groups, call, work))
-
-    return HotEndpoint(
-        method="GET",
-        summary="Invitations to you and to your wards that can still be accepted",
-        handle=invited,
-        answers={200: InvitationList},
-        scope=MEMBER_SCOPE,
-        refusals=OF_READS,
-        tags=TAGS,
-    )
+    summary = "Invitations to you and to your wards that can still be accepted"
+    return asking.looking(groups, look, InvitationList, summary, tags=TAGS)
 
 
 def _accept(groups: Groups) -> HotEndpoint:

@@ -10,7 +10,7 @@ from litestar.handlers import ASGIRouteHandler
 from msgspec import Meta
 
 from coalition.families.doors import asking, finding
-from coalition.families.doors.asking import OF_READS, OF_WRITES, member_of
+from coalition.families.doors.asking import OF_WRITES, member_of
 from coalition.families.doors.finding import OF_FINDING, Named
 from coalition.families.groups.groups import Groups
 from coalition.families.kin import relationships
@@ -132,25 +132,13 @@ def _declare(groups: Groups, keys: MemberKeys) -> HotEndpoint:
 
 
 def _list(groups: Groups) -> HotEndpoint:
-    async def listed(call: Call) -> Answer:
+    async def look(connection: Connection, _: Book, call: Call) -> KinList:
         member = member_of(call.caller)
+        found = await relationships.read(connection, member)
+        return KinList([KinView.of(one, member) for one in found if one.ended_at is None])
 
-        async def work(connection: Connection, book: Book) -> KinList:
-            del book
-            found = await relationships.read(connection, member)
-            return KinList([KinView.of(one, member) for one in found if one.ended_at is None])
-
-        return Answer(200, await asking.read(groups, call, work))
-
-    return HotEndpoint(
-        method="GET",
-        summary="Whom you are related to, and whose word is awaited",
-        handle=listed,
-        answers={200: KinList},
-        scope=MEMBER_SCOPE,
-        refusals=OF_READS,
-        tags=_TAGS,
-    )
+    summary = "Whom you are related to, and whose word is awaited"
+    return asking.looking(groups, look, KinList, summary, tags=_TAGS)
 
 
 def _deciding(

@@ -124,7 +124,7 @@ def _endpoint(groups: Groups, one: _Act) -> HotEndpoint:
 
 
 async def _remove(connection: Connection, book: Book, call: Call) -> object:
-    wanted = Leave(group=call.path["group_id"], member=call.path["member_id"])
+    wanted = Leave(group=call.path["group_id"], member=call.path["member_id"], removes=True)
     return await asking.perform(call, wanted, _as_it_is, connection, book)
 
 

@@ -10,7 +10,7 @@ from litestar.handlers import ASGIRouteHandler
 from msgspec import structs
 
 from coalition.families.doors import asking, finding, naming, transfer_views
-from coalition.families.doors.asking import OF_READS, OF_WRITES, by_of, member_of
+from coalition.families.doors.asking import OF_WRITES, by_of, member_of
 from coalition.families.doors.finding import OF_FINDING
 from coalition.families.doors.transfer_views import (
     ReasonBody,
@@ -224,50 +224,41 @@ def language_of(accepted: str) -> Language:
 
 
 def _list(groups: Groups) -> HotEndpoint:
-    async def listed(call: Call) -> Answer:
+    async def look(connection: Connection, book: Book, call: Call) -> TransferPage:
         asked: TransfersQuery = call.query
+        own = member_of(call.caller)
+        member = asked.member or own
+        if member != own:
+            guarding = await guardians.guardians_of(connection, [member])
+            if own not in guarding[member]:
+                raise NotYourself
+        return await transfer_views.page(connection, member, book, asked)
 
-        async def work(connection: Connection, book: Book) -> TransferPage:
-            own = member_of(call.caller)
-            member = asked.member or own
-            if member != own:
-                guarding = await guardians.guardians_of(connection, [member])
-                if own not in guarding[member]:
-                    raise NotYourself
-            return await transfer_views.page(connection, member, book, asked)
-
-        return Answer(200, await asking.read(groups, call, work))
-
-    return HotEndpoint(
-        method="GET",
-        summary="What you sent and received, or a ward of yours, the latest first",
-        handle=listed,
+    return asking.looking(
+        groups,
+        look,
+        TransferPage,
+        "What you sent and received, or a ward of yours, the latest first",
         query=TransfersQuery,
-        answers={200: TransferPage},
-        scope=MEMBER_SCOPE,
-        refusals=(*OF_READS, NotYourself),
+        refusals=(NotYourself,),
         tags=TAGS,
     )
 
 
-def _show(groups: Groups) -> HotEndpoint:
-    async def show(call: Call) -> Answer:
-        transfer, by = call.path["transfer_id"], by_of(call.caller)
-        return Answer(
-            200,
-            await asking.read(
-                groups, call, lambda c, b: transfer_views.show(c, transfer, b, by=by)
-            ),
-        )
+async def look_at_transfer(connection: Connection, book: Book, call: Call) -> TransferView:
+    """Return the transfer that a path names, to whom it concerns."""
+    by = by_of(call.caller)
+    return await transfer_views.show(connection, call.path["transfer_id"], book, by=by)
 
-    return HotEndpoint(
-        method="GET",
-        summary="A transfer with its steps",
+
+def _show(groups: Groups) -> HotEndpoint:
+    return asking.looking(
+        groups,
+        look_at_transfer,
+        TransferView,
+        "A transfer with its steps",
         description="For both sides, their guardians, and whoever's word it waits for.",
-        handle=show,
-        answers={200: TransferView},
-        scope=MEMBER_SCOPE,
-        refusals=(*OF_READS, UnknownTransfer),
+        refusals=(UnknownTransfer,),
         tags=TAGS,
     )
 

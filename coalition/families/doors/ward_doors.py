@@ -8,7 +8,7 @@ from uuid import UUID
 from litestar.handlers import ASGIRouteHandler
 
 from coalition.families.doors import asking
-from coalition.families.doors.asking import OF_READS, OF_WRITES, member_of
+from coalition.families.doors.asking import OF_WRITES, member_of
 from coalition.families.doors.group_bodies import WardAnswer, WardList
 from coalition.families.groups.groups import Groups
 from coalition.families.kin import guardians
@@ -50,24 +50,10 @@ def routes(door: Door, groups: Groups) -> list[ASGIRouteHandler]:
 
 
 def _list(groups: Groups) -> HotEndpoint:
-    async def listed(call: Call) -> Answer:
-        guardian = member_of(call.caller)
+    async def look(connection: Connection, _: Book, call: Call) -> WardList:
+        return WardList(await guardians.wards_of(connection, member_of(call.caller)))
 
-        async def work(connection: Connection, book: Book) -> WardList:
-            del book
-            return WardList(await guardians.wards_of(connection, guardian))
-
-        return Answer(200, await asking.read(groups, call, work))
-
-    return HotEndpoint(
-        method="GET",
-        summary="Whom you guard",
-        handle=listed,
-        answers={200: WardList},
-        scope=MEMBER_SCOPE,
-        refusals=OF_READS,
-        tags=_TAGS,
-    )
+    return asking.looking(groups, look, WardList, "Whom you guard", tags=_TAGS)
 
 
 def _changing(

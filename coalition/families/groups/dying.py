@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from coalition.families.groups import (
+    act_rows,
     departing,
     gathering,
     invitation_rows,
@@ -87,6 +88,7 @@ async def _apply(connection: Connection, approval: approvals.Approval) -> int:
         await _leave(connection, group, wanted, book, by)
     await guardians.end_of(connection, member, book.at)
     await invitation_rows.end_of_member(connection, member)
+    await act_rows.end_of_member(connection, member, book.at)
     await standings.grant(
         connection,
         member=member,

@@ -40,10 +40,12 @@ async def leave(
     successor: UUID | None = None,
     channel: Channel = Channel.ONLINE,
     pays_in_points: bool = False,
+    removes: bool = False,
 ) -> Left:
     """Let a member leave by its own word or a guardian's, or remove it as the head or staff.
 
     A head names who takes over first, unless nobody else belongs to the group, which then closes.
+    A guardian who is the head too says which it means: it `removes` its ward, or lets it leave.
     Who has left already gets the same answer. Raises `UnknownGroup`, `NotInGroup`, `HeadOnly`,
     `HeadMustHandOver`, `NotAnAdult`, `GroupIsSeparating`, and `GroupRefused` by the rules.
     """
@@ -51,7 +53,7 @@ async def leave(
     place = found.find(member)
     if place is None:
         return await _earlier(connection, found, member, by)
-    why = await _why(connection, found, member, by)
+    why = await _why(connection, found, member, by, removes=removes)
     found.check_active()
     act = Act(
         event=Event.LEAVE,
@@ -112,14 +114,16 @@ async def _earlier(connection: Connection, group: OpenGroup, member: UUID, by: B
     )
 
 
-async def _why(connection: Connection, group: OpenGroup, member: UUID, by: By) -> Leaving:
+async def _why(
+    connection: Connection, group: OpenGroup, member: UUID, by: By, *, removes: bool
+) -> Leaving:
     """Return as what somebody leaves, by whose word; refuse who has none."""
     if by.member == member:
         return Leaving.LEFT
     if by.is_staff:
         return Leaving.REMOVED
     guarding = await guardians.guardians_of(connection, [member])
-    if by.member in guarding[member]:
+    if by.member in guarding[member] and not removes:
         return Leaving.LEFT
     group.check_head(by)
     return Leaving.REMOVED

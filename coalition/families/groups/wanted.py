@@ -86,6 +86,7 @@ class Leave(Struct, frozen=True, kw_only=True, tag="leave"):
     member: UUID
     successor: UUID | None = None
     pays_in_points: bool = False
+    removes: bool = False
 
     async def run(self, connection: Connection, book: Book, by: By) -> Left:
         """Do it; see `leaving.leave`."""
@@ -97,6 +98,7 @@ class Leave(Struct, frozen=True, kw_only=True, tag="leave"):
             by=by,
             successor=self.successor,
             pays_in_points=self.pays_in_points,
+            removes=self.removes,
         )
 
 

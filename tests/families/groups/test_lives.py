@@ -9,13 +9,14 @@ from coalition.families import keeping
 from coalition.families.groups import dying
 from coalition.families.kin import merged_places, relationships
 from coalition.families.kin.group_refusals import (
+    GroupRefused,
     GroupsToLeave,
     GuardianIsAMinor,
     HeirNeeded,
     MergeInTwoGroups,
     NotAMinor,
 )
-from coalition.families.kin.places import GroupState
+from coalition.families.kin.places import GroupState, Leaving
 from coalition.families.rule_sets.vocabulary import Kind
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.ids import MemberId
@@ -274,3 +275,16 @@ async def merged(from_id: MemberId, into_id: MemberId, at: datetime) -> None:
         followers=[merged_places.take_over],
         at=at,
     )
+
+
+async def test_a_head_removes_its_ward_where_nobody_may_leave_by_itself(
+    database: Engine, at: datetime
+) -> None:
+    world = await make_families(at)
+    await world.rules("home", view(exits={"self_removal": "head_only"}))
+    anna, kid = await world.adult(), await world.child()
+    await world.guard(kid, anna)
+    group = await world.form("home", anna, kid, role="child")
+    with pytest.raises(GroupRefused):
+        await world.leave(group, kid, by=anna)
+    assert (await world.leave(group, kid, by=anna, removes=True)).why is Leaving.REMOVED
