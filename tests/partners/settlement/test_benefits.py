@@ -10,14 +10,13 @@ from asyncpg import UniqueViolationError
 
 from coalition.federation.terms import Mode
 from coalition.kernel.database import transaction
-from coalition.ledger import compensations
+from coalition.ledger import audit, compensations
 from coalition.ledger.accounts import Kind
 from coalition.ledger.compensations import Compensation
 from coalition.ledger.drafts import Grant, Issue, Reverse
 from coalition.ledger.provenance import Provenance
-from partners.settlement import draining, drilldown, passport
+from partners.settlement import audit_checks, audit_walks, draining, drilldown, passport, periods
 from partners.settlement.kinds import OPERATOR, ChargeKind
-from server.proof import prove
 from tests.partners.settlement.world import (
     DECEMBER,
     NOVEMBER,
@@ -60,7 +59,7 @@ async def test_a_funder_pays_what_it_gives_for_a_membership_as_a_promotion_witho
     assert told(await world.statement("A", "2026-10")) == [("promotion", 10_000, 10_000, 0)]
     assert told(await world.statement("B", "2026-10")) == [("promotion", 5_000, 5_000, 0)]
     assert told(await world.statement("C", "2026-10")) == [("redemption", 4_000, -3_400, 0)]
-    assert (await prove()).ok
+    assert (await audit.run(audit_checks.CHECKS, audit_walks.WALKS)).ok
 
 
 @pytest.mark.parametrize(
@@ -77,7 +76,7 @@ async def test_a_funder_pays_when_its_own_contract_says(terms: dict[str, Any], p
     await world.redeem("C", 4_000, OCTOBER)
     await close("2026-10", NOVEMBER)
     assert (await book())["partner", world.numbers["A"]] == paid
-    assert (await prove()).ok
+    assert (await audit.run(audit_checks.CHECKS, audit_walks.WALKS)).ok
 
 
 async def test_what_is_taken_back_costs_nobody_anything() -> None:
@@ -87,7 +86,7 @@ async def test_what_is_taken_back_costs_nobody_anything() -> None:
     await posted(back, OCTOBER)
     await close("2026-10", NOVEMBER)
     assert ("partner", world.numbers["A"]) not in await book()
-    assert (await prove()).ok
+    assert (await audit.run(audit_checks.CHECKS, audit_walks.WALKS)).ok
 
 
 async def test_what_the_operator_gives_it_pays_when_it_is_spent() -> None:
@@ -99,7 +98,7 @@ async def test_what_the_operator_gives_it_pays_when_it_is_spent() -> None:
         ("partner", world.numbers["C"]): Decimal(-34),
         ("promotion", OPERATOR): Decimal(34),
     }
-    assert (await prove()).ok
+    assert (await audit.run(audit_checks.CHECKS, audit_walks.WALKS)).ok
 
 
 async def let_have(
@@ -140,7 +139,7 @@ async def test_a_partner_is_paid_by_who_promised_what_it_let_a_member_have() -> 
         ("partner", world.numbers["B"]): Decimal(20),
         ("promotion", OPERATOR): Decimal(19),
     }
-    assert (await prove()).ok
+    assert (await audit.run(audit_checks.CHECKS, audit_walks.WALKS)).ok
 
 
 async def test_what_is_returned_goes_back_at_the_period_in_which_it_was_paid() -> None:
@@ -153,7 +152,7 @@ async def test_what_is_returned_goes_back_at_the_period_in_which_it_was_paid() -
     [line] = (await world.statement("A", "2026-11")).lines
     assert (line.amount_minor, line.prior_period) == (2_000, True)
     assert set((await book()).values()) == {Decimal(0)}
-    assert (await prove()).ok
+    assert (await audit.run(audit_checks.CHECKS, audit_walks.WALKS)).ok
     with pytest.raises(UniqueViolationError, match="a_compensation_is_taken_back_once"):
         await take_back(owed, NOVEMBER)
 
@@ -162,6 +161,7 @@ async def test_what_is_given_and_owed_can_be_followed_to_who_pays_and_to_its_rec
     world = await make_world({"A": {}, "B": {}})
     given = await give(world, "B", 10_000, OCTOBER)
     owed = await let_have(world, "A", "B", 2_000, OCTOBER)
+    await periods.ensure(OCTOBER)
     async with transaction() as connection:
         known = await passport.read_book(connection)
         posted_as = await passport.find(connection, given)
