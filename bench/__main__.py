@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import expiry, families, ledger, rules, scenario, settlement
+from bench import billing, expiry, families, ledger, rules, scenario, settlement
 from bench.report import Result, show, write
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -20,6 +20,7 @@ GROUPS: dict[str, Callable[..., list[Result]]] = {
     "scenario": scenario.run,
     "settlement": settlement.run,
     "families": families.run,
+    "billing": billing.run,
 }
 
 
