@@ -265,8 +265,14 @@ def _paid(picture: Picture, terms: Mapping[str, Terms]) -> list[_Piece]:
     return pieces
 
 
-def _age(invoice: Invoice) -> tuple[datetime, str]:
-    return invoice.created_at, invoice.id
+def _age(invoice: Invoice) -> tuple[datetime, bool, int, str, str]:
+    """Return by what invoices follow each other; Stripe's times are whole seconds.
+
+    Of one second a change comes after what it changes; further ones have numbers that rise.
+    """
+    is_change = any(line.is_proration for line in invoice.lines)
+    number = invoice.number or ""
+    return invoice.created_at, is_change, len(number), number, invoice.id
 
 
 def _weight(line: InvoiceLine) -> tuple[int, datetime, datetime, str]:

@@ -213,6 +213,13 @@ def test_an_upgrade_holds_from_its_payment_within_the_same_period() -> None:
     assert {(one.period_start, one.period_end) for one in found} == {(day(1), day(31))}
 
 
+def test_a_change_in_the_second_of_its_period_holds() -> None:
+    change = invoice(0, line(1, 31, price=PRIME, minor=19_900, is_proration=True))
+    assert entitled(picture(change, MONTH))[0] == (PAID, 2, 1, 31)
+    again = invoice(9, line(1, 31, minor=9_900, is_proration=True))
+    assert entitled(picture(again, change, MONTH))[0] == PAID_MONTH
+
+
 def test_an_upgrade_that_is_refunded_leaves_the_plan_before() -> None:
     change = invoice(2, line(11, 31, price=PRIME, minor=13_200, is_proration=True))
     given_back = picture(MONTH, change, refunds=(refund(2, 15, 13_200),))
