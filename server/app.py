@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from billing.doors import (
     figure_doors,
     gift_doors,
+    membership_admin,
     membership_doors,
+    plan_admin,
     public_doors,
     till_doors,
     value_doors,
@@ -160,6 +162,8 @@ def create_service(
             *till_doors.routes(door, tills, settings),
             *value_doors.routes(door),
             *figure_doors.routes(door),
+            *plan_admin.routes(door),
+            *membership_admin.routes(door),
             *public_doors.routes(paying.memberships),
             *paying.routes(),
             *member_ui.routes(

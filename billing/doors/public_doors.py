@@ -8,7 +8,7 @@ from uuid import UUID
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import JSONBody, Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from billing.doors.asking import first_language
@@ -36,7 +36,7 @@ def routes(memberships: Memberships) -> Sequence[ControllerRouterHandler]:
     )
     async def plans(
         request: AnyRequest,
-        country: Annotated[str | None, Parameter(pattern="^[A-Z]{2}$", required=False)] = None,
+        country: Annotated[str | None, QueryParameter(pattern="^[A-Z]{2}$", required=False)] = None,
     ) -> Response[Offers]:
         """Return plans with their prices, tax included, and the terms of a country.
 
@@ -85,7 +85,7 @@ def routes(memberships: Memberships) -> Sequence[ControllerRouterHandler]:
             }
         ),
     )
-    async def confirm(withdrawal_id: UUID, request: AnyRequest) -> Response[Receipt]:
+    async def confirm(withdrawal_id: FromPath[UUID], request: AnyRequest) -> Response[Receipt]:
         """End the membership and give back what was declared; confirmed again it is the same."""
         receipt = await memberships.confirm_withdrawal(
             withdrawal_id, member=None, key=str(withdrawal_id), at=_now(request)

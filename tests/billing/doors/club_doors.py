@@ -1,0 +1,66 @@
+"""The club behind its doors: members' apps, staff's desks and visitors, over HTTP."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+
+from billing.doors import (
+    gift_doors,
+    membership_admin,
+    membership_doors,
+    plan_admin,
+    public_doors,
+)
+from billing.gateway import intake
+from coalition.access import freshness
+from coalition.access.signing_keys import ensure_signing_key
+from coalition.kernel.identity import TokenVerifier, audience_of
+from coalition.kernel.ids import MemberId
+from coalition.kernel.web.application import build_application
+from coalition.kernel.web.health import Readiness
+from coalition.kernel.web.hot import Door
+from coalition.kernel.web.metrics import Metrics
+from tests.billing.memberships.world import Club, make_club
+from tests.support.http import ISSUER, SETTINGS, Desk, open_desk
+from tests.support.members import App, open_app
+
+
+@dataclass
+class ClubDoors:
+    """A club, and what comes in by its doors."""
+
+    club: Club
+    http: httpx.AsyncClient
+
+    async def app(self, member: MemberId) -> App:
+        """Return the app of a member who has signed in now."""
+        return await open_app(self.http, member, SETTINGS, self.club.now())
+
+    async def desk(self, *scopes: str) -> Desk:
+        """Return a desk of the operator's staff."""
+        return await open_desk(self.http, self.club.now(), scopes)
+
+
+async def open_doors(at: datetime) -> ClubDoors:
+    """Return a club that sells plans, served."""
+    club = await make_club(at)
+    await ensure_signing_key(master_key=SETTINGS.master_key, at=at)
+    verifier = TokenVerifier(issuer=ISSUER, audience=audience_of(ISSUER))
+    await freshness.refresh(verifier, at)
+    door = Door(clock=club, authenticate=verifier.verify)
+    application = build_application(
+        [
+            *membership_doors.routes(door, club.memberships),
+            *gift_doors.routes(door, club.memberships),
+            *public_doors.routes(club.memberships),
+            *plan_admin.routes(door),
+            *membership_admin.routes(door),
+            intake.route(club.intake),
+        ],
+        readiness=Readiness({}),
+        metrics=Metrics(),
+        state={"settings": SETTINGS, "clock": club, "verifier": verifier},
+    )
+    transport = httpx.ASGITransport(app=application)  # type: ignore[arg-type]  # its own types
+    return ClubDoors(club, httpx.AsyncClient(transport=transport, base_url=ISSUER))
