@@ -1,8 +1,10 @@
 """Time: what is planned falls due in order, by the account's time or by a customer's test clock."""
 
+from contextlib import suppress
+
 from billing.sandbox import routing
 from billing.sandbox.documents import Document
-from billing.sandbox.errors import Invalid
+from billing.sandbox.errors import CardDeclined, Invalid
 from billing.sandbox.requests import Params
 from billing.sandbox.routing import route
 from billing.sandbox.store import DueEntry, Transaction
@@ -16,7 +18,9 @@ _FARTHEST_SECONDS = 2 * 366 * 86_400
 def fall_due(world: World, entry: DueEntry) -> None:
     """Do one thing that was planned, in a world that stands at its instant."""
     world.unschedule(entry.kind, entry.id)
-    routing.DUE[entry.kind](world, entry.id)
+    # What was tried with a card that declines stays tried, as after a request.
+    with suppress(CardDeclined):
+        routing.DUE[entry.kind](world, entry.id)
 
 
 def world_at(
