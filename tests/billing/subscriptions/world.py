@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -175,10 +176,11 @@ class Club:
         return await syncing.turn(self.at)
 
 
-async def open_club(at: datetime = START) -> Club:
-    """Open a club that sells Plus and Prime."""
+async def open_club(at: datetime = START, *, path: Path | None = None) -> Club:
+    """Open a club that sells Plus and Prime; `path` is where the sandbox keeps its state."""
     world = await make_world(at)
     mailbox = Mailbox()
-    club = Club(world, sandbox_at(lambda: at, mailbox), mailbox)
+    kept_in_file = None if path is None else Sandbox(path, now=lambda: at, deliver=mailbox)
+    club = Club(world, kept_in_file or sandbox_at(lambda: at, mailbox), mailbox)
     await club.prepare((PLUS, PRIME))
     return club
