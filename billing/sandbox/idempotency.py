@@ -47,7 +47,8 @@ def recall(transaction: Transaction, key: str, request: str, now: int) -> Answer
 
 
 def keep(transaction: Transaction, key: str, request: str, now: int, answer: Answer) -> None:
-    """Keep the answer of a request that was done, in the same transaction."""
+    """Keep the answer of a request that was done, in the same transaction; forget old ones."""
+    transaction.sql.execute("DELETE FROM idempotency WHERE created <= ?", (now - KEPT_SECONDS,))
     transaction.sql.execute(
         "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?)",
         (key, request, now, answer.status, json.dumps(answer.body, ensure_ascii=False)),
