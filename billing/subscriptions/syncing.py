@@ -2,7 +2,7 @@
 
 A fetch is numbered in a short transaction before it begins, and its picture applied only over one
 of a lower number. Whatever changes at Stripe is followed by an event whose fetch begins after the
-change, so the highest number has seen it, in whatever order events come. See docs/adr/0058.
+change, so the highest number has seen it, in whatever order events come. See docs/adr/0059.
 """
 
 from datetime import datetime

@@ -3,13 +3,14 @@
 Written apart from `billing.subscriptions.states` and in another way, so that both have to agree.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from billing.gateway.shapes import Invoice, Picture
 
 
-def is_entitled(picture: Picture, instant: datetime, *, grace_days: int) -> bool:
-    """Tell whether the benefits of a plan hold at `instant`."""
+def is_entitled(picture: Picture, instant: datetime, *, grace_days: Mapping[str, int]) -> bool:
+    """Tell whether the benefits of a plan hold at `instant`; days of grace are by the price."""
     one = picture.subscription
     if one.ended_at is not None and instant >= one.ended_at:
         return False
@@ -60,7 +61,19 @@ def _is_refunded(picture: Picture, invoice: Invoice, instant: datetime) -> bool:
     return bool(back) and sum(back) >= invoice.amount_paid.amount_minor
 
 
-def _is_in_grace(picture: Picture, instant: datetime, grace_days: int) -> bool:
+def _price_paid(picture: Picture, instant: datetime) -> str:
+    """Return the price that is paid for at `instant`: that of the latest change."""
+    found = [
+        (invoice.created_at, line.is_proration, line.price_id or "")
+        for invoice in picture.invoices
+        if invoice.status == "paid" and not _is_refunded(picture, invoice, instant)
+        for line in invoice.lines
+        if line.amount.amount_minor > 0 and line.period_start <= instant < line.period_end
+    ]
+    return max(found)[2]
+
+
+def _is_in_grace(picture: Picture, instant: datetime, grace_days: Mapping[str, int]) -> bool:
     """Tell whether the last period or trial ended lately, by itself, and was to be renewed."""
     one = picture.subscription
     paid = [each for each in picture.invoices if each.status == "paid"]
@@ -72,7 +85,7 @@ def _is_in_grace(picture: Picture, instant: datetime, grace_days: int) -> bool:
     just_before = end - timedelta(microseconds=1)
     if not (_is_paid(picture, just_before) or _is_tried(picture, just_before)):
         return False
-    days = 1 if end == tried and end not in ends else grace_days
+    days = 1 if end not in ends else grace_days[_price_paid(picture, just_before)]
     if instant >= end + timedelta(days=days):
         return False
     if one.status.startswith(("incomplete", "paused")) or one.is_collection_paused:

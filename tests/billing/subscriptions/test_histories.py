@@ -115,10 +115,12 @@ class History:
             for membership in memberships
             for one in await self.club.held(self.member, membership.id)
         ]
-        plan = "prime" if shown.subscription.price_id != self.club.prices["plus/month"] else "plus"
+        grace_days = {
+            price: GRACE_DAYS[name.partition("/")[0]] for name, price in self.club.prices.items()
+        }
         instant: datetime = self.begun_at + timedelta(hours=1)
         while instant < self.club.at + timedelta(days=45):
-            wanted = is_entitled(shown, instant, grace_days=GRACE_DAYS[plan])
+            wanted = is_entitled(shown, instant, grace_days=grace_days)
             assert wanted is any(one.begins <= instant < one.ends for one in held), instant
             instant += timedelta(hours=17)
         kept = money_kept(shown)
