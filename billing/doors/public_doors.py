@@ -79,7 +79,7 @@ def routes(memberships: Memberships) -> Sequence[ControllerRouterHandler]:
         summary="Confirm a withdrawal without signing in, the second of two steps",
         responses=_refusals(
             {
-                404: "`withdrawal_not_found`: nothing was declared under this id",
+                404: "`withdrawal_not_found`: nothing was declared under this id; `not_found`",
                 409: "`withdrawal_too_late`: declare it again; `act_in_progress`",
                 503: "`stripe_unavailable`: try again",
             }

@@ -62,5 +62,5 @@ async def open_doors(at: datetime) -> ClubDoors:
         metrics=Metrics(),
         state={"settings": SETTINGS, "clock": club, "verifier": verifier},
     )
-    transport = httpx.ASGITransport(app=application)  # type: ignore[arg-type]  # its own types
+    transport = httpx.ASGITransport(app=application)
     return ClubDoors(club, httpx.AsyncClient(transport=transport, base_url=ISSUER))
