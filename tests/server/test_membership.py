@@ -1,0 +1,44 @@
+"""Memberships on the command line: events of Stripe, failed ones again, and the comparison."""
+
+from pathlib import Path
+
+from billing.gateway import events, inbox
+from billing.gateway.inbox import Arrival
+from coalition.kernel.clock import SystemClock
+from coalition.kernel.database import transaction
+from coalition.kernel.settings import Settings
+from server.databases import do
+from server.place import Place
+from tests.billing.gateway.webhooks import event
+from tests.server.processes import Ended, within
+
+
+def membership(data: Path, *words: str) -> Ended:
+    return within("membership", *words, "--data", data)
+
+
+def _has_failed(data: Path) -> None:
+    """Let an event have failed."""
+
+    async def work(_: Settings) -> None:
+        at = SystemClock().now()
+        body = event(7)
+        async with transaction() as connection:
+            await inbox.store(connection, [Arrival(events.read(body), body, None)], at)
+            await inbox.failed(connection, ["evt_7"], "ConnectionError: nobody there", None)
+
+    do(Place(environ={}, data=data), work)
+
+
+def test_staff_see_what_failed_have_it_again_and_compare_with_stripe(data: Path) -> None:
+    assert membership(data, "events", "--json").document == {"items": []}
+    _has_failed(data)
+    (shown,) = membership(data, "events", "--failed", "--json").document["items"]
+    assert (shown["id"], shown["target"], shown["due_at"]) == ("evt_7", "sub_1", None)
+    assert "evt_7" in membership(data, "events").out
+    assert "0 events are handled again" in membership(data, "again", "evt_8").err
+    assert "1 events are handled again" in membership(data, "again").err
+    dry = membership(data, "reconcile", "--dry-run", "--json").document
+    assert (dry["is_dry"], dry["is_whole"], dry["drifted"]) == (True, False, 0)
+    told = membership(data, "reconcile", "--whole")
+    assert (told.status, "0 subscriptions were compared, 0 differed" in told.err) == (0, True)
