@@ -27,6 +27,8 @@ class Person:
     id: UUID
     joined: datetime
     born: date
+    stopped: bool = False
+    """By its guardian: it spends and sends nothing."""
     balance: int = 0
     groups: int = 0
     left_at: datetime | None = None
@@ -58,6 +60,10 @@ class Family:
     left: list[tuple[str, datetime]] = field(default_factory=list)
     changing_since: datetime | None = None
     closed: bool = False
+    separating: UUID | None = None
+    """Who separates from the head, while that is not settled."""
+    head_wants: str | None = None
+    member_wants: str | None = None
 
     def seat(self, person: UUID) -> Seat | None:
         """Return where somebody sits."""

@@ -7,8 +7,10 @@ from uuid import UUID
 
 import msgspec
 
+from coalition.families.groups import dying, paying
+from coalition.families.groups.paying import Runs
 from coalition.families.kin.speaking import By
-from coalition.families.rule_sets.notation import RuleSet
+from coalition.families.rule_sets.notation import Money, RuleSet
 from coalition.families.transfers.wishes import PreviewAnswer
 from coalition.federation.terms import ContractTerms
 from coalition.kernel.database import transaction
@@ -129,6 +131,29 @@ class Books:
         return await self.world.world.ask(
             ReverseBody(), partner_no=self.world.world.fuel, target=posting
         )
+
+    async def perform(self, wanted: Runs[Any], by: By) -> Any:
+        """Do what is wanted in a group, or let it wait for its fee."""
+        return await self.world.groups.do(
+            lambda c, b: paying.perform(c, b, wanted, by), self.world.at
+        )
+
+    async def pay(self, act: UUID) -> Any:
+        """Pay what an act costs."""
+        paid = Money(amount_minor=500, currency="SEK")
+        return await self.world.groups.fee_paid(act, paid=paid, by=STAFF, at=self.world.at)
+
+    async def die(self, member: UUID) -> None:
+        """Let two of the staff note a death."""
+        approval = await dying.prepare(
+            member,
+            heir=None,
+            successor=None,
+            reason="told by the register",
+            prepared_by="staff:anna",
+            at=self.world.at,
+        )
+        await self.world.approve(approval, dying.KIND, by="staff:bertil")
 
     async def night(self, today: date) -> None:
         """Book what has expired, and move what is empty to history."""

@@ -177,6 +177,8 @@ def of_groups(draw: st.DrawFn, mechanism: str, zone: str | None = None) -> Docum
             "fees": draw(_mostly(fees.map(lambda fee: [fee]), [])),
             "control": draw(_mostly(control, {})),
         }
+    else:
+        rules["fees"] = draw(_mostly(money_fees, []))
     if mechanism == "nominee_only":
         rules["join"] = {**rules["join"], "accept": "nobody"}
     return _with_zone(rules, zone)
@@ -229,6 +231,12 @@ def groups(draw: st.DrawFn, mechanism: str) -> Document:
     return made
 
 
+PRICE = {"amount_minor": 500, "currency": "SEK"}
+money_fees = st.sampled_from((("join",), ("leave",), ("join", "leave"))).map(
+    lambda events: [
+        {"kind": "flat", "on": event, "payer": "member", "money": PRICE} for event in events
+    ]
+)
 joining = _some(
     {
         "lock_in_days": st.sampled_from((1, 10)),

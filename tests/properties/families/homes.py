@@ -22,6 +22,8 @@ class Home(Spending):
 
     def join(self, family: Family, member: UUID, role: str, at: datetime) -> Answer:
         """Let a member join, and bring what has to go in."""
+        if family.separating is not None:
+            return Answer("group_separating")
         asked = self.ask_to_join(family, member, at)
         found = failures(asked)
         if found:
@@ -63,8 +65,12 @@ class Home(Spending):
 
     def contribute(self, family: Family, member: UUID, points: int, at: datetime) -> Answer:
         """Bring points into the pot."""
+        if family.separating is not None:
+            return Answer("group_separating")
         if self.pot(family) in (None, member):
             return Answer("no_pot")
+        if self.people[member].stopped:
+            return Answer("frozen_by_guardian")
         asked = self.question("contribute", member, at, family, points)
         found = failures(asked)
         if found:
@@ -85,24 +91,40 @@ class Home(Spending):
         self, family: Family, member: UUID, at: datetime, *, by_head: bool, heir: UUID | None
     ) -> Answer:
         """Let a member leave; a head hands over first, or closes the group if it is alone."""
+        refused = self.keeps_from_leaving(family, member, at, by_head=by_head, heir=heir)
+        if refused is not None:
+            return refused
+        asked = self.question("leave", member, at, family)
+        asked.by_head = by_head
+        self.note(asked)
+        if member == family.head:
+            if heir is None or heir == member:
+                return Answer("done", points=self.close(family, at, of=member))
+            self.hand_over(family, heir, at)
+        treatment = asked.part("exits").get("leaving", "keep_own_share")
+        return Answer("done", points=self.depart(family, member, treatment, at))
+
+    def keeps_from_leaving(
+        self, family: Family, member: UUID, at: datetime, *, by_head: bool, heir: UUID | None
+    ) -> Answer | None:
+        """Return why a member may not leave; None where it may."""
+        if family.separating is not None:
+            return Answer("group_separating")
         asked = self.question("leave", member, at, family)
         asked.by_head = by_head
         found = failures(asked)
         if found:
             return Answer("refused", tuple(found))
-        if member == family.head and heir is None and len(family.seats) > 1:
-            return Answer("must_hand_over")
-        if heir is not None and member == family.head and seat_of(family, heir).kind != "adult":
-            return Answer("not_an_adult")
-        self.note(asked)
-        if member == family.head:
-            if heir is None or heir == member:
-                return Answer("done", points=self.close(family, at, of=member))
-            self._hand_over(family, heir, at)
-        treatment = asked.part("exits").get("leaving", "keep_own_share")
-        return Answer("done", points=self.depart(family, member, treatment, at))
+        if member != family.head:
+            return None
+        if heir in (None, member):
+            return Answer("must_hand_over") if len(family.seats) > 1 else None
+        seat = family.seat(heir)
+        if seat is None:
+            return Answer("not_in_group")
+        return None if seat.kind == "adult" else Answer("not_an_adult")
 
-    def _hand_over(self, family: Family, heir: UUID, at: datetime) -> None:
+    def hand_over(self, family: Family, heir: UUID, at: datetime) -> None:
         old, new = seat_of(family, family.head), seat_of(family, heir)
         if family.pool is None and self.pot(family) is not None:
             there = self.points.spendable([old.person], day(at))
@@ -218,7 +240,7 @@ class Home(Spending):
     def grow_up(self, at: datetime) -> None:
         """Let who is old enough leave, and everybody count as what they are by now."""
         for family in sorted(self.families, key=lambda one: one.id):
-            if family.closed:
+            if family.closed or family.separating is not None:
                 continue
             today = at.astimezone(self.zone(family.rules)).date()
             exits = family.rules.get("exits", {})

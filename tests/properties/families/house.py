@@ -114,7 +114,7 @@ class House:
         left = 100
         for family in self.families_of(member):
             pot, seat = self.pot(family), family.seat(member)
-            if pot is None or pot == member or seat is None:
+            if pot is None or pot == member or seat is None or family.separating is not None:
                 continue
             percent = min(seat.percent, left)
             left -= percent

@@ -49,7 +49,7 @@ def fee_points(asked: Question) -> int:
     """Return what is paid in points beside an act."""
     points = 0
     for fee in asked.rules.get("fees", ()):
-        if fee.get("on", "transfer") != asked.event:
+        if fee.get("on", "transfer") != asked.event or "money" in fee:
             continue
         if fee["kind"] == "flat":
             points += fee["points"]
@@ -87,6 +87,9 @@ def _mechanism(asked: Question) -> Iterator[Fails]:
 
 
 def _group(asked: Question) -> Iterator[Fails]:
+    is_settled = asked.family is None or asked.family.separating is None
+    if not is_settled and (asked.event != "redeem" or asked.takes_others):
+        yield Fails("group.separating", None, None)
     match asked.event:
         case "join":
             yield from _room(asked)
@@ -138,6 +141,8 @@ def _eligibility(asked: Question) -> Iterator[Fails]:
     joins_to_send = asked.event == "join" and asked.rules["mechanism"] == "p2p"
     if asked.event in ("join", "transfer", "contribute") and not joins_to_send:
         yield from _conditions("eligibility.", own, asked.actor, asked)
+    if asked.event == "transfer" and asked.actor.stopped:
+        yield Fails("eligibility.good_standing", None, None)
     if asked.event == "transfer" and asked.receiver and "receiver" in own:
         yield from _conditions("eligibility.receiver.", own["receiver"], asked.receiver, asked)
     if asked.event in ("join", "transfer") and asked.head and "head" in own:

@@ -21,6 +21,11 @@ class Bought:
     is_open: bool = True
     name: UUID | None = None
 
+    def concerns(self, member: UUID) -> bool:
+        """Tell whether points of a member were spent, or it spent."""
+        sources = {one.source.holder for one in self.spent.passed}
+        return member == self.spent.spender or member in sources
+
 
 class Spending(Sending):
     """A house whose members spend together."""
@@ -37,6 +42,8 @@ class Spending(Sending):
 
     def spend(self, member: UUID, points: int, at: datetime) -> tuple[Answer, Spent | None]:
         """Take points of a member, and of those whose points it may spend."""
+        if self.people[member].stopped:
+            return Answer("frozen_by_guardian"), None
         asked = self.ask_to_spend(member, points, at)
         if asked is not None:
             found = failures(asked)
@@ -112,7 +119,11 @@ class Spending(Sending):
         """Return whose points a member spends that may spend those of its group."""
         if family.rules["mechanism"] == "pool_view" and order != "one_owner":
             hours = timedelta(hours=family.rules.get("join", {}).get("freeze_hours", 0))
-            others = [seat.person for seat in family.seats if seat.joined_at + hours <= at]
+            others = [
+                seat.person
+                for seat in family.seats
+                if seat.joined_at + hours <= at and not self.people[seat.person].stopped
+            ]
             return sorted({member, *others})
         owner = self.pot(family) or family.head
         return [owner] if order == "one_owner" else sorted({member, owner})

@@ -2,17 +2,13 @@
 
 import asyncio
 import itertools
-from collections.abc import Coroutine
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
@@ -25,11 +21,12 @@ from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from server import proof
 from tests.families.groups.world import STAFF
-from tests.properties.families.asked import Fails, Family, Person, Question
-from tests.properties.families.books import Books, asked
+from tests.properties.families.asked import Person
+from tests.properties.families.books import Books
 from tests.properties.families.documents import GROUPS, ZONES, Document, of_groups, of_transfers
-from tests.properties.families.homes import Home
+from tests.properties.families.group_acts import GroupActs
 from tests.properties.families.house import day
+from tests.properties.families.lives import Lives
 from tests.properties.families.rules import failures
 from tests.properties.families.sending import Sent
 from tests.properties.families.spending import Bought
@@ -44,18 +41,17 @@ BORN = (
     date(2008, 12, 5),
     date(2014, 3, 2),
 )
-COMES_AND_GOES = ("transfer.may_move_on",)
-"""Rules that points pass, or do not, which end meanwhile."""
-ROLES = ("spouse", "child", "friend", "parent", "relative")
-Result = TypeVar("Result")
 who = st.integers(0, len(BORN) - 1)
 some = st.one_of(st.sampled_from((10, 20, 50, 60, 100)), st.integers(1, 200))
 which = st.integers(0, 20)
+YOUNG = (3, 4)
+"""Who is born so that somebody guards them."""
 HOURS = (1, 3, 24, 24, 50, 24 * 9, 24 * 30)
 OFTEN = ("earn", "send", "send", "send", "agree", "redeem", "join", "bring", "time", "leave")
 NOW_AND_THEN = (
     *("reject", "undo", "hold", "capture", "void", "give back", "form", "close"),
     *("transfers", "groups", "night"),
+    *("separate", "want", "want", "stop", "pay", "pay", "die"),
 )
 Step = tuple[str, int, int, int, int]
 """What is done, by which member, to which other one, how many points, and a number for the rest."""
@@ -75,19 +71,10 @@ def coalitions(draw: st.DrawFn) -> tuple[Document, Document]:
     return draw(of_transfers(zone)), draw(of_groups(draw(st.sampled_from(GROUPS)), zone))
 
 
-class FamiliesMachine(RuleBasedStateMachine):
+class FamiliesMachine(GroupActs):
     """Asks the product and the model for the same and compares."""
 
-    run: asyncio.Runner
-    books: Books
     numbers: "itertools.count[int]"
-
-    def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
-        return self.run.run(work)
-
-    @property
-    def at(self) -> datetime:
-        return self.books.world.at
 
     @initialize(rules=coalitions())
     def open(self, rules: tuple[Document, Document]) -> None:
@@ -95,7 +82,7 @@ class FamiliesMachine(RuleBasedStateMachine):
         self.books.world.clock.advance(START + timedelta(minutes=number) - self.at)
         self.kind = f"home{number}"
         self.wait(self.books.begin(self.kind, *rules, self.at))
-        self.house = Home(self.books.tie, *rules)
+        self.house = Lives(self.books.tie, *rules)
         self.members: list[MemberId] = []
         self.bought: list[Bought] = []
         self.held: list[Bought] = []
@@ -103,6 +90,10 @@ class FamiliesMachine(RuleBasedStateMachine):
             member = self.wait(self.books.world.member(born=born))
             self.members.append(member)
             self.house.people[member] = Person(id=member, joined=self.at, born=born)
+        for i in YOUNG:
+            self.wait(self.books.world.guard(self.members[i], self.members[0]))
+        self.house.guardian = self.members[0]
+        self.house.guarded = frozenset(self.members[i] for i in YOUNG)
         for i in range(len(BORN)):
             self.earn(i, 120, "grocer" if i % 2 else "fuel")
         self.form(0)
@@ -112,6 +103,14 @@ class FamiliesMachine(RuleBasedStateMachine):
     @rule(step=steps)
     def act(self, step: Step) -> None:
         """Do one thing; all in one rule, so that every run has all of them."""
+        _, i, other, *_ = step
+        concerned = {self.members[i], self.members[(i + other) % len(BORN)]}
+        if concerned.isdisjoint(self.house.dead):
+            self.act_with_points(step)
+            self.act_in_a_group(step)
+            self.something_befalls(step)
+
+    def act_with_points(self, step: Step) -> None:
         kind, i, other, points, which = step
         match kind:
             case "earn":
@@ -128,11 +127,8 @@ class FamiliesMachine(RuleBasedStateMachine):
                 self.resolve(which, kind)
             case "give back":
                 self.give_back(which)
-            case _:
-                self.act_in_a_group(step)
 
     def act_in_a_group(self, step: Step) -> None:
-        """Do something in a group, or let time go by."""
         kind, i, _, points, which = step
         match kind:
             case "form":
@@ -145,9 +141,24 @@ class FamiliesMachine(RuleBasedStateMachine):
                 self.leave(i, which)
             case "close":
                 self.close(which)
+            case "separate":
+                self.separate(i, which)
+            case "want":
+                self.want(i, which)
+
+    def something_befalls(self, step: Step) -> None:
+        """Let a guardian speak, a fee be paid, somebody die, or time go by."""
+        kind, i, _, _, which = step
+        match kind:
+            case "stop":
+                self.stop(i, which)
+            case "pay":
+                self.pay(which)
+            case "die":
+                self.die(i, which)
             case "time":
                 self.time_passes(HOURS[which % len(HOURS)])
-            case _:
+            case "transfers" | "groups" | "night":
                 self.jobs_run(kind)
 
     def earn(self, i: int, points: int, where: str) -> None:
@@ -180,6 +191,8 @@ class FamiliesMachine(RuleBasedStateMachine):
             return
         sent = self.house.sent[-1 - i % len(self.house.sent)]
         assert sent.name is not None, "it was made"
+        if {sent.sender, sent.receiver, sent.head} & self.house.dead:
+            return
         if what == "agree" and sent.state == "requested":
             word = sorted(sent.waits_for)[i % len(sent.waits_for)]
             told = self.wait(self.books.approve(sent.name, self.by(word, sent)))
@@ -250,74 +263,21 @@ class FamiliesMachine(RuleBasedStateMachine):
         assert not isinstance(told, Refused), told
         self.house.give_back(bought, self.at, grace=True)
 
-    def form(self, i: int) -> None:
-        head = self.members[i]
-        if sum(not one.closed for one in self.house.families) >= 2:
+    def die(self, i: int, which: int) -> None:
+        """Let an adult die, seldom; what it has begun with others is settled before."""
+        member = self.members[i]
+        if i in YOUNG or which % 7:
             return
-        told = self.wait(asked(self.books.world.form(self.kind, head)))
-        family = Family(
-            id=told if isinstance(told, UUID) else UUID(int=0),
-            rules=self.house.home,
-            head=head,
-            pool=UUID(int=1) if self.house.home["mechanism"] == "pool_account" else None,
-            formed_at=self.at,
-        )
-        if family.pool is not None and isinstance(told, UUID):
-            family.pool = self.wait(self.books.world.pool_of(told))
-        self.house.families.append(family)
-        answer = self.house.join(family, head, "head", self.at)
-        if answer.failures:
-            self.house.families.pop()
-        assert said(told) == answer
-
-    def family(self, i: int) -> Family | None:
-        open_ones = [one for one in self.house.families if not one.closed]
-        return open_ones[i % len(open_ones)] if open_ones else None
-
-    def join(self, i: int, which: int) -> None:
-        family, member = self.family(which), self.members[i]
-        if family is None or family.seat(member) is not None:
-            return
-        role = ROLES[which % len(ROLES)]
-        question = self.house.ask_to_join(family, member, self.at)
-        wanted = failures(question)
-        told = self.wait(asked(self.books.world.join(family.id, member, role)))
-        if isinstance(told, Refused):
-            self.look_ahead(question, instants(told), wanted)
-        assert said(told) == self.house.join(family, member, role, self.at)
-
-    def bring(self, i: int, which: int, points: int) -> None:
-        family, member = self.family(which), self.members[i]
-        if family is None or family.seat(member) is None:
-            self.join(i, which)
-            return
-        told = self.wait(asked(self.books.world.bring(family.id, member, points)))
-        answer = self.house.contribute(family, member, points, self.at)
-        assert said(told) == answer
-
-    def leave(self, i: int, which: int) -> None:
-        family, member = self.family(which), self.members[i]
-        if family is None or family.seat(member) is None:
-            return
-        by_head = which % 3 == 0 and member != family.head
-        heir = None
-        if member == family.head and which % 4:
-            others = [seat.person for seat in family.seats if seat.person != member]
-            heir = others[which % len(others)] if others else None
-        seen = self.wait(self.books.world.would_take_out(family.id, member))
-        by = family.head if by_head else member
-        told = self.wait(asked(self.books.world.leave(family.id, member, by=by, successor=heir)))
-        answer = self.house.leave(family, member, self.at, by_head=by_head, heir=heir)
-        assert said(told) == answer
-        if answer.code == "done":
-            assert told.points == seen.takes_out
-
-    def close(self, which: int) -> None:
-        family = self.family(which)
-        if family is None or which % 3:
-            return
-        self.wait(self.books.world.close(family.id, family.head))
-        self.house.close(family, self.at)
+        while self.held:
+            self.resolve(0, "void")
+        for sent in self.house.sent:
+            if member in (sent.sender, sent.receiver) and sent.state in ("requested", "held"):
+                assert sent.name is not None, "it was made"
+                self.wait(self.books.reject(sent.name, STAFF))
+                self.house.give_up(sent, "rejected")
+        self.bought = [one for one in self.bought if not one.concerns(member)]
+        self.wait(self.books.die(member))
+        self.house.die(member, self.at)
 
     def time_passes(self, hours: int) -> None:
         while self.held:
@@ -331,30 +291,11 @@ class FamiliesMachine(RuleBasedStateMachine):
                 self.house.due(self.at)
             case "groups":
                 self.wait(self.books.world.groups.grow_up(self.at))
+                self.wait(self.books.world.groups.expire_acts(self.at))
                 self.house.grow_up(self.at)
+                self.house.let_expire(self.at)
             case _:
                 self.wait(self.books.night(day(self.at)))
-
-    def look_ahead(
-        self, question: Question, told: list[datetime | None], wanted: list[Fails]
-    ) -> None:
-        """Demand that waiting helps from the instant that was told, and no second earlier."""
-        for instant, failure in zip(told, wanted, strict=True):
-            if failure.rule.startswith(("eligibility.receiver.", "eligibility.head.")):
-                continue
-            if instant is None and failure.rule.startswith("limits.receiver."):
-                continue
-            later = [self.at + timedelta(days=days) for days in (1, 8, 40, 400)]
-            if instant is not None:
-                assert not self.fails(question, failure.rule, instant), (failure, instant)
-                later = [instant - timedelta(seconds=1)]
-            if failure.rule not in COMES_AND_GOES:
-                for one in later:
-                    assert self.fails(question, failure.rule, one), (failure, instant, one)
-
-    def fails(self, question: Question, rule: str, at: datetime) -> bool:
-        """Tell whether the same act would not pass a rule at another instant."""
-        return any(one.rule == rule for one in failures(replace(question, at=at)))
 
     @invariant()
     def every_point_is_where_the_model_has_it(self) -> None:
