@@ -11,6 +11,7 @@ from billing.sandbox.engine.reckoning import reckon
 from billing.sandbox.engine.shapes import Charge
 from billing.sandbox.errors import CardDeclined, Invalid
 from billing.sandbox.payments import customers, payment_intents
+from billing.sandbox.payments.amounts import settled
 from billing.sandbox.routing import reacts
 from billing.sandbox.world import World
 
@@ -275,11 +276,11 @@ def _pay_its_payment(world: World, invoice: Document, amount: int) -> None:
 def _balance_applied(world: World, invoice: Document) -> tuple[int, int]:
     """Use what the customer has to its credit, or add to it; return the new balance and the rest.
 
-    A negative balance is credit, as at Stripe.
+    A negative balance is credit, as at Stripe; what is too little to be charged is owed.
     """
     customer = world.get("customer", invoice["customer"])
     after = customer["balance"] + invoice["total"]
-    balance, due_amount = (after, 0) if after <= 0 else (0, after)
+    balance, due_amount = settled(after, invoice["currency"])
     if balance != customer["balance"]:
         customers.change_balance(
             world, customer["id"], balance - customer["balance"], invoice=invoice["id"]

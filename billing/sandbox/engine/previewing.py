@@ -17,6 +17,7 @@ from billing.sandbox.engine import (
 )
 from billing.sandbox.engine.shapes import Charge, items_of, new_subscription, period_of, with_items
 from billing.sandbox.errors import Invalid, Lacking
+from billing.sandbox.payments.amounts import settled
 from billing.sandbox.requests import Params
 from billing.sandbox.routing import route
 from billing.sandbox.world import World
@@ -181,5 +182,6 @@ def _shown(
         amounts=reckoned.amounts,
     )
     after = customer["balance"] + reckoned.total
-    due: dict[str, Any] = {"amount_due": max(after, 0), "amount_remaining": max(after, 0)}
-    return invoice | due | {"ending_balance": min(after, 0), "next_payment_attempt": at}
+    balance, amount = settled(after, invoice["currency"])
+    due: dict[str, Any] = {"amount_due": amount, "amount_remaining": amount}
+    return invoice | due | {"ending_balance": balance, "next_payment_attempt": at}

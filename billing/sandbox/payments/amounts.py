@@ -36,3 +36,11 @@ def check_amount(amount: int, currency: str) -> None:
             param="amount",
             code="amount_too_small",
         )
+
+
+def settled(owed: int, currency: str) -> tuple[int, int]:
+    """Return a customer's balance after an invoice, and what of `owed` is due for it now.
+
+    Credit is kept for the next invoice, and so is what is too little to be charged.
+    """
+    return (owed, 0) if owed < least_of(currency) else (0, owed)
