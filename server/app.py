@@ -6,16 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from billing.doors import (
-    figure_doors,
-    gift_doors,
-    membership_admin,
-    membership_doors,
-    plan_admin,
-    public_doors,
-    till_doors,
-    value_doors,
-)
+from billing.doors import every_door
 from coalition.access import api as access
 from coalition.access import freshness, password_api, sign_in_api
 from coalition.access.sessions import Sessions
@@ -157,14 +148,7 @@ def create_service(
             *families.routes(door, transfers, groups, keys),
             *family_admin.routes(door, transfers, groups),
             *statements.routes(door, tills),
-            *membership_doors.routes(door, paying.memberships),
-            *gift_doors.routes(door, paying.memberships),
-            *till_doors.routes(door, tills, settings),
-            *value_doors.routes(door),
-            *figure_doors.routes(door),
-            *plan_admin.routes(door),
-            *membership_admin.routes(door),
-            *public_doors.routes(paying.memberships),
+            *every_door.routes(door, tills, paying.memberships, settings),
             *paying.routes(),
             *member_ui.routes(
                 House(

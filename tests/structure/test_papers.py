@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import rich_click as click
 
+import billing
 import coalition
 import partners
 from coalition.kernel import settings
@@ -158,7 +159,7 @@ def created_tables() -> Iterator[str]:
 
 def refusals() -> set[type[Refused]]:
     """Return every class of refusal that the product has."""
-    for package in (coalition, partners):
+    for package in (billing, coalition, partners):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(found.name)
     return set(_below(Refused))

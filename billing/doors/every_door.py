@@ -1,0 +1,36 @@
+"""All doors of memberships together, as the service opens them."""
+
+from collections.abc import Sequence
+
+from litestar.types import ControllerRouterHandler
+
+from billing.doors import (
+    figure_doors,
+    gift_doors,
+    membership_admin,
+    membership_doors,
+    plan_admin,
+    public_doors,
+    till_doors,
+    value_doors,
+)
+from billing.subscriptions.service import Memberships
+from coalition.kernel.settings import Settings
+from coalition.kernel.web.hot import Door
+from coalition.points.till import Tills
+
+
+def routes(
+    door: Door, tills: Tills, memberships: Memberships, settings: Settings
+) -> Sequence[ControllerRouterHandler]:
+    """Return the handlers of members, tills, visitors and staff."""
+    return [
+        *membership_doors.routes(door, memberships),
+        *gift_doors.routes(door, memberships),
+        *value_doors.routes(door),
+        *till_doors.routes(door, tills, settings),
+        *figure_doors.routes(door),
+        *plan_admin.routes(door),
+        *membership_admin.routes(door),
+        *public_doors.routes(memberships),
+    ]
