@@ -121,6 +121,15 @@ def void(world: World, id_: str) -> Document:
     invoice = _not_closed(world, id_)
     now = world.now()
     _stop(world, invoice, cancel_intent=True)
+    if invoice["total"] != invoice["amount_due"]:
+        customers.change_balance(
+            world,
+            invoice["customer"],
+            invoice["amount_due"] - invoice["total"],
+            type_="unapplied_from_invoice",
+            currency=invoice["currency"],
+            invoice=id_,
+        )
     invoice |= {
         "status": "void",
         "auto_advance": False,
@@ -283,7 +292,12 @@ def _balance_applied(world: World, invoice: Document) -> tuple[int, int]:
     balance, due_amount = settled(after, invoice["currency"])
     if balance != customer["balance"]:
         customers.change_balance(
-            world, customer["id"], balance - customer["balance"], invoice=invoice["id"]
+            world,
+            customer["id"],
+            balance - customer["balance"],
+            type_="applied_to_invoice",
+            currency=invoice["currency"],
+            invoice=invoice["id"],
         )
     return balance, due_amount
 
