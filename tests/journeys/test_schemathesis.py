@@ -170,12 +170,23 @@ async def _something_there(served: Scene) -> dict[str, str]:
     """Return what a path may name: a hold and a posting that are new, and what the scene has."""
     grocer = served.grocer
     held = await grocer.post("/v1/points/holds", grocer.payment(served.member, 5))
+    await grocer.post(f"/v1/members/{served.member}/entitlements/use", _used(served))
     return {
         "member_id": served.member,
         "posting_id": await grocer.issue(served.member, 100),
         "hold_id": held.json()["hold_id"],
         "batch_id": served.batch,
         "statement_id": served.statement,
+    }
+
+
+def _used(served: Scene) -> dict[str, Any]:
+    """Return what a till says of a benefit that the member had: the same each time."""
+    return {
+        "benefit": "shipping",
+        "receipt": "sent",
+        "occurred_at": served.grocer.at.isoformat(),
+        "saved": {"amount_minor": 100, "currency": "SEK"},
     }
 
 
@@ -203,6 +214,8 @@ def _bring_to_life(case: Case[Any], served: Scene) -> None:
     elif label == "POST /v1/batches":
         assert case.media_type is not None
         case.body = BATCHES[case.media_type]
+    elif label.endswith(("/entitlements/use", "/entitlements/return")):
+        case.body = {name: text for name, text in _used(served).items() if name in body}
     elif isinstance(body, dict):
         case.body = _alive(body, served)
 

@@ -5,18 +5,21 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import httpx
 
+from billing.benefits import applying
+from billing.benefits.entitlements import Entitlement, Ground
 from coalition.federation import currencies, rates, stores
 from coalition.federation import service as federation
 from coalition.kernel.clock import FixedClock
 from coalition.kernel.database import transaction
-from coalition.kernel.ids import random_id
+from coalition.kernel.ids import MemberId, random_id
 from partners.settlement import closing, periods, sealing
 from server.app import Service, create_service
+from tests.billing.benefits.world import SHIPPING, plan, register
 from tests.support.http import (
     ACTOR,
     ISSUER,
@@ -66,6 +69,8 @@ class World:
 class Scene(World):
     """A member with 100 points of the grocer's, 30 of them on hold there; they become miles 1:1.
 
+    It has a plan, too.
+
     The grocer also sent a batch of one line, which was refused, and its first month is closed, with
     a line by hand. The fuel station has a store M-7, which the grocer has not.
     """
@@ -87,6 +92,7 @@ async def set_scene(world: World) -> Scene:
     await _agree_on_miles(grocer.at)
     member = await grocer.new_member()
     posting = await grocer.issue(member, 100)
+    await _give_plan(MemberId(UUID(member)), grocer.at)
     held = await grocer.post("/v1/points/holds", grocer.payment(member, 30))
     assert held.status_code == 201, held.text
     sent = await grocer.send("/v1/batches", b"{}", "application/x-ndjson")
@@ -101,6 +107,30 @@ async def set_scene(world: World) -> Scene:
         statement=await close_first_month(grocer),
         app=await open_app(world.http, UUID(member), world.service.settings, grocer.at),
     )
+
+
+async def _give_plan(member: MemberId, at: datetime) -> None:
+    """Let the member have a plan for a month, by which nothing is charged for sending."""
+    plans = await register(plan("plus", SHIPPING), at=at)
+    end = at + timedelta(days=30)
+    held = Entitlement(
+        plan_no=plans.by_code("plus").no,
+        begins=at,
+        ends=end,
+        ground=Ground.COMPED,
+        period_start=at,
+        period_end=end,
+        source="a gift",
+    )
+    async with transaction() as connection:
+        await applying.apply(
+            connection,
+            member=member,
+            membership_id=random_id(),
+            entitlements=[held],
+            plans=plans,
+            at=at,
+        )
 
 
 async def close_first_month(shop: Shop) -> str:
