@@ -1,0 +1,271 @@
+"""What a subscription stands for: stretches of time, each with its ground; pure, from a picture.
+
+A later stretch covers those before it: a change of the plan holds from its payment on, and where it
+is refunded what was paid before shows again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import msgspec
+
+from billing.benefits.entitlements import Ground
+from billing.gateway.shapes import (
+    Invoice,
+    InvoiceLine,
+    InvoiceStatus,
+    Picture,
+    Subscription,
+    SubscriptionStatus,
+)
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What of a plan's version counts here; `grace_after_trial` follows a trial that is unpaid."""
+
+    plan_no: int
+    rank: int
+    grace: timedelta
+    grace_after_trial: timedelta
+
+
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of time with what stands behind it; it would have held until `would_end`."""
+
+    terms: Terms
+    ground: Ground
+    begins: datetime
+    ends: datetime
+    would_end: datetime
+    period_start: datetime
+    period_end: datetime
+    source: str
+    taken_back: bool = False
+
+
+_TRIED = frozenset(SubscriptionStatus) - {
+    SubscriptionStatus.INCOMPLETE,
+    SubscriptionStatus.INCOMPLETE_EXPIRED,
+    SubscriptionStatus.UNKNOWN,
+}
+_CHARGED = frozenset(
+    {
+        SubscriptionStatus.TRIALING,
+        SubscriptionStatus.ACTIVE,
+        SubscriptionStatus.PAST_DUE,
+        SubscriptionStatus.UNPAID,
+        SubscriptionStatus.CANCELED,
+    }
+)
+_OVER = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED})
+
+
+def of_picture(picture: Picture, terms: Mapping[str, Terms]) -> list[Stretch]:
+    """Return what a subscription stands for, without overlap, with its grace."""
+    found = [*_trials(picture, terms), *_paid(picture, terms)]
+    if not found:
+        return []
+    stretches = painted(found)
+    # What ended before its time (refunded, disputed) has no grace after it.
+    if stretches and stretches[-1].ends == max(stretch.would_end for stretch in found):
+        stretches += _grace(picture, stretches[-1])
+    ended_at = picture.subscription.ended_at
+    return stretches if ended_at is None else _before(ended_at, stretches)
+
+
+def _before(instant: datetime, stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Return `stretches` as far as they lie before `instant`."""
+    return [
+        msgspec.structs.replace(stretch, ends=min(stretch.ends, instant))
+        for stretch in stretches
+        if stretch.begins < instant
+    ]
+
+
+def _trials(picture: Picture, terms: Mapping[str, Terms]) -> list[Stretch]:
+    one = picture.subscription
+    if one.trial_start is None or one.trial_end is None or one.status not in _TRIED:
+        return []
+    its_terms = terms.get(_trial_price(picture))
+    if its_terms is None or one.trial_start >= one.trial_end:
+        return []
+    return [
+        Stretch(
+            terms=its_terms,
+            ground=Ground.TRIAL,
+            begins=one.trial_start,
+            ends=one.trial_end,
+            would_end=one.trial_end,
+            period_start=one.trial_start,
+            period_end=one.trial_end,
+            source=one.id,
+        )
+    ]
+
+
+def _trial_price(picture: Picture) -> str:
+    """Return the price that was tried, which may have been changed since: its invoice knows."""
+    one = picture.subscription
+    tried = [
+        line.price_id
+        for invoice in sorted(picture.invoices, key=_age)
+        for line in invoice.lines
+        if line.period_start == one.trial_start and line.price_id is not None
+    ]
+    return tried[0] if tried else one.price_id
+
+
+def _paid(picture: Picture, terms: Mapping[str, Terms]) -> list[Stretch]:
+    """Return a stretch for each line that is paid for, in the order in which they hold.
+
+    A credit (a negative line) entitles to nothing, and a line of a trial is the trial's.
+    """
+    lines = [
+        (invoice, line)
+        for invoice in sorted(picture.invoices, key=_age)
+        if invoice.status is InvoiceStatus.PAID
+        for line in sorted(invoice.lines, key=_weight)
+        if line.amount.amount_minor >= 0 and line.price_id in terms
+    ]
+    periods = [line for _, line in lines if not line.is_proration]
+    stretches = []
+    for invoice, line in lines:
+        begins = _after_trial(picture.subscription, line.period_start)
+        if begins >= line.period_end:
+            continue
+        taken_at, for_good = _taken(picture, invoice)
+        ends = line.period_end if taken_at is None else min(line.period_end, taken_at)
+        period = _period_of(line, periods)
+        stretches.append(
+            Stretch(
+                terms=terms[str(line.price_id)],
+                ground=Ground.PAID,
+                begins=begins,
+                ends=max(begins, ends),
+                would_end=line.period_end,
+                period_start=_after_trial(picture.subscription, period.period_start),
+                period_end=period.period_end,
+                source=invoice.id,
+                taken_back=for_good and ends < line.period_end,
+            )
+        )
+    return stretches
+
+
+def _age(invoice: Invoice) -> tuple[datetime, bool, int, str, str]:
+    """Return by what invoices follow each other; Stripe's times are whole seconds.
+
+    Of one second a change comes after what it changes; further ones have numbers that rise.
+    """
+    is_change = any(line.is_proration for line in invoice.lines)
+    number = invoice.number or ""
+    return invoice.created_at, is_change, len(number), number, invoice.id
+
+
+def _weight(line: InvoiceLine) -> tuple[int, datetime, datetime, str]:
+    return line.amount.amount_minor, line.period_start, line.period_end, line.price_id or ""
+
+
+def _after_trial(one: Subscription, instant: datetime) -> datetime:
+    """Return `instant`, or the end of the trial in which it lies."""
+    if one.trial_start is None or one.trial_end is None:
+        return instant
+    return one.trial_end if one.trial_start <= instant < one.trial_end else instant
+
+
+def _period_of(line: InvoiceLine, periods: Iterable[InvoiceLine]) -> InvoiceLine:
+    """Return the line of the whole period of which `line` is the rest after a change."""
+    whole = (
+        one
+        for one in periods
+        if one.period_start <= line.period_start and one.period_end == line.period_end
+    )
+    return next(whole, line) if line.is_proration else line
+
+
+def _taken(picture: Picture, invoice: Invoice) -> tuple[datetime | None, bool]:
+    """Return since when an invoice's money is gone, and whether for good.
+
+    It is refunded in full, or withdrawn from (which may leave us a part), or taken by a dispute; an
+    open dispute may still give it back.
+    """
+    payments = frozenset(invoice.payment_intent_ids)
+    taken = [
+        (one.created_at, one.is_lost)
+        for one in picture.disputes
+        if one.payment_intent_id in payments and one.takes_money
+    ]
+    left = invoice.amount_paid.amount_minor
+    for one in sorted(picture.refunds, key=lambda refund: (refund.created_at, refund.id)):
+        if one.payment_intent_id in payments and one.counts and left > 0:
+            left -= one.amount.amount_minor
+            if left <= 0 or one.is_withdrawal:
+                taken.append((one.created_at, True))
+    return min((at for at, _ in taken), default=None), any(for_good for _, for_good in taken)
+
+
+def _grace(picture: Picture, last: Stretch) -> list[Stretch]:
+    """Return the grace after the last that was tried or paid, where it renews.
+
+    What was once in grace stays so when the subscription is given up later: time that has passed is
+    not taken away.
+    """
+    one = picture.subscription
+    length = last.terms.grace_after_trial if last.ground is Ground.TRIAL else last.terms.grace
+    ends = last.ends + length
+    if _is_ending(one, last.ends):
+        ends = min(ends, one.canceled_at or last.ends)
+    if ends <= last.ends or not _goes_on(picture, last.ends):
+        return []
+    return [
+        msgspec.structs.replace(
+            last,
+            ground=Ground.GRACE,
+            begins=last.ends,
+            ends=ends,
+            would_end=ends,
+            source=one.id,
+        )
+    ]
+
+
+def _is_ending(one: Subscription, end: datetime) -> bool:
+    """Tell whether a subscription has ended, or ends with what is paid until `end`."""
+    ends_by_then = one.cancel_at is not None and one.cancel_at <= end
+    return one.cancel_at_period_end or ends_by_then or is_over(one)
+
+
+def _goes_on(picture: Picture, end: datetime) -> bool:
+    """Tell whether what follows `end` was to be charged, be it in vain."""
+    if picture.subscription.status not in _CHARGED or picture.subscription.is_collection_paused:
+        return False
+    # A void invoice is what a pause, or the operator, made of what would have been due.
+    return not any(
+        invoice.status is InvoiceStatus.VOID
+        and any(line.period_start <= end < line.period_end for line in invoice.lines)
+        for invoice in picture.invoices
+    )
+
+
+def is_over(subscription: Subscription) -> bool:
+    """Tell whether a subscription has ended for good: nothing revives it at Stripe."""
+    return subscription.status in _OVER
+
+
+def painted(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Return `stretches` without overlap, in order of time: a later one covers those before it."""
+    edges = sorted({edge for stretch in stretches for edge in (stretch.begins, stretch.ends)})
+    painted: list[Stretch] = []
+    shown: Stretch | None = None
+    for begins, ends in pairwise(edges):
+        covering = [
+            stretch for stretch in stretches if stretch.begins <= begins and ends <= stretch.ends
+        ]
+        top = covering[-1] if covering else None
+        if top is not None and top is shown:
+            painted[-1] = msgspec.structs.replace(painted[-1], ends=ends)
+        elif top is not None:
+            painted.append(msgspec.structs.replace(top, begins=begins, ends=ends))
+        shown = top
+    return painted
