@@ -18,7 +18,8 @@ from billing.plans.catalogue import Plans, Shelf
 from billing.subscriptions import changes, entries, grounds, register
 from billing.subscriptions.bookings import bookings
 from billing.subscriptions.register import Membership
-from billing.subscriptions.states import State, Terms, entitlements, is_over, standing
+from billing.subscriptions.states import State, entitlements, standing
+from billing.subscriptions.stretches import Terms, is_over
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection, Engine, bound_engine
 from coalition.kernel.ids import MemberId, bucket_of, uuid7

@@ -259,9 +259,7 @@ def painted(stretches: Sequence[Stretch]) -> list[Stretch]:
     painted: list[Stretch] = []
     shown: Stretch | None = None
     for begins, ends in pairwise(edges):
-        covering = [
-            stretch for stretch in stretches if stretch.begins <= begins and ends <= stretch.ends
-        ]
+        covering = [one for one in stretches if one.begins <= begins and ends <= one.ends]
         top = covering[-1] if covering else None
         if top is not None and top is shown:
             painted[-1] = msgspec.structs.replace(painted[-1], ends=ends)

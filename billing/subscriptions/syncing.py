@@ -16,7 +16,7 @@ from billing.gateway.shapes import Picture
 from billing.subscriptions import deriving, grounds, register
 from billing.subscriptions.grounds import Gift
 from billing.subscriptions.register import Kept, Membership
-from billing.subscriptions.states import is_over
+from billing.subscriptions.stretches import is_over
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.ids import MemberId
 from coalition.members import queries

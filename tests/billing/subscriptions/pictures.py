@@ -16,7 +16,8 @@ from billing.gateway.shapes import (
     Subscription,
     SubscriptionStatus,
 )
-from billing.subscriptions.states import Terms, entitlements
+from billing.subscriptions.states import entitlements
+from billing.subscriptions.stretches import Terms
 from coalition.kernel.money import Money
 
 PLUS, PRIME, SHORT = "price_plus", "price_prime", "price_short"

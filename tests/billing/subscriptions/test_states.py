@@ -7,7 +7,8 @@ import pytest
 
 from billing.benefits.entitlements import Entitlement, Ground
 from billing.gateway.shapes import InvoiceStatus, SubscriptionStatus
-from billing.subscriptions.states import Given, State, Terms, entitlements, standing
+from billing.subscriptions.states import Given, State, entitlements, standing
+from billing.subscriptions.stretches import Terms
 from tests.billing.subscriptions.pictures import (
     MONTH,
     PLUS,
