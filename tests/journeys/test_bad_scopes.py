@@ -9,7 +9,10 @@ from tests.journeys.documented import Operation
 from tests.journeys.world import Scene, assert_refused
 from tests.support.http import open_desk, token_of
 
-NAMED = ("approval_id", "statement_id", "cycle_id", "transfer_id", "group_id", "invitation_id")
+NAMED = (
+    *("approval_id", "statement_id", "cycle_id", "transfer_id", "group_id", "invitation_id"),
+    "act_id",
+)
 OPERATIONS = [*documented.operations(documented.schema())]
 
 
