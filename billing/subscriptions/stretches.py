@@ -256,14 +256,14 @@ def is_over(subscription: Subscription) -> bool:
 def painted(stretches: Sequence[Stretch]) -> list[Stretch]:
     """Return `stretches` without overlap, in order of time: a later one covers those before it."""
     edges = sorted({edge for stretch in stretches for edge in (stretch.begins, stretch.ends)})
-    painted: list[Stretch] = []
+    found: list[Stretch] = []
     shown: Stretch | None = None
     for begins, ends in pairwise(edges):
         covering = [one for one in stretches if one.begins <= begins and ends <= one.ends]
         top = covering[-1] if covering else None
         if top is not None and top is shown:
-            painted[-1] = msgspec.structs.replace(painted[-1], ends=ends)
+            found[-1] = msgspec.structs.replace(found[-1], ends=ends)
         elif top is not None:
-            painted.append(msgspec.structs.replace(top, begins=begins, ends=ends))
+            found.append(msgspec.structs.replace(top, begins=begins, ends=ends))
         shown = top
-    return painted
+    return found
