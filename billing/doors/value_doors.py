@@ -1,5 +1,6 @@
 """Where a member sees what its plan has saved."""
 
+import msgspec
 from litestar.handlers import ASGIRouteHandler
 
 from billing.doors import asking
@@ -7,11 +8,16 @@ from billing.doors.asking import OF_READS
 from billing.figures import meter
 from billing.figures.meter import MeterView
 from billing.plans.catalogue import Shelf
-from billing.subscriptions.refusals import NotAMember
 from coalition.federation import catalogue
 from coalition.kernel.database import transaction
 from coalition.kernel.identity import MEMBER_SCOPE
 from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
+
+
+class ValueAnswer(msgspec.Struct, frozen=True):
+    """The value meter of the period under way."""
+
+    meter: MeterView | None
 
 
 def routes(door: Door) -> list[ASGIRouteHandler]:
@@ -30,20 +36,19 @@ def _show(shelf: Shelf) -> HotEndpoint:
                 known=await catalogue.load(connection),
                 at=call.at,
             )
-        if found is None:
-            raise NotAMember
-        return Answer(200, found)
+        return Answer(200, ValueAnswer(found))
 
     return HotEndpoint(
         method="GET",
         summary="What your plan has saved, beside what it cost",
         description=(
             "Points count at the price that their issuer pays for them, money at its face. Where "
-            "the plan has not paid so far, `advice` says what would have suited you better."
+            "the plan has not paid so far, `advice` says what would have suited you better. "
+            "Without a membership `meter` is null."
         ),
         handle=show,
-        answers={200: MeterView},
+        answers={200: ValueAnswer},
         scope=MEMBER_SCOPE,
-        refusals=(*OF_READS, NotAMember),
+        refusals=OF_READS,
         tags=("membership",),
     )

@@ -214,20 +214,15 @@ def _bring_to_life(case: Case[Any], served: Scene) -> None:
     elif label == "POST /v1/batches":
         assert case.media_type is not None
         case.body = BATCHES[case.media_type]
-    elif label.endswith(("/entitlements/use", "/entitlements/return")):
-        case.body = {name: text for name, text in _used(served).items() if name in body}
     elif isinstance(body, dict):
         case.body = _alive(body, served)
 
 
 def _alive(body: dict[str, Any], served: Scene) -> dict[str, Any]:  # Any: a JSON object
+    if "benefit" in body:
+        return {name: value for name, value in _used(served).items() if name in body}
     alive = {name: value for name, value in body.items() if name not in {"card", "store"}}
-    if "purchase" in alive:
-        alive["purchase"] = {"amount_minor": 5000, "currency": "SEK"}
-        for name in ("points", "lines", "measures"):
-            alive.pop(name, None)
-    elif "points" in alive:
-        alive["points"] = 3
+    _make_small(alive)
     alive.pop("point_currency", None)
     if "from" in alive:
         alive |= {"from": "POINT", "to": "MILES"}
@@ -238,3 +233,13 @@ def _alive(body: dict[str, Any], served: Scene) -> dict[str, Any]:  # Any: a JSO
     for word in alive.get("consents", []):
         word.pop("given_at", None)
     return alive
+
+
+def _make_small(alive: dict[str, Any]) -> None:
+    """Let a body speak of a small purchase, or of few points."""
+    if "purchase" in alive:
+        alive["purchase"] = {"amount_minor": 5000, "currency": "SEK"}
+        for name in ("points", "lines", "measures"):
+            alive.pop(name, None)
+    elif "points" in alive:
+        alive["points"] = 3

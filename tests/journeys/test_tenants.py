@@ -22,7 +22,9 @@ OWNED = {
 OF_MEMBERS = {
     label: operation
     for label, operation in OPERATIONS.items()
-    if "{member_id}" in operation.path and not operation.path.endswith("/consents")
+    if "{member_id}" in operation.path
+    and operation.method == "get"
+    and not operation.path.endswith("/consents")
 }
 CODES = {
     "{posting_id}": "posting_not_found",
