@@ -86,6 +86,11 @@ class Sandbox:
         self._shift(to)
         await self.deliver_due()
 
+    def next_instant(self, until: datetime) -> datetime | None:
+        """Return the next instant up to `until` at which something falls due, if there is any."""
+        at = self._next_instant(int(until.timestamp()))
+        return None if at is None else datetime.fromtimestamp(at, UTC)
+
     async def _travel(self, until: int) -> None:
         await self.advance(max(datetime.fromtimestamp(until, UTC), self.now()))
 

@@ -33,12 +33,16 @@ async def pass_until(world: World, until: date | None) -> int:
     await upkeep.let_holds_go(end)
     while (night := await _next_night(world)) is not None and night <= end:
         await family_time.pass_until(world, night)
+        if world.club is not None:
+            await world.club.pass_until(night)
         # What ended before the step before this one is booked now, and not in the past.
         booked = await upkeep.expire_points(max(night, world.before))
         if not booked:
             break
         points += booked
     await family_time.pass_until(world, end)
+    if world.club is not None:
+        await world.club.pass_until(end)
     world.move_to(end)
     return points
 

@@ -13,9 +13,11 @@ from coalition.families.rule_sets.notation import Money
 from coalition.federation import catalogue
 from coalition.federation.terms import COALITION_CURRENCY_NO
 from coalition.kernel.database import transaction
+from coalition.kernel.money import Money as BillingMoney
 from coalition.ledger import posting
 from server import proof
-from server.scenario import settled
+from server.scenario import by_memberships, settled
+from server.scenario.by_memberships import MembershipOutcome
 from server.scenario.names import OPERATOR
 from server.scenario.settled import CycleOutcome, StatementOutcome
 from server.scenario.world import World
@@ -34,6 +36,8 @@ class StepOutcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     """Of a transfer, while it waits, or when it has been turned down or taken back."""
     fee: Money | None = None
     fee_points: int | None = None
+    paid: BillingMoney | None = None
+    """What was charged at once for a paid membership; given back where it is negative."""
     code: str | None = None
     failures: list[dict[str, Any]] | None = None  # Any: limits, instants, as the refusal has them
 
@@ -84,7 +88,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """By partner and period."""
     netting: list[CycleOutcome] = []
     revenue: dict[str, Any] = {}  # Any: of accounting, which is to come
-    memberships: dict[str, Any] = {}  # Any: of billing, which is to come
+    memberships: dict[str, MembershipOutcome] = {}
+    """By member: how paid memberships stand at the end, and what was paid for them."""
     audit: Audited
 
 
@@ -161,6 +166,7 @@ async def gather(world: World, steps: list[StepOutcome]) -> Outcome:
         or msgspec.UNSET,
         statements=await settled.of_statements(world),
         netting=settled.of_cycles(world),
+        memberships=await by_memberships.outcomes(world),
         audit=Audited(report.ok, report.checks),
     )
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from coalition.kernel.errors import Refused
 from coalition.kernel.settings import BLIND_INDEX_KEY_BYTES, Settings
 from server.scenario import family_time, outcome, scratch, verbs
+from server.scenario.club import put_on_sale
 from server.scenario.family_founding import found_families
-from server.scenario.founding import enrol_members, found_coalition
+from server.scenario.founding import ACTOR, SECOND, enrol_members, found_coalition
 from server.scenario.outcome import Outcome, StepOutcome
 from server.scenario.steps import Step
 from server.scenario.story import Story
@@ -31,7 +32,11 @@ async def play(story: Story, *, server_url: str | None, told: Told | None = None
     async with scratch.database(server_url):
         world = await _found(story)
         steps = [step async for step in _steps(world, told)]
-        return await outcome.gather(world, steps)
+        try:
+            return await outcome.gather(world, steps)
+        finally:
+            if world.club is not None:
+                await world.club.close()
 
 
 async def _found(story: Story) -> World:
@@ -45,6 +50,8 @@ async def _found(story: Story) -> World:
     world = World(story, begins_at=begins_at, settings=settings)
     await found_coalition(world)
     await enrol_members(world)
+    if world.club is not None:
+        await put_on_sale(world.club, story.plans, by=(ACTOR, SECOND))
     family_time.prepare(world)
     await found_families(world)
     return world
@@ -86,4 +93,5 @@ def _outcome(n: int, step: Step, answer: Done | Refused) -> StepOutcome:
         state=answer.state,
         fee=answer.fee,
         fee_points=answer.fee_points,
+        paid=answer.paid,
     )

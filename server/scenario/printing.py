@@ -9,6 +9,7 @@ from rich.table import Table
 
 from coalition.kernel.errors import Refused
 from coalition.kernel.money import exponent
+from server.scenario.by_memberships import MembershipOutcome
 from server.scenario.outcome import MemberOutcome, Outcome, StepOutcome
 from server.scenario.settled import LineOutcome
 from server.scenario.steps import Step
@@ -34,7 +35,9 @@ class Reader:
             self._steps.add_row(name, when, what, "")
         else:
             points = "" if answer.points is None else f"{answer.points:,}"
-            self._steps.add_row(name, when, answer.said, points)
+            paid = answer.paid
+            money = "" if paid is None else f": {_money(paid.amount_minor, paid.currency)}"
+            self._steps.add_row(name, when, f"{answer.said}{money}", points)
 
     def page(self, outcome: Outcome) -> RenderableType:
         """Return the whole page."""
@@ -44,7 +47,8 @@ class Reader:
             else f"The books are WRONG: not all of {outcome.audit.checks} checks hold."
         )
         settled = [*_statements(outcome), *_netting(outcome)]
-        return Group(self._steps, _members(outcome.members), *settled, proved)
+        plans = _memberships(outcome.memberships)
+        return Group(self._steps, _members(outcome.members), *plans, *settled, proved)
 
 
 def _members(members: dict[str, MemberOutcome]) -> Table:
@@ -67,6 +71,23 @@ def _lots(member: MemberOutcome) -> list[str]:
         + (f" until {lot.expires}" if lot.expires else " without end")
         for lot in member.lots
     ]
+
+
+def _memberships(found: dict[str, MembershipOutcome]) -> Iterator[RenderableType]:
+    """Yield a table of paid memberships, if there are any; what was given back is below zero."""
+    if not found:
+        return
+    table = Table(
+        *("member", "plan", "state", "benefits until", "paid"),
+        title="Memberships",
+        title_justify="left",
+    )
+    table.columns[4].justify = "right"
+    for name, one in found.items():
+        until = "" if one.entitled_until is None else f"{one.entitled_until:%F %H:%M} UTC"
+        paid = [f"{_money(each.amount_minor, each.currency)}" for each in one.payments]
+        table.add_row(name, one.plan or "", one.state, until, "\n".join(paid))
+    yield table
 
 
 def _statements(outcome: Outcome) -> Iterator[RenderableType]:

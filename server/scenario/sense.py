@@ -23,7 +23,7 @@ from coalition.points.bonuses.checking import Known, complaints
 from coalition.points.guards.documents import ENFORCING, checked
 from server.documents import Node, Problem
 from server.documents.nodes import Path
-from server.scenario import family_sense
+from server.scenario import family_sense, membership_sense
 from server.scenario.founding import earning_of, midnight
 from server.scenario.names import OWN_POINTS
 from server.scenario.settlement_steps import MoneyRate, Position
@@ -41,7 +41,9 @@ def problems(story: Story, root: Node) -> list[Problem]:
         found += _currencies(story)
         found += _rules(story)
         found += _guards(story)
-        found += family_sense.complaints(story, Known.of(_catalogue(story)))
+        known = Known.of(_catalogue(story))
+        found += family_sense.complaints(story, known)
+        found += membership_sense.complaints(story, known)
         found += _members(story)
         found += _steps(story)
         found += _settlement(story)

@@ -30,6 +30,17 @@ from server.scenario.household_steps import (
     Strike,
     WouldTakeOut,
 )
+from server.scenario.membership_steps import (
+    Cancel,
+    Downgrade,
+    Pause,
+    PaymentCard,
+    Resume,
+    Subscribe,
+    Uncancel,
+    Upgrade,
+    Withdraw,
+)
 from server.scenario.settlement_steps import (
     Close,
     Default,
@@ -96,7 +107,10 @@ HouseholdStep = (
     | LetGoOn
     | Death
 )
-Step = TillStep | StaffStep | SettlementStep | FamilyStep | HouseholdStep
+MembershipStep = (
+    Subscribe | Upgrade | Downgrade | Cancel | Uncancel | Pause | Resume | Withdraw | PaymentCard
+)
+Step = TillStep | StaffStep | SettlementStep | FamilyStep | HouseholdStep | MembershipStep
 
-LATER: Final = ("estimate", "subscribe", "upgrade", "downgrade", "cancel", "card")
+LATER: Final = ("estimate",)
 """Verbs of packages that are not there yet."""

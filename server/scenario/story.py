@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from billing.plans.documents import PlanDocument
 from coalition.kernel.web.fields import CurrencyCode, LongText
 from coalition.points.bonuses.documents import RuleDocument
 from server.founding import TIMEZONE
@@ -108,6 +109,8 @@ class Story(Part, frozen=True, kw_only=True):
     rule_sets: dict[RuleSetName, WrittenRules] = msgspec.field(default_factory=dict)
     """Of families and transfers; the first of the mechanism p2p is that of plain transfers."""
     families: dict[Name, FamilyPart] = msgspec.field(default_factory=dict)
+    plans: tuple[PlanDocument, ...] = ()
+    """Of paid membership, on sale from the beginning; each is written as in a plan file."""
     earning_rules: tuple[RuleDocument, ...] = ()
     """Rules that hold from the beginning, each written as in a rule file."""
     steps: tuple[Step, ...]

@@ -6,6 +6,7 @@ from server.scenario import (
     at_tills,
     by_families,
     by_households,
+    by_memberships,
     by_settlement,
     by_staff,
     family_time,
@@ -15,7 +16,8 @@ from server.scenario.steps import Step, TillStep
 from server.scenario.world import Done, World
 
 _FAMILIES = by_families.ACTS | by_households.ACTS
-_ACTS = at_tills.ACTS | by_staff.ACTS | by_settlement.ACTS | _FAMILIES
+_MEMBERSHIPS = by_memberships.ACTS
+_ACTS = at_tills.ACTS | by_staff.ACTS | by_settlement.ACTS | _FAMILIES | _MEMBERSHIPS
 
 
 async def act(world: World, step: Step, n: int) -> Done:
@@ -27,6 +29,8 @@ async def act(world: World, step: Step, n: int) -> Done:
     if not isinstance(step, Advance):  # which does so night by night
         # In life it is done each minute.
         await family_time.pass_until(world, world.at)
+        if world.club is not None:
+            await world.club.pass_until(world.at)
     if world.limits_credit and isinstance(step, TillStep):
         # In life it is done each second.
         await draining.drain_all(world.at)

@@ -12,11 +12,13 @@ from coalition.families.rule_sets.notation import Money
 from coalition.families.transfers.transferring import Transfers
 from coalition.federation.terms import COALITION_CURRENCY_NO, CreditMode
 from coalition.kernel.clock import FixedClock
+from coalition.kernel.money import Money as BillingMoney
 from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
 from coalition.points.bonuses.compiled import OPERATOR as OPERATOR_NO
 from coalition.points.till import Tills
 from partners.settlement.netting import Claim, Leg
+from server.scenario.club import Club
 from server.scenario.names import OPERATOR, OWN_POINTS
 from server.scenario.story import Story
 
@@ -37,6 +39,8 @@ class Done(msgspec.Struct, frozen=True):
     """Of a transfer that has not moved, or no longer."""
     fee: Money | None = None
     fee_points: int | None = None
+    paid: BillingMoney | None = None
+    """What a step of a membership charged, or gave back where it is negative."""
 
 
 class Cycle(msgspec.Struct, frozen=True):
@@ -60,6 +64,8 @@ class World:
         self.tills = Tills(card_key=settings.blind_index_key, clock=self.clock, pools=pools)
         self.transfers = Transfers(keys=self.keys, clock=self.clock)
         self.groups = Groups(keys=self.keys)
+        self.club = Club(settings, begins_at) if story.plans else None
+        """Paid memberships, where the story has plans."""
         self.families: dict[str, UUID] = {}
         self.invitations: dict[tuple[str, str], UUID] = {}
         """By family and member, the last invitation."""

@@ -187,8 +187,8 @@ def test_what_is_no_story_at_all_is_refused(content: str, expected: list[str]) -
 
 
 def test_names_in_a_step_of_a_later_package_are_not_judged() -> None:
-    assert of_steps("do: upgrade, member: anna, to: carl") == [
-        f"line {FIRST}: steps[0].do: upgrade is not there yet; leave the step out"
+    assert of_steps("do: estimate, member: anna, to: carl") == [
+        f"line {FIRST}: steps[0].do: estimate is not there yet; leave the step out"
     ]
 
 

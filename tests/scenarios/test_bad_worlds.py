@@ -307,3 +307,35 @@ def test_what_would_only_fail_while_running_is_refused_before() -> None:
         ),
         "line 17: steps[0].receipt: its repetitions have longer numbers than 64 characters",
     ]
+
+
+def test_memberships_are_of_plans_that_the_story_has() -> None:
+    world = """\
+coalition: {currency: SEK, timezone: Europe/Stockholm}
+partners:
+  A: {contract: {valid_from: 2026-01-01, issue_price: "0.01", redemption_price: "0.0085"}}
+members:
+  anna:
+"""
+    plan = (
+        "  - {code: plus, name: Plus, rank: 1, prices: [{interval: month, currency: SEK,"
+        " amount_minor: 100}], benefits: [{benefit: earn_multiplier, code: more, factor: '2',"
+        " funding: {Nobody: 1}}]}\n"
+    )
+    steps = """\
+steps:
+  - {at: 2026-02-01T09:00:00+01:00, do: subscribe, member: anna, plan: gold}
+  - {at: 2026-02-01T09:00:00+01:00, do: upgrade, member: anna}
+"""
+    without = problems(world + steps)
+    assert without == [
+        "line 7: steps[0]: the story has no plans; write them under plans",
+        "line 8: steps[1]: the story has no plans; write them under plans",
+    ]
+    assert problems(world + "plans:\n" + plan + plan + steps) == [
+        "line 7: plans[0].benefits[0].funding.Nobody: there is no partner 'Nobody'; partners are: A",
+        "line 8: plans[1].benefits[0].funding.Nobody: there is no partner 'Nobody'; partners are: A",
+        "line 8: plans[1].code: a plan of the story is called so already; take another code",
+        "line 10: steps[0].plan: there is no such plan; the story has plus, plus",
+        "line 11: steps[1]: name the plan, or the interval, or both",
+    ]

@@ -86,7 +86,7 @@ members:
 steps:
   - {at: 2026-10-02T09:00:00+02:00, do: isue, partner: A, member: anna, points: 300}
   - {at: 2026-10-01T09:00:00+02:00, do: redeem, partner: C, member: anna, points: 0}
-  - {at: 2026-10-03T09:00:00+02:00, do: subscribe, member: anna}
+  - {at: 2026-10-03T09:00:00+02:00, do: estimate, member: anna}
 """
 
     with pytest.raises(BadDocumentError) as raised:
