@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from billing.benefits import granting
+from billing.gateway import inbox
 from billing.subscriptions import reconciling, recovering, selling, syncing
 from billing.subscriptions.handling import Handler
 from coalition.access.signing_keys import ensure_signing_key
@@ -97,6 +98,8 @@ async def tidy(at: datetime) -> None:
     moved = await upkeep.sweep()
     await upkeep.roll_up_totals()
     forgotten = await forget_before(at - CLAIMS_KEPT)
+    async with transaction() as connection:
+        await inbox.tidy(connection, at)
     _logger.info("tidied", lots_moved=moved, answers_forgotten=forgotten)
 
 

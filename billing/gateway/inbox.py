@@ -1,7 +1,7 @@
 """The rows of events that came from Stripe: kept as they were signed, each once."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -65,12 +65,27 @@ FROM stripe_event
 WHERE CASE WHEN $1 THEN failure IS NOT NULL AND handled_at IS NULL ELSE true END
 ORDER BY received_at DESC, id LIMIT $2
 """
+_EMPTY_OLD = """
+UPDATE stripe_event SET payload = '' WHERE handled_at < $1 AND payload <> ''
+"""
+_EMPTY_NAMED = """
+UPDATE stripe_event SET payload = '' WHERE position($1::bytea IN payload) > 0
+"""
+_DROP = "DELETE FROM stripe_event WHERE handled_at < $1"
 _FIGURES = """
 SELECT count(*) FILTER (WHERE failure IS NULL) AS waiting,
        count(*) FILTER (WHERE failure IS NOT NULL) AS failed,
        min(received_at) FILTER (WHERE due_at < 'infinity') AS oldest
 FROM stripe_event WHERE handled_at IS NULL
 """
+
+
+PAYLOADS_KEPT = timedelta(days=7)
+"""So long the body of an event that was handled is kept: it may hold a person's name and address,
+and nothing is decided by it."""
+
+EVENTS_KEPT = timedelta(days=60)
+"""So long it is known that an event came; Stripe sends and lists none older than 30 days."""
 
 
 class Arrival(NamedTuple):
@@ -173,6 +188,17 @@ async def listed(connection: Connection, *, only_failed: bool, most: int) -> lis
     """Return events, the latest first."""
     rows = await connection.fetch(_LIST, only_failed, most)
     return [msgspec.convert(dict(row), Row) for row in rows]
+
+
+async def tidy(connection: Connection, at: datetime) -> None:
+    """Forget what was handled long ago: first the bodies, then that they came."""
+    await connection.execute(_EMPTY_OLD, at - PAYLOADS_KEPT)
+    await connection.execute(_DROP, at - EVENTS_KEPT)
+
+
+async def forget(connection: Connection, customer_id: str) -> None:
+    """Empty the bodies of all events that name a customer; what they are about stays known."""
+    await connection.execute(_EMPTY_NAMED, customer_id.encode())
 
 
 async def figures(connection: Connection, at: datetime) -> Figures:

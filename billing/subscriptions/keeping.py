@@ -7,7 +7,7 @@ with the leaving, and made by the worker. Books of what was paid stay, under an 
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from billing.gateway import intents
+from billing.gateway import inbox, intents
 from billing.subscriptions import entries, orders, receipts, register
 from billing.subscriptions.orders import OrderState
 from billing.subscriptions.reading import LIVING
@@ -80,6 +80,7 @@ async def _erase(connection: Connection, member_id: MemberId, asked_at: datetime
         customer = row["customer_id"]
         request = {"customer": customer}
         await intents.promise(connection, FORGET, f"forget-{customer}", request, at=asked_at)
+        await inbox.forget(connection, customer)
 
 
 KEEPER = Keeper("memberships", _export, _erase, leave)

@@ -8,9 +8,9 @@ ID = "m0001"
 VERSION = "1.38.0"
 DESCRIPTION = "Events of Stripe and intents towards it"
 
-# The payload is kept as it was signed, byte for byte. An event without a target is kept and asks
-# for nothing. `due_at` is when it is to be handled next: it moves ahead while somebody handles it
-# and after each failure, and is infinity once it was given up.
+# The payload is kept as it was signed, byte for byte, until some days after it was handled. An
+# event without a target is kept and asks for nothing. `due_at` is when it is to be handled next: it
+# moves ahead while somebody handles it and after each failure, and is infinity once it was given up.
 EVENTS = """
 CREATE TABLE stripe_event (
     id text NOT NULL,

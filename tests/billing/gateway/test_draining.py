@@ -166,3 +166,25 @@ async def test_operators_see_what_waits_and_what_failed(door: Door) -> None:
         assert shown.waiting == 0
         assert shown.failed in {1, 2}
         assert await inbox.unknown(connection, ["evt_1", "evt_9"]) == {"evt_9"}
+
+
+async def test_bodies_are_forgotten_some_days_after_they_were_handled(door: Door) -> None:
+    await _send(door, 1)
+    await draining.drain(door.clock.now(), Looker().handle)
+    await door.send(event(2))
+    for days, left in ((6, 2), (8, 2), (61, 1)):
+        async with transaction() as connection:
+            await inbox.tidy(connection, door.clock.now() + timedelta(days=days))
+        assert len(await rows()) == left
+    (waiting,) = await rows()
+    assert waiting["payload"] == event(2), "what waits is kept whole"
+
+
+async def test_whoever_is_forgotten_is_named_in_no_body(door: Door) -> None:
+    for no, customer in enumerate(("cus_1", "cus_2")):
+        named = {"id": "sub_1", "customer": customer, "customer_email": "a@example.org"}
+        await door.send(event(no, data={"object": named}))
+    async with transaction() as connection:
+        await inbox.forget(connection, "cus_1")
+    assert [row["payload"] == b"" for row in await rows()] == [True, False]
+    assert [row["target"] for row in await rows()] == ["sub_1", "sub_1"]
