@@ -22,11 +22,15 @@ def complaints(story: Story, known: Known) -> _Complaints:
         for complaint in checking.complaints(plan, known):
             yield (*path, *complaint.path), complaint.text
     for position, step in enumerate(story.steps):
-        path = ("steps", position)
-        if isinstance(step, MembershipStep) and not codes:
-            yield path, "the story has no plans; write them under plans"
-        elif isinstance(step, Subscribe | Upgrade | Downgrade):
-            if step.plan is not None and step.plan not in codes:
-                yield (*path, "plan"), f"there is no such plan; the story has {', '.join(codes)}"
-            elif step.plan is None and getattr(step, "interval", None) is None:
-                yield path, "name the plan, or the interval, or both"
+        if isinstance(step, MembershipStep):
+            yield from _of_step(("steps", position), step, codes)
+
+
+def _of_step(path: Path, step: MembershipStep, codes: list[str]) -> _Complaints:
+    if not codes:
+        yield path, "the story has no plans; write them under plans"
+    elif isinstance(step, Subscribe | Upgrade | Downgrade):
+        if step.plan is not None and step.plan not in codes:
+            yield (*path, "plan"), f"there is no such plan; the story has {', '.join(codes)}"
+        elif step.plan is None and step.interval is None:
+            yield path, "name the plan, or the interval, or both"

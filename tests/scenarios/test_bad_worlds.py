@@ -332,9 +332,10 @@ steps:
         "line 7: steps[0]: the story has no plans; write them under plans",
         "line 8: steps[1]: the story has no plans; write them under plans",
     ]
+    nobody = "benefits[0].funding.Nobody: there is no partner 'Nobody'; partners are: A"
     assert problems(world + "plans:\n" + plan + plan + steps) == [
-        "line 7: plans[0].benefits[0].funding.Nobody: there is no partner 'Nobody'; partners are: A",
-        "line 8: plans[1].benefits[0].funding.Nobody: there is no partner 'Nobody'; partners are: A",
+        f"line 7: plans[0].{nobody}",
+        f"line 8: plans[1].{nobody}",
         "line 8: plans[1].code: a plan of the story is called so already; take another code",
         "line 10: steps[0].plan: there is no such plan; the story has plus, plus",
         "line 11: steps[1]: name the plan, or the interval, or both",
