@@ -106,6 +106,8 @@ class Question:
     purpose: bool = False
     signed_in: bool = False
     by_head: bool = False
+    guards: frozenset[UUID] = frozenset()
+    """Whom who acts guards: it is told what others have sent to its ward."""
     done: list[Done] = field(default_factory=list)
 
     @property

@@ -32,7 +32,9 @@ def passed(limit: Document, asked: Question) -> Iterator[Fails]:
         adds = int(_other(subject, asked) not in _others(limit, asked))
     if used + adds > limit["max"] and adds:
         # What others have sent to a receiver its senders are not told.
-        told = (None, None) if subject == "receiver" else (used, limit["max"] - used)
+        ward = asked.receiver is not None and asked.receiver.id in asked.guards
+        is_told = subject != "receiver" or ward
+        told = (used, limit["max"] - used) if is_told else (None, None)
         yield Fails(limit_name(limit), limit["max"], *told)
 
 

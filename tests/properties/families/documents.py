@@ -178,7 +178,7 @@ def of_groups(draw: st.DrawFn, mechanism: str, zone: str | None = None) -> Docum
             "control": draw(_mostly(control, {})),
         }
     else:
-        rules["fees"] = draw(_mostly(money_fees, []))
+        rules["fees"] = draw(st.one_of(st.just([]), money_fees))
     if mechanism == "nominee_only":
         rules["join"] = {**rules["join"], "accept": "nobody"}
     return _with_zone(rules, zone)

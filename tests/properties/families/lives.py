@@ -35,6 +35,14 @@ class Lives(Home):
     waiting: tuple[Waiting, ...] = ()
     dead: frozenset[UUID] = frozenset()
 
+    def question(
+        self, event: str, actor: UUID, at: datetime, family: Family | None, points: int = 0
+    ) -> Question:
+        """Return what a member wants, who may be the guardian of others."""
+        asked = super().question(event, actor, at, family, points)
+        asked.guards = self.guarded if actor == self.guardian else frozenset()
+        return asked
+
     def stop(self, minor: UUID, *, stops: bool) -> Answer:
         """Let a guardian stop what its ward spends and sends, or let it go on."""
         if minor not in self.guarded:

@@ -51,7 +51,7 @@ OFTEN = ("earn", "send", "send", "send", "agree", "redeem", "join", "bring", "ti
 NOW_AND_THEN = (
     *("reject", "undo", "hold", "capture", "void", "give back", "form", "close"),
     *("transfers", "groups", "night"),
-    *("separate", "want", "want", "stop", "pay", "pay", "die"),
+    *("separate", "separate", "want", "want", "want", "stop", "pay", "pay", "pay", "die"),
 )
 Step = tuple[str, int, int, int, int]
 """What is done, by which member, to which other one, how many points, and a number for the rest."""
