@@ -106,6 +106,12 @@ def _read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
     return Answer(status, headers, json.loads(content) if is_json and not has_lines else content)
 
 
+_OF_MEMBERSHIPS = (
+    *("/v1/plans", "/v1/membership", "/v1/gifts", "/v1/withdrawals"),
+    *("/v1/admin/plan", "/v1/admin/membership"),
+)
+
+
 def operations(till: PlainTill) -> set[tuple[str, str]]:
     """Return every operation of the service's document, as method and path."""
     used = set(till.used)
@@ -121,8 +127,13 @@ def is_of_families(path: str) -> bool:
     return path == "/v1/me" or path.startswith(_OF_FAMILIES)
 
 
+def is_of_memberships(path: str) -> bool:
+    """Tell whether an operation is about plans, and memberships of members; tills have others."""
+    return path.startswith(_OF_MEMBERSHIPS)
+
+
 def is_of_settlement(path: str) -> bool:
     """Tell whether an operation is about settlement: of partners, or of the operator's staff."""
-    if is_of_families(path):
+    if is_of_families(path) or is_of_memberships(path):
         return False
     return path.startswith(("/v1/admin/", "/v1/statements")) or path.endswith("/charges")

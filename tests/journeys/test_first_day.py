@@ -18,6 +18,7 @@ from coalition.kernel.clock import SystemClock
 from tests.journeys.plain_till import (
     PlainTill,
     is_of_families,
+    is_of_memberships,
     is_of_settlement,
     operations,
 )
@@ -44,8 +45,9 @@ def test_a_tills_first_day(tmp_path: Path) -> None:
         _send_a_job(shop, member)
         _go_wrong(shop, fuel, member, paid)
         _exchange(shop, member, data)
+        _look_for_a_plan(shop, member)
         _sign_out(shop)
-        others = (is_of_settlement, is_of_families)
+        others = (is_of_settlement, is_of_families, is_of_memberships)
         assert used == {
             one for one in operations(shop) if not any(is_other(one[1]) for is_other in others)
         }
@@ -223,6 +225,19 @@ def _exchange(shop: PlainTill, member: str, data: tuple[str, str]) -> None:
     facts = {name: made.body[name] for name in ("points", "converted", "remainder")}
     assert facts == {"points": 10, "converted": 4, "remainder": 2}
     assert _balance(shop, member) == before - 10
+
+
+def _look_for_a_plan(shop: PlainTill, member: str) -> None:
+    """Ask what her plan gives; she has none, so nothing of it can be had or returned."""
+    held = shop.get("/v1/members/{member_id}/entitlements", member_id=member)
+    assert (held.body["plan"], held.body["benefits"], held.body["token"]) == (None, [], None)
+    had = {"benefit": "shipping", "receipt": "1"}
+    saved = {"occurred_at": _now(), "saved": {"amount_minor": 4900, "currency": "SEK"}}
+    address = "/v1/members/{member_id}/entitlements"
+    used = shop.post(f"{address}/use", had | saved, member_id=member)
+    assert (used.status, used.body["code"]) == (409, "benefit_not_held")
+    returned = shop.post(f"{address}/return", had, member_id=member)
+    assert (returned.status, returned.body["code"]) == (404, "benefit_use_not_found")
 
 
 def _go_wrong(shop: PlainTill, fuel: PlainTill, member: str, paid: str) -> None:
