@@ -7,6 +7,7 @@ from uuid import UUID
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.types import ControllerRouterHandler
@@ -27,7 +28,10 @@ _NOT_STORED = {"cache-control": "no-store", "pragma": "no-cache"}
 
 def routes(memberships: Memberships) -> Sequence[ControllerRouterHandler]:
     """Return the handlers of what needs no token."""
+    return [_plans(memberships), _declare(memberships), _confirm(memberships)]
 
+
+def _plans(memberships: Memberships) -> HTTPRouteHandler:
     @get(
         "/v1/plans",
         tags=["plans"],
@@ -50,6 +54,10 @@ def routes(memberships: Memberships) -> Sequence[ControllerRouterHandler]:
         )
         return Response(offers, headers=_OFTEN)
 
+    return plans
+
+
+def _declare(memberships: Memberships) -> HTTPRouteHandler:
     @post(
         "/v1/withdrawals",
         status_code=201,
@@ -72,6 +80,10 @@ def routes(memberships: Memberships) -> Sequence[ControllerRouterHandler]:
         )
         return Response(declared, headers=_NOT_STORED)
 
+    return declare
+
+
+def _confirm(memberships: Memberships) -> HTTPRouteHandler:
     @post(
         "/v1/withdrawals/{withdrawal_id:uuid}/confirm",
         status_code=200,
@@ -92,7 +104,7 @@ def routes(memberships: Memberships) -> Sequence[ControllerRouterHandler]:
         )
         return Response(receipt, headers=_NOT_STORED)
 
-    return [plans, declare, confirm]
+    return confirm
 
 
 def _now(request: AnyRequest) -> datetime:

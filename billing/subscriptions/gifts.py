@@ -54,7 +54,9 @@ WHERE bucket = $1 AND digest = $2 AND state = 'paid'
 """
 _READ = f"SELECT {_FIELDS} FROM gift WHERE bucket = $1 AND digest = $2"  # noqa: S608 - ours
 _LOCK = f"{_READ} FOR UPDATE"
-_BOUGHT = f"SELECT {_FIELDS} FROM gift WHERE bought_by = $1 ORDER BY made_at DESC, id"  # noqa: S608
+_BOUGHT = f"""
+SELECT {_FIELDS} FROM gift WHERE bought_by = $1 ORDER BY made_at DESC, id
+"""  # noqa: S608 - ours
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True):

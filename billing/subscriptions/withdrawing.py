@@ -51,7 +51,9 @@ SET declared_at = excluded.declared_at, paid_minor = excluded.paid_minor,
 WHERE membership_withdrawal.confirmed_at IS NULL
 RETURNING {_COLUMNS}
 """  # noqa: S608 - names of our own
-_READ = f"SELECT {_COLUMNS} FROM membership_withdrawal WHERE bucket = $1 AND id = $2"  # noqa: S608
+_READ = f"""
+SELECT {_COLUMNS} FROM membership_withdrawal WHERE bucket = $1 AND id = $2
+"""  # noqa: S608 - ours
 _CONFIRM = """
 UPDATE membership_withdrawal SET confirmed_at = $3
 WHERE bucket = $1 AND id = $2 AND confirmed_at IS NULL
