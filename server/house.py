@@ -1,18 +1,26 @@
 """A whole house: database, service and worker, brought up in order and down in the reverse."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+import dataclasses
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 import structlog
 import uvloop
 
-from coalition.kernel.settings import Settings
+from coalition.kernel.settings import PREFIX, Settings
 from coalition.kernel.web.logs import configure_logging
 from server import databases, serving, worker
 from server.app import create_service
 from server.place import Place
+
+_LEFT_OUT = (
+    "Paid membership is off: others reach this address, so the sandbox of Stripe with its time "
+    "machine is left out. Set COALITION_STRIPE_KEY, or COALITION_STRIPE_SANDBOX=1 to have it."
+)
 
 _logger = structlog.get_logger(__name__)
 
@@ -46,7 +54,10 @@ def run(
     and a database raises.
     """
     address = Address(*serving.listening_address(host, port))
-    with place.opened(makes=True, issuer=address.url) as settings:
+    with place.opened(makes=True, issuer=address.url) as opened:
+        settings = sheltered(opened, address.host, os.environ)
+        if settings.stripe_sandbox is not opened.stripe_sandbox:
+            say(_LEFT_OUT)
         configure_logging(settings.log_level)
         uvloop.run(
             _serve(
@@ -58,6 +69,17 @@ def run(
                 on_ready=on_ready,
             )
         )
+
+
+def sheltered(settings: Settings, host: str, environ: Mapping[str, str]) -> Settings:
+    """Return the settings without the sandbox where others reach us and nobody asked for it.
+
+    Whoever reaches its time machine moves the time of the whole house on.
+    """
+    is_asked_for = f"{PREFIX}STRIPE_SANDBOX" in environ
+    if not settings.stripe_sandbox or is_asked_for or ip_address(host).is_loopback:
+        return settings
+    return dataclasses.replace(settings, stripe_sandbox=False)
 
 
 def run_worker(place: Place, *, while_stdin_open: bool = False) -> None:

@@ -138,5 +138,5 @@ def _command(settings: Settings) -> list[str]:
 def _environment(settings: Settings) -> dict[str, str]:
     """Return our variables; a server's address goes this way, where other users cannot read it."""
     if settings.data_directory is not None:
-        return dict(os.environ)
+        return os.environ | {"COALITION_STRIPE_SANDBOX": "1" if settings.stripe_sandbox else "0"}
     return os.environ | {"COALITION_DATABASE_URL": settings.database_url}
