@@ -126,7 +126,7 @@ async def derive(
     subscriptions = [picture.subscription for picture in pictures]
     now = _standing_now(before, held, subscriptions, plans, at)
     if await _is_beside_another(connection, before, now):
-        now = before
+        now = msgspec.structs.replace(before, turns_at=None)
     told = [booking for one in pictures for booking in bookings(one)]
     booked = await entries.agree(
         connection, member=before.member_id, membership_id=before.id, told=told, at=at

@@ -69,13 +69,24 @@ async def follow(picture: Picture, *, fetch_no: int, at: datetime) -> bool:
 async def turn(at: datetime) -> int:
     """Let memberships stand as their time has come: grace begins and ends, what is given ends.
 
-    Returns how many were looked at. What they entitle to was written in advance and is as before.
+    Returns how many have turned. What they entitle to was written in advance and is as before. One
+    that fails is logged and tried again the next time, and the others go on.
     """
-    async with transaction() as connection:
-        due = await register.turning(connection, at, TURNED_AT_ONCE)
-    for membership_id in due:
-        await retrying(lambda one=membership_id: _turn(one, at))  # type: ignore[misc]  # a default
-    return len(due)
+    turned, failed = 0, 0
+    while True:
+        async with transaction() as connection:
+            due = await register.turning(connection, at, TURNED_AT_ONCE + failed)
+        if len(due) <= failed:
+            return turned
+        failed = 0
+        for membership_id in due:
+            try:
+                await derive_again(membership_id, at=at)
+            except Exception as error:
+                failed += 1
+                _logger.warning("turn_failed", membership=str(membership_id), exc_info=error)
+            else:
+                turned += 1
 
 
 async def derive_again(membership_id: UUID, *, at: datetime) -> Membership | None:

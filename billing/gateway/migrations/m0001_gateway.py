@@ -10,7 +10,7 @@ DESCRIPTION = "Events of Stripe and intents towards it"
 
 # The payload is kept as it was signed, byte for byte, until some days after it was handled. An
 # event without a target is kept and asks for nothing. `due_at` is when it is to be handled next: it
-# moves ahead while somebody handles it and after each failure, and is infinity once it was given up.
+# moves ahead while somebody handles it and after each failure; infinity is once it was given up.
 EVENTS = """
 CREATE TABLE stripe_event (
     id text NOT NULL,

@@ -415,3 +415,23 @@ async def test_what_is_kept_can_be_derived_again(club: Club) -> None:
     assert before is not None
     assert await syncing.derive_again(before.id, at=club.at) == before
     assert await syncing.derive_again(random_id(), at=club.at) is None
+
+
+async def test_a_membership_that_cannot_turn_keeps_no_other_from_turning(club: Club) -> None:
+    members = [await club.member() for _ in range(2)]
+    for no, member in enumerate(members):
+        await _give(club, member, _gift(club, START, _at(3, 31 - no), f"gift:{no}"))
+    async with transaction() as connection:
+        await connection.execute(
+            "UPDATE membership SET plan_no = 99 WHERE member_id = $1", members[1]
+        )
+        await connection.execute(
+            "INSERT INTO membership_ground SELECT bucket, gen_random_uuid(), member_id, "
+            "membership_id, ground, 99, begins, ends, 'gift:9', made_by, made_at "
+            "FROM membership_ground WHERE member_id = $1",
+            members[1],
+        )
+    await club.advance(days=90)
+    assert await club.turn() == 1
+    assert await club.live(members[0]) is None
+    assert await club.live(members[1]) is not None
