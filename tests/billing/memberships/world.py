@@ -49,11 +49,15 @@ _keys = count()
 class Club:
     """The house, its plans and the sandbox; `now` moves with `advance` alone."""
 
-    def __init__(self, start: datetime) -> None:
+    def __init__(self, start: datetime, *, contract: Contract | None = None) -> None:
         self.keys = MemberKeys.of(SETTINGS)
         self.loses_webhooks = False
         self.sandbox = Sandbox(
-            None, now=lambda: start, deliver=self._deliver, seed="club", contract=Contract()
+            None,
+            now=lambda: start,
+            deliver=self._deliver,
+            seed="club",
+            contract=contract or Contract(),
         )
         transport = httpx.ASGITransport(app=self.sandbox.application)
         self.gateway = Gateway(TEST_KEY, transport=transport, pauses_s=(0, 0, 0))
@@ -61,7 +65,8 @@ class Club:
         with self.sandbox.store.transaction() as transaction:
             wanted = {"url": f"{HOME}/webhooks/stripe", "enabled_events": ["*"]}
             made = webhook_endpoints.create(self.sandbox.world(transaction), Params(wanted))
-        self.intake = Intake([made["secret"]], clock=self, is_live=False)
+        self.secret: str = made["secret"]
+        self.intake = Intake([self.secret], clock=self, is_live=False)
         self.browser = httpx.AsyncClient(transport=transport, base_url="http://sandbox")
 
     def now(self) -> datetime:

@@ -1,0 +1,1 @@
+"""The journeys that have to hold however webhooks come."""

@@ -1,0 +1,289 @@
+"""A club that hears of Stripe in one of several ways, and the books in which a story ends."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import httpx
+
+from billing.benefits import entitlement_rows, granting
+from billing.benefits.held_now import HeldNow
+from billing.benefits.held_now import read as read_held
+from billing.gateway import draining
+from billing.gateway.client import Gateway
+from billing.gateway.intake import Intake
+from billing.plans.documents import PlanDocument
+from billing.sandbox import Delivery, definitions
+from billing.sandbox.contract import Contract
+from billing.sandbox.documents import Document
+from billing.sandbox.errors import Invalid
+from billing.subscriptions import arrivals, entries, reconciling, recovering, register, syncing
+from billing.subscriptions.handling import Handler
+from billing.subscriptions.views import MembershipState, MembershipView
+from coalition.kernel.clock import FixedClock
+from coalition.kernel.database import transaction
+from coalition.kernel.ids import MemberId
+from coalition.members import standings
+from server import proof
+from tests.billing.journeys import stripe_books
+from tests.billing.journeys.ways import Way
+from tests.billing.memberships.world import VISA
+from tests.billing.memberships.world import Club as PlainClub
+from tests.billing.plans.written import DOUBLE, MONTHLY, YEARLY, on_sale, plan
+from tests.points.world import World, make_world
+from tests.support.ledger import balance
+from tests.support.stripe_sandbox import TEST_KEY
+
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+GROCER, FUEL = "Grocer", "Fuel"
+
+POINTS = {"benefit": "monthly_points", "code": "monthly", "points": 100}
+EARLY = {"benefit": "early_access", "code": "early", "flag": "early-access"}
+SHIPPING = {
+    "benefit": "free_shipping",
+    "code": "shipping",
+    "most_minor": 5_900,
+    "currency": "SEK",
+    "funding": {FUEL: 1},
+}
+PLUS = plan("plus", benefits=[DOUBLE, EARLY, POINTS | {"funding": {FUEL: 3, "operator": 1}}])
+TRIED = plan("tried", trial_days=14, grace_after_trial_days=2, benefits=[DOUBLE, EARLY, POINTS])
+PREMIUM = plan(
+    "premium",
+    rank=20,
+    prices=[MONTHLY | {"amount_minor": 14_900}, YEARLY | {"amount_minor": 149_000}],
+    benefits=[DOUBLE, POINTS | {"points": 250, "funding": {FUEL: 1}}, SHIPPING],
+)
+
+
+class Inspector(Contract):
+    """The contract, which also remembers what it was asked of."""
+
+    def __init__(self) -> None:
+        self.judged: dict[tuple[str, str], int] = {}
+        self.unjudged: set[tuple[str, str]] = set()
+
+    def refusal_of(self, method: str, shape: str, values: Document) -> Invalid | None:
+        if definitions.parameters(method, shape) is None:
+            self.unjudged.add((method, shape))
+        self.judged[method, shape] = self.judged.get((method, shape), 0) + 1
+        return super().refusal_of(method, shape, values)
+
+
+class Books(NamedTuple):
+    """How a story ends for a member: what it is told, holds, has paid, was given, and was told of.
+
+    `held` are plan, ground and span of time, `paid` kind and minor units, each in order of time.
+    """
+
+    state: MembershipState
+    held: list[tuple[str, str, datetime, datetime]]
+    paid: list[tuple[str, int]]
+    points: int
+    told: set[str]
+
+
+class Club(PlainClub):
+    """A club with its worker, whose webhooks come in one `way`."""
+
+    def __init__(self, world: World, way: Way) -> None:
+        self.contract = Inspector()
+        start = world.at
+        super().__init__(start, contract=self.contract)
+        self.world = world
+        self.way = way
+        self.dice = random.Random(6)
+        self._waiting: list[Delivery] = []
+        # A signature is good for minutes: what comes late was taken in then, and waited here.
+        self._signed_at = FixedClock(start)
+        self.intake = Intake([self.secret], clock=self._signed_at, is_live=False)
+
+    @property
+    def handler(self) -> Handler:
+        """What the worker looks with."""
+        return arrivals.handler(self.memberships.house)
+
+    def another_gateway(self) -> Gateway:
+        """Return the gateway of another process."""
+        transport = httpx.ASGITransport(app=self.sandbox.application)
+        return Gateway(TEST_KEY, transport=transport, pauses_s=(0, 0, 0))
+
+    # ---- time, and what is heard of it
+
+    async def _deliver(self, delivery: Delivery) -> int:
+        if self.way is Way.AS_SENT:
+            await self._take(delivery)
+        else:
+            self._waiting.append(delivery)
+        return 200
+
+    async def _take(self, delivery: Delivery) -> None:
+        header = delivery.headers["Stripe-Signature"]
+        then = datetime.fromtimestamp(int(header.partition("=")[2].partition(",")[0]), UTC)
+        self._signed_at.advance(then - self._signed_at.now())
+        await self.intake.take(header.encode(), delivery.body)
+        if self.way.looks_at_each:
+            await self.drain()
+
+    async def drain(self) -> int:
+        """Look at all that has come."""
+        return await draining.drain_all(self.now(), self.handler.handle)
+
+    async def hear(self) -> None:
+        """Let webhooks come in their way, and the worker do what it does by the clock."""
+        await self._work()
+        await self.sandbox.deliver_due()
+        batch, self._waiting = self._waiting, []
+        for one in self.way.arranged(batch, self.dice):
+            await self._take(one)
+        await self.drain()
+        if self.way.loses:
+            await self.reconcile(whole=self.way is Way.LOST_BY_THE_WHOLE)
+        await self._work()
+
+    async def _work(self) -> None:
+        await syncing.turn(self.now())
+        await granting.grant_due(self.now())
+        await recovering.recover(self.gateway, self.now())
+
+    async def reconcile(self, *, whole: bool) -> reconciling.Report:
+        """Compare with Stripe, and repair."""
+        return await reconciling.reconcile(self.handler, self.now(), whole=whole)
+
+    async def advance(self, by: timedelta) -> datetime:
+        """Let time go on; the house hears of it each week, or else only when all is over."""
+        until = self.now() + by
+        step = by if self.way is Way.LOST_BY_THE_WHOLE else 7 * DAY
+        while self.now() < until:
+            await super().advance(min(step, until - self.now()))
+        return self.now()
+
+    async def until(self, instant: datetime) -> datetime:
+        """Let time go on to an instant."""
+        return await self.advance(instant - self.now())
+
+    # ---- what members do
+
+    async def order_and_pay(
+        self, member: MemberId, code: str = "plus", interval: str = "month", card: str = VISA
+    ) -> str:
+        """Order, pay at Stripe, and close the window: only webhooks tell of it. Return its id."""
+        order = await self.order(code, interval)
+        opened = await self.memberships.checkout(member, order, key=self.key(), at=self.now())
+        await self.pay(opened.url, card)
+        await self.hear()
+        return opened.checkout_id
+
+    async def bought(
+        self, code: str = "plus", interval: str = "month", *, name: str = "anna", card: str = VISA
+    ) -> MemberId:
+        """Return a new member who has ordered and paid."""
+        member = await self.enrol(name)
+        await self.order_and_pay(member, code, interval, card)
+        return member
+
+    async def change(
+        self, member: MemberId, code: str, interval: str = "month"
+    ) -> MembershipView:
+        """Look at what a change costs, and confirm it."""
+        price_no, key = await self.price_no(code, interval), self.key()
+        said = await self.memberships.preview(member, price_no, at=self.now())
+        await self.memberships.change(
+            member, price_no, previewed_at=said.previewed_at, key=key, at=self.now()
+        )
+        await self.hear()
+        return await self.view(member)
+
+    async def withdraw(self, member: MemberId) -> int:
+        """Withdraw in two steps; return what comes back, in minor units."""
+        declared = await self.memberships.declare_withdrawal(member, at=self.now())
+        await self.memberships.confirm_withdrawal(
+            declared.withdrawal_id, member=member, key=self.key(), at=self.now()
+        )
+        await self.hear()
+        return declared.refund.amount_minor
+
+    async def customer(self, member: MemberId) -> str:
+        """Return the customer at Stripe who pays for a member."""
+        async with transaction() as connection:
+            found = await register.of_member(connection, member)
+        return next(one.customer_id for one in found if one.customer_id is not None)
+
+    # ---- what is seen of it
+
+    async def plans_at(self, member: MemberId, *instants: datetime) -> list[str | None]:
+        """Return the plan that tills and rules see at each instant."""
+        async with transaction() as connection:
+            found = await standings.read_each(connection, [(member, one) for one in instants])
+        return [found[member, one].plan if (member, one) in found else None for one in instants]
+
+    async def at_the_till(self, member: MemberId, at: datetime | None = None) -> HeldNow:
+        """Return what a partner's till is told."""
+        async with transaction() as connection:
+            plans = await self.memberships.house.shelf.read(connection)
+            held = await read_held(
+                connection, member, at_partner=self.world.grocer, plans=plans, at=at or self.now()
+            )
+        assert held is not None
+        return held
+
+    async def told(self, member: MemberId) -> set[str]:
+        """Return the kinds of events about a member's memberships that went out."""
+        async with transaction() as connection:
+            rows = await connection.fetch(
+                "SELECT DISTINCT kind FROM outbox WHERE kind LIKE 'membership.%'"
+                " AND payload ->> 'member_id' = $1",
+                str(member),
+            )
+        return {row["kind"].removeprefix("membership.") for row in rows}
+
+    async def books(self, member: MemberId) -> Books:
+        """Return how things stand for a member."""
+        plans = await self.plans()
+        async with transaction() as connection:
+            found = await entitlement_rows.read(connection, member)
+            booked = await entries.of_member(connection, member)
+        held: list[tuple[str, str, datetime, datetime]] = []
+        for _, one in sorted(found, key=lambda each: each.entitlement.begins):
+            code = plans.plan(one.plan_no).document.code
+            if held and held[-1][:2] == (code, one.ground) and held[-1][3] == one.begins:
+                held[-1] = (*held[-1][:3], one.ends)
+            else:
+                held.append((code, str(one.ground), one.begins, one.ends))
+        in_order = sorted(booked, key=lambda each: (each.occurred_at, each.source, each.kind))
+        return Books(
+            state=(await self.view(member)).state,
+            held=held,
+            paid=[(str(one.kind), one.amount.amount_minor) for one in in_order],
+            points=await balance(member, self.now()),
+            told=await self.told(member),
+        )
+
+    async def check(self) -> None:
+        """Prove all books: as Stripe's, charged once, nothing waiting, nothing unvalidated."""
+        theirs = await stripe_books.read(self.gateway)
+        theirs.check_nobody_was_charged_twice()
+        async with transaction() as connection:
+            rows = await connection.fetch(
+                "SELECT source, sum(amount_minor)::int8 AS minor FROM membership_entry"
+                " GROUP BY source"
+            )
+            waiting = await connection.fetchval(
+                "SELECT count(*) FROM stripe_event WHERE handled_at IS NULL"
+            )
+        assert {row["source"]: row["minor"] for row in rows if row["minor"]} == theirs.money()
+        assert waiting == 0
+        again = await reconciling.reconcile(self.handler, self.now(), whole=True, dry_run=True)
+        assert again.drifts == ()
+        assert (await proof.prove()).breaches == []
+        assert sum(self.contract.judged.values()) > 0
+        assert self.contract.unjudged == set()
+
+
+async def open_club(at: datetime, way: Way, *documents: PlanDocument) -> Club:
+    """Return a club that sells plans, Plus, Tried and Premium where none are named."""
+    world = await make_world(at)
+    for document in documents or (PLUS, TRIED, PREMIUM):
+        await on_sale(document, at)
+    return Club(world, way)
