@@ -98,7 +98,7 @@ def _wanted(entitlements: Iterable[Entitlement], plans: Plans) -> _Wanted:
             if isinstance(benefit, EarlyAccess):
                 standings[StandingKind.FLAG, benefit.flag].append(span)
             elif isinstance(benefit, EarnMultiplier):
-                earnings[held_bonuses.earning(benefit)].append(span)
+                earnings[held_bonuses.earning(document.name, benefit)].append(span)
     return _Wanted(
         {key: union(spans) for key, spans in standings.items()},
         {one: union(spans) for one, spans in earnings.items()},

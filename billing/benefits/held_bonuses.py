@@ -21,8 +21,12 @@ from coalition.points.bonuses.personal import EarningBonus
 
 
 class Earning(NamedTuple):
-    """What a benefit lets a member earn; two versions of a plan may say the same."""
+    """What a benefit lets a member earn; two versions of a plan may say the same.
 
+    Members read the plan's name where they are told why they earned so much.
+    """
+
+    plan_name: str
     benefit: str
     factor: Decimal
     partner_no: int | None
@@ -30,9 +34,10 @@ class Earning(NamedTuple):
     funding: Funders
 
 
-def earning(benefit: EarnMultiplier) -> Earning:
+def earning(plan_name: str, benefit: EarnMultiplier) -> Earning:
     """Return what a benefit of a plan comes to at tills."""
     return Earning(
+        plan_name,
         benefit.code,
         Decimal(benefit.factor).normalize(),
         partner_no(benefit.partner),
@@ -105,6 +110,7 @@ def further(
                 EarningBonus(
                     holder=member,
                     source=source,
+                    name=one.plan_name,
                     kind="multiplier",
                     factor=one.factor,
                     partner_no=one.partner_no,
@@ -121,7 +127,8 @@ def _earning(bonus: EarningBonus, prefix: str) -> Earning:
     assert bonus.factor is not None, "plans multiply"
     benefit = bonus.source.removeprefix(prefix).split(":")[0]
     factor = bonus.factor.normalize()
-    return Earning(benefit, factor, bonus.partner_no, bonus.category, bonus.funding)
+    name = bonus.name or bonus.source
+    return Earning(name, benefit, factor, bonus.partner_no, bonus.category, bonus.funding)
 
 
 def _span(bonus: EarningBonus) -> Span:

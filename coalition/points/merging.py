@@ -21,17 +21,18 @@ ON CONFLICT (bucket, member, rule_no, period) DO UPDATE SET points = kept.points
 
 _GIVEN = """
 SELECT source, kind, factor, points, partner_no, category, funding, valid_from, valid_until,
-       ended_at, made_at
+       ended_at, made_at, name
 FROM earning_bonus WHERE bucket = $1 AND holder = $2
 """
 
 # What both were given from one source is kept once: it was meant for one person.
 _GIVE = """
 INSERT INTO earning_bonus (bucket, holder, source, kind, factor, points, partner_no, category,
-    funding, valid_from, valid_until, ended_at, made_at)
+    funding, valid_from, valid_until, ended_at, made_at, name)
 SELECT $1, $2, given.*
 FROM unnest($3::text[], $4::text[], $5::numeric[], $6::int4[], $7::int4[], $8::text[], $9::text[],
-            $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[])
+            $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
+            $14::text[])
      AS given
 ON CONFLICT (bucket, holder, source) DO NOTHING
 """

@@ -30,8 +30,8 @@ _POINTS_MOST = 1_000_000
 
 _ADD = """
 INSERT INTO earning_bonus (bucket, holder, source, kind, factor, points, partner_no, category,
-    funding, valid_from, valid_until, made_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    funding, valid_from, valid_until, made_at, name)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (bucket, holder, source) DO NOTHING
 RETURNING true
 """
@@ -39,7 +39,7 @@ RETURNING true
 _READ = """
 SELECT kept.*
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, holder), LATERAL (
-    SELECT holder, source, kind, factor, points, partner_no, category, funding, valid_from,
+    SELECT holder, source, name, kind, factor, points, partner_no, category, funding, valid_from,
         least(valid_until, ended_at) AS valid_until
     FROM earning_bonus
     WHERE earning_bonus.bucket = wanted.bucket AND earning_bonus.holder = wanted.holder
@@ -48,7 +48,7 @@ ORDER BY kept.holder, kept.valid_from, kept.source
 """
 
 _GIVEN = """
-SELECT holder, source, kind, factor, points, partner_no, category, funding, valid_from,
+SELECT holder, source, name, kind, factor, points, partner_no, category, funding, valid_from,
     least(valid_until, ended_at) AS valid_until
 FROM earning_bonus WHERE bucket = $1 AND holder = $2 AND starts_with(source, $3) ORDER BY source
 """
@@ -63,6 +63,8 @@ class EarningBonus(msgspec.Struct, frozen=True, kw_only=True):
 
     holder: MemberId
     source: str
+    name: str | None = None
+    """What members read of it; None is the source."""
     kind: Literal["multiplier", "extra"]
     factor: Decimal | None = None
     points: int | None = None
@@ -96,6 +98,7 @@ async def give(connection: Connection, bonus: EarningBonus, *, at: datetime) -> 
         bonus.valid_from,
         bonus.valid_until,
         at,
+        bonus.name,
     )
     return bool(added)
 
@@ -154,7 +157,7 @@ def as_rule(bonus: EarningBonus) -> Rule:
         root_no=PERSONAL,
         code=bonus.source,
         version=0,
-        name=bonus.source,
+        name=bonus.name or bonus.source,
         effect=effect,
         order=_ORDER,
         extra=extra,

@@ -143,6 +143,8 @@ async def test_a_multiplier_is_paid_by_the_funders_that_its_plan_names(at: datet
     await anna.apply(anna.entitled(day(1), day(1, 12)), at=at)
     assert await earned(anna, at) == 200
     async with transaction() as connection:
+        told = await connection.fetchval("SELECT explanation FROM purchase_earning WHERE no = 1")
+        assert told == "Plus: 2 times the 100 points of the base rate, so 100 more"
         rows = await connection.fetch("SELECT funder_no, points_in FROM lot ORDER BY funder_no")
     # A hundred are the grocer's own; of the hundred more it pays half, as whoever sells.
     assert [tuple(row) for row in rows] == [

@@ -18,7 +18,7 @@ from tests.billing.benefits.world import day
 HOUR = timedelta(hours=1)
 MEMBER = MemberId(random_id())
 PLUS = (StandingKind.PLAN, "plus")
-DOUBLE = Earning("double", Decimal(2), None, None, ((0, 1),))
+DOUBLE = Earning("Plus", "double", Decimal(2), None, None, ((0, 1),))
 
 instants = st.integers(0, 12).map(lambda hours: day(1) + hours * HOUR)
 spans = st.lists(st.tuples(instants, instants), max_size=4).map(union)
