@@ -3,19 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 
 from billing.gateway import mapping
 from billing.gateway.amounts import AmountNotTaken, amount_of, money_of
 from billing.gateway.client import API_VERSION
-from billing.gateway.patience import Passing, patiently
-from billing.gateway.refusals import StripeRefused, StripeUnavailable
 from billing.gateway.shapes import InvoiceStatus, SubscriptionStatus
 from billing.plans.catalogue import PlanPrice
 from coalition.kernel.ids import MemberId, random_id
 from coalition.kernel.money import Money, UnknownCurrency
-from tests.billing.gateway.recorded import INVOICE, SUBSCRIPTION, Recorded, listed, refused
+from tests.billing.gateway.recorded import INVOICE, SUBSCRIPTION, Recorded, listed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MEMBER = MemberId(random_id())
@@ -145,120 +142,148 @@ def test_amounts_that_stripe_does_not_take_are_refused() -> None:
 # ---- what goes -----------------------------------------------------------------------------------
 
 
-async def test_acts_go_under_their_key_in_the_words_of_stripe() -> None:  # noqa: PLR0915 - a list
-    checkout = {
-        "id": "cs_1",
-        "mode": "subscription",
-        "status": "open",
-        "payment_status": "unpaid",
-        "url": "https://checkout.example",
-        "expires_at": 1_767_225_600,
-    }
-    schedule = {"id": "ss_1", "phases": [{"start_date": 5}], "current_phase": None}
+CHECKOUT = {
+    "id": "cs_1",
+    "mode": "subscription",
+    "status": "open",
+    "payment_status": "unpaid",
+    "url": "https://checkout.example",
+    "expires_at": 1_767_225_600,
+}
+PAGE: dict[str, Any] = {
+    "metadata": {"member_id": "m"},
+    "success_url": "https://a",
+    "cancel_url": "https://b",
+}
+PRICE = PlanPrice(
+    no=4,
+    plan_no=3,
+    interval="year",
+    money=Money(99_000, "SEK"),
+    eligibility=None,
+    valid_from=START,
+    valid_until=None,
+    stripe_price_id=None,
+)
+
+
+def _sent(stripe: Recorded) -> dict[str | None, dict[str, str]]:
+    """Return what was asked, by key."""
+    return {one.key: one.given for one in stripe.asked}
+
+
+async def test_customers_and_prices_are_made_under_their_key() -> None:
     stripe = Recorded(
         {
             "POST /v1/customers": [{"id": "cus_1"}],
             "POST /v1/products": [{"id": "prod_1"}],
             "POST /v1/prices": [{"id": "price_1"}],
-            "POST /v1/checkout/sessions": [checkout],
-            "POST /v1/checkout/sessions/cs_1/expire": [checkout | {"status": "expired"}],
-            "POST /v1/billing_portal/sessions": [{"url": "https://portal.example"}],
-            "POST /v1/subscriptions/sub_1": [SUBSCRIPTION],
-            "DELETE /v1/subscriptions/sub_1": [SUBSCRIPTION | {"status": "canceled"}],
-            "POST /v1/subscription_schedules": [schedule],
-            "GET /v1/subscription_schedules/ss_2": [schedule | {"id": "ss_2"}],
-            "POST /v1/subscription_schedules/ss_1": [schedule],
-            "POST /v1/subscription_schedules/ss_2": [schedule],
-            "POST /v1/subscription_schedules/ss_2/release": [schedule],
-            "POST /v1/invoices/create_preview": [INVOICE],
-            "POST /v1/refunds": [
-                {"id": "re_1", "amount": 5, "currency": "sek", "created": 1, "status": "pending"}
-            ],
         }
     )
     gateway = stripe.gateway()
-    price = PlanPrice(
-        no=4,
-        plan_no=3,
-        interval="year",
-        money=Money(99_000, "SEK"),
-        eligibility=None,
-        valid_from=START,
-        valid_until=None,
-        stripe_price_id=None,
-    )
-    asked: dict[str, Any] = {
-        "metadata": {"member_id": "m"},
-        "success_url": "https://a",
-        "cancel_url": "https://b",
-    }
-    scheduled = mapping.subscription_of(SUBSCRIPTION | {"schedule": "ss_2"})
-    trying = mapping.subscription_of(SUBSCRIPTION | {"trial_end": 1_768_000_000})
-
-    customer = await gateway.customer(
+    made = await gateway.customer(
         "k1", member_id=MEMBER, email="a@b.se", country="SE", clock_id="clock_1"
     )
     await gateway.customer("k2", member_id=MEMBER, email=None, country=None)
     await gateway.product("k3", "plus", "Plus")
-    await gateway.price("k4", "prod_1", price)
-    opened = await gateway.open_checkout(
-        "k5", customer_id=customer, price_id="price_1", trial_days=14, promotion="promo_1", **asked
-    )
-    await gateway.open_checkout(
-        "k6", customer_id=customer, price_id="price_1", trial_days=0, **asked
-    )
-    for number, customer_id in (("k7", None), ("k8", "cus_1")):
-        await gateway.open_payment_checkout(
-            number, customer_id=customer_id, money=Money(500, "JPY"), what="Gift", **asked
-        )
-    assert (await gateway.expire_checkout("k9", "cs_1")).status == "expired"
-    assert await gateway.portal("cus_1", "https://a") == "https://portal.example"
-    await gateway.change_price("k10", SUBSCRIBED, "price_2", proration_at=START)
-    await gateway.schedule_price("k11", SUBSCRIBED, "price_2")
-    await gateway.schedule_price("k12", scheduled, "price_2")
-    await gateway.schedule_price("k13", trying, "price_2")
-    await gateway.drop_schedule("k14", SUBSCRIBED)
-    await gateway.drop_schedule("k15", scheduled)
-    await gateway.cancel_at_period_end("k16", "sub_1", cancel=True)
-    assert (await gateway.cancel_now("k17", "sub_1")).status == "canceled"
-    await gateway.pause("k18", "sub_1", START)
-    await gateway.resume("k19", "sub_1")
-    preview = await gateway.preview_change(SUBSCRIBED, "price_2", START)
-    assert (await gateway.refund("k20", "pi_1", Money(5, "SEK"), {"why": "w"})).counts
+    assert (made, await gateway.price("k4", "prod_1", PRICE)) == ("cus_1", "price_1")
     await gateway.close()
-
-    sent = {one.key: one.given for one in stripe.asked}
-    assert opened.url == "https://checkout.example"
-    assert preview.amount_due == Money(9_900, "SEK")
+    sent = _sent(stripe)
     assert sent["k1"] == {
         "metadata[member_id]": str(MEMBER),
         "email": "a@b.se",
         "address[country]": "SE",
         "test_clock": "clock_1",
     }
-    assert sent["k4"]["unit_amount"] == "99000"
-    assert sent["k4"]["tax_behavior"] == "inclusive"
-    assert sent["k5"]["subscription_data[billing_mode][type]"] == "flexible"
-    assert sent["k5"]["subscription_data[trial_period_days]"] == "14"
-    assert sent["k5"]["subscription_data[metadata][member_id]"] == "m"
-    assert sent["k5"]["discounts[0][promotion_code]"] == "promo_1"
-    assert "subscription_data[trial_period_days]" not in sent["k6"]
-    assert sent["k7"]["line_items[0][price_data][unit_amount]"] == "500"
-    assert sent["k8"]["customer"] == "cus_1"
-    assert sent["k10"]["payment_behavior"] == "pending_if_incomplete"
-    assert sent["k10"]["proration_date"] == "1767225600"
-    assert sent["k11"]["phases[1][items][0][price]"] == "price_2"
-    assert sent["k11:schedule"] == {"from_subscription": "sub_1"}
-    assert "phases[0][trial_end]" not in sent["k12"]
-    assert sent["k13"]["phases[0][trial_end]"] == "1768000000"
-    assert "k14" not in sent
-    assert sent["k16"] == {"cancel_at_period_end": "true"}
-    assert sent["k18"] == {
+    assert sent["k2"] == {"metadata[member_id]": str(MEMBER)}
+    assert (sent["k4"]["unit_amount"], sent["k4"]["tax_behavior"]) == ("99000", "inclusive")
+
+
+async def test_hosted_pages_carry_the_member_and_the_billing_mode() -> None:
+    stripe = Recorded(
+        {
+            "POST /v1/checkout/sessions": [CHECKOUT],
+            "POST /v1/checkout/sessions/cs_1/expire": [CHECKOUT | {"status": "expired"}],
+            "POST /v1/billing_portal/sessions": [{"url": "https://portal.example"}],
+        }
+    )
+    gateway = stripe.gateway()
+    opened = await gateway.open_checkout(
+        "k1", customer_id="cus_1", price_id="price_1", trial_days=14, promotion="promo_1", **PAGE
+    )
+    await gateway.open_checkout("k2", customer_id="cus_1", price_id="p", trial_days=0, **PAGE)
+    for number, customer_id in (("k3", None), ("k4", "cus_1")):
+        await gateway.open_payment_checkout(
+            number, customer_id=customer_id, money=Money(500, "JPY"), what="Gift", **PAGE
+        )
+    assert opened.url == "https://checkout.example"
+    assert (await gateway.expire_checkout("k5", "cs_1")).status == "expired"
+    assert await gateway.portal("cus_1", "https://a") == "https://portal.example"
+    sent = _sent(stripe)
+    assert sent["k1"]["subscription_data[billing_mode][type]"] == "flexible"
+    assert sent["k1"]["subscription_data[trial_period_days]"] == "14"
+    assert sent["k1"]["subscription_data[metadata][member_id]"] == "m"
+    assert sent["k1"]["discounts[0][promotion_code]"] == "promo_1"
+    assert "subscription_data[trial_period_days]" not in sent["k2"]
+    assert sent["k3"]["line_items[0][price_data][unit_amount]"] == "500"
+    assert sent["k4"]["customer"] == "cus_1"
+
+
+async def test_a_schedule_changes_the_price_at_the_end_of_the_period() -> None:
+    schedule = {"id": "ss_1", "phases": [{"start_date": 5}], "current_phase": None}
+    stripe = Recorded(
+        {
+            "POST /v1/subscription_schedules": [schedule],
+            "GET /v1/subscription_schedules/ss_2": [schedule | {"id": "ss_2"}],
+            "POST /v1/subscription_schedules/ss_1": [schedule],
+            "POST /v1/subscription_schedules/ss_2": [schedule],
+            "POST /v1/subscription_schedules/ss_2/release": [schedule],
+        }
+    )
+    gateway = stripe.gateway()
+    scheduled = mapping.subscription_of(SUBSCRIPTION | {"schedule": "ss_2"})
+    trying = mapping.subscription_of(SUBSCRIPTION | {"trial_end": 1_768_000_000})
+    for key, one in (("k1", SUBSCRIBED), ("k2", scheduled), ("k3", trying)):
+        await gateway.schedule_price(key, one, "price_2")
+    await gateway.drop_schedule("k4", SUBSCRIBED)
+    await gateway.drop_schedule("k5", scheduled)
+    sent = _sent(stripe)
+    assert sent["k1"]["phases[1][items][0][price]"] == "price_2"
+    assert sent["k1:schedule"] == {"from_subscription": "sub_1"}
+    assert "phases[0][trial_end]" not in sent["k2"]
+    assert sent["k3"]["phases[0][trial_end]"] == "1768000000"
+    assert ("k4" in sent, "k5" in sent) == (False, True)
+
+
+async def test_a_subscription_is_changed_in_the_words_of_stripe() -> None:
+    given_back = {"id": "re_1", "amount": 5, "currency": "sek", "created": 1, "status": "pending"}
+    stripe = Recorded(
+        {
+            "POST /v1/subscriptions/sub_1": [SUBSCRIPTION],
+            "DELETE /v1/subscriptions/sub_1": [SUBSCRIPTION | {"status": "canceled"}],
+            "POST /v1/invoices/create_preview": [INVOICE],
+            "POST /v1/refunds": [given_back],
+        }
+    )
+    gateway = stripe.gateway()
+    preview = await gateway.preview_change(SUBSCRIBED, "price_2", START)
+    await gateway.change_price("k1", SUBSCRIBED, "price_2", proration_at=START)
+    await gateway.cancel_at_period_end("k2", "sub_1", cancel=True)
+    assert (await gateway.cancel_now("k3", "sub_1")).status == "canceled"
+    await gateway.pause("k4", "sub_1", START)
+    await gateway.resume("k5", "sub_1")
+    assert (await gateway.refund("k6", "pi_1", Money(5, "SEK"), {"why": "w"})).counts
+    assert preview.amount_due == Money(9_900, "SEK")
+    sent = _sent(stripe)
+    assert sent["k1"]["payment_behavior"] == "pending_if_incomplete"
+    assert sent["k1"]["proration_date"] == "1767225600"
+    assert sent["k2"] == {"cancel_at_period_end": "true"}
+    assert sent["k4"] == {
         "pause_collection[behavior]": "void",
         "pause_collection[resumes_at]": "1767225600",
     }
-    assert sent["k19"] == {"pause_collection": ""}
-    assert sent["k20"]["amount"] == "5"
+    assert sent["k5"] == {"pause_collection": ""}
+    assert sent["k6"]["amount"] == "5"
 
 
 async def test_questions_find_what_belongs_to_what() -> None:
@@ -285,96 +310,3 @@ async def test_questions_find_what_belongs_to_what() -> None:
     (event,) = [one async for one in gateway.events_since(START)]
     assert (event.id, event.created_at) == ("evt_1", START)
     assert stripe.asked[-1].given["created[gte]"] == "1767225600"
-
-
-# ---- what fails ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        refused(429, message="slow down", code="rate_limit"),
-        refused(409, message="busy", code="lock_timeout"),
-        refused(500, message="oops"),
-        httpx.Response(502, text="<html>"),
-        refused(400, message="busy", code="rate_limit"),
-        httpx.ConnectError("no route"),
-        httpx.ReadTimeout("too slow"),
-    ],
-    ids=range(7),
-)
-async def test_what_fails_in_passing_is_asked_again_under_the_same_key(
-    failure: httpx.Response | Exception,
-) -> None:
-    stripe = Recorded({"POST /v1/products": [failure, failure, {"id": "prod_1"}]})
-    assert await stripe.gateway().product("k", "plus", "Plus") == "prod_1"
-    assert [one.key for one in stripe.asked] == ["k", "k", "k"]
-
-
-async def test_what_goes_on_failing_is_told_as_unavailable() -> None:
-    stripe = Recorded({"POST /v1/products": [refused(503, message="down")]})
-    with pytest.raises(StripeUnavailable):
-        await stripe.gateway().product("k", "plus", "Plus")
-    assert len(stripe.asked) == 4
-
-
-async def test_stripe_may_say_whether_to_ask_again() -> None:
-    told = httpx.Response(500, json={"error": {}}, headers={"stripe-should-retry": "false"})
-    stripe = Recorded({"POST /v1/products": [told]})
-    with pytest.raises(StripeRefused):
-        await stripe.gateway().product("k", "plus", "Plus")
-    assert len(stripe.asked) == 1
-    headers = {"stripe-should-retry": "true", "retry-after": "1"}
-    again = httpx.Response(400, json={"error": {"message": "wait"}}, headers=headers)
-    stripe = Recorded({"POST /v1/products": [again, {"id": "prod_1"}]})
-    assert await stripe.gateway().product("k", "plus", "Plus") == "prod_1"
-
-
-async def test_a_no_of_stripe_is_told_with_its_reason() -> None:
-    declined = {"message": "Your card was declined.", "code": "card_declined"}
-    stripe = Recorded(
-        {
-            "POST /v1/subscriptions/sub_1": [
-                refused(402, type="card_error", decline_code="insufficient_funds", **declined),
-                refused(404, type="invalid_request_error", code="resource_missing", message="No"),
-                refused(400, type="idempotency_error", message="Keys for idempotent requests"),
-            ]
-        }
-    )
-    gateway = stripe.gateway()
-    found = []
-    for _ in range(3):
-        with pytest.raises(StripeRefused) as raised:
-            await gateway.resume("k", "sub_1")
-        found.append(raised.value)
-    assert [one.reason for one in found] == [
-        "card_declined",
-        "resource_missing",
-        "idempotency_error",
-    ]
-    assert (found[0].decline_code, found[0].message) == (
-        "insufficient_funds",
-        "Your card was declined.",
-    )
-    assert found[1].is_missing
-    assert len(stripe.asked) == 3
-
-
-async def test_a_key_that_is_not_accepted_is_the_operators_to_mend() -> None:
-    stripe = Recorded({"POST /v1/products": [refused(401, message="Invalid API Key")]})
-    with pytest.raises(StripeUnavailable, match="tell the operator"):
-        await stripe.gateway().product("k", "plus", "Plus")
-    assert len(stripe.asked) == 1
-
-
-async def test_waiting_is_no_longer_than_the_last_pause_however_long_is_asked_for() -> None:
-    attempts = 0
-
-    async def attempt() -> int:
-        nonlocal attempts
-        attempts += 1
-        if attempts < 2:
-            raise Passing(ConnectionError(), wait_s=86_400.0)
-        return attempts
-
-    assert await patiently(attempt, (0.0, 0.001)) == 2

@@ -48,7 +48,7 @@ DAMAGES = {
         {DERIVED},
     ),
     "an entitlement of no membership": (
-        "UPDATE benefit_entitlement SET membership_id = gen_random_uuid() WHERE ground = 'gift'",
+        "UPDATE benefit_entitlement SET membership_id = member_id WHERE ground = 'gift'",
         {ENTITLED, DERIVED},
     ),
     "an entitlement beyond the end": (
