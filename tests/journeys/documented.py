@@ -114,6 +114,22 @@ def is_members(operation: Operation) -> bool:
     return any("member" in one for one in operation.definition.raw.get("security") or [])
 
 
+def needs_a_club(operation: Operation) -> bool:
+    """Tell whether an operation wants plans that are sold, and Stripe; tests/billing/doors asks it.
+
+    Here there is neither, so that nothing but refusals would come of it.
+    """
+    path = operation.path
+    return path.startswith(_OF_MEMBERSHIPS) and path not in {"/v1/membership", "/v1/plans"}
+
+
+_OF_MEMBERSHIPS = (
+    *("/v1/membership", "/v1/gifts", "/v1/withdrawals"),
+    *("/v1/admin/plan", "/v1/admin/membership-grants", "/v1/admin/membership-approvals"),
+    "/v1/admin/memberships/{",
+)
+
+
 def whatever(operation: Operation, ask: Callable[[Case[Any]], None]) -> None:
     """Ask with everything that schemathesis makes up for an operation: at its edges, and at random.
 

@@ -11,7 +11,7 @@ from tests.support.http import open_desk, token_of
 
 NAMED = (
     *("approval_id", "statement_id", "cycle_id", "transfer_id", "group_id", "invitation_id"),
-    "act_id",
+    *("act_id", "checkout_id", "withdrawal_id"),
 )
 OPERATIONS = [*documented.operations(documented.schema())]
 
@@ -43,6 +43,9 @@ def test_only_what_is_meant_for_everybody_is_open() -> None:
         "/oauth/token",
         "/v1/sign-in",
         "/v1/sign-in/password",
+        "/v1/plans",
+        "/v1/withdrawals",
+        "/v1/withdrawals/{withdrawal_id}/confirm",
     }
 
 

@@ -22,7 +22,9 @@ FEE = {
 NAMED = {
     operation.label: operation
     for operation in documented.operations(documented.schema())
-    if documented.is_members(operation) and "{" in operation.path
+    if documented.is_members(operation)
+    and "{" in operation.path
+    and not documented.needs_a_club(operation)
 }
 BODIES: dict[str, bytes] = {
     "good": b'{"points": 1}',

@@ -20,7 +20,7 @@ from tests.support.members import PASSWORD, App
 OF_MEMBERS = {
     operation.label: operation
     for operation in documented.operations(documented.schema())
-    if documented.is_members(operation)
+    if documented.is_members(operation) and not documented.needs_a_club(operation)
 }
 FEW = settings(
     max_examples=8,

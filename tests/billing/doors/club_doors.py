@@ -11,6 +11,7 @@ from billing.doors import (
     membership_doors,
     plan_admin,
     public_doors,
+    value_doors,
 )
 from billing.gateway import intake
 from coalition.access import freshness
@@ -54,6 +55,7 @@ async def open_doors(at: datetime) -> ClubDoors:
             *membership_doors.routes(door, club.memberships),
             *gift_doors.routes(door, club.memberships),
             *public_doors.routes(club.memberships),
+            *value_doors.routes(door),
             *plan_admin.routes(door),
             *membership_admin.routes(door),
             intake.route(club.intake),
