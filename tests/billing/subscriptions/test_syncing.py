@@ -349,3 +349,15 @@ async def test_what_is_kept_can_be_derived_again(club: Club) -> None:
     assert before is not None
     assert await syncing.derive_again(before.id, at=club.at) == before
     assert await syncing.derive_again(random_id(), at=club.at) is None
+
+
+async def test_looks_at_once_by_two_workers_make_one_membership_and_book_once(club: Club) -> None:
+    member = await club.member()
+    subscriptions = [await club.subscribe(member), await club.subscribe(member, "prime/month")]
+    looks = [syncing.sync(club.gateway, one, at=club.at) for one in subscriptions * 4]
+    assert any(await asyncio.gather(*looks))
+    await asyncio.gather(club.hear(), club.turn())
+    (found,) = await club.memberships(member)
+    assert len(await club.held(member, found.id)) > 0
+    assert await club.net(member) == {"SEK": 9_900 + 19_900}
+    assert (await club.told()).count("membership.started") == 1
