@@ -33,7 +33,7 @@ def pytest_configure() -> None:
     Hypothesis would sprinkle them with constants that it finds in our own.
     """
     none = providers._local_constants  # noqa: SLF001 - there is no setting for it
-    providers._get_local_constants = lambda: none  # noqa: SLF001
+    providers._get_local_constants = lambda: none  # noqa: SLF001 - there is no setting for it
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from coalition.ledger.drafts import Draft, Issue, Outcome, Side
+from coalition.ledger.drafts import Draft, Issue, Outcome
 from coalition.ledger.holders import Standing
 from coalition.ledger.journal import Journal
+from coalition.ledger.selecting import Side
 
 
 class Batch:

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from coalition.kernel.money import split
 from coalition.ledger.classes import IsOpen, LotClasses
-from coalition.ledger.drafts import Sources, SpendOrder
 from coalition.ledger.provenance import Provenance
 from coalition.ledger.rules import Available, in_spending_order, take_in_order
+from coalition.ledger.selecting import Sources, SpendOrder
 from coalition.ledger.transferable import passes
 
 

@@ -10,7 +10,7 @@ from msgspec import structs
 from coalition.kernel.database import Connection
 from coalition.ledger import holders, lots, passages, pool_lots
 from coalition.ledger.accounts import HolderState
-from coalition.ledger.drafts import Hold, Redeem, Sources
+from coalition.ledger.drafts import Hold, Redeem
 from coalition.ledger.drawing import (
     Countable,
     Drawn,
@@ -30,6 +30,7 @@ from coalition.ledger.passages import Through
 from coalition.ledger.provenance import Provenance
 from coalition.ledger.refusals import NotEnoughPoints, bound_elsewhere
 from coalition.ledger.rules import Available, take_in_order
+from coalition.ledger.selecting import Sources
 from coalition.ledger.spending import after_redeeming, after_spending_of_others, spendable
 
 

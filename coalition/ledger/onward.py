@@ -14,12 +14,13 @@ from coalition.kernel.money import split
 from coalition.ledger import clocks, lots, passages
 from coalition.ledger.accounts import Kind
 from coalition.ledger.clocks import Activity, Started
-from coalition.ledger.drafts import Issue, Onward, Outcome, Posted
+from coalition.ledger.drafts import Issue, Outcome, Posted
 from coalition.ledger.halves import add_pair
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import KeptLot, LotChanges
 from coalition.ledger.passages import EARNED_TOGETHER, Passage, brought_by, shares_of
 from coalition.ledger.provenance import NO_CLOCK, Provenance, lot_id
+from coalition.ledger.selecting import Onward
 from coalition.ledger.transferable import passes
 
 

@@ -6,8 +6,9 @@ from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.ledger import holders
 from coalition.ledger.batch import Batch
-from coalition.ledger.drafts import Side, UndoTransfer
+from coalition.ledger.drafts import UndoTransfer
 from coalition.ledger.refusals import NotReversible, TransferToItself, UnknownPosting
+from coalition.ledger.selecting import Side
 from coalition.ledger.undoing import KeptTransfer
 
 

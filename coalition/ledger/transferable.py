@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from coalition.ledger.drafts import KEEP, LotFilter, Transfer
+from coalition.ledger.drafts import Transfer
 from coalition.ledger.provenance import NO_CLOCK, Provenance
 from coalition.ledger.rules import Available
+from coalition.ledger.selecting import KEEP, LotFilter
 
 
 def arriving(draft: Transfer, was: Provenance) -> Provenance:

@@ -16,16 +16,7 @@ from coalition.kernel.errors import Refused
 from coalition.ledger import clocks, lots, pool_lots, resolutions
 from coalition.ledger.accounts import OUT_OF_LOT, Account, HoldState, Kind
 from coalition.ledger.clocks import Started, months_later
-from coalition.ledger.drafts import (
-    Held,
-    Outcome,
-    Passed,
-    Side,
-    TakingOrder,
-    Transfer,
-    Transferred,
-    Waiting,
-)
+from coalition.ledger.drafts import Held, Outcome, Passed, Transfer, Transferred, Waiting
 from coalition.ledger.halves import OPERATOR, add_pair
 from coalition.ledger.holds import Holds
 from coalition.ledger.journal import Journal, Leg
@@ -39,6 +30,7 @@ from coalition.ledger.refusals import (
 )
 from coalition.ledger.resolutions import KeptHold, Resolutions
 from coalition.ledger.rules import Available, after_activity, take_in_order
+from coalition.ledger.selecting import Side, TakingOrder
 from coalition.ledger.transferable import arriving, may_move, passes, without
 
 Taken = list[tuple[UUID, int]]

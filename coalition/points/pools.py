@@ -15,7 +15,8 @@ import msgspec
 
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
-from coalition.ledger.drafts import Onward, Outcome, Sources
+from coalition.ledger.drafts import Outcome
+from coalition.ledger.selecting import Onward, Sources
 
 
 class PoolAct(StrEnum):

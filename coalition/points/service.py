@@ -140,7 +140,7 @@ async def post(
                 answers[place] = answer
             await relations.ensure(connection, answering.related, at)
             drafts = [made.draft for made in deciding.drafted]
-            postings = sum(map(_postings_of, outcomes))
+            postings = sum(1 + len(one.recovered) for one in outcomes if isinstance(one, Posted))
             events = guarding.events(drafts, outcomes, batch, postings)
             await outbox.append(connection, events, at)
             await covering.spend(connection, batch, answers)
@@ -371,11 +371,6 @@ def _in_currency(answer: LineAnswer, outcome: Outcome, terms: Terms) -> LineAnsw
     ):
         answer.point_currency = known.currency_by_no(outcome.currency_no).code
     return answer
-
-
-def _postings_of(outcome: Outcome) -> int:
-    """Return how many postings an outcome stands for."""
-    return 1 + len(outcome.recovered) if isinstance(outcome, Posted) else 0
 
 
 def _reversed(draft: Reverse, outcome: Posted | Owed, *, explains: bool) -> ReversalAnswer:

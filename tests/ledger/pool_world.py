@@ -7,26 +7,12 @@ from uuid import UUID
 from coalition.kernel.database import transaction
 from coalition.ledger import audit, passages, resolutions
 from coalition.ledger.accounts import HolderState
-from coalition.ledger.drafts import (
-    Capture,
-    Draft,
-    Grant,
-    Held,
-    Hold,
-    Issue,
-    LotFilter,
-    NewEnd,
-    Onward,
-    Posted,
-    Redeem,
-    Sources,
-    SpendOrder,
-    Void,
-)
+from coalition.ledger.drafts import Capture, Draft, Grant, Held, Hold, Issue, Posted, Redeem, Void
 from coalition.ledger.holders import set_state
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.passages import Passage
 from coalition.ledger.posting import POSTER_ROLE
+from coalition.ledger.selecting import LotFilter, NewEnd, Onward, Sources, SpendOrder
 from tests.support.ledger import FUEL, GROCER, balance, issue, open_holder, post, provenance, till
 
 

@@ -9,7 +9,8 @@ import pytest
 from coalition.kernel.database import transaction
 from coalition.ledger import clocks
 from coalition.ledger.clocks import Clock
-from coalition.ledger.drafts import Capture, Draft, Held, Hold, Posted, Redeem, Sources, SpendOrder
+from coalition.ledger.drafts import Capture, Draft, Held, Hold, Posted, Redeem
+from coalition.ledger.selecting import Sources, SpendOrder
 from tests.ledger.clock_world import NOON, Book, assert_books_hold, issue
 from tests.support.ledger import FUEL, open_holder, till
 

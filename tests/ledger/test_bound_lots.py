@@ -20,13 +20,12 @@ from coalition.ledger.drafts import (
     Outcome,
     Posted,
     Redeem,
-    Sources,
-    SpendOrder,
 )
 from coalition.ledger.journal import Journal
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.provenance import Provenance
 from coalition.ledger.refusals import NotEnoughPoints
+from coalition.ledger.selecting import Sources, SpendOrder
 from tests.ledger.transfer_world import lots_of, transfer
 from tests.support.ledger import FUEL, GROCER, issue, open_holder, provenance, redeem, till
 

@@ -8,9 +8,9 @@ import pytest
 
 from coalition.kernel.database import transaction
 from coalition.ledger import holdings
-from coalition.ledger.drafts import LotFilter
 from coalition.ledger.holdings import Holding
 from coalition.ledger.provenance import ORDINARY_CLASS
+from coalition.ledger.selecting import LotFilter
 from tests.ledger.pool_world import done, is_proved, share_of, spend
 from tests.ledger.transfer_world import moved, transfer, undo
 from tests.support import ledger

@@ -7,9 +7,10 @@ import pytest
 
 from coalition.kernel.database import transaction
 from coalition.ledger import audit, endings, expiry, kept_shares, merging, posting
-from coalition.ledger.drafts import Posted, SpendOrder, Transfer, Transferred
+from coalition.ledger.drafts import Posted, Transfer, Transferred
 from coalition.ledger.kept_shares import Share
 from coalition.ledger.refusals import NotEnoughPoints
+from coalition.ledger.selecting import SpendOrder
 from tests.ledger.clock_world import NOON, Book
 from tests.ledger.clock_world import issue as under_clock
 from tests.ledger.pool_world import spend

@@ -9,8 +9,9 @@ from coalition.kernel.database import transaction
 from coalition.ledger import audit, merging, posting
 from coalition.ledger.accounts import HolderState
 from coalition.ledger.clocks import Clock, register, registered
-from coalition.ledger.drafts import Draft, Grant, Issue, NewEnd, Onward, Posted, Share
+from coalition.ledger.drafts import Draft, Grant, Issue, Posted, Share
 from coalition.ledger.partitions import ensure_partition
+from coalition.ledger.selecting import NewEnd, Onward
 from tests.ledger.pool_world import (
     balances,
     capture,

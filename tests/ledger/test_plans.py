@@ -21,13 +21,13 @@ from coalition.ledger.drafts import (
     Held,
     Hold,
     Issue,
-    NewEnd,
     Posted,
     Recover,
     Transferred,
 )
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.provenance import NO_CLOCK
+from coalition.ledger.selecting import NewEnd
 from tests.ledger.plans import Plan, start_watching, watched
 from tests.ledger.transfer_world import BOTH, reserve, transfer, undo
 from tests.support.ledger import FUEL, GROCER, issue, redeem, reverse, till

@@ -6,8 +6,9 @@ import pytest
 
 from coalition.kernel.database import Engine, transaction
 from coalition.ledger import funds, posting
-from coalition.ledger.drafts import Capture, Draft, Held, Posted, Sources, SpendOrder, Void
+from coalition.ledger.drafts import Capture, Draft, Held, Posted, Void
 from coalition.ledger.journal import Journal
+from coalition.ledger.selecting import Sources, SpendOrder
 from tests.ledger.pool_world import reserve, share_of, spend
 from tests.ledger.test_plans import AT_ONCE, MOST_ROWS, Shop, open_shop, watch
 from tests.support.ledger import FUEL, GROCER, reverse

@@ -7,20 +7,9 @@ import pytest
 from coalition.kernel.database import transaction
 from coalition.ledger import shares
 from coalition.ledger.accounts import HolderState
-from coalition.ledger.drafts import (
-    Adjust,
-    Draft,
-    Grant,
-    Held,
-    Issue,
-    LotFilter,
-    Posted,
-    Redeem,
-    Share,
-    Sources,
-    SpendOrder,
-)
+from coalition.ledger.drafts import Adjust, Draft, Grant, Held, Issue, Posted, Redeem, Share
 from coalition.ledger.refusals import NeedsPlan, NotEnoughPoints
+from coalition.ledger.selecting import LotFilter, Sources, SpendOrder
 from tests.ledger.pool_world import (
     balances,
     capture,

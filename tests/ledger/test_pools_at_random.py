@@ -12,7 +12,8 @@ from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.ledger import expiry, merging, upkeep
 from coalition.ledger.accounts import HolderState
-from coalition.ledger.drafts import Capture, Draft, Held, Hold, Issue, Posted, Redeem, SpendOrder
+from coalition.ledger.drafts import Capture, Draft, Held, Hold, Issue, Posted, Redeem
+from coalition.ledger.selecting import SpendOrder
 from tests.ledger.pool_world import (
     capture,
     is_proved,

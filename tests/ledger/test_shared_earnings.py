@@ -7,8 +7,9 @@ from msgspec import structs
 
 from coalition.kernel.database import transaction
 from coalition.ledger.accounts import HolderState
-from coalition.ledger.drafts import Grant, Issue, LotFilter, NewEnd, Onward, Posted, Share
+from coalition.ledger.drafts import Grant, Issue, Posted, Share
 from coalition.ledger.refusals import PointsAlreadySpent
+from coalition.ledger.selecting import LotFilter, NewEnd, Onward
 from tests.ledger.pool_world import balances, done, is_proved, kept, members, put, share_of
 from tests.support.ledger import (
     FUEL,

@@ -8,8 +8,9 @@ import pytest
 from coalition.kernel.database import transaction
 from coalition.ledger import audit, clocks, expiry, holders
 from coalition.ledger.clocks import Clock, HolderClock
-from coalition.ledger.drafts import Held, NewEnd, Posted, Side, Transferred
+from coalition.ledger.drafts import Held, Posted, Transferred
 from coalition.ledger.refusals import NotEnoughPoints, PointsAlreadySpent
+from coalition.ledger.selecting import NewEnd, Side
 from tests.ledger.clock_world import NOON, Book, issue
 from tests.ledger.transfer_world import BOTH, reserve, transfer, undo
 from tests.support.ledger import open_holder, redeem

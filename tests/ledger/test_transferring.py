@@ -10,16 +10,7 @@ from coalition.kernel.ids import random_id
 from coalition.kernel.money import POINTS_MAX
 from coalition.ledger import audit, holders
 from coalition.ledger.accounts import HolderState, Kind
-from coalition.ledger.drafts import (
-    KEEP,
-    Held,
-    LotFilter,
-    NewEnd,
-    Owed,
-    Posted,
-    TakingOrder,
-    Transferred,
-)
+from coalition.ledger.drafts import Held, Owed, Posted, Transferred
 from coalition.ledger.refusals import (
     CaptureExceedsHold,
     HolderMerged,
@@ -31,6 +22,7 @@ from coalition.ledger.refusals import (
     UnknownHold,
     UnknownHolder,
 )
+from coalition.ledger.selecting import KEEP, LotFilter, NewEnd, TakingOrder
 from tests.ledger.transfer_world import (
     ends_of,
     lots_of,

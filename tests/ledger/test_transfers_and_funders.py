@@ -6,15 +6,11 @@ import pytest
 
 from coalition.kernel.database import transaction
 from coalition.ledger import audit, posting
-from coalition.ledger.drafts import (
-    KEEP,
-    Held,
-    Posted,
-    Transferred,
-)
+from coalition.ledger.drafts import Held, Posted, Transferred
 from coalition.ledger.refusals import (
     NotEnoughPoints,
 )
+from coalition.ledger.selecting import KEEP
 from tests.ledger.transfer_world import (
     lots_of,
     merge,

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coalition.ledger import audit
-from coalition.ledger.drafts import TakingOrder, Transferred
+from coalition.ledger.drafts import Transferred
 from coalition.ledger.refusals import NotEnoughPoints
+from coalition.ledger.selecting import TakingOrder
 from tests.ledger.transfer_world import one, points_by_issuer, transfer
 from tests.support.ledger import FUEL, GROCER, balance, issue, open_holder, post
 

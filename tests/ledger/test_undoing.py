@@ -10,7 +10,7 @@ from coalition.kernel.database import transaction
 from coalition.kernel.ids import random_id
 from coalition.ledger import audit, expiry, holders, upkeep
 from coalition.ledger.accounts import HolderState, Kind
-from coalition.ledger.drafts import NewEnd, Posted, Transferred
+from coalition.ledger.drafts import Posted, Transferred
 from coalition.ledger.refusals import (
     HolderNotActive,
     NotReversible,
@@ -18,6 +18,7 @@ from coalition.ledger.refusals import (
     ReversalExceedsOriginal,
     UnknownPosting,
 )
+from coalition.ledger.selecting import NewEnd
 from tests.ledger.transfer_world import (
     ends_of,
     lots_of,

@@ -8,19 +8,10 @@ from uuid import UUID
 from coalition.kernel.database import transaction
 from coalition.ledger import merging
 from coalition.ledger.accounts import Kind
-from coalition.ledger.drafts import (
-    Hold,
-    LotFilter,
-    NewEnd,
-    Outcome,
-    Side,
-    TakingOrder,
-    Transfer,
-    Transferred,
-    UndoTransfer,
-)
+from coalition.ledger.drafts import Hold, Outcome, Transfer, Transferred, UndoTransfer
 from coalition.ledger.halves import OPERATOR
 from coalition.ledger.partitions import ensure_partition
+from coalition.ledger.selecting import LotFilter, NewEnd, Side, TakingOrder
 from tests.support.ledger import post, till
 
 BOTH = frozenset(Side)

@@ -8,7 +8,7 @@ from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import bucket_of
 from coalition.ledger import holders, shares
-from coalition.ledger.drafts import Onward, Sources, SpendOrder
+from coalition.ledger.selecting import Onward, Sources, SpendOrder
 from coalition.points.pools import PoolAct, PoolPlan, PoolReturn, PoolUse, PoolWish
 
 Change = Callable[[], None]

@@ -41,11 +41,11 @@ from coalition.ledger.drafts import (
     Recover,
     Redeem,
     Reverse,
-    Side,
     Transferred,
     Void,
 )
 from coalition.ledger.partitions import ensure_partition
+from coalition.ledger.selecting import Side
 from tests.ledger.transfer_world import BOTH, transfer, undo
 from tests.support.ledger import GROCER, open_holder, provenance, till
 

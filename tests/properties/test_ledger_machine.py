@@ -31,13 +31,10 @@ from coalition.ledger.drafts import (
     Held,
     Hold,
     Issue,
-    NewEnd,
     Posted,
     Recover,
     Redeem,
     Reverse,
-    Side,
-    TakingOrder,
     Till,
     Transfer,
     Transferred,
@@ -45,6 +42,7 @@ from coalition.ledger.drafts import (
     Void,
 )
 from coalition.ledger.provenance import lot_id
+from coalition.ledger.selecting import NewEnd, Side, TakingOrder
 from tests.properties.books import Books, provenance_of, told
 from tests.properties.model import ledger as model
 from tests.properties.model.closing import close

@@ -153,7 +153,7 @@ def _remove_if_ended(place: Path) -> None:
 def _await_the_others(place: Path) -> None:
     """Stay until the last has stopped what this process started: a parent sees its child end."""
     deadline = time.monotonic() + _PATIENCE_S
-    while _is_up(place) and time.monotonic() < deadline:
+    while not (not _is_up(place) or time.monotonic() > deadline):
         time.sleep(0.05)
 
 

@@ -15,6 +15,27 @@ _NOTHING = (
     " hosted_invoice_url automatically_finalizes_at next_payment_attempt"
 )
 
+_AT_FIRST: Document = {
+    "object": "invoice",
+    "account_country": "SE",
+    "account_name": "Sandbox",
+    "amount_overpaid": 0,
+    "amount_paid": 0,
+    "amount_paid_off_stripe": 0,
+    "amount_shipping": 0,
+    "attempt_count": 0,
+    "attempted": False,
+    "auto_advance": True,
+    "collection_method": "charge_automatically",
+    "livemode": False,
+    "post_payment_credit_notes_amount": 0,
+    "pre_payment_credit_notes_amount": 0,
+    "status": "draft",
+    "_first_failed_at": None,
+    "_payment_intent": None,
+    "_tries": 0,
+}
+
 
 def new_invoice(
     id_: str,
@@ -30,66 +51,52 @@ def new_invoice(
     """Return a draft of a subscription's invoice; what is due of it is known when it is final."""
     nothing: dict[str, Any] = dict.fromkeys(_NOTHING.split())
     settings = {"default_mandate": None, "payment_method_options": None}
-    return nothing | {
-        "id": id_,
-        "object": "invoice",
-        "account_country": "SE",
-        "account_name": "Sandbox",
-        "amount_due": max(amounts["total"], 0),
-        "amount_overpaid": 0,
-        "amount_paid": 0,
-        "amount_paid_off_stripe": 0,
-        "amount_remaining": max(amounts["total"], 0),
-        "amount_shipping": 0,
-        "attempt_count": 0,
-        "attempted": False,
-        "auto_advance": True,
-        "automatic_tax": _automatic_tax(subscription),
-        "billing_reason": reason,
-        "collection_method": "charge_automatically",
-        "created": at,
-        "currency": subscription["currency"],
-        "customer": customer["id"],
-        "customer_address": customer.get("address"),
-        "customer_email": customer.get("email"),
-        "customer_name": customer.get("name"),
-        "customer_phone": customer.get("phone"),
-        "customer_tax_exempt": customer.get("tax_exempt", "none"),
-        "customer_tax_ids": [],
-        "default_tax_rates": [],
-        "discounts": list(subscription["discounts"]),
-        "issuer": SELF,
-        "lines": listed(lines, f"/v1/invoices/{id_}/lines") | {"total_count": len(lines)},
-        "livemode": False,
-        "metadata": {},
-        "parent": {
-            "quote_details": None,
-            "subscription_details": {
-                "metadata": dict(subscription["metadata"]),
-                "subscription": subscription["id"],
-                "subscription_proration_date": None,
+    return (
+        nothing
+        | _AT_FIRST
+        | {
+            "id": id_,
+            "amount_due": max(amounts["total"], 0),
+            "amount_remaining": max(amounts["total"], 0),
+            "automatic_tax": _automatic_tax(subscription),
+            "billing_reason": reason,
+            "created": at,
+            "currency": subscription["currency"],
+            "customer": customer["id"],
+            "customer_address": customer.get("address"),
+            "customer_email": customer.get("email"),
+            "customer_name": customer.get("name"),
+            "customer_phone": customer.get("phone"),
+            "customer_tax_exempt": customer.get("tax_exempt", "none"),
+            "customer_tax_ids": [],
+            "default_tax_rates": [],
+            "discounts": list(subscription["discounts"]),
+            "issuer": SELF,
+            "lines": listed(lines, f"/v1/invoices/{id_}/lines") | {"total_count": len(lines)},
+            "metadata": {},
+            "parent": {
+                "quote_details": None,
+                "subscription_details": {
+                    "metadata": dict(subscription["metadata"]),
+                    "subscription": subscription["id"],
+                    "subscription_proration_date": None,
+                },
+                "type": "subscription_details",
             },
-            "type": "subscription_details",
-        },
-        "payment_settings": settings | {"payment_method_types": None},
-        "period_end": period.end,
-        "period_start": period.start,
-        "post_payment_credit_notes_amount": 0,
-        "pre_payment_credit_notes_amount": 0,
-        "starting_balance": customer["balance"],
-        "status": "draft",
-        "status_transitions": {
-            "finalized_at": None,
-            "marked_uncollectible_at": None,
-            "paid_at": None,
-            "voided_at": None,
-        },
-        "test_clock": subscription["test_clock"],
-        "_first_failed_at": None,
-        "_payment_intent": None,
-        "_tries": 0,
-        **amounts,
-    }
+            "payment_settings": settings | {"payment_method_types": None},
+            "period_end": period.end,
+            "period_start": period.start,
+            "starting_balance": customer["balance"],
+            "status_transitions": {
+                "finalized_at": None,
+                "marked_uncollectible_at": None,
+                "paid_at": None,
+                "voided_at": None,
+            },
+            "test_clock": subscription["test_clock"],
+            **amounts,
+        }
+    )
 
 
 def new_payment(id_: str, invoice: Document, *, intent: str, at: int) -> Document:

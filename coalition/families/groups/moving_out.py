@@ -12,15 +12,9 @@ from coalition.families.transfers.judging import Book
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.ledger import posting
-from coalition.ledger.drafts import (
-    Draft,
-    LotFilter,
-    Outcome,
-    TakingOrder,
-    Till,
-    Transfer,
-)
+from coalition.ledger.drafts import Draft, Outcome, Till, Transfer
 from coalition.ledger.partitions import ensure_partition
+from coalition.ledger.selecting import LotFilter, TakingOrder
 
 OPERATOR = 0
 _terminations = Terminations()

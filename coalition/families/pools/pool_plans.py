@@ -12,7 +12,7 @@ from coalition.families.rule_sets import lots
 from coalition.families.rule_sets.vocabulary import CountsAsActivity, DebitOrder, Mechanism
 from coalition.families.transfers.drafting import Terminations
 from coalition.families.transfers.judging import Book
-from coalition.ledger.drafts import Onward, Sources, SpendOrder
+from coalition.ledger.selecting import Onward, Sources, SpendOrder
 from coalition.points.pools import PoolPlan, PoolWish
 
 _ORDERS = {

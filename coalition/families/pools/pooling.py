@@ -35,7 +35,8 @@ from coalition.families.transfers.judging import Book
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.ledger import posting
-from coalition.ledger.drafts import Held, Posted, Sources
+from coalition.ledger.drafts import Held, Posted
+from coalition.ledger.selecting import Sources
 from coalition.members.sealing import MemberKeys
 from coalition.points import terms as business
 from coalition.points.pools import PoolAct, PoolPlan, PoolReturn, PoolUse, PoolWish

@@ -8,8 +8,8 @@ from coalition.families.rule_sets.notation import Lots, RuleSet
 from coalition.families.rule_sets.vocabulary import LotKind
 from coalition.ledger.classes import Binding
 from coalition.ledger.clocks import months_later
-from coalition.ledger.drafts import LotFilter
 from coalition.ledger.holdings import Holding
+from coalition.ledger.selecting import LotFilter
 from coalition.points.terms import Terms
 
 ISSUER = "issuer"

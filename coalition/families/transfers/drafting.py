@@ -20,7 +20,8 @@ from coalition.families.transfers.judging import Judged
 from coalition.families.transfers.transfers import Transfer
 from coalition.ledger import drafts
 from coalition.ledger.clocks import months_later
-from coalition.ledger.drafts import NewEnd, Side, TakingOrder, Till
+from coalition.ledger.drafts import Till
+from coalition.ledger.selecting import NewEnd, Side, TakingOrder
 from coalition.points.terms import Terms
 
 OPERATOR = 0

@@ -1,6 +1,7 @@
 """Plans in the database: two persons, versions from a time on, old prices for who has them."""
 
 from datetime import datetime, timedelta
+from typing import cast
 
 import pytest
 
@@ -91,7 +92,8 @@ async def test_what_is_not_right_or_begins_in_the_past_is_refused(at: datetime) 
         await registering.prepare(
             plan(prices=[STUDENT]), valid_from=None, prepared_by="staff:anna", at=at
         )
-    assert wrong.value.facts["errors"][0]["pointer"] == "/prices/0/eligibility"  # type: ignore[index]
+    errors = cast("list[dict[str, str]]", wrong.value.facts["errors"])
+    assert errors[0]["pointer"] == "/prices/0/eligibility"
     with pytest.raises(PlanRetroactive):
         await registering.prepare(plan(), valid_from=at - WEEK, prepared_by="staff:anna", at=at)
     with pytest.raises(UnknownPrice):

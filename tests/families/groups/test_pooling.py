@@ -12,7 +12,8 @@ from coalition.families.transfers import usage
 from coalition.federation import service
 from coalition.kernel.database import Engine, transaction
 from coalition.ledger import posting
-from coalition.ledger.drafts import Posted, SpendOrder
+from coalition.ledger.drafts import Posted
+from coalition.ledger.selecting import SpendOrder
 from coalition.points.pools import PoolAct, PoolPlan, PoolUse, PoolWish
 from tests.families.groups.world import account, make_families, sweep, view
 from tests.families.registered import written

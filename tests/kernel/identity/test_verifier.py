@@ -364,7 +364,6 @@ def test_a_key_trusted_no_longer_opens_nothing_though_its_token_is_remembered(at
     known.verify(good, at)
     known.verify(token(header(kid="key-2"), claims(at), key=OTHER_KEY), at)
     known.trust({"key-2": OTHER_KEY.public_key()})
-
     with pytest.raises(InvalidToken, match="trusted"):
         known.verify(good, at)
 
@@ -377,7 +376,6 @@ def test_a_kid_that_comes_to_mean_another_key_forgets_what_the_first_had_signed(
     known.verify(good, at)
 
     known.trust({KID: OTHER_KEY.public_key()})
-
     with pytest.raises(InvalidToken, match="signature"):
         known.verify(good, at)
 
@@ -389,10 +387,8 @@ def test_the_memory_of_tokens_is_bounded(at: datetime, monkeypatch: pytest.Monke
     for number in range(3):
         known.verify(token(header(), soon | {"jti": f"soon-{number}"}), at)
     later = at + timedelta(seconds=10)
-
     for number in range(9):
         known.verify(token(header(), claims(at, jti=f"late-{number}")), later)
-
     assert known.remembered_count == 4
 
 
@@ -400,5 +396,4 @@ def test_a_refused_token_is_not_remembered(at: datetime) -> None:
     known = new_verifier()
     with pytest.raises(InvalidToken):
         known.verify(token(header(), claims(at), key=OTHER_KEY), at)
-
     assert known.remembered_count == 0

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from msgspec import structs
 
 from coalition.federation.terms import ContractTerms, OnDefault
-from coalition.ledger.drafts import KEEP, Issue, Onward, Redeem, Sources, SpendOrder
+from coalition.ledger.drafts import Issue, Redeem
+from coalition.ledger.selecting import KEEP, Onward, Sources, SpendOrder
 from partners.settlement import adjusting, closing, draining, periods, sealing, statements
 from partners.settlement.calendars import Period
 from partners.settlement.kinds import StatementState
