@@ -65,6 +65,7 @@ BY_BUCKET = {
     "member_at_stripe": MEMBERS,
     "membership_order": MEMBERS,
     "membership_receipt": MEMBERS,
+    "membership_notice": MEMBERS,
     "membership_withdrawal": MEMBERS,
     CLAIMS: None,
     "idempotency_claim": CLAIMS,

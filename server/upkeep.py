@@ -7,7 +7,7 @@ import structlog
 
 from billing.benefits import granting
 from billing.gateway import inbox
-from billing.subscriptions import reconciling, recovering, selling, syncing
+from billing.subscriptions import noticing, reconciling, recovering, selling, syncing
 from billing.subscriptions.handling import Handler
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.families.groups.groups import Groups
@@ -151,6 +151,11 @@ def scheduled(
     async def move_transfers_on(at: datetime) -> int:
         return await deciding.run_due(transfers, at)
 
+    countries = payments.countries_of(settings)
+
+    async def tell_ahead(at: datetime) -> int:
+        return await noticing.tell(countries, at)
+
     plan: _Plan = {
         "ledger.holds": ("* * * * *", let_holds_go),
         "ledger.expiry": ("7 * * * *", expire_points),
@@ -169,6 +174,7 @@ def scheduled(
         "families.transfers": ("* * * * *", move_transfers_on),
         "families.holds": ("* * * * *", coming_back.of_expired_holds),
         "memberships.turns": ("* * * * *", syncing.turn),
+        "memberships.notices": ("19 * * * *", tell_ahead),
         "benefits.months": ("* * * * *", granting.grant_due),
         **(_with_stripe(handler) if payments.is_set_up(handler.gateway) else {}),
     }
