@@ -115,7 +115,7 @@ _USES = Check(
                count(back.id) AS back
         FROM benefit_use AS used
         LEFT JOIN LATERAL unnest(used.compensations) AS named (id) ON true
-        LEFT JOIN compensation AS owed ON owed.id = named.id
+        LEFT JOIN compensation AS owed ON owed.bucket = used.bucket AND owed.id = named.id
             AND owed.partner_no = used.partner_no AND owed.receipt = used.receipt
         LEFT JOIN compensation AS back ON back.bucket = owed.bucket AND back.reverses = owed.id
             AND back.amount_minor = -owed.amount_minor

@@ -106,11 +106,11 @@ FROM benefit_use AS kept
 CROSS JOIN LATERAL (
     SELECT owed.funder_no, owed.amount_minor::int8 AS minor
     FROM unnest(kept.compensations) AS paid (id)
-    JOIN compensation AS owed ON owed.id = paid.id
+    JOIN compensation AS owed ON owed.bucket = kept.bucket AND owed.id = paid.id
     UNION ALL
     SELECT kept.partner_no, kept.saved_minor - coalesce((
         SELECT sum(owed.amount_minor) FROM unnest(kept.compensations) AS paid (id)
-        JOIN compensation AS owed ON owed.id = paid.id), 0)
+        JOIN compensation AS owed ON owed.bucket = kept.bucket AND owed.id = paid.id), 0)
 ) AS payer
 WHERE kept.used_at >= $1 AND kept.used_at < $2 AND kept.returned_at IS NULL AND payer.minor <> 0
 GROUP BY 1, 2 ORDER BY 1, 2

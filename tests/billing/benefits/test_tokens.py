@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import jwt
@@ -12,7 +13,9 @@ from billing.benefits import held_now, tokens
 from billing.benefits.tokens import EntitlementClaims, InvalidEntitlement, Signer
 from coalition.access import freshness
 from coalition.access.sign_in import claims_of
+from coalition.access.signing import base64url
 from coalition.access.signing_keys import active_signing_key, ensure_signing_key
+from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.identity import InvalidToken, TokenVerifier, audience_of
 from coalition.kernel.ids import random_id
@@ -26,6 +29,7 @@ from tests.billing.benefits.world import (
     make_club,
     plan,
 )
+from tests.structure import tree
 from tests.support.http import ISSUER, SETTINGS
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -147,3 +151,38 @@ async def test_an_entitlement_signed_by_anybody_else_is_refused(at: datetime) ->
     forged = urlsafe_b64encode(msgspec.json.encode(claims)).decode().rstrip("=")
     with pytest.raises(InvalidEntitlement):
         till.verify(f"{head}.{forged}.{signature}", at)
+
+
+async def test_what_the_guide_shows_to_developers_of_tills_works() -> None:
+    guide = (tree.ROOT / "docs" / "guides" / "till.md").read_text("utf-8")
+    [shown] = [
+        block.partition("```")[0]
+        for block in guide.split("```python\n")
+        if "def entitlement(" in block.partition("```")[0]
+    ]
+    known: dict[str, Any] = {}
+    exec(shown, known)  # noqa: S102 - the guide is ours
+    at = SystemClock().now()
+    till = await desk(at)
+    await till.club.apply(
+        till.club.entitled(at - timedelta(hours=1), at + timedelta(days=30)), at=at
+    )
+    token = await till.token(at)
+    keys = {
+        kid: {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "alg": "EdDSA",
+            "x": base64url(key.public_bytes_raw()),
+        }
+        for kid, key in till.verifier.keys.items()
+    }
+    claims = known["entitlement"](token, keys, ISSUER, str(PARTNER))
+    assert (claims["plan"], claims["sub"]) == ("plus", str(till.club.member))
+    with pytest.raises(jwt.InvalidAudienceError):
+        known["entitlement"](token, keys, ISSUER, str(random_id()))
+    async with transaction() as connection:
+        key = await active_signing_key(connection, master_key=SETTINGS.master_key, at=at)
+    access = key.sign(claims_of(random_id(), issuer=ISSUER, at=at))
+    with pytest.raises(jwt.InvalidTokenError, match="another kind"):
+        known["entitlement"](access, keys, ISSUER, str(PARTNER))
