@@ -7,8 +7,9 @@ import structlog
 
 from billing.benefits import granting
 from billing.gateway import inbox
-from billing.subscriptions import noticing, reconciling, recovering, selling, syncing
+from billing.subscriptions import noticing, rechecking, reconciling, recovering, selling, syncing
 from billing.subscriptions.handling import Handler
+from billing.subscriptions.house import House
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.families.groups.groups import Groups
 from coalition.families.pools import coming_back
@@ -133,7 +134,7 @@ _Plan = dict[str, tuple[str, Callable[[datetime], Awaitable[int | None]]]]
 
 
 def scheduled(
-    settings: Settings, handler: Handler, clock: Clock
+    settings: Settings, house: House, handler: Handler, clock: Clock
 ) -> tuple[list[JobKind[NoPayload]], list[Schedule]]:
     """Return the jobs of upkeep and when they are done (UTC)."""
 
@@ -151,10 +152,8 @@ def scheduled(
     async def move_transfers_on(at: datetime) -> int:
         return await deciding.run_due(transfers, at)
 
-    countries = payments.countries_of(settings)
-
     async def tell_ahead(at: datetime) -> int:
-        return await noticing.tell(countries, at)
+        return await noticing.tell(house.countries, at)
 
     plan: _Plan = {
         "ledger.holds": ("* * * * *", let_holds_go),
@@ -176,7 +175,7 @@ def scheduled(
         "memberships.turns": ("* * * * *", syncing.turn),
         "memberships.notices": ("19 * * * *", tell_ahead),
         "benefits.months": ("* * * * *", granting.grant_due),
-        **(_with_stripe(handler) if payments.is_set_up(handler.gateway) else {}),
+        **(_with_stripe(house, handler) if payments.is_set_up(handler.gateway) else {}),
     }
     kinds = [
         JobKind(name=name, handle=_handler(name, work), attempts=3, one_at_a_time=True)
@@ -185,7 +184,7 @@ def scheduled(
     return kinds, [Schedule(cron, name) for name, (cron, _) in plan.items()]
 
 
-def _with_stripe(handler: Handler) -> _Plan:
+def _with_stripe(house: House, handler: Handler) -> _Plan:
     """Return what is done by the clock where payments are set up."""
 
     async def bring_plans(at: datetime) -> int:
@@ -200,7 +199,11 @@ def _with_stripe(handler: Handler) -> _Plan:
     async def keep_promises(at: datetime) -> int:
         return await recovering.recover(handler.gateway, at)
 
+    async def check_prices(at: datetime) -> int:
+        return await rechecking.recheck(house, at)
+
     return {
+        "memberships.special_prices": ("13 5 * * *", check_prices),
         "stripe.promises": ("* * * * *", keep_promises),
         "plans.at_stripe": ("*/10 * * * *", bring_plans),
         "memberships.reconcile": ("41 * * * *", reconcile),

@@ -41,10 +41,11 @@ _logger = structlog.get_logger(__name__)
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Relay events, do jobs, drain postings and Stripe's events until `stop` is set."""
     paying = payments.open_payments(settings, SystemClock())
-    clock, handler = paying.clock, arrivals.handler(paying.memberships.house)
+    clock, house = paying.clock, paying.memberships.house
+    handler = arrivals.handler(house)
     pools = FamilyPools(keys=MemberKeys.of(settings))
     tills = Tills(card_key=settings.blind_index_key, clock=clock, pools=pools)
-    scheduled, schedules = upkeep.scheduled(settings, handler, clock)
+    scheduled, schedules = upkeep.scheduled(settings, house, handler, clock)
     kinds: list[JobKind[Any]] = [  # Any: each kind has its own payload
         *scheduled,
         *batches.job_kinds(tills, clock),

@@ -360,7 +360,7 @@ _ACTS = (
         _do_keep,
         "Take back a downgrade that is to come",
         MembershipView,
-        refusals=(NotAMember,),
+        refusals=(NotAMember, PriceNotForYou),
     ),
     Act(
         "uncancel",

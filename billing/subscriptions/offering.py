@@ -141,7 +141,14 @@ async def price_on_sale(
     price = plans.price(price_no)
     if not plans.plan(price.plan_no).is_sold(at):
         raise PriceNotOnSale(price_no=price_no)
+    await check_is_for(connection, price, member, at)
+    return price
+
+
+async def check_is_for(
+    connection: Connection, price: PlanPrice, member: MemberId, at: datetime
+) -> None:
+    """Refuse a special price to whoever holds no standing for it. Raises `PriceNotForYou`."""
     wanted = price.eligibility
     if wanted is not None and wanted not in await eligibilities(connection, member, at):
         raise PriceNotForYou(eligibility=wanted)
-    return price
