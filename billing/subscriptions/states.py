@@ -104,7 +104,7 @@ def _state(
     subscriptions: list[Subscription],
     at: datetime,
 ) -> tuple[State, datetime | None]:
-    living = [one for one in subscriptions if not is_over(one)]
+    living = [one for one in subscriptions if not is_over(one) and not _is_to_be_over(one, at)]
     if current is not None:
         # Stripe collects a renewal an hour after it has begun: until that fails nothing is wrong.
         renews = current.ground is Ground.GRACE and any(one.status in _GOES_ON for one in living)
@@ -116,6 +116,12 @@ def _state(
     if any(one.is_collection_paused or one.status is SubscriptionStatus.PAUSED for one in living):
         return State.PAUSED, None
     return State.SUSPENDED, None
+
+
+def _is_to_be_over(one: Subscription, at: datetime) -> bool:
+    """Tell whether a cancelled subscription's end has come; Stripe tells of it a little later."""
+    end = one.cancel_at or (one.period_end if one.cancel_at_period_end else None)
+    return end is not None and end <= at
 
 
 def _until(held: Sequence[Entitlement], current: Entitlement) -> datetime:

@@ -1,8 +1,10 @@
 """A club that hears of Stripe in one of several ways, and the books in which a story ends."""
 
 import random
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -48,7 +50,7 @@ SHIPPING = {
     "funding": {FUEL: 1},
 }
 PLUS = plan("plus", benefits=[DOUBLE, EARLY, POINTS | {"funding": {FUEL: 3, "operator": 1}}])
-TRIED = plan("tried", trial_days=14, grace_after_trial_days=2, benefits=[DOUBLE, EARLY, POINTS])
+TRIED = plan("tried", rank=5, trial_days=14, grace_after_trial_days=2, benefits=[DOUBLE, EARLY, POINTS])
 PREMIUM = plan(
     "premium",
     rank=20,
@@ -195,6 +197,19 @@ class Club(PlainClub):
         await self.hear()
         return await self.view(member)
 
+    async def ask_the_bank(self, url: str, *, agrees: bool) -> str:
+        """Answer the page of a 3-D Secure step; return where it leads."""
+        form = {"outcome": "complete" if agrees else "fail"}
+        answer = await self.browser.post(urlsplit(url).path, data=form)
+        return str(answer.headers["location"])
+
+    async def pay_in_the_portal(self, member: MemberId, card: str = VISA) -> None:
+        """Give another card in Stripe's portal, which pays what is open."""
+        url = await self.memberships.portal(member, back_to="/membership", at=self.now())
+        form = {"action": "card", "number": card, "expiry": "12 / 34", "cvc": "123"}
+        await self.browser.post(urlsplit(url).path, data=form)
+        await self.hear()
+
     async def withdraw(self, member: MemberId) -> int:
         """Withdraw in two steps; return what comes back, in minor units."""
         declared = await self.memberships.declare_withdrawal(member, at=self.now())
@@ -228,15 +243,15 @@ class Club(PlainClub):
         assert held is not None
         return held
 
-    async def told(self, member: MemberId) -> set[str]:
-        """Return the kinds of events about a member's memberships that went out."""
+    async def told(self, member: MemberId) -> Counter[str]:
+        """Return how many events of each kind about a member's memberships went out."""
         async with transaction() as connection:
             rows = await connection.fetch(
-                "SELECT DISTINCT kind FROM outbox WHERE kind LIKE 'membership.%'"
+                "SELECT kind FROM outbox WHERE kind LIKE 'membership.%'"
                 " AND payload ->> 'member_id' = $1",
                 str(member),
             )
-        return {row["kind"].removeprefix("membership.") for row in rows}
+        return Counter(row["kind"].removeprefix("membership.") for row in rows)
 
     async def books(self, member: MemberId) -> Books:
         """Return how things stand for a member."""
@@ -257,7 +272,7 @@ class Club(PlainClub):
             held=held,
             paid=[(str(one.kind), one.amount.amount_minor) for one in in_order],
             points=await balance(member, self.now()),
-            told=await self.told(member),
+            told=set(await self.told(member)),
         )
 
     async def check(self) -> None:

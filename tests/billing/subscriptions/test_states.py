@@ -355,6 +355,17 @@ def test_what_never_held_has_ended_when_its_subscription_did_or_when_it_is_asked
     assert standing((), (), day(5)).ended_at == day(5)
 
 
+@pytest.mark.parametrize("ending", [{"cancel_at_period_end": True}, {"cancel_at": day(31)}])
+def test_what_was_cancelled_has_ended_with_its_time_before_stripe_tells_of_it(
+    ending: dict[str, Any],
+) -> None:
+    shown = picture(MONTH, canceled_at=day(5), **ending)
+    held = entitlements([shown], TERMS)
+    assert standing(held, [shown.subscription], day(30.9)).state is State.ACTIVE
+    ended = standing(held, [shown.subscription], day(31))
+    assert (ended.state, ended.ended_at) == (State.ENDED, day(31))
+
+
 def test_what_is_given_for_later_keeps_a_membership_from_ending() -> None:
     held = entitlements((), {}, [_given(1, 10), _given(20, 30)])
     stands = standing(held, (), day(15))
