@@ -35,7 +35,9 @@ class CheckoutBody(Body, frozen=True):
     country: Country
     language: Language
     disclosure_version: Annotated[ShortText, Meta(examples=["SE-2026-11"])]
-    promotion: Annotated[ShortText, Meta(description="A promotion code's id")] | None = None
+    promotion: (
+        Annotated[ShortText, Meta(description="A promotion code, as it was given out")] | None
+    ) = None
     back_to: Path = "/membership"
 
 

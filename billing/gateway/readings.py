@@ -123,6 +123,13 @@ class Readings(Calls):
                 return cast("str | None", card.get("fingerprint"))
         return None
 
+    async def promotion_code(self, code: str) -> str | None:
+        """Return the id of the promotion code of that word which is good now, in any case."""
+        asked = {"code": code, "active": True}
+        async for one in self.pages("/v1/promotion_codes", asked):
+            return str(one["id"])
+        return None
+
     async def subscription_of_payment(self, payment_intent_id: str) -> str | None:
         """Return the subscription whose invoice a payment has paid; None for any other payment."""
         payment = {"type": "payment_intent", "payment_intent": payment_intent_id}

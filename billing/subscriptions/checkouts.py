@@ -27,6 +27,7 @@ from billing.subscriptions.refusals import (
     DisclosureOutdated,
     TrialUsed,
     UnknownCheckout,
+    UnknownPromotion,
 )
 from billing.subscriptions.views import CheckoutView, Order
 from coalition.kernel.database import Connection, transaction
@@ -43,6 +44,7 @@ async def checkout(
     back = house.way_back(order.back_to)
     async with one_act(member, "checkout", key, at) as own:
         await _settle_waiting(house, member, at=at)
+        promotion = await _promotion(house, order)
         begun = await _begin(house, member, order, order_id=_order_id(own), at=at)
         plans = await house.plans()
         if begun.state is OrderState.OPEN:
@@ -56,7 +58,7 @@ async def checkout(
             customer=customer,
             stripe_price=stripe_price,
             back=back,
-            promotion=order.promotion,
+            promotion=promotion,
             own=own,
             at=at,
         )
@@ -137,6 +139,16 @@ def view(order: OrderRow, plans: Plans) -> CheckoutView:
         price=price.money,
         trial_days=order.trial_days,
     )
+
+
+async def _promotion(house: House, order: Order) -> str | None:
+    """Return what Stripe calls the promotion code of an order, if it has one."""
+    if order.promotion is None:
+        return None
+    found = await house.gateway.promotion_code(order.promotion.strip())
+    if found is None:
+        raise UnknownPromotion
+    return found
 
 
 def _order_id(own: str) -> UUID:

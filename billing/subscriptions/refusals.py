@@ -23,6 +23,12 @@ class CheckoutOpen(Conflict):
     constraint = "one_open_order_per_member"
 
 
+class UnknownPromotion(NotFound):
+    """No such promotion code is good now; look at how it is written, or order without it."""
+
+    code, title = "promotion_not_found", "Promotion code not found"
+
+
 class TrialUsed(Conflict):
     """This card, person or household had a trial; nothing was charged. Order again without one."""
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from billing.plans.countries.terms import digest_of
-from billing.subscriptions import orders
+from billing.subscriptions import entries, orders
 from billing.subscriptions.orders import OrderState
 from billing.subscriptions.refusals import (
     AlreadyMember,
@@ -16,6 +16,7 @@ from billing.subscriptions.refusals import (
     PriceNotOnSale,
     TrialUsed,
     UnknownCheckout,
+    UnknownPromotion,
 )
 from billing.subscriptions.views import MembershipState
 from coalition.kernel.database import transaction
@@ -219,3 +220,18 @@ async def test_german_members_see_german_buttons(at: datetime) -> None:
     assert offers.terms.order_button == "Zahlungspflichtig bestellen"
     assert offers.terms.cancel_button == "Verträge hier kündigen"
     assert [one.plan for one in offers.items] == ["plus", "premium"]
+
+
+async def test_a_promotion_code_takes_off_what_it_says(at: datetime) -> None:
+    club = await make_club(at)
+    post = club.gateway.post
+    coupon = await post(None, "/v1/coupons", {"percent_off": 50, "duration": "once"})
+    promotion = {"type": "coupon", "coupon": coupon["id"]}
+    await post(None, "/v1/promotion_codes", {"promotion": promotion, "code": "SPRING"})
+    member = await club.enrol()
+    with pytest.raises(UnknownPromotion):
+        await club.join(member, promotion="AUTUMN")
+    seen = await club.join(member, promotion=" spring ")
+    assert seen.price == Money(7_900, "SEK")
+    async with transaction() as connection:
+        assert await entries.net(connection, member) == {"SEK": 3_950}
