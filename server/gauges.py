@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
+from billing.benefits import schedule
 from billing.gateway import inbox
 from billing.subscriptions import reconciling
 from coalition.kernel import outbox
@@ -63,6 +64,7 @@ _TEXTS = {
     "coalition_stripe_events_failed": "Events of Stripe that failed at least once",
     "coalition_stripe_lag_seconds": "Age of the oldest event of Stripe that is not handled",
     "coalition_stripe_drifted": "Subscriptions that differed when last compared with Stripe",
+    "coalition_benefits_late_seconds": "For how long points of a plan are due that were not given",
     "coalition_guard_cases_open": "Cases of the guards that wait for a person",
 }
 
@@ -137,7 +139,14 @@ async def _stripe(connection: Connection, at: datetime) -> Values:
     return values if drifted is None else values | {"coalition_stripe_drifted": drifted}
 
 
-_READINGS = (_events, _jobs, _unsettled, _settlement, _debts, _audit, _cases, _stripe)
+async def _benefits(connection: Connection, at: datetime) -> Values:
+    return {"coalition_benefits_late_seconds": await schedule.late_s(connection, at)}
+
+
+_READINGS = (
+    *(_events, _jobs, _unsettled, _settlement, _debts, _audit, _cases),
+    *(_stripe, _benefits),
+)
 _SELDOM_READINGS = (_money,)
 
 

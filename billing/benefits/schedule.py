@@ -30,6 +30,11 @@ WHERE kept.bucket = told.bucket AND kept.member_id = told.member_id
 """
 
 
+_OLDEST = """
+SELECT min(due_at) FROM benefit_schedule WHERE due_at <= $1
+"""
+
+
 class Due(NamedTuple):
     """A membership that is due; its months count from `months_from`, once they do."""
 
@@ -64,3 +69,9 @@ async def set_next(connection: Connection, looked_at: Sequence[Next]) -> None:
     rows = [(bucket_of(one.member), *one) for one in looked_at]
     if rows:
         await connection.execute(_NEXT, *zip(*rows, strict=True))
+
+
+async def late_s(connection: Connection, at: datetime) -> float:
+    """Return for how many seconds the membership waits that has been due for longest; 0 for none."""
+    oldest = await connection.fetchval(_OLDEST, at)
+    return 0.0 if oldest is None else float((at - oldest).total_seconds())
