@@ -72,6 +72,6 @@ async def set_next(connection: Connection, looked_at: Sequence[Next]) -> None:
 
 
 async def late_s(connection: Connection, at: datetime) -> float:
-    """Return for how many seconds the membership waits that has been due for longest; 0 for none."""
+    """Return for how many seconds a membership is due that nobody has looked at; 0 for none."""
     oldest = await connection.fetchval(_OLDEST, at)
     return 0.0 if oldest is None else float((at - oldest).total_seconds())

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.benefits import granting
+from billing.benefits import granting, schedule
 from billing.benefits.entitlements import Ground
 from coalition.kernel.database import transaction
 from coalition.ledger import audit, holders
@@ -38,8 +38,13 @@ async def granted() -> list[tuple[int, int, int, bool]]:
 async def test_a_months_points_are_given_once_and_paid_for_by_their_funders(at: datetime) -> None:
     anna = await club(at)
     await anna.apply(anna.entitled(at, day(21, 11, 2027)), at=at)
+    async with transaction() as connection:
+        late = [await schedule.late_s(connection, moment) for moment in (at, at + MINUTE)]
+    assert late == [0, 60]
     assert await granting.grant_due(at) == 1
     assert await granting.grant_due(at + MINUTE) == 0
+    async with transaction() as connection:
+        assert await schedule.late_s(connection, at + MINUTE) == 0
     fuel = anna.world.fuel
     assert await granted() == [(0, 0, 83, False), (0, fuel, 167, False)]
     async with transaction() as connection:
