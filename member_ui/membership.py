@@ -3,9 +3,18 @@
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
-from member_ui.shop import currencies_of, names_of, offers_of
-from member_ui.visit import House, Visit, sent, shown
+from billing.figures import meter, periods
+from billing.figures.meter import MeterView
+from billing.figures.periods import PeriodView
+from billing.subscriptions import entries
+from billing.subscriptions.entries import Entry
+from coalition.kernel.database import transaction
+from member_ui.shop import currencies_of, interval_of, names_of, offers_of
+from member_ui.visit import House, Visit, done, sent, shown
 from pages.rendering import lead_to
+
+_PERIODS = 6
+_PAYMENTS = 24
 
 
 def routes(house: House) -> list[HTTPRouteHandler]:
@@ -18,29 +27,50 @@ def routes(house: House) -> list[HTTPRouteHandler]:
         sent(house, "/membership/pause", _pause),
         sent(house, "/membership/resume", _resume),
         sent(house, "/membership/card", _card),
+        sent(house, "/membership/price-consent", _agree),
     ]
 
 
 async def _membership(visit: Visit) -> Response[bytes]:
     memberships = visit.house.memberships
-    returned = visit.request.query_params.get("checkout", "")
+    returned = visit.query("checkout")
     if returned:
         await memberships.returned(visit.member, returned, at=visit.at)
         return lead_to("/membership")
     view = await memberships.membership(visit.member, at=visit.at)
     receipts = await memberships.receipts(visit.member)
     offers = await offers_of(visit)
+    value, past, paid = await _figures(visit)
     return visit.page(
         "membership.html",
         membership=view,
         receipts=receipts,
+        value=value,
+        periods=past,
+        payments=paid,
         terms=offers.terms,
         names=names_of(offers),
     )
 
 
+async def _figures(
+    visit: Visit,
+) -> tuple[MeterView | None, tuple[PeriodView, ...], list[Entry]]:
+    """Return the value meter, what earlier periods came to, and the latest payments."""
+    plans = await visit.house.memberships.house.plans()
+    async with transaction() as connection:
+        value = await meter.read(
+            connection, visit.member, plans=plans, known=visit.known, at=visit.at
+        )
+        booked = await entries.of_member(connection, visit.member)
+        past = await periods.read(
+            connection, visit.member, booked, known=visit.known, most=_PERIODS
+        )
+    return value, past, booked[::-1][:_PAYMENTS]
+
+
 async def _changes(visit: Visit) -> Response[bytes]:
-    wanted = visit.request.query_params.get("price", "")
+    wanted = visit.query("price")
     offers = await offers_of(visit)
     view = await visit.house.memberships.membership(visit.member, at=visit.at)
     preview = None
@@ -55,6 +85,7 @@ async def _changes(visit: Visit) -> Response[bytes]:
         offers=offers,
         membership=view,
         preview=preview,
+        interval=None if preview is None else interval_of(offers, preview.price_no),
         names=names_of(offers),
         **shown_in,
     )
@@ -68,23 +99,28 @@ async def _change(visit: Visit) -> Response[bytes]:
         key=visit.key,
         at=visit.at,
     )
-    return lead_to("/membership")
+    return done("/membership", "changed")
 
 
 async def _keep(visit: Visit) -> Response[bytes]:
     await visit.house.memberships.keep_plan(visit.member, key=visit.key, at=visit.at)
+    return done("/membership", "kept")
+
+
+async def _agree(visit: Visit) -> Response[bytes]:
+    await visit.house.memberships.agree_to_price(visit.member, key=visit.key, at=visit.at)
     return lead_to("/membership")
 
 
 async def _pause(visit: Visit) -> Response[bytes]:
     months = visit.number("months")
     await visit.house.memberships.pause(visit.member, months=months, key=visit.key, at=visit.at)
-    return lead_to("/membership")
+    return done("/membership", "paused")
 
 
 async def _resume(visit: Visit) -> Response[bytes]:
     await visit.house.memberships.resume(visit.member, key=visit.key, at=visit.at)
-    return lead_to("/membership")
+    return done("/membership", "resumed")
 
 
 async def _card(visit: Visit) -> Response[bytes]:

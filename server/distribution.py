@@ -67,6 +67,7 @@ BY_BUCKET = {
     "membership_receipt": MEMBERS,
     "membership_notice": MEMBERS,
     "membership_withdrawal": MEMBERS,
+    "price_change": MEMBERS,
     CLAIMS: None,
     "idempotency_claim": CLAIMS,
     "contact_index": CLAIMS,
@@ -106,6 +107,7 @@ REFERENCE = (
     "plan_at_stripe",
     "plan_price_at_stripe",
     "disclosure_text",
+    "price_campaign",
 )
 """Small tables that every node holds whole, in the order of their foreign keys."""
 

@@ -8,6 +8,7 @@ import structlog
 from billing.benefits import granting
 from billing.gateway import inbox
 from billing.subscriptions import noticing, rechecking, reconciling, recovering, selling, syncing
+from billing.subscriptions.campaigns import running
 from billing.subscriptions.handling import Handler
 from billing.subscriptions.house import House
 from coalition.access.signing_keys import ensure_signing_key
@@ -202,10 +203,14 @@ def _with_stripe(house: House, handler: Handler) -> _Plan:
     async def check_prices(at: datetime) -> int:
         return await rechecking.recheck(house, at)
 
+    async def run_campaigns(at: datetime) -> int:
+        return (await running.run(house, at=at)).acts
+
     return {
         "memberships.special_prices": ("13 5 * * *", check_prices),
         "stripe.promises": ("* * * * *", keep_promises),
         "plans.at_stripe": ("*/10 * * * *", bring_plans),
+        "plans.campaigns": ("*/10 * * * *", run_campaigns),
         "memberships.reconcile": ("41 * * * *", reconcile),
         "memberships.reconcile_whole": ("51 1 * * *", reconcile_whole),
     }

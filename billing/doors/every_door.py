@@ -10,6 +10,7 @@ from billing.doors import (
     membership_admin,
     membership_doors,
     plan_admin,
+    price_doors,
     public_doors,
     till_doors,
     value_doors,
@@ -27,6 +28,7 @@ def routes(
     return [
         *membership_doors.routes(door, memberships),
         *gift_doors.routes(door, memberships),
+        *price_doors.routes(door, memberships),
         *value_doors.routes(door),
         *till_doors.routes(door, tills, settings),
         *figure_doors.routes(door),

@@ -20,7 +20,6 @@ from billing.doors.bodies import (
 )
 from billing.plans.refusals import UnknownPrice
 from billing.subscriptions import entries
-from billing.subscriptions.campaigns.refusals import NothingToAgreeTo
 from billing.subscriptions.refusals import (
     AlreadyMember,
     ChangeNotPossible,
@@ -300,10 +299,6 @@ async def _do_confirm(memberships: Memberships, member: MemberId, call: Call, ke
     )
 
 
-async def _do_agree(memberships: Memberships, member: MemberId, call: Call, key: str) -> object:
-    return await memberships.agree_to_price(member, key=key, at=call.at)
-
-
 _CANCEL = Act(
     "cancel",
     _do_cancel,
@@ -383,14 +378,6 @@ _ACTS = (
         body=PauseBody,
         refusals=(NotAMember, PauseNotPossible),
         description="Nothing is charged until `paused_until`, and no benefits hold.",
-    ),
-    Act(
-        "price-consent",
-        _do_agree,
-        "Agree to the new price of `price_notice`",
-        Receipt,
-        refusals=(NothingToAgreeTo,),
-        description="Where nobody agrees by `agree_by`, `without_consent` says what comes of it.",
     ),
     Act("resume", _do_resume, "End a pause", Receipt, refusals=(NotAMember, NotPaused)),
     Act(

@@ -6,6 +6,7 @@ from billing.gateway import intents
 from billing.gateway.shapes import Subscription, SubscriptionStatus
 from billing.plans.catalogue import PlanPrice, Plans
 from billing.subscriptions import offering, reading, selling, syncing
+from billing.subscriptions.campaigns import agreeing
 from billing.subscriptions.house import House, one_act
 from billing.subscriptions.reading import Paid
 from billing.subscriptions.refusals import (
@@ -106,9 +107,24 @@ async def keep_plan(house: House, member: MemberId, *, key: str, at: datetime) -
     """Take a downgrade back that waits; see `Memberships.keep_plan`."""
     async with one_act(member, "keep-plan", key, at) as own:
         paid = await reading.paid(house, member)
+        if await _comes_by_campaign(house, paid):
+            return
         if paid.subscription.schedule_id is not None:
+            async with transaction() as connection:
+                await offering.check_is_for(connection, paid.price, member, at)
             await house.gateway.drop_schedule(own, paid.subscription)
             await syncing.sync(house.gateway, paid.subscription.id, at=at)
+
+
+async def _comes_by_campaign(house: House, paid: Paid) -> bool:
+    """Tell whether what is scheduled is a price of which the member was told, not its own wish."""
+    following = paid.subscription.next_price_id
+    async with transaction() as connection:
+        plans = await house.shelf.read(connection)
+        price = None if following is None else plans.price_at_stripe(following)
+        return price is not None and await agreeing.is_to_come(
+            connection, paid.membership.member_id, price.no
+        )
 
 
 def kind_of(plans: Plans, before: PlanPrice, wanted: PlanPrice) -> ChangeKind:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from billing.gateway import inbox, intents
 from billing.subscriptions import entries, orders, receipts, register
+from billing.subscriptions.campaigns import rows as campaigns
 from billing.subscriptions.orders import OrderState
 from billing.subscriptions.reading import LIVING
 from billing.subscriptions.recovering import END, EXPIRE, FORGET
@@ -69,6 +70,7 @@ async def _export(
         "membership_withdrawals",
         [dict(row) for row in await connection.fetch(_WITHDRAWALS, *key)],
     )
+    yield "price_changes", await campaigns.of_member(connection, member_id)
     yield "gifts", [dict(row) for row in await connection.fetch(_GIFTS, member_id)]
     customers = await connection.fetch(_CUSTOMERS, *key)
     yield "customers_at_stripe", [row["customer_id"] for row in customers]

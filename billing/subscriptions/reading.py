@@ -7,6 +7,7 @@ import msgspec
 from billing.gateway.shapes import InvoiceStatus, Picture, Subscription, SubscriptionStatus
 from billing.plans.catalogue import PlanPrice, Plans
 from billing.subscriptions import checkouts, orders, register, syncing
+from billing.subscriptions.campaigns import agreeing
 from billing.subscriptions.house import House
 from billing.subscriptions.orders import OrderState
 from billing.subscriptions.refusals import NotAMember
@@ -79,13 +80,15 @@ async def view(house: House, member: MemberId, *, at: datetime) -> MembershipVie
         live = next((one for one in found if one.ended_at is None), None)
         shown = live or (found[0] if found else None)
         picture = None if shown is None else await _picture(connection, shown)
+        notice = None if live is None else await agreeing.notice(connection, plans, member)
         right = None if shown is None else await withdrawal_right(house, connection, shown, picture)
     checkout = None
     if waiting is not None and waiting.state is OrderState.OPEN:
         checkout = checkouts.view(waiting, plans)
     if right is not None and right.until <= at:
         right = None
-    return _view(shown, picture, plans, checkout, None if live is None else right)
+    seen = _view(shown, picture, plans, checkout, None if live is None else right)
+    return seen if notice is None else msgspec.structs.replace(seen, price_notice=notice)
 
 
 async def withdrawal_right(

@@ -1,5 +1,6 @@
 """The rows of memberships, and of subscriptions as they were fetched last."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -61,6 +62,10 @@ _OF_MEMBER = (
     "WHERE bucket = $1 AND member_id = $2 ORDER BY started_at DESC, id DESC"
 )
 _BY_ID = f"SELECT {_COLUMNS} FROM membership WHERE bucket = $1 AND id = $2"  # noqa: S608 - as above
+_BY_IDS = (
+    f"SELECT {_COLUMNS} FROM membership "  # noqa: S608 - names of our own
+    "WHERE bucket = ANY($1) AND id = ANY($2) ORDER BY id"
+)
 _ADD = (
     f"INSERT INTO membership (bucket, {_COLUMNS}) VALUES ($1, "  # noqa: S608 - names of our own
     + ", ".join(f"${no}" for no in range(2, len(_FIELDS) + 2))
@@ -88,6 +93,10 @@ _OF_MEMBERSHIP = (
     f"SELECT {_KEPT} FROM stripe_subscription "  # noqa: S608 - names of our own
     "WHERE membership_id = $1 ORDER BY id"
 )
+_PICTURES = """
+SELECT id, picture FROM stripe_subscription
+WHERE bucket = ANY($1) AND id = ANY($2) AND picture IS NOT NULL
+"""
 _APPLY = """
 UPDATE stripe_subscription
 SET applied_no = $3, member_id = $4, membership_id = $5, customer_id = $6, status = $7,
@@ -123,6 +132,13 @@ async def by_id(
     return _membership(await connection.fetchrow(query, bucket_of(membership_id), membership_id))
 
 
+async def by_ids(connection: Connection, wanted: Sequence[UUID]) -> list[Membership]:
+    """Return some memberships, in the order of their ids."""
+    buckets = sorted({bucket_of(one) for one in wanted})
+    rows = await connection.fetch(_BY_IDS, buckets, list(wanted))
+    return [found for row in rows if (found := _membership(row)) is not None]
+
+
 async def add(connection: Connection, made: Membership) -> bool:
     """Store a membership that has begun; return False where the member has one already."""
     values = [getattr(made, name) for name in _FIELDS]
@@ -155,6 +171,13 @@ async def kept(connection: Connection, subscription: str, *, lock: bool = False)
 async def kept_of(connection: Connection, membership_id: UUID) -> list[Kept]:
     """Return the subscriptions of a membership, as they were fetched last."""
     return [_kept(row) for row in await connection.fetch(_OF_MEMBERSHIP, membership_id)]
+
+
+async def pictures(connection: Connection, subscriptions: Sequence[str]) -> dict[str, Picture]:
+    """Return some subscriptions as they were fetched last, by their ids."""
+    places = sorted({_place(one) for one in subscriptions})
+    rows = await connection.fetch(_PICTURES, places, list(subscriptions))
+    return {row["id"]: _decoder.decode(row["picture"]) for row in rows}
 
 
 async def apply(

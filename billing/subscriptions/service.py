@@ -20,6 +20,7 @@ from billing.subscriptions import (
     receipts,
     withdrawing,
 )
+from billing.subscriptions.campaigns import agreeing
 from billing.subscriptions.house import House
 from billing.subscriptions.views import (
     CancelOffer,
@@ -195,6 +196,13 @@ class Memberships:
         """
         del key  # A declaration is confirmed once: its id is the key.
         return await withdrawing.confirm(self._house, withdrawal_id, member=member, at=at)
+
+    async def agree_to_price(self, member: MemberId, *, key: str, at: datetime) -> Receipt:
+        """Agree to the new price of `MembershipView.price_notice`; return the receipt.
+
+        Agreed already it returns the first receipt. Raises `NothingToAgreeTo`.
+        """
+        return await agreeing.agree(self._house, member, key=key, at=at)
 
     async def receipts(self, member: MemberId) -> tuple[Receipt, ...]:
         """Return all receipts of a member, the latest first."""

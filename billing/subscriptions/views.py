@@ -113,6 +113,27 @@ class WithdrawalRight(msgspec.Struct, frozen=True, kw_only=True):
     days: int
 
 
+class PriceNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """That the price changes from the first renewal at or after `applies_at`.
+
+    Where `wants_consent`, the member agrees until `agree_by`; otherwise `without_consent` says what
+    becomes of the membership: it `stays` at the old price, or `ends` with what is paid.
+    """
+
+    old: Money
+    new: Money
+    new_price_no: int
+    interval: Interval
+    applies_at: datetime
+    wants_consent: bool
+    agree_by: datetime | None = None
+    agreed_at: datetime | None = None
+    without_consent: str | None = None
+    told_at: datetime
+    text_version: str
+    """Of the country's terms that held when the member was told."""
+
+
 class MembershipView(msgspec.Struct, frozen=True, kw_only=True):
     """A member's membership now; of a member without one all but `state` is empty."""
 
@@ -146,6 +167,8 @@ class MembershipView(msgspec.Struct, frozen=True, kw_only=True):
     """The bank holds a payment back; benefits rest until that is decided."""
     checkout: CheckoutView | None = None
     withdrawal: WithdrawalRight | None = None
+    price_notice: PriceNotice | None = None
+    """A new price that is to come."""
 
 
 class ChangeKind(StrEnum):
@@ -199,6 +222,7 @@ class ReceiptKind(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     WITHDRAWN = "withdrawn"
+    PRICE_AGREED = "price_agreed"
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,6 +236,11 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: datetime | None = None
     paused_until: datetime | None = None
     refund: Money | None = None
+    new_price: Money | None = None
+    """What was agreed to, from the first renewal at or after `applies_at`."""
+    applies_at: datetime | None = None
+    text_version: str | None = None
+    """Of the country's terms that were shown."""
 
 
 class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,6 +129,18 @@ ENGLISH: dict[str, str] = {
     "receipt.paused": "Paused",
     "receipt.resumed": "Pause ended",
     "receipt.withdrawn": "Withdrawn",
+    "receipt.price_agreed": "Agreed to the new price",
+    "price.notice": (
+        "From your first renewal on or after {day} the price is {new} {per} instead of {old}."
+    ),
+    "price.free": "If you do not want that, cancel before then; it costs nothing.",
+    "price.or_stays": "It needs your consent by {day}. Without it you keep the old price.",
+    "price.or_ends": (
+        "It needs your consent by {day}. Without it the membership ends with what is paid."
+    ),
+    "price.agree": "I agree to {new}",
+    "price.agreed": "You agreed to this on {day}.",
+    "price.new": "New price from",
     "receipt.when": "When",
     "receipt.plan": "Plan",
     "receipt.number": "Receipt",

@@ -127,6 +127,19 @@ NORWEGIAN: dict[str, str] = {
     "receipt.paused": "Satt på pause",
     "receipt.resumed": "Pausen avsluttet",
     "receipt.withdrawn": "Kjøpet angret",
+    "receipt.price_agreed": "Godtatt den nye prisen",
+    "price.notice": (
+        "Fra din første fornyelse {day} eller senere er prisen {new} {per} i stedet for {old}."
+    ),
+    "price.free": "Vil du ikke det, si opp før; det koster ingenting.",
+    "price.or_stays": "Det krever ditt samtykke senest {day}. Ellers beholder du den gamle prisen.",
+    "price.or_ends": (
+        "Det krever ditt samtykke senest {day}. Ellers slutter medlemskapet når det betalte er "
+        "brukt."
+    ),
+    "price.agree": "Jeg godtar {new}",
+    "price.agreed": "Du godtok dette {day}.",
+    "price.new": "Ny pris fra",
     "receipt.when": "Når",
     "receipt.plan": "Plan",
     "receipt.number": "Kvittering",

@@ -128,6 +128,22 @@ SWEDISH: dict[str, str] = {
     "receipt.paused": "Pausat",
     "receipt.resumed": "Pausen avslutad",
     "receipt.withdrawn": "Köpet ångrat",
+    "receipt.price_agreed": "Godkänt det nya priset",
+    "price.notice": (
+        "Från din första förnyelse den {day} eller senare är priset {new} {per} i stället för "
+        "{old}."
+    ),
+    "price.free": "Vill du inte det, säg upp dessförinnan; det kostar inget.",
+    "price.or_stays": (
+        "Det kräver ditt godkännande senast {day}. Annars behåller du det gamla priset."
+    ),
+    "price.or_ends": (
+        "Det kräver ditt godkännande senast {day}. Annars upphör medlemskapet när det betalda tar "
+        "slut."
+    ),
+    "price.agree": "Jag godkänner {new}",
+    "price.agreed": "Du godkände detta {day}.",
+    "price.new": "Nytt pris från",
     "receipt.when": "När",
     "receipt.plan": "Plan",
     "receipt.number": "Kvitto",

@@ -32,6 +32,7 @@ from server.commands.options import (
     place_options,
     table_of,
 )
+from server.commands.price_campaign import campaign
 from server.commands.second_person import Row, SecondPerson, Signature, prepared_by_option
 from server.databases import do
 from server.documents import BadDocumentError, Problem
@@ -341,3 +342,4 @@ _SECOND = SecondPerson(
     done_columns=("plan", "version", "state", "prices", "valid_from", "prepared_by", "approved_by"),
 )
 _SECOND.add_to(plan)
+plan.add_command(campaign)

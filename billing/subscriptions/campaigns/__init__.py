@@ -1,0 +1,1 @@
+"""Campaigns: what members pay changes for those who bought at another price."""

@@ -1,0 +1,1 @@
+"""Tests of campaigns by which prices change."""

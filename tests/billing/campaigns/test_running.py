@@ -1,0 +1,299 @@
+"""The campaign from 79 to 99: told, agreed to, killed and resumed, each pays what it was promised.
+
+Members of many kinds live in one world, which is run by the day; at Stripe's stand-in each act's
+answer is lost once, with the process that asked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import msgspec
+import pytest
+
+from billing.gateway.client import Gateway
+from billing.plans.countries import shipped
+from billing.sandbox.faults import Kind
+from billing.subscriptions import entries
+from billing.subscriptions.campaigns import proposing, reach, rows, running
+from billing.subscriptions.campaigns.documents import Campaign, CampaignDocument
+from billing.subscriptions.campaigns.refusals import (
+    CampaignExists,
+    ConsentIsLaw,
+    NothingMoves,
+    NothingToAgreeTo,
+)
+from billing.subscriptions.campaigns.rows import Change
+from billing.subscriptions.views import MembershipState
+from coalition.kernel.database import transaction
+from coalition.kernel.ids import MemberId
+from coalition.kernel.money import Money
+from coalition.oversight.refusals import SecondPersonNeeded
+from tests.billing.memberships.world import PLUS, PREMIUM, Club, make_club
+from tests.billing.plans.written import MONTHLY, YEARLY, on_sale, plan
+from tests.support.stripe_sandbox import TEST_KEY
+
+pytestmark = pytest.mark.usefixtures("database")
+
+DAY = timedelta(days=1)
+DEARER = plan(
+    prices=[MONTHLY | {"amount_minor": 9_900}, YEARLY | {"amount_minor": 99_000}],
+)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Mortal(httpx.AsyncBaseTransport):
+    """Passes requests on; the process dies when Stripe has answered the first that writes."""
+
+    def __init__(self, club: Club) -> None:
+        self._inner = httpx.ASGITransport(app=club.sandbox.application)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._inner.handle_async_request(request)
+        if request.method == "POST":
+            raise Killed
+        return answer
+
+
+async def rising(club: Club, **keys: Any) -> Campaign:
+    """Return a campaign that two persons agreed on, after the dearer version went on sale."""
+    await on_sale(DEARER, club.now())
+    plain: dict[str, Any] = {"code": "rise", "plan": "plus", "from_version": 1, "notice_days": 31}
+    plain["applies_from"] = club.now().isoformat()
+    document = msgspec.convert(plain | keys, CampaignDocument)
+    proposed = await proposing.prepare(
+        document, countries=shipped(), prepared_by="staff:anna", at=club.now()
+    )
+    with pytest.raises(SecondPersonNeeded):
+        await proposing.approve(proposed, approved_by="staff:anna", at=club.now())
+    return await proposing.approve(proposed, approved_by="staff:bertil", at=club.now())
+
+
+async def run(club: Club) -> running.Progress:
+    """Go on with all campaigns once."""
+    house = club.memberships.house
+    done = await running.run(house, at=club.now(), pause_s=0)
+    await club.hear()
+    return done
+
+
+async def killed_often(club: Club) -> int:
+    """Go on with all campaigns, killed after each answer of Stripe; return how often."""
+    house = club.memberships.house
+    kills = 0
+    while True:
+        gateway = Gateway(TEST_KEY, transport=Mortal(club), pauses_s=())
+        try:
+            await running.run(replace(house, gateway=gateway), at=club.now(), pause_s=0)
+        except Killed:
+            kills += 1
+            continue
+        await club.hear()
+        return kills
+
+
+async def change_of(member: MemberId) -> Change:
+    """Return what a member was told."""
+    async with transaction() as connection:
+        (found,) = await rows.of_member(connection, member)
+    return found
+
+
+async def paid(member: MemberId) -> list[int]:
+    """Return what a member paid, payment by payment, in öre."""
+    async with transaction() as connection:
+        found = await entries.of_member(connection, member)
+    assert len({one.source for one in found}) == len(found), "each invoice was paid once"
+    return [one.amount.amount_minor for one in found]
+
+
+async def told() -> Mapping[str, list[dict[str, Any]]]:
+    """Return the notices that were sent, by member."""
+    async with transaction() as connection:
+        found = await connection.fetch(
+            "SELECT payload FROM outbox WHERE kind = 'membership.price_notice' ORDER BY id"
+        )
+    notices: dict[str, list[dict[str, Any]]] = {}
+    for row in found:
+        payload = msgspec.json.decode(row["payload"])
+        notices.setdefault(payload["member_id"], []).append(payload)
+    return notices
+
+
+async def by_the_day(club: Club, days: int, *, step: int = 5) -> None:
+    """Let days pass, and the worker do its part."""
+    for _ in range(days // step):
+        await club.advance(step * DAY)
+        await run(club)
+
+
+async def test_killed_and_resumed_each_member_pays_the_promised_price_once(at: datetime) -> None:
+    club = await make_club(at, PLUS, PREMIUM)
+    monthly = await club.joined(name="a")
+    yearly = await club.joined("plus", "year", name="b")
+    agrees = await club.joined(name="c", country="DE")
+    silent = await club.joined(name="d", country="DE")
+    leaves = await club.joined(name="e")
+    climbs = await club.joined(name="f")
+    campaign = await rising(club)
+
+    before = await reach.dry_run(campaign, shipped(), at=club.now())
+    assert (before.told, before.left_out) == (5, {"told_later": 1})
+    groups = [(one.country, one.members, one.must_agree, one.more_a_month) for one in before.groups]
+    assert groups == [("DE", 2, 2, 4_000), ("SE", 3, 0, 6_000)]
+
+    first, again = await run(club), await run(club)
+    assert (first.told, again.told) == (5, 0)
+    notice = (await told())[str(monthly)][0]
+    assert (notice["old_minor"], notice["new_minor"], notice["wants_consent"]) == (
+        7_900,
+        9_900,
+        False,
+    )
+    assert datetime.fromisoformat(notice["applies_at"]) >= at + 30 * DAY
+    assert notice["text_version"] == shipped().of("SE").disclosure_version
+
+    seen = await club.view(agrees)
+    assert seen.price_notice is not None
+    assert (seen.price_notice.new, seen.price_notice.wants_consent) == (Money(9_900, "SEK"), True)
+    receipt = await club.memberships.agree_to_price(agrees, key="yes", at=club.now())
+    assert (receipt.new_price, receipt.text_version) == (
+        Money(9_900, "SEK"),
+        shipped().of("DE").disclosure_version,
+    )
+    for key in ("yes", "tab"):
+        again_said = await club.memberships.agree_to_price(agrees, key=key, at=club.now())
+        assert again_said == receipt
+    with pytest.raises(NothingToAgreeTo):
+        await club.memberships.agree_to_price(monthly, key="no", at=club.now())
+
+    await club.advance(32 * DAY)
+    assert await killed_often(club) >= 4, "schedules are made in two acts each"
+    await club.memberships.cancel(leaves, key="bye", at=club.now())
+    premium = await club.price_no("premium")
+    said = await club.memberships.preview(climbs, premium, at=club.now())
+    await club.memberships.change(
+        climbs, premium, previewed_at=said.previewed_at, key="up", at=club.now()
+    )
+    kept = await club.memberships.keep_plan(monthly, key="keep", at=club.now())
+    assert kept.next_price_no == await club.price_no("plus"), "it is no wish of the member"
+
+    await by_the_day(club, 65)
+    assert await paid(monthly) == [7_900, 7_900, 9_900, 9_900]
+    assert await paid(agrees) == [7_900, 7_900, 9_900, 9_900]
+    assert await paid(silent) == [7_900] * 4
+    assert await paid(leaves) == [7_900, 7_900]
+    assert (await paid(climbs))[-1] == 14_900
+    assert [(await change_of(one)).state for one in (monthly, agrees, silent, leaves, climbs)] == [
+        "done",
+        "done",
+        "kept",
+        "left",
+        "left",
+    ]
+    assert all(len(one) == 1 for one in (await told()).values())
+
+    await club.advance(200 * DAY)
+    assert await killed_often(club) >= 1
+    assert (await change_of(yearly)).state == "scheduled"
+    await club.advance(100 * DAY)
+    await run(club)
+    assert await paid(yearly) == [79_000, 99_000]
+    assert (await run(club)).acts == 0
+
+
+async def test_without_consent_it_ends_with_what_is_paid_and_late_consent_restores_it(
+    at: datetime,
+) -> None:
+    club = await make_club(at, PLUS)
+    silent = await club.joined(name="a", country="DE")
+    late = await club.joined(name="b", country="DE")
+    young = await club.enrol("c", country="DE")
+    await rising(club, without_consent="ends")
+    await run(club)
+    applies_at = (await change_of(silent)).applies_at
+    await club.join(young, country="DE")
+    assert (await club.view(young)).price_notice is None, "it bought at the price on sale"
+
+    await club.advance(applies_at - club.now() - timedelta(hours=20))
+    await run(club)
+    assert (await club.view(late)).state is MembershipState.ENDING
+    await club.memberships.agree_to_price(late, key="yes", at=club.now())
+    await run(club)
+    seen = await club.view(late)
+    assert (seen.state, seen.next_price_no) == (
+        MembershipState.ACTIVE,
+        await club.price_no("plus"),
+    )
+    await by_the_day(club, 40, step=20)
+    assert (await club.view(silent)).state is MembershipState.ENDED
+    assert await paid(silent) == [7_900, 7_900]
+    assert (await paid(late))[:3] == [7_900, 7_900, 9_900]
+
+
+async def test_a_cancellation_taken_back_comes_to_the_new_price_all_the_same(at: datetime) -> None:
+    club = await make_club(at, PLUS)
+    member = await club.joined()
+    await rising(club)
+    await run(club)
+    await club.advance(32 * DAY)
+    await run(club)
+    assert (await change_of(member)).state == "scheduled"
+    await club.memberships.cancel(member, key="bye", at=club.now())
+    await club.advance(DAY)
+    await run(club)
+    stands = await change_of(member)
+    assert (stands.state, stands.reason) == ("told", "cancelled")
+    await club.memberships.uncancel(member, key="no", at=club.now())
+    await club.advance(DAY)
+    await run(club)
+    await by_the_day(club, 30, step=15)
+    assert await paid(member) == [7_900, 7_900, 9_900]
+
+
+async def test_stripe_that_wants_us_to_wait_pauses_the_campaign_and_a_stop_ends_it(
+    at: datetime,
+) -> None:
+    club = await make_club(at, PLUS)
+    old, new = await club.joined(name="a"), await club.joined(name="b")
+    joined = (await club.view(new)).period_start
+    assert joined is not None
+    await rising(club, grandfathered=[{"joined_before": (joined - DAY).isoformat()}])
+    await club.advance(DAY)
+    await run(club)
+    await club.advance(35 * DAY)
+    club.sandbox.faults.add(Kind.RATE_LIMITED, times=4, method="POST", after=False)
+    assert (await run(club)).is_paused
+    assert (await change_of(old)).doing == "schedule"
+    assert not (await run(club)).is_paused
+    await club.advance(timedelta(minutes=3))
+    await run(club)
+    assert {(await change_of(one)).state for one in (old, new)} == {"scheduled"}
+    stopped = await proposing.stop("rise", by="staff:anna", at=club.now())
+    assert stopped.stopped_by == "staff:anna"
+    assert await proposing.stop("rise", by="staff:bertil", at=club.now()) == stopped
+    assert (await run(club)).looked_at == 0
+
+
+async def test_what_is_no_campaign_is_refused(at: datetime) -> None:
+    club = await make_club(at, PLUS)
+    await rising(club)
+    good = {"code": "next", "plan": "plus", "from_version": 1}
+    good["applies_from"] = club.now().isoformat()
+    for keys, refusal in (
+        ({"code": "rise"}, CampaignExists),
+        ({"from_version": 2}, NothingMoves),
+        ({"consent": {"DE": "notice"}}, ConsentIsLaw),
+    ):
+        document = msgspec.convert(good | keys, CampaignDocument)
+        with pytest.raises(refusal):
+            await proposing.prepare(
+                document, countries=shipped(), prepared_by="staff:anna", at=club.now()
+            )
+    assert (await club.memberships.membership(MemberId(UUID(int=3)), at=at)).price_notice is None
