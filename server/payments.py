@@ -16,7 +16,7 @@ from litestar.types import ControllerRouterHandler
 from billing.gateway import intake as webhooks
 from billing.gateway.client import Gateway
 from billing.gateway.intake import Intake
-from billing.gateway.refusals import StripeUnavailable
+from billing.gateway.refusals import PaymentsNotSetUp
 from billing.plans.countries import Countries, shipped
 from billing.sandbox import Delivery, Sandbox, webhook_endpoints
 from billing.sandbox.requests import Params
@@ -65,7 +65,7 @@ class NoStripe(Gateway):
     ) -> dict[str, Any]:
         """Refuse to ask."""
         del method, path, asked, key
-        raise StripeUnavailable("The operator has not set up payments yet; see `coalition doctor`")
+        raise PaymentsNotSetUp
 
 
 def is_set_up(gateway: Gateway) -> bool:

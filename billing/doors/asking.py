@@ -6,7 +6,12 @@ and kept after. What comes between is one act at Stripe under the same key.
 
 from collections.abc import Awaitable, Callable
 
-from billing.gateway.refusals import IntentReused, StripeRefused, StripeUnavailable
+from billing.gateway.refusals import (
+    IntentReused,
+    PaymentsNotSetUp,
+    StripeRefused,
+    StripeUnavailable,
+)
 from billing.subscriptions.refusals import ActInProgress
 from coalition.access import standing
 from coalition.access.refusals import MemberFrozen, MembershipEnded
@@ -22,7 +27,7 @@ from coalition.ledger.refusals import HolderMerged
 
 OF_READS: tuple[type[Refused], ...] = (MembershipEnded, HolderMerged)
 """What any look may be refused for, beyond what its door says."""
-OF_STRIPE: tuple[type[Refused], ...] = (StripeUnavailable, StripeRefused)
+OF_STRIPE: tuple[type[Refused], ...] = (StripeUnavailable, StripeRefused, PaymentsNotSetUp)
 """What any question to Stripe may be refused for."""
 OF_WRITES: tuple[type[Refused], ...] = (
     *OF_READS,

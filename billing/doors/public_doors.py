@@ -66,7 +66,8 @@ def _declare(memberships: Memberships) -> HTTPRouteHandler:
         responses=_refusals(
             {
                 404: "`membership_not_found`: reference and address do not belong together",
-                409: "`withdrawal_too_late`: the days are over; `nothing_to_withdraw`",
+                409: "`withdrawal_too_late`: the days are over; `nothing_to_withdraw`; "
+                "`payments_not_set_up`",
                 422: "`invalid`: a field is not valid",
                 429: "`too_many_attempts`: try again after `retry_after_s` seconds",
                 503: "`stripe_unavailable`: try again",
@@ -92,7 +93,8 @@ def _confirm(memberships: Memberships) -> HTTPRouteHandler:
         responses=_refusals(
             {
                 404: "`withdrawal_not_found`: nothing was declared under this id; `not_found`",
-                409: "`withdrawal_too_late`: declare it again; `act_in_progress`",
+                409: "`withdrawal_too_late`: declare it again; `act_in_progress`; "
+                "`payments_not_set_up`",
                 503: "`stripe_unavailable`: try again",
             }
         ),

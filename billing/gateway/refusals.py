@@ -9,6 +9,12 @@ class StripeUnavailable(Unavailable):
     code, title = "stripe_unavailable", "Payment service unavailable"
 
 
+class PaymentsNotSetUp(Conflict):
+    """Nothing can be paid here yet: the operator has set up no payments; see `coalition doctor`."""
+
+    code, title = "payments_not_set_up", "Payments are not set up"
+
+
 class StripeRefused(Conflict):
     """The payment service refused; what it says tells what would be right.
 
