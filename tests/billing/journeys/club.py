@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from billing.benefits import entitlement_rows, granting
+from billing.benefits import entitlement_rows, granting, uses
 from billing.benefits.held_now import HeldNow
 from billing.benefits.held_now import read as read_held
 from billing.gateway import draining
@@ -18,13 +18,16 @@ from billing.plans.documents import PlanDocument
 from billing.sandbox import Delivery, definitions
 from billing.sandbox.contract import Contract
 from billing.sandbox.documents import Document
+from billing.sandbox.engine import disputes
 from billing.sandbox.errors import Invalid
 from billing.subscriptions import arrivals, entries, reconciling, recovering, register, syncing
 from billing.subscriptions.handling import Handler
 from billing.subscriptions.views import MembershipState, MembershipView
+from coalition.federation import catalogue
 from coalition.kernel.clock import FixedClock
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
+from coalition.kernel.money import Money
 from coalition.members import standings
 from server import proof
 from tests.billing.journeys import stripe_books
@@ -219,6 +222,39 @@ class Club(PlainClub):
         await self.hear()
         return declared.refund.amount_minor
 
+    async def ship(self, member: MemberId, receipt: str, minor: int) -> None:
+        """Let the grocer send a purchase without charging for it, as the plan promises."""
+        async with transaction() as connection:
+            known = await catalogue.load(connection)
+            wanted = uses.Wanted(
+                member=member,
+                partner_no=self.world.grocer,
+                store_no=None,
+                benefit="shipping",
+                receipt=receipt,
+                saved=Money(minor, "SEK"),
+                price=None,
+                used_at=self.now(),
+            )
+            plans = await self.memberships.house.shelf.read(connection)
+            await uses.use(connection, wanted, plans=plans, known=known, at=self.now())
+
+    async def dispute(self) -> None:
+        """Let a cardholder dispute the last payment at its bank."""
+        charge = await anext(self.gateway.pages("/v1/charges", {}))
+        with self.sandbox.store.transaction() as making:
+            world = self.sandbox.world(making)
+            disputes.open_one(world, world.get("charge", charge["id"]), reason="fraudulent")
+        await self.hear()
+
+    async def decide_dispute(self, *, is_won: bool) -> None:
+        """Let the bank decide the dispute that is open."""
+        (open_one,) = [one async for one in self.gateway.pages("/v1/disputes", {})]
+        word = "winning_evidence" if is_won else "losing_evidence"
+        evidence = {"evidence": {"uncategorized_text": word}, "submit": True}
+        await self.gateway.post(None, f"/v1/disputes/{open_one['id']}", evidence)
+        await self.hear()
+
     async def customer(self, member: MemberId) -> str:
         """Return the customer at Stripe who pays for a member."""
         async with transaction() as connection:
@@ -266,7 +302,9 @@ class Club(PlainClub):
                 held[-1] = (*held[-1][:3], one.ends)
             else:
                 held.append((code, str(one.ground), one.begins, one.ends))
-        in_order = sorted(booked, key=lambda each: (each.occurred_at, each.source, each.kind))
+        in_order = sorted(
+            booked, key=lambda one: (one.occurred_at, one.kind != "payment", one.source, one.no)
+        )
         return Books(
             state=(await self.view(member)).state,
             held=held,
