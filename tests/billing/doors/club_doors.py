@@ -10,6 +10,7 @@ from billing.doors import (
     membership_admin,
     membership_doors,
     plan_admin,
+    price_doors,
     public_doors,
     value_doors,
 )
@@ -54,6 +55,7 @@ async def open_doors(at: datetime) -> ClubDoors:
         [
             *membership_doors.routes(door, club.memberships),
             *gift_doors.routes(door, club.memberships),
+            *price_doors.routes(door, club.memberships),
             *public_doors.routes(club.memberships),
             *value_doors.routes(door),
             *plan_admin.routes(door),
