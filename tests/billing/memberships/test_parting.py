@@ -55,7 +55,7 @@ async def test_a_member_gets_a_copy_and_stripe_forgets_it(at: datetime) -> None:
     async with transaction() as connection:
         copy = {name: part async for name, part in keeping.KEEPER.export(connection, member, at)}
         await keeping.KEEPER.erase(connection, member, club.now())
-    assert set(copy) == {
+    assert set(copy) >= {
         *("memberships", "membership_payments", "membership_orders", "membership_receipts"),
         *("membership_withdrawals", "gifts", "customers_at_stripe"),
     }
