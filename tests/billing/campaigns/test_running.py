@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import httpx
 import msgspec
@@ -19,7 +18,7 @@ from billing.plans.countries import shipped
 from billing.sandbox.faults import Kind
 from billing.subscriptions import entries
 from billing.subscriptions.campaigns import proposing, reach, rows, running
-from billing.subscriptions.campaigns.documents import Campaign, CampaignDocument
+from billing.subscriptions.campaigns.documents import CampaignDocument
 from billing.subscriptions.campaigns.refusals import (
     CampaignExists,
     ConsentIsLaw,
@@ -32,16 +31,13 @@ from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
 from coalition.kernel.money import Money
 from coalition.oversight.refusals import SecondPersonNeeded
+from tests.billing.campaigns.world import rising, run
 from tests.billing.memberships.world import PLUS, PREMIUM, Club, make_club
-from tests.billing.plans.written import MONTHLY, YEARLY, on_sale, plan
 from tests.support.stripe_sandbox import TEST_KEY
 
 pytestmark = pytest.mark.usefixtures("database")
 
 DAY = timedelta(days=1)
-DEARER = plan(
-    prices=[MONTHLY | {"amount_minor": 9_900}, YEARLY | {"amount_minor": 99_000}],
-)
 
 
 class Killed(BaseException):
@@ -59,28 +55,6 @@ class Mortal(httpx.AsyncBaseTransport):
         if request.method == "POST":
             raise Killed
         return answer
-
-
-async def rising(club: Club, **keys: Any) -> Campaign:
-    """Return a campaign that two persons agreed on, after the dearer version went on sale."""
-    await on_sale(DEARER, club.now())
-    plain: dict[str, Any] = {"code": "rise", "plan": "plus", "from_version": 1, "notice_days": 31}
-    plain["applies_from"] = club.now().isoformat()
-    document = msgspec.convert(plain | keys, CampaignDocument)
-    proposed = await proposing.prepare(
-        document, countries=shipped(), prepared_by="staff:anna", at=club.now()
-    )
-    with pytest.raises(SecondPersonNeeded):
-        await proposing.approve(proposed, approved_by="staff:anna", at=club.now())
-    return await proposing.approve(proposed, approved_by="staff:bertil", at=club.now())
-
-
-async def run(club: Club) -> running.Progress:
-    """Go on with all campaigns once."""
-    house = club.memberships.house
-    done = await running.run(house, at=club.now(), pause_s=0)
-    await club.hear()
-    return done
 
 
 async def killed_often(club: Club) -> int:
@@ -275,19 +249,21 @@ async def test_stripe_that_wants_us_to_wait_pauses_the_campaign_and_a_stop_ends_
     await club.advance(timedelta(minutes=3))
     await run(club)
     assert {(await change_of(one)).state for one in (old, new)} == {"scheduled"}
-    stopped = await proposing.stop("rise", by="staff:anna", at=club.now())
+    stopped = await proposing.stop("rise-1", by="staff:anna", at=club.now())
     assert stopped.stopped_by == "staff:anna"
-    assert await proposing.stop("rise", by="staff:bertil", at=club.now()) == stopped
+    assert await proposing.stop("rise-1", by="staff:bertil", at=club.now()) == stopped
     assert (await run(club)).looked_at == 0
 
 
-async def test_what_is_no_campaign_is_refused(at: datetime) -> None:
+async def test_what_is_no_campaign_is_refused_and_one_person_alone_begins_none(
+    at: datetime,
+) -> None:
     club = await make_club(at, PLUS)
     await rising(club)
     good = {"code": "next", "plan": "plus", "from_version": 1}
     good["applies_from"] = club.now().isoformat()
     for keys, refusal in (
-        ({"code": "rise"}, CampaignExists),
+        ({"code": "rise-1"}, CampaignExists),
         ({"from_version": 2}, NothingMoves),
         ({"consent": {"DE": "notice"}}, ConsentIsLaw),
     ):
@@ -296,4 +272,9 @@ async def test_what_is_no_campaign_is_refused(at: datetime) -> None:
             await proposing.prepare(
                 document, countries=shipped(), prepared_by="staff:anna", at=club.now()
             )
-    assert (await club.memberships.membership(MemberId(UUID(int=3)), at=at)).price_notice is None
+    document = msgspec.convert(good, CampaignDocument)
+    alone = await proposing.prepare(
+        document, countries=shipped(), prepared_by="staff:anna", at=club.now()
+    )
+    with pytest.raises(SecondPersonNeeded):
+        await proposing.approve(alone, approved_by="staff:anna", at=club.now())
