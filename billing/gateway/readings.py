@@ -123,6 +123,13 @@ class Readings(Calls):
                 return cast("str | None", card.get("fingerprint"))
         return None
 
+    async def refunds_of(self, payment_intent_id: str) -> tuple[Refund, ...]:
+        """Return what was given back of a payment that is for no subscription."""
+        pages = self.pages("/v1/refunds", {"payment_intent": payment_intent_id})
+        return tuple(
+            [mapping.refund_of(one, payment_intent_id=payment_intent_id) async for one in pages]
+        )
+
     async def promotion_code(self, code: str) -> str | None:
         """Return the id of the promotion code of that word which is good now, in any case."""
         asked = {"code": code, "active": True}

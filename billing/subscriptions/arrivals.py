@@ -22,4 +22,7 @@ def handler(house: House) -> Handler:
     async def checkout(checkout_id: str, at: datetime) -> None:
         await look(house, checkout_id, at)
 
-    return Handler(house.gateway, checkouts=checkout)
+    async def payment(payment_id: str, at: datetime) -> None:
+        await gifts.look_at_payment(house, payment_id, at)
+
+    return Handler(house.gateway, checkouts=checkout, payments=payment)

@@ -52,8 +52,13 @@ _REDEEMED = """
 UPDATE gift SET state = 'redeemed', redeemed_by = $3, redeemed_at = $4
 WHERE bucket = $1 AND digest = $2 AND state = 'paid'
 """
+_REFUNDED = """
+UPDATE gift SET state = 'refunded'
+WHERE bucket = $1 AND digest = $2 AND state <> 'refunded' RETURNING true
+"""
 _READ = f"SELECT {_FIELDS} FROM gift WHERE bucket = $1 AND digest = $2"  # noqa: S608 - ours
 _LOCK = f"{_READ} FOR UPDATE"
+_OF_PAYMENT = f"SELECT {_FIELDS} FROM gift WHERE payment = $1 LIMIT 1"  # noqa: S608 - ours
 _BOUGHT = f"""
 SELECT {_FIELDS} FROM gift WHERE bought_by = $1 ORDER BY made_at DESC, id
 """  # noqa: S608 - ours
@@ -136,6 +141,26 @@ async def settle(house: House, page: Checkout, *, at: datetime) -> None:
             await connection.execute(_EXPIRED, *place)
 
 
+async def look_at_payment(house: House, payment: str, at: datetime) -> None:
+    """Take a gift back whose payment was given back whole; one that was redeemed ends now."""
+    async with transaction() as connection:
+        found = await connection.fetchrow(_OF_PAYMENT, payment)
+    if found is None:
+        return
+    row = msgspec.convert(dict(found), _Row)
+    refunds = await house.gateway.refunds_of(payment)
+    back = sum(one.amount.amount_minor for one in refunds if one.counts)
+    if back < row.amount_minor:
+        return
+    async with transaction() as connection:
+        place = bucket_of_digest(row.digest), row.digest
+        is_news = await connection.fetchval(_REFUNDED, *place)
+        now = await _read(connection, row.digest)
+        if is_news and now is not None and now.redeemed_by is not None:
+            source = _source(row.id)
+            await syncing.take_back(connection, source, member=now.redeemed_by, at=at)
+
+
 async def bought(house: House, member: MemberId, *, at: datetime) -> tuple[GiftView, ...]:
     """Return the gifts that a member has bought; see `Memberships.gifts`."""
     plans = await house.plans()
@@ -172,7 +197,7 @@ async def redeem(house: House, member: MemberId, code: str, *, key: str, at: dat
                 plan_no=row.plan_no,
                 begins=live,
                 ends=months_after(live, row.months),
-                source=f"gift:{row.id}",
+                source=_source(row.id),
                 made_by=f"member:{row.bought_by}",
             )
             await syncing.give(connection, given, member=member, at=at)
@@ -193,6 +218,11 @@ async def _free_from(house: House, member: MemberId, at: datetime) -> datetime:
                 membership_id=str(live.id),
             )
     return max(at, live.entitled_until or at)
+
+
+def _source(gift_id: UUID) -> str:
+    """Return the source of the months that a gift gives."""
+    return f"gift:{gift_id}"
 
 
 def _price(plan: Plan, order: GiftOrder, at: datetime) -> Money:

@@ -15,6 +15,7 @@ from billing.subscriptions.refusals import (
 )
 from billing.subscriptions.views import GiftOrder, GiftState, MembershipState
 from coalition.access.refusals import TooManyAttempts
+from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
 from coalition.kernel.money import Money
 from coalition.oversight.refusals import SecondPersonNeeded
@@ -158,3 +159,29 @@ async def test_a_partner_sponsors_months_and_a_paying_member_is_given_none(at: d
     assert (await club.view(member)).ground == "sponsored"
     with pytest.raises(AlreadyMember):
         await granted(club, await club.joined(name="bo"))
+
+
+@pytest.mark.parametrize("is_redeemed", [False, True], ids=["waits", "redeemed"])
+async def test_a_gift_whose_payment_goes_back_gives_nothing_more(
+    at: datetime, *, is_redeemed: bool
+) -> None:
+    club = await make_club(at)
+    giver, member = await club.enrol("giver"), await club.enrol()
+    code = await bought(club, giver)
+    if is_redeemed:
+        await club.memberships.redeem_gift(member, code, key="r", at=club.now())
+    async with transaction() as connection:
+        payment = await connection.fetchval("SELECT payment FROM gift")
+    part, rest = Money(700, "SEK"), Money(23_000, "SEK")
+    await club.gateway.refund("part", payment, part, {})
+    await club.hear()
+    assert (await club.memberships.gifts(giver, at=club.now()))[0].state is not GiftState.REFUNDED
+    await club.gateway.refund("rest", payment, rest, {})
+    await club.hear()
+    (gift,) = await club.memberships.gifts(giver, at=club.now())
+    assert (gift.state, gift.code) == (GiftState.REFUNDED, None)
+    if is_redeemed:
+        assert (await club.view(member)).state is MembershipState.ENDED
+    else:
+        with pytest.raises(UnknownGift):
+            await club.memberships.redeem_gift(member, code, key="r", at=club.now())
