@@ -282,7 +282,8 @@ async def _completed(
         if not has_trial:
             state = OrderState.TRIAL_REFUSED
             await house.gateway.cancel_now(f"no-trial-{order.id}", subscription)
+    # Whoever finds the order settled finds its membership, also in another tab.
+    await syncing.sync(house.gateway, subscription, at=at)
     async with transaction() as connection:
         await orders.settle(connection, order, state, subscription=subscription, at=at)
-    await syncing.sync(house.gateway, subscription, at=at)
     return state

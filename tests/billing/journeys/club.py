@@ -1,7 +1,9 @@
 """A club that hears of Stripe in one of several ways, and the books in which a story ends."""
 
+import asyncio
 import random
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -14,12 +16,13 @@ from billing.benefits.held_now import read as read_held
 from billing.gateway import draining
 from billing.gateway.client import Gateway
 from billing.gateway.intake import Intake
-from billing.plans.documents import PlanDocument
+from billing.gateway.shapes import EventRow
 from billing.sandbox import Delivery, definitions
 from billing.sandbox.contract import Contract
 from billing.sandbox.documents import Document
 from billing.sandbox.engine import disputes
 from billing.sandbox.errors import Invalid
+from billing.sandbox.faults import Faults
 from billing.subscriptions import arrivals, entries, reconciling, recovering, register, syncing
 from billing.subscriptions.handling import Handler
 from billing.subscriptions.views import MembershipState, MembershipView
@@ -76,6 +79,14 @@ class Inspector(Contract):
         return super().refusal_of(method, shape, values)
 
 
+class Eventless(Gateway):
+    """A gateway to a Stripe whose events are all older than the thirty days it lists."""
+
+    async def events_since(self, created: datetime) -> AsyncIterator[EventRow]:
+        for row in ():
+            yield row
+
+
 class Books(NamedTuple):
     """How a story ends for a member: what it is told, holds, has paid, was given, and was told of.
 
@@ -92,12 +103,14 @@ class Books(NamedTuple):
 class Club(PlainClub):
     """A club with its worker, whose webhooks come in one `way`."""
 
-    def __init__(self, world: World, way: Way) -> None:
+    def __init__(self, world: World, way: Way, faults: Faults | None = None) -> None:
         self.contract = Inspector()
         start = world.at
-        super().__init__(start, contract=self.contract)
+        super().__init__(start, contract=self.contract, faults=faults)
         self.world = world
         self.way = way
+        self.workers = 1
+        self._eventless = self.another_gateway(Eventless)
         self.dice = random.Random(6)
         self._waiting: list[Delivery] = []
         # A signature is good for minutes: what comes late was taken in then, and waited here.
@@ -109,10 +122,10 @@ class Club(PlainClub):
         """What the worker looks with."""
         return arrivals.handler(self.memberships.house)
 
-    def another_gateway(self) -> Gateway:
+    def another_gateway(self, kind: type[Gateway] = Gateway) -> Gateway:
         """Return the gateway of another process."""
         transport = httpx.ASGITransport(app=self.sandbox.application)
-        return Gateway(TEST_KEY, transport=transport, pauses_s=(0, 0, 0))
+        return kind(TEST_KEY, transport=transport, pauses_s=(0, 0, 0))
 
     # ---- time, and what is heard of it
 
@@ -137,31 +150,38 @@ class Club(PlainClub):
 
     async def hear(self) -> None:
         """Let webhooks come in their way, and the worker do what it does by the clock."""
-        await self._work()
+        await self._tend()
         await self.sandbox.deliver_due()
         batch, self._waiting = self._waiting, []
         for one in self.way.arranged(batch, self.dice):
             await self._take(one)
+        await asyncio.gather(*(self._work() for _ in range(self.workers)))
+
+    async def _work(self) -> None:
         await self.drain()
         if self.way.loses:
             await self.reconcile(whole=self.way is Way.LOST_BY_THE_WHOLE)
-        await self._work()
+        await self._tend()
 
-    async def _work(self) -> None:
+    async def _tend(self) -> None:
         await syncing.turn(self.now())
         await granting.grant_due(self.now())
         await recovering.recover(self.gateway, self.now())
 
     async def reconcile(self, *, whole: bool) -> reconciling.Report:
-        """Compare with Stripe, and repair."""
-        return await reconciling.reconcile(self.handler, self.now(), whole=whole)
+        """Compare with Stripe, and repair; the whole without a look at what events tell."""
+        handler = self.handler
+        if whole:
+            handler = handler._replace(gateway=self._eventless)
+        return await reconciling.reconcile(handler, self.now(), whole=whole)
 
     async def advance(self, by: timedelta) -> datetime:
-        """Let time go on; the house hears of it each week, or else only when all is over."""
+        """Let time go on; the house hears of what happens at Stripe at most a day later."""
         until = self.now() + by
-        step = by if self.way is Way.LOST_BY_THE_WHOLE else 7 * DAY
-        while self.now() < until:
-            await super().advance(min(step, until - self.now()))
+        while (now := self.now()) < until:
+            due = self.sandbox.next_instant(until)
+            stop = until if due is None else min(until, max(due, now) + DAY)
+            await super().advance(stop - now)
         return self.now()
 
     async def until(self, instant: datetime) -> datetime:
@@ -334,9 +354,9 @@ class Club(PlainClub):
         assert self.contract.unjudged == set()
 
 
-async def open_club(at: datetime, way: Way, *documents: PlanDocument) -> Club:
-    """Return a club that sells plans, Plus, Tried and Premium where none are named."""
+async def open_club(at: datetime, way: Way, faults: Faults | None = None) -> Club:
+    """Return a club that sells Plus, Tried and Premium; `faults` are Stripe's."""
     world = await make_world(at)
-    for document in documents or (PLUS, TRIED, PREMIUM):
+    for document in (PLUS, TRIED, PREMIUM):
         await on_sale(document, at)
-    return Club(world, way)
+    return Club(world, way, faults)

@@ -7,6 +7,7 @@ import pytest
 
 from coalition.kernel.database import Engine
 from tests.billing.journeys.club import Club, open_club
+from tests.billing.journeys.unsteady import Unsteady
 from tests.billing.journeys.ways import Way
 
 
@@ -17,8 +18,25 @@ def way(request: pytest.FixtureRequest) -> Way:
     return found
 
 
+OPENS = datetime(2027, 1, 17, 9, 30, tzinfo=UTC)
+
+
 @pytest.fixture
 def club(runner: asyncio.Runner, database: Engine, way: Way) -> Club:
-    """Return a club that opens on the last day of a January."""
+    """Return a club that opens a fortnight before the last day of a January."""
     assert database.pool is not None
-    return runner.run(open_club(datetime(2027, 1, 17, 9, 30, tzinfo=UTC), way))
+    return runner.run(open_club(OPENS, way))
+
+
+@pytest.fixture
+def shaken(runner: asyncio.Runner, database: Engine, way: Way) -> Club:
+    """Return a club whose Stripe answers each request at the third attempt alone."""
+    assert database.pool is not None
+    return runner.run(open_club(OPENS, way, Unsteady()))
+
+
+@pytest.fixture
+def steady(runner: asyncio.Runner, database: Engine) -> Club:
+    """Return a club whose webhooks come as they are sent."""
+    assert database.pool is not None
+    return runner.run(open_club(OPENS, Way.AS_SENT))

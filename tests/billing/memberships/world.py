@@ -16,6 +16,7 @@ from billing.plans.documents import PlanDocument
 from billing.sandbox import Sandbox, webhook_endpoints
 from billing.sandbox.contract import Contract
 from billing.sandbox.deliveries import Delivery
+from billing.sandbox.faults import Faults
 from billing.sandbox.requests import Params
 from billing.subscriptions import arrivals, register
 from billing.subscriptions.service import Memberships
@@ -49,7 +50,9 @@ _keys = count()
 class Club:
     """The house, its plans and the sandbox; `now` moves with `advance` alone."""
 
-    def __init__(self, start: datetime, *, contract: Contract | None = None) -> None:
+    def __init__(
+        self, start: datetime, *, contract: Contract | None = None, faults: Faults | None = None
+    ) -> None:
         self.keys = MemberKeys.of(SETTINGS)
         self.loses_webhooks = False
         self.sandbox = Sandbox(
@@ -58,6 +61,7 @@ class Club:
             deliver=self._deliver,
             seed="club",
             contract=contract or Contract(),
+            faults=faults,
         )
         transport = httpx.ASGITransport(app=self.sandbox.application)
         self.gateway = Gateway(TEST_KEY, transport=transport, pauses_s=(0, 0, 0))
