@@ -4,8 +4,8 @@ from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
 from billing.subscriptions.views import GiftOrder
-from member_ui.shop import offers_of
-from member_ui.visit import House, Visit, sent, shown
+from member_ui.shop import currencies_of, names_of, offers_of
+from member_ui.visit import House, Visit, done, sent, shown
 from pages.rendering import lead_to
 
 
@@ -20,7 +20,14 @@ def routes(house: House) -> list[HTTPRouteHandler]:
 
 async def _gifts(visit: Visit) -> Response[bytes]:
     gifts = await visit.house.memberships.gifts(visit.member, at=visit.at)
-    return visit.page("gifts.html", gifts=gifts, offers=await offers_of(visit))
+    offers = await offers_of(visit)
+    return visit.page(
+        "gifts.html",
+        gifts=gifts,
+        offers=offers,
+        names=names_of(offers),
+        **currencies_of(visit, offers),
+    )
 
 
 async def _buy(visit: Visit) -> Response[bytes]:
@@ -35,4 +42,4 @@ async def _redeem(visit: Visit) -> Response[bytes]:
     await visit.house.memberships.redeem_gift(
         visit.member, visit.asked("code"), key=visit.key, at=visit.at
     )
-    return lead_to("/membership")
+    return done("/membership", "redeemed")

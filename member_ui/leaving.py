@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from billing.subscriptions.views import Receipt, Withdrawal
 from coalition.kernel.ids import MemberId
-from member_ui.shop import names_of, offers_of
+from member_ui.shop import interval_of, names_of, offers_of
 from member_ui.visit import House, NotFromHere, Visit, sent, shown
 from pages.rendering import lead_to
 
@@ -30,7 +30,14 @@ def routes(house: House) -> list[HTTPRouteHandler]:
 async def _offer(visit: Visit) -> Response[bytes]:
     offer = await visit.house.memberships.cancel_offer(visit.member, at=visit.at)
     offers = await offers_of(visit)
-    return visit.page("cancel.html", offer=offer, terms=offers.terms, names=names_of(offers))
+    smaller = offer.smaller_price_no
+    return visit.page(
+        "cancel.html",
+        offer=offer,
+        interval=None if smaller is None else interval_of(offers, smaller),
+        terms=offers.terms,
+        names=names_of(offers),
+    )
 
 
 async def _cancel(visit: Visit) -> Response[bytes]:

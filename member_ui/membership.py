@@ -92,14 +92,14 @@ async def _changes(visit: Visit) -> Response[bytes]:
 
 
 async def _change(visit: Visit) -> Response[bytes]:
-    await visit.house.memberships.change(
+    made = await visit.house.memberships.change(
         visit.member,
         visit.number("price"),
         previewed_at=visit.instant("previewed_at"),
         key=visit.key,
         at=visit.at,
     )
-    return done("/membership", "changed")
+    return lead_to("/membership") if made.has_pending_change else done("/membership", "changed")
 
 
 async def _keep(visit: Visit) -> Response[bytes]:

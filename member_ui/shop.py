@@ -1,13 +1,16 @@
 """The shop: plans side by side, an order with what the law wants shown, then Stripe's own page."""
 
+import re
+
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
 from billing.subscriptions.views import MembershipState, Offers, Order, PlanOffer, PriceOffer
-from member_ui.visit import House, NotFromHere, Shown, Visit, sent, shown
+from member_ui.visit import House, NotFromHere, Shown, Visit, done, sent, shown
 from pages.rendering import lead_to
 
 _COUNTRIES = {"sv": "SE", "nb": "NO"}
+_COUNTRY = re.compile("[A-Z]{2}", re.ASCII)
 _NO_COUNTRY = "EU"
 """The terms that hold where no country is known."""
 
@@ -29,7 +32,8 @@ async def offers_of(visit: Visit) -> Offers:
 
     Without one it is the member's own country; where none is known, that of the language.
     """
-    asked = visit.request.query_params.get("country")
+    named = visit.query("country")
+    asked = named if _COUNTRY.fullmatch(named) else None
     offers = await _offers_in(visit, asked)
     likely = _COUNTRIES.get(visit.wording.language)
     if asked is None and likely is not None and offers.terms.country == _NO_COUNTRY:
@@ -51,11 +55,17 @@ def names_of(offers: Offers) -> dict[str, str]:
     return {plan.plan: plan.name for plan in offers.items}
 
 
+def interval_of(offers: Offers, price_no: int) -> str | None:
+    """Return whether a price on sale is for a month or a year; None for one that is not."""
+    every = (price for plan in offers.items for price in plan.prices)
+    return next((price.interval for price in every if price.price_no == price_no), None)
+
+
 def currencies_of(visit: Visit, offers: Offers) -> dict[str, Shown]:
     """Return the currencies that plans are offered in, and the one that is shown."""
     prices = (price for plan in offers.items for price in plan.prices)
     offered = list(dict.fromkeys(price.price.currency for price in prices))
-    wanted = visit.request.query_params.get("currency", "")
+    wanted = visit.query("currency")
     first = offered[0] if offered else ""
     return {"offered": offered, "currency": wanted if wanted in offered else first}
 
@@ -71,8 +81,11 @@ async def _plans(visit: Visit) -> Response[bytes]:
 
 
 async def _order(visit: Visit) -> Response[bytes]:
+    wanted = visit.query("price")
+    if not wanted:
+        return lead_to("/plans")
     offers = await offers_of(visit)
-    plan, price = _chosen(offers, visit.request.query_params.get("price", ""))
+    plan, price = _chosen(offers, wanted)
     return visit.page("order.html", plan=plan, price=price, terms=offers.terms)
 
 
@@ -85,6 +98,7 @@ def _chosen(offers: Offers, wanted: str) -> tuple[PlanOffer, PriceOffer]:
 
 
 async def _buy(visit: Visit) -> Response[bytes]:
+    visit.asked("accept")
     order = Order(
         price_no=visit.number("price"),
         country=visit.asked("country"),
@@ -98,4 +112,4 @@ async def _buy(visit: Visit) -> Response[bytes]:
 
 async def _drop(visit: Visit) -> Response[bytes]:
     await visit.house.memberships.drop_checkout(visit.member, key=visit.key, at=visit.at)
-    return lead_to("/plans")
+    return done("/plans", "dropped")

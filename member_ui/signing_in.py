@@ -1,5 +1,7 @@
 """Joining, signing in and signing out."""
 
+import re
+
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
@@ -10,12 +12,17 @@ from coalition.kernel.errors import Refused, TooMany
 from coalition.members import service as members
 from coalition.members.personal import Enrolment
 from coalition.members.refusals import InvalidField
-from member_ui.shop import currencies_of
+from member_ui.shop import currencies_of, offers_of
 from member_ui.visit import House, Visit, sent, shown
 from pages.rendering import lead_to
 
 OPERATOR = 0
-_PATHS = ("/wallet", "/plans", "/membership", "/gifts", "/order")
+_START = "/wallet"
+_OURS = re.compile(
+    r"/(?:wallet|plans|membership|gifts|order)(?:/[a-z0-9-]{1,40}){0,3}(?:\?[\w=&.%-]{0,300})?",
+    re.ASCII,
+)
+"""Where somebody who signs in may be led on to."""
 
 
 def routes(house: House) -> list[HTTPRouteHandler]:
@@ -33,9 +40,7 @@ def routes(house: House) -> list[HTTPRouteHandler]:
 async def _welcome(visit: Visit) -> Response[bytes]:
     if visit.session is not None:
         return lead_to("/wallet")
-    offers = await visit.house.memberships.plans_for(
-        None, country=None, language=visit.wording.language, at=visit.at
-    )
+    offers = await offers_of(visit)
     return visit.page("welcome.html", offers=offers, **currencies_of(visit, offers))
 
 
@@ -99,13 +104,17 @@ async def _sign_out(visit: Visit) -> Response[bytes]:
 
 
 async def _open(visit: Visit, email: str, password: str) -> Response[bytes]:
-    word = await visit.house.sessions.open(email, password, visit.at)
+    house = visit.house
+    word = await house.sessions.open(email, password, visit.at)
+    before = visit.request.cookies.get(house.cookie)
+    if before:
+        await house.sessions.end(before)
     answer = lead_to(_next(visit))
-    answer.set_cookie(visit.cookie(visit.house.cookie, word))
+    answer.set_cookie(visit.cookie(house.cookie, word))
     return answer
 
 
 def _next(visit: Visit) -> str:
     """Return where to go on to: a page of ours that was wanted, else the wallet."""
-    wanted = visit.form.get("next") or visit.request.query_params.get("next") or ""
-    return wanted if wanted.partition("?")[0] in _PATHS else _PATHS[0]
+    wanted = visit.form.get("next") or visit.query("next")
+    return wanted if _OURS.fullmatch(wanted) else _START

@@ -1,10 +1,12 @@
 """One visit of a page: who comes, in which language, with what form; and how it is answered."""
 
+import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment
@@ -32,6 +34,8 @@ Shown = Any  # Any: a template takes whatever it names
 
 LANGUAGE_COOKIE = "language"
 _LONGEST_WORD = 100
+_LONGEST_QUERY = 300
+_LONGEST_VALUE = 400
 
 
 class NotFromHere(Invalid):
@@ -73,24 +77,24 @@ class Visit:
         request: AnyRequest,
         known: Catalogue,
         session: Session | None,
-        form: Mapping[str, str],
     ) -> None:
         """Gather what is known; the clock is read here, once."""
         self.house, self.request, self.known = house, request, known
-        self.session, self.form = session, form
+        self.session = session
+        self.form: Mapping[str, str] = {}
         self.at = house.clock.now()
-        language = asked_for(
-            request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE),
-            request.headers.get("accept-language", ""),
-        )
-        zone = known.zone if known.is_set_up else ZoneInfo("UTC")
-        self.wording = Wording(language, WORDS[language], zone)
+        self.wording = wording_of(request, known.zone if known.is_set_up else ZoneInfo("UTC"))
 
     @property
     def member(self) -> MemberId:
         """Return who has signed in; pages for members are opened to nobody else."""
         assert self.session is not None, "the route lets members in alone"
         return self.session.member_id
+
+    def query(self, name: str) -> str:
+        """Return a parameter of the address; what is too long or holds a NUL is none."""
+        value = self.request.query_params.get(name, "")
+        return value if len(value) <= _LONGEST_VALUE and "\0" not in value else ""
 
     @property
     def key(self) -> str:
@@ -124,14 +128,16 @@ class Visit:
 
     def page(self, name: str, *, status: int = 200, **shown: Shown) -> Response[bytes]:
         """Return a page of ours with what every page shows around it."""
+        done = f"done.{self.query('done')}"
         around = {
             "w": self.wording,
             "name": self.known.coalition.name if self.known.is_set_up else "Coalition",
             "session": self.session,
             "here": self.request.url.path,
-            "languages": NAMES,
+            "languages": in_languages(self.request),
             "act": secrets.token_urlsafe(12),
             "now": self.at,
+            "done": self.wording.say(done) if self.wording.knows(done) else "",
         }
         answer = page(self.house.templates, f"member_ui/{name}", around | shown, status=status)
         chosen = self.request.query_params.get("lang")
@@ -152,9 +158,32 @@ class Visit:
         )
 
     def refused(self, refusal: Refused) -> str:
-        """Return a refusal in the language of the visit, or as the service says it."""
+        """Return a refusal in the language of the visit, or as the service says it in English."""
         key = f"refusal.{refusal.code}"
-        return self.wording.say(key) if self.wording.knows(key) else refusal.detail
+        if self.wording.knows(key):
+            return self.wording.say(key)
+        return refusal.detail if self.wording.language == "en" else self.wording.say("refusal")
+
+
+def wording_of(request: AnyRequest, zone: ZoneInfo) -> Wording:
+    """Return how a request is spoken to: as was chosen, else as its browser asks."""
+    language = asked_for(
+        request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE),
+        request.headers.get("accept-language", ""),
+    )
+    return Wording(language, WORDS[language], zone)
+
+
+def in_languages(request: AnyRequest) -> list[tuple[str, str, str]]:
+    """Return each language's code and name, and the address of the page that is shown in it."""
+    others = [(name, value) for name, value in request.query_params.items() if name != "lang"]
+    kept = others if len(urlencode(others)) <= _LONGEST_QUERY else []
+    return [(code, name, "?" + urlencode([*kept, ("lang", code)])) for code, name in NAMES.items()]
+
+
+def done(path: str, what: str) -> Response[bytes]:
+    """Return the answer that leads on to a page of ours, which says what was done."""
+    return lead_to(f"{path}?done={what}")
 
 
 Show = Callable[[Visit], Awaitable[Response[bytes]]]
@@ -165,7 +194,7 @@ def shown(house: House, path: str, show: Show, *, to_members: bool = True) -> HT
 
     @get(path, include_in_schema=False, opt={"exclude_from_document": True})
     async def handler(request: AnyRequest) -> Response[bytes]:
-        return await _answer(house, request, show, {}, to_members=to_members)
+        return await _answer(house, request, show, to_members=to_members)
 
     return handler
 
@@ -173,30 +202,44 @@ def shown(house: House, path: str, show: Show, *, to_members: bool = True) -> HT
 def sent(house: House, path: str, do: Show, *, to_members: bool = True) -> HTTPRouteHandler:
     """Return the handler that takes a form at `path`; what it answers leads on to a page."""
 
+    async def act(visit: Visit) -> Response[bytes]:
+        headers = visit.request.headers
+        forms.check_origin(headers, house.settings.issuer)
+        visit.form = forms.read(headers.get("content-type", ""), await visit.request.body())
+        if visit.session is not None and to_members:
+            given = visit.form.get("form_key", "")
+            if not hmac.compare_digest(given.encode(), visit.session.form_key.encode()):
+                raise NotFromHere
+        return await do(visit)
+
     @post(path, status_code=303, include_in_schema=False, opt={"exclude_from_document": True})
     async def handler(request: AnyRequest) -> Response[bytes]:
-        forms.check_origin(request.headers, house.settings.issuer)
-        form = forms.read(request.headers.get("content-type", ""), await request.body())
-        return await _answer(house, request, do, form, to_members=to_members)
+        return await _answer(house, request, act, to_members=to_members)
 
     return handler
 
 
 async def _answer(
-    house: House, request: AnyRequest, do: Show, form: Mapping[str, str], *, to_members: bool
+    house: House, request: AnyRequest, do: Show, *, to_members: bool
 ) -> Response[bytes]:
     word = request.cookies.get(house.cookie, "")[:_LONGEST_WORD]
     session = await house.sessions.read(word, house.clock.now()) if word else None
     known = (await house.tills.terms()).catalogue
-    visit = Visit(house, request, known, session, form)
+    visit = Visit(house, request, known, session)
     if to_members and session is None:
-        return lead_to(f"/sign-in?next={request.url.path}")
+        return _to_sign_in(request)
     try:
-        if to_members and form and form.get("form_key") != getattr(session, "form_key", None):
-            raise NotFromHere
         return await do(visit)
+    except Unauthenticated:
+        return _to_sign_in(request)
     except Refused as refusal:
-        if isinstance(refusal, Unauthenticated):
-            return lead_to("/sign-in")
         said = visit.refused(refusal)
         return visit.page("refused.html", status=refusal.status, said=said, code=refusal.code)
+
+
+def _to_sign_in(request: AnyRequest) -> Response[bytes]:
+    """Lead to where one signs in, and from there back to what was wanted."""
+    wanted = request.url.path
+    if request.method == "GET" and request.url.query:
+        wanted += f"?{request.url.query[:_LONGEST_QUERY]}"
+    return lead_to(f"/sign-in?next={quote(wanted)}")

@@ -1,7 +1,7 @@
 """Forms coming in: small, urlencoded, each field once, and sent from a page of our own."""
 
 from collections.abc import Mapping
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from coalition.kernel.errors import Forbidden, Malformed, TooLarge
 
@@ -44,11 +44,14 @@ def check_origin(headers: Mapping[str, str], own_address: str) -> None:
     """Raise `ForeignForm` unless a browser says that the form was sent from here.
 
     Browsers name the sender's origin with every POST (Fetch, "append a request `Origin` header").
+    They say `Sec-Fetch-Site` over TLS and at home alone, and then it is what counts: people come to
+    a service by more names than the one it knows itself by.
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    own = urlsplit(own_address)
     if site is not None and site not in {"same-origin", "none"}:
         raise ForeignForm
-    if origin is not None and origin != own_address and site != "same-origin":
+    if origin is not None and origin != f"{own.scheme}://{own.netloc}" and site != "same-origin":
         raise ForeignForm
     if site is None and origin is None:
         raise ForeignForm

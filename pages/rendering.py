@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined, select_autoescape
-from litestar import Response
+from litestar import MediaType, Response
 
 from pages.assets import STYLES
 
@@ -15,7 +16,13 @@ POLICY = (
 )
 """What a page may load and where its forms may lead: here, and to Stripe's hosted pages."""
 
-_HEADERS = {"content-security-policy": POLICY, "cache-control": "no-store"}
+_HEADERS = {
+    "content-security-policy": POLICY,
+    "cache-control": "no-store",
+    # With "no-referrer" a browser would name no origin with our own forms either.
+    "referrer-policy": "same-origin",
+}
+_AS_IT_IS = "/?#[]@!$&'()*+,;=:%~"
 
 
 def environment(*packages: str) -> Environment:
@@ -40,11 +47,13 @@ def page(
     """Return the page that the template `name` makes of `shown`."""
     styles = [style.address for style in STYLES]
     text = templates.get_template(name).render(styles=styles, **shown)
-    return Response(
-        text.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=_HEADERS
-    )
+    return Response(text.encode(), status_code=status, media_type=MediaType.HTML, headers=_HEADERS)
 
 
 def lead_to(address: str) -> Response[bytes]:
-    """Return the answer that leads a browser on to `address` by GET (RFC 9110 §15.4.4)."""
-    return Response(b"", status_code=303, headers={"location": address, **_HEADERS})
+    """Return the answer that leads a browser on to `address` by GET (RFC 9110 §15.4.4).
+
+    Whatever is no character of an address, such as the end of a line, is written as `%0A` is.
+    """
+    location = quote(address, safe=_AS_IT_IS)
+    return Response(b"", status_code=303, headers={"location": location, **_HEADERS})

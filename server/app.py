@@ -33,6 +33,7 @@ from coalition.oversight import api as oversight
 from coalition.points import my_doors
 from coalition.points.till import Tills
 from member_ui import routes as member_ui
+from member_ui import troubles
 from member_ui.visit import House
 from partners.batches import api as batches
 from partners.pos import api as pos
@@ -134,6 +135,15 @@ def create_service(
     readiness = Readiness(database_checks(APPS))
     metrics = Metrics()
     Watch(clock).register(metrics)
+    house = House(
+        settings=settings,
+        clock=clock,
+        sign_ins=sign_ins,
+        sessions=Sessions(sign_ins),
+        memberships=paying.memberships,
+        tills=tills,
+        keys=keys,
+    )
     application = build_application(
         [
             *access.ROUTES,
@@ -150,17 +160,7 @@ def create_service(
             *statements.routes(door, tills),
             *every_door.routes(door, tills, paying.memberships, settings),
             *paying.routes(),
-            *member_ui.routes(
-                House(
-                    settings=settings,
-                    clock=clock,
-                    sign_ins=sign_ins,
-                    sessions=Sessions(sign_ins),
-                    memberships=paying.memberships,
-                    tills=tills,
-                    keys=keys,
-                )
-            ),
+            *member_ui.routes(house),
         ],
         readiness=readiness,
         metrics=metrics,
@@ -174,6 +174,7 @@ def create_service(
         state={"settings": settings, "clock": clock, "verifier": verifier},
         max_body_bytes=settings.request_body_max_bytes,
         log_all=log_all,
+        page_of=troubles.page_of(house),
     )
     return Service(
         application, settings, clock, verifier, tills, transfers, readiness, metrics, paying

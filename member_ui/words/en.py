@@ -113,7 +113,6 @@ ENGLISH: dict[str, str] = {
     "change.then": "After that {price} for each period.",
     "change.confirm": "Change and pay",
     "cancel.text": "Your benefits hold until {day}. Nothing more is charged.",
-    "cancel.confirm": "Cancel now",
     "cancel.pause": "Or pause instead: nothing is charged meanwhile.",
     "cancel.smaller": "Or {plan} for {price}?",
     "withdraw.text": "You may withdraw within {days} days of your order, without giving a reason.",
@@ -123,7 +122,6 @@ ENGLISH: dict[str, str] = {
     "withdraw.use": "For what you used beyond",
     "withdraw.refund": "You get back",
     "withdraw.until": "Possible until {day}.",
-    "withdraw.confirm": "Confirm the withdrawal",
     "receipt.cancelled": "Cancelled",
     "receipt.uncancelled": "Not cancelled any more",
     "receipt.paused": "Paused",
@@ -165,9 +163,109 @@ ENGLISH: dict[str, str] = {
     "refusal.already_member": "You have a membership already.",
     "refusal.checkout_open": "Another order waits for its payment; pay it or drop it.",
     "refusal.withdrawal_too_late": "It is too late to withdraw; you can still cancel.",
-    "refusal.unknown_gift": "No gift has this code, or it was used already.",
     "refusal.form_outdated": "The page was too old. Open it again.",
     "refusal.stripe_unavailable": (
         "Payments cannot be reached just now. Nothing was charged twice; try again in a moment."
     ),
+    "nav.start": "To the start page",
+    "nav.skip": "Skip to the content",
+    "month": "{n} month",
+    "who.student": "students",
+    "who.senior": "seniors",
+    "m.pay_now": "Pay the invoice",
+    "m.disputed": "Your bank holds a payment back. Benefits rest until that is decided.",
+    "m.payments": "Payments",
+    "m.amount": "Amount",
+    "entry.payment": "Paid",
+    "entry.refund": "Refunded",
+    "entry.refund_failed": "Refund failed",
+    "entry.dispute": "Held back by your bank",
+    "entry.dispute_won": "Given back by your bank",
+    "change.unused": "Unused part of {plan}",
+    "value.title": "What the plan saves you",
+    "value.so_far": "In this period so far you have saved {saved} and paid {paid}.",
+    "value.pays": "The plan pays for itself.",
+    "value.smaller": (
+        "The plan does not pay for itself so far. With {plan} you would be {better} better off."
+    ),
+    "value.none": (
+        "The plan does not pay for itself so far. Without it you would be {better} better off."
+    ),
+    "value.pause": "You can pause it, or cancel.",
+    "value.leave": "You can cancel; it then runs to the end of what you have paid.",
+    "value.period": "Period",
+    "value.saved": "Saved",
+    "value.how": (
+        "Points count at the price that their issuer pays for them, money at its face. What "
+        "cannot be measured, such as early access, is not counted."
+    ),
+    "gift.give_on": "Give the code to whom the gift is for.",
+    "gift.state": "State",
+    "done.changed": "Your plan is changed.",
+    "done.kept": "You keep your plan.",
+    "done.paused": "Your membership is paused.",
+    "done.resumed": "The pause is over.",
+    "done.redeemed": "The gift is yours.",
+    "done.dropped": "The order is dropped.",
+    "trouble.not_found": "There is no such page",
+    "trouble_text.not_found": "The address is not complete, or the page has moved.",
+    "trouble.unavailable": "Not to be reached just now",
+    "trouble_text.unavailable": "Nothing was done. Please try again in a moment.",
+    "trouble.failed": "Something failed on our side",
+    "trouble_text.failed": "It was noted. Please try again; what you send twice is done once.",
+    "trouble.refused": "This did not work",
+    "trouble_text.refused": "The page cannot be opened like this.",
+    "trouble.number": "Number of the request:",
+    "refusal": "That is not possible as things stand.",
+    "refusal.foreign_form": (
+        "The form did not come from our own page. Open the page again and send it from there."
+    ),
+    "refusal.malformed": "The form cannot be read. Open the page again.",
+    "refusal.too_large": "That was too much at once.",
+    "refusal.not_found": "There is nothing here that you may see.",
+    "refusal.invalid_email": "This is no e-mail address.",
+    "refusal.invalid_name": "A name has at most 100 characters, and none that cannot be seen.",
+    "refusal.payment_card_refused": "Never type a card's number here.",
+    "refusal.contact_needed": "An e-mail address is needed.",
+    "refusal.login_taken": "This address is somebody's login already. Sign in instead.",
+    "refusal.membership_ended": "This membership of the coalition has ended.",
+    "refusal.member_frozen": "Nothing can be changed just now; please contact us.",
+    "refusal.act_in_progress": (
+        "Something else about your membership is being done. Try again in a moment."
+    ),
+    "refusal.trial_used": (
+        "This card, person or household had a trial; nothing was charged. Order again without one."
+    ),
+    "refusal.checkout_not_found": "You have no such order.",
+    "refusal.disclosure_outdated": "The terms have changed. Open the order again and read them.",
+    "refusal.price_not_on_sale": "This price is no longer sold.",
+    "refusal.price_not_for_you": "This price is not for everybody, and not for you yet.",
+    "refusal.price_not_found": "There is no such price.",
+    "refusal.plan_not_found": "There is no such plan.",
+    "refusal.not_a_member": "You have no paid membership.",
+    "refusal.nothing_to_change": "You have this price already.",
+    "refusal.change_not_possible": (
+        "A membership that is cancelled, paused or unpaid stays on its plan; mend that first."
+    ),
+    "refusal.preview_outdated": "The amount may be another by now. Look at the change again.",
+    "refusal.nothing_to_cancel": "There is no membership to cancel.",
+    "refusal.nothing_to_restore": "Only a cancelled membership that has not ended can go on.",
+    "refusal.pause_not_possible": (
+        "Only a membership that is paid by the month can be paused, after its trial, once at "
+        "a time, and while no other plan is to come."
+    ),
+    "refusal.not_paused": "Your membership is not paused.",
+    "refusal.nothing_to_withdraw": "There is no order to withdraw from.",
+    "refusal.membership_not_found": (
+        "No membership has this reference and address together; both are on its receipt."
+    ),
+    "refusal.withdrawal_not_found": "There is no such withdrawal; begin again.",
+    "refusal.gift_not_sold": "This plan is not given away in this currency.",
+    "refusal.gift_not_found": "No gift has this code, or it was used already.",
+    "refusal.stripe_refused": (
+        "The payment service said no. Check the code or the card, and try again."
+    ),
+    "refusal.intent_reused": "This was sent already. Open the page again.",
+    "refusal.nothing_to_agree_to": "No change of price waits for you.",
+    "refusal.unavailable": "We cannot answer just now. Please try again in a moment.",
 }

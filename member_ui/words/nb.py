@@ -3,7 +3,7 @@
 NORWEGIAN: dict[str, str] = {
     "nav.label": "Hovedmeny",
     "nav.wallet": "Lommebok",
-    "nav.plans": "Medlemskap å kjøpe",
+    "nav.plans": "Planer",
     "nav.membership": "Mitt medlemskap",
     "nav.gifts": "Gaver",
     "nav.sign_in": "Logg inn",
@@ -59,7 +59,7 @@ NORWEGIAN: dict[str, str] = {
     "plans.currency": "Valuta",
     "plans.waiting": "En bestilling venter på betaling.",
     "plans.go_on": "Betal",
-    "plans.drop": "Slipp den",
+    "plans.drop": "Stryk den",
     "order.title": "Din bestilling",
     "order.tax": "inkludert mva.",
     "order.terms": "Dette bør du vite",
@@ -111,7 +111,6 @@ NORWEGIAN: dict[str, str] = {
     "change.then": "Deretter {price} per periode.",
     "change.confirm": "Bytt og betal",
     "cancel.text": "Fordelene gjelder til {day}. Ingenting mer trekkes.",
-    "cancel.confirm": "Si opp nå",
     "cancel.pause": "Eller ta en pause i stedet: ingenting trekkes imens.",
     "cancel.smaller": "Eller {plan} for {price}?",
     "withdraw.text": "Du kan angre innen {days} dager etter bestillingen, uten å oppgi grunn.",
@@ -121,7 +120,6 @@ NORWEGIAN: dict[str, str] = {
     "withdraw.use": "For det du har brukt utover",
     "withdraw.refund": "Du får tilbake",
     "withdraw.until": "Mulig til {day}.",
-    "withdraw.confirm": "Bekreft at jeg angrer",
     "receipt.cancelled": "Sagt opp",
     "receipt.uncancelled": "Ikke lenger sagt opp",
     "receipt.paused": "Satt på pause",
@@ -162,11 +160,108 @@ NORWEGIAN: dict[str, str] = {
         "Velg et annet passord: minst 12 tegn, og ikke et som alle prøver først."
     ),
     "refusal.already_member": "Du har allerede et medlemskap.",
-    "refusal.checkout_open": "En annen bestilling venter på betaling; betal den eller slipp den.",
+    "refusal.checkout_open": "En annen bestilling venter på betaling; betal den eller stryk den.",
     "refusal.withdrawal_too_late": "Det er for sent å angre; du kan fortsatt si opp.",
-    "refusal.unknown_gift": "Ingen gave har denne koden, eller den er allerede brukt.",
     "refusal.form_outdated": "Siden var for gammel. Åpne den igjen.",
     "refusal.stripe_unavailable": (
         "Betalingen kan ikke nås akkurat nå. Ingenting er trukket to ganger; prøv igjen om litt."
     ),
+    "nav.start": "Til startsiden",
+    "nav.skip": "Hopp til innholdet",
+    "month": "{n} måned",
+    "who.student": "studenter",
+    "who.senior": "pensjonister",
+    "m.pay_now": "Betal fakturaen",
+    "m.disputed": "Banken din holder en betaling tilbake. Fordelene hviler til det er avgjort.",
+    "m.payments": "Betalinger",
+    "m.amount": "Beløp",
+    "entry.payment": "Betalt",
+    "entry.refund": "Refundert",
+    "entry.refund_failed": "Refusjon mislyktes",
+    "entry.dispute": "Holdt tilbake av banken",
+    "entry.dispute_won": "Gitt tilbake av banken",
+    "change.unused": "Ubrukt del av {plan}",
+    "value.title": "Hva planen sparer deg for",
+    "value.so_far": "Så langt i perioden har du spart {saved} og betalt {paid}.",
+    "value.pays": "Planen lønner seg.",
+    "value.smaller": (
+        "Planen har ikke lønt seg så langt. Med {plan} hadde du hatt {better} mer igjen."
+    ),
+    "value.none": "Planen har ikke lønt seg så langt. Uten den hadde du hatt {better} mer igjen.",
+    "value.pause": "Du kan sette den på pause eller si opp.",
+    "value.leave": "Du kan si opp; den løper da ut det du har betalt for.",
+    "value.period": "Periode",
+    "value.saved": "Spart",
+    "value.how": (
+        "Poeng regnes til prisen utstederen betaler for dem, penger til sitt beløp. Det som "
+        "ikke kan måles, som tidlig tilgang, regnes ikke med."
+    ),
+    "gift.give_on": "Gi koden til den gaven er til.",
+    "gift.state": "Status",
+    "done.changed": "Planen din er byttet.",
+    "done.kept": "Du beholder planen din.",
+    "done.paused": "Medlemskapet er satt på pause.",
+    "done.resumed": "Pausen er over.",
+    "done.redeemed": "Gaven er din.",
+    "done.dropped": "Bestillingen er strøket.",
+    "trouble.not_found": "Siden finnes ikke",
+    "trouble_text.not_found": "Adressen er ikke fullstendig, eller siden er flyttet.",
+    "trouble.unavailable": "Kan ikke nås akkurat nå",
+    "trouble_text.unavailable": "Ingenting er gjort. Prøv igjen om litt.",
+    "trouble.failed": "Noe gikk galt hos oss",
+    "trouble_text.failed": "Det er notert. Prøv igjen; det du sender to ganger, gjøres én gang.",
+    "trouble.refused": "Det gikk ikke",
+    "trouble_text.refused": "Siden kan ikke åpnes slik.",
+    "trouble.number": "Forespørselens nummer:",
+    "refusal": "Det går ikke slik det står nå.",
+    "refusal.foreign_form": (
+        "Skjemaet kom ikke fra vår egen side. Åpne siden igjen og send det derfra."
+    ),
+    "refusal.malformed": "Skjemaet kan ikke leses. Åpne siden igjen.",
+    "refusal.too_large": "Det var for mye på én gang.",
+    "refusal.not_found": "Her er det ingenting du kan se.",
+    "refusal.invalid_email": "Dette er ingen e-postadresse.",
+    "refusal.invalid_name": "Et navn har høyst 100 tegn, og ingen som ikke synes.",
+    "refusal.payment_card_refused": "Skriv aldri et kortnummer her.",
+    "refusal.contact_needed": "En e-postadresse trengs.",
+    "refusal.login_taken": "Adressen brukes allerede til å logge inn. Logg inn i stedet.",
+    "refusal.membership_ended": "Medlemskapet i koalisjonen er opphørt.",
+    "refusal.member_frozen": "Ingenting kan endres akkurat nå; ta kontakt med oss.",
+    "refusal.act_in_progress": (
+        "Noe annet gjøres akkurat nå med medlemskapet ditt. Prøv igjen om litt."
+    ),
+    "refusal.trial_used": (
+        "Kortet, du eller husstanden har allerede hatt en prøveperiode; ingenting er trukket. "
+        "Bestill igjen uten."
+    ),
+    "refusal.checkout_not_found": "Du har ingen slik bestilling.",
+    "refusal.disclosure_outdated": "Vilkårene er endret. Åpne bestillingen igjen og les dem.",
+    "refusal.price_not_on_sale": "Denne prisen selges ikke lenger.",
+    "refusal.price_not_for_you": "Denne prisen er ikke for alle, og ikke for deg ennå.",
+    "refusal.price_not_found": "Den prisen finnes ikke.",
+    "refusal.plan_not_found": "Den planen finnes ikke.",
+    "refusal.not_a_member": "Du har ikke noe betalt medlemskap.",
+    "refusal.nothing_to_change": "Du har allerede denne prisen.",
+    "refusal.change_not_possible": (
+        "Et medlemskap som er sagt opp, på pause eller ubetalt, beholder planen; ordne det først."
+    ),
+    "refusal.preview_outdated": "Beløpet kan være et annet nå. Se på byttet igjen.",
+    "refusal.nothing_to_cancel": "Det finnes ikke noe medlemskap å si opp.",
+    "refusal.nothing_to_restore": "Bare et oppsagt medlemskap som ikke er opphørt, kan fortsette.",
+    "refusal.pause_not_possible": (
+        "Bare et medlemskap som betales per måned, kan settes på pause, etter prøveperioden, "
+        "én gang om gangen og når ikke noe bytte av plan venter."
+    ),
+    "refusal.not_paused": "Medlemskapet ditt er ikke på pause.",
+    "refusal.nothing_to_withdraw": "Det finnes ingen bestilling å angre.",
+    "refusal.membership_not_found": (
+        "Ingen medlemskap har denne referansen og adressen sammen; begge står på kvitteringen."
+    ),
+    "refusal.withdrawal_not_found": "Det finnes ingen slik angring; begynn på nytt.",
+    "refusal.gift_not_sold": "Denne planen gis ikke bort i denne valutaen.",
+    "refusal.gift_not_found": "Ingen gave har denne koden, eller den er allerede brukt.",
+    "refusal.stripe_refused": "Betalingstjenesten sa nei. Sjekk koden eller kortet, og prøv igjen.",
+    "refusal.intent_reused": "Dette er allerede sendt. Åpne siden igjen.",
+    "refusal.nothing_to_agree_to": "Ingen prisendring venter på deg.",
+    "refusal.unavailable": "Vi kan ikke svare akkurat nå. Prøv igjen om litt.",
 }

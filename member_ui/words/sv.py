@@ -3,7 +3,7 @@
 SWEDISH: dict[str, str] = {
     "nav.label": "Huvudmeny",
     "nav.wallet": "Plånbok",
-    "nav.plans": "Medlemskap att köpa",
+    "nav.plans": "Planer",
     "nav.membership": "Mitt medlemskap",
     "nav.gifts": "Presenter",
     "nav.sign_in": "Logga in",
@@ -59,7 +59,7 @@ SWEDISH: dict[str, str] = {
     "plans.currency": "Valuta",
     "plans.waiting": "En beställning väntar på att bli betald.",
     "plans.go_on": "Betala",
-    "plans.drop": "Släpp den",
+    "plans.drop": "Stryk den",
     "order.title": "Din beställning",
     "order.tax": "inklusive moms",
     "order.terms": "Det här bör du veta",
@@ -112,7 +112,6 @@ SWEDISH: dict[str, str] = {
     "change.then": "Därefter {price} per period.",
     "change.confirm": "Byt och betala",
     "cancel.text": "Dina förmåner gäller till {day}. Inget mer dras.",
-    "cancel.confirm": "Säg upp nu",
     "cancel.pause": "Eller pausa i stället: inget dras under tiden.",
     "cancel.smaller": "Eller {plan} för {price}?",
     "withdraw.text": "Du får ångra dig inom {days} dagar från beställningen, utan att ange skäl.",
@@ -122,7 +121,6 @@ SWEDISH: dict[str, str] = {
     "withdraw.use": "För det du använt därutöver",
     "withdraw.refund": "Du får tillbaka",
     "withdraw.until": "Möjligt till {day}.",
-    "withdraw.confirm": "Bekräfta att jag ångrar mig",
     "receipt.cancelled": "Uppsagt",
     "receipt.uncancelled": "Inte längre uppsagt",
     "receipt.paused": "Pausat",
@@ -167,12 +165,111 @@ SWEDISH: dict[str, str] = {
     ),
     "refusal.already_member": "Du har redan ett medlemskap.",
     "refusal.checkout_open": (
-        "En annan beställning väntar på betalning; betala den eller släpp den."
+        "En annan beställning väntar på betalning; betala den eller stryk den."
     ),
     "refusal.withdrawal_too_late": "Det är för sent att ångra köpet; du kan fortfarande säga upp.",
-    "refusal.unknown_gift": "Ingen present har den koden, eller så är den redan använd.",
     "refusal.form_outdated": "Sidan var för gammal. Öppna den igen.",
     "refusal.stripe_unavailable": (
         "Betalningen kan inte nås just nu. Inget har dragits två gånger; försök igen om en stund."
     ),
+    "nav.start": "Till startsidan",
+    "nav.skip": "Hoppa till innehållet",
+    "month": "{n} månad",
+    "who.student": "studenter",
+    "who.senior": "pensionärer",
+    "m.pay_now": "Betala fakturan",
+    "m.disputed": "Din bank håller inne en betalning. Förmånerna vilar tills det är avgjort.",
+    "m.payments": "Betalningar",
+    "m.amount": "Belopp",
+    "entry.payment": "Betalt",
+    "entry.refund": "Återbetalt",
+    "entry.refund_failed": "Återbetalning misslyckades",
+    "entry.dispute": "Hålls inne av din bank",
+    "entry.dispute_won": "Återlämnat av din bank",
+    "change.unused": "Oanvänd del av {plan}",
+    "value.title": "Vad planen sparar åt dig",
+    "value.so_far": "Hittills i perioden har du sparat {saved} och betalat {paid}.",
+    "value.pays": "Planen betalar sig.",
+    "value.smaller": (
+        "Planen har inte betalat sig hittills. Med {plan} hade du haft {better} mer kvar."
+    ),
+    "value.none": "Planen har inte betalat sig hittills. Utan den hade du haft {better} mer kvar.",
+    "value.pause": "Du kan pausa den eller säga upp.",
+    "value.leave": "Du kan säga upp; den löper då till slutet av det du har betalat.",
+    "value.period": "Period",
+    "value.saved": "Sparat",
+    "value.how": (
+        "Poäng räknas till det pris som utgivaren betalar för dem, pengar till sitt belopp. "
+        "Det som inte kan mätas, som förtur, räknas inte."
+    ),
+    "gift.give_on": "Ge koden till den som presenten är till.",
+    "gift.state": "Läge",
+    "done.changed": "Din plan är bytt.",
+    "done.kept": "Du behåller din plan.",
+    "done.paused": "Ditt medlemskap är pausat.",
+    "done.resumed": "Pausen är slut.",
+    "done.redeemed": "Presenten är din.",
+    "done.dropped": "Beställningen är struken.",
+    "trouble.not_found": "Sidan finns inte",
+    "trouble_text.not_found": "Adressen är inte fullständig, eller så har sidan flyttat.",
+    "trouble.unavailable": "Går inte att nå just nu",
+    "trouble_text.unavailable": "Inget har gjorts. Försök igen om en stund.",
+    "trouble.failed": "Något gick fel hos oss",
+    "trouble_text.failed": "Det är antecknat. Försök igen; det du skickar två gånger görs en gång.",
+    "trouble.refused": "Det gick inte",
+    "trouble_text.refused": "Sidan kan inte öppnas så här.",
+    "trouble.number": "Förfrågans nummer:",
+    "refusal": "Det går inte som läget är.",
+    "refusal.foreign_form": (
+        "Formuläret kom inte från vår egen sida. Öppna sidan igen och skicka det därifrån."
+    ),
+    "refusal.malformed": "Formuläret kan inte läsas. Öppna sidan igen.",
+    "refusal.too_large": "Det var för mycket på en gång.",
+    "refusal.not_found": "Här finns inget som du får se.",
+    "refusal.invalid_email": "Det är ingen e-postadress.",
+    "refusal.invalid_name": "Ett namn har högst 100 tecken, och inga som inte syns.",
+    "refusal.payment_card_refused": "Skriv aldrig ett kortnummer här.",
+    "refusal.contact_needed": "En e-postadress behövs.",
+    "refusal.login_taken": "Adressen används redan för att logga in. Logga in i stället.",
+    "refusal.membership_ended": "Medlemskapet i koalitionen har upphört.",
+    "refusal.member_frozen": "Inget kan ändras just nu; kontakta oss.",
+    "refusal.act_in_progress": (
+        "Något annat görs just nu med ditt medlemskap. Försök igen om en stund."
+    ),
+    "refusal.trial_used": (
+        "Kortet, du eller ditt hushåll har redan haft en provperiod; inget har dragits. "
+        "Beställ igen utan."
+    ),
+    "refusal.checkout_not_found": "Du har ingen sådan beställning.",
+    "refusal.disclosure_outdated": "Villkoren har ändrats. Öppna beställningen igen och läs dem.",
+    "refusal.price_not_on_sale": "Det här priset säljs inte längre.",
+    "refusal.price_not_for_you": "Det här priset är inte för alla, och inte för dig än.",
+    "refusal.price_not_found": "Det priset finns inte.",
+    "refusal.plan_not_found": "Den planen finns inte.",
+    "refusal.not_a_member": "Du har inget betalt medlemskap.",
+    "refusal.nothing_to_change": "Du har redan det här priset.",
+    "refusal.change_not_possible": (
+        "Ett medlemskap som är uppsagt, pausat eller obetalt behåller sin plan; ordna det först."
+    ),
+    "refusal.preview_outdated": "Beloppet kan vara ett annat nu. Se på bytet igen.",
+    "refusal.nothing_to_cancel": "Det finns inget medlemskap att säga upp.",
+    "refusal.nothing_to_restore": "Bara ett uppsagt medlemskap som inte har upphört kan fortsätta.",
+    "refusal.pause_not_possible": (
+        "Bara ett medlemskap som betalas per månad kan pausas, efter provperioden, en gång i "
+        "taget och när inget byte av plan väntar."
+    ),
+    "refusal.not_paused": "Ditt medlemskap är inte pausat.",
+    "refusal.nothing_to_withdraw": "Det finns ingen beställning att ångra.",
+    "refusal.membership_not_found": (
+        "Inget medlemskap har den referensen och adressen tillsammans; båda står på kvittot."
+    ),
+    "refusal.withdrawal_not_found": "Det finns inget sådant ångrat köp; börja om.",
+    "refusal.gift_not_sold": "Den här planen ges inte bort i den här valutan.",
+    "refusal.gift_not_found": "Ingen present har den koden, eller så är den redan använd.",
+    "refusal.stripe_refused": (
+        "Betaltjänsten sade nej. Kontrollera koden eller kortet och försök igen."
+    ),
+    "refusal.intent_reused": "Det här har redan skickats. Öppna sidan igen.",
+    "refusal.nothing_to_agree_to": "Ingen prisändring väntar på dig.",
+    "refusal.unavailable": "Vi kan inte svara just nu. Försök igen om en stund.",
 }

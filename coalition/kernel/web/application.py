@@ -14,7 +14,7 @@ from coalition.kernel.web.health import Readiness, health_routes
 from coalition.kernel.web.hot import let_paths_have_parameters
 from coalition.kernel.web.metrics import CONTENT_TYPE, Metrics
 from coalition.kernel.web.observation import Application, observed
-from coalition.kernel.web.problem import EXCEPTION_HANDLERS
+from coalition.kernel.web.problem import PageOf, exception_handlers
 from coalition.kernel.web.short_way import short_way
 from coalition.kernel.web.typed import StrictBodies
 
@@ -31,16 +31,18 @@ def build_application(
     lifespan: Sequence[Lifespan] = (),
     max_body_bytes: int = 1_000_000,
     log_all: bool = False,
+    page_of: PageOf | None = None,
 ) -> Application:
     """Return the ASGI application that serves `route_handlers`, health, metrics and API pages.
 
     `state` is what typed handlers and guards find in `app.state`. `max_body_bytes` bounds the
-    bodies of typed handlers; hot endpoints have each their own bound.
+    bodies of typed handlers; hot endpoints have each their own bound. `page_of` says of which
+    requests a person is told by a page that something was refused or failed.
     """
     own: list[ControllerRouterHandler] = [*health_routes(readiness), metrics_route(metrics)]
     app = Litestar(
         [*route_handlers, *own],
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers=exception_handlers(page_of),
         plugins=[StrictBodies()],
         openapi_config=pages,
         state=State(dict(state or {})),

@@ -4,6 +4,7 @@
 of our inside ever leaves: an unknown error is "internal" to the client and a line in our log.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -126,10 +127,23 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
     return Response(body, status_code=status, headers=named, media_type=named.pop("content-type"))
 
 
-EXCEPTION_HANDLERS: ExceptionHandlersMap = {
-    Exception: answer_problem,
-    HTTPException: answer_problem,
-}
+PageOf = Callable[[Request[Any, Any, Any], Refused | None], Response[bytes] | None]
+"""Returns the page that tells a person of a refusal (None: a failure); None for a program."""
+
+
+def exception_handlers(page_of: PageOf | None = None) -> ExceptionHandlersMap:
+    """Return what answers errors: with a page for a person where there is one, else a problem."""
+
+    def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        problem = answer_problem(request, error)
+        page = None if page_of is None else page_of(request, refusal_of(error))
+        return problem if page is None else page
+
+    return {Exception: answer, HTTPException: answer}
+
+
+EXCEPTION_HANDLERS = exception_handlers()
+"""What answers errors where programs alone ask."""
 
 _INTERNAL = Problem(
     type=TYPE_PREFIX + "internal",
