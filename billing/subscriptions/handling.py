@@ -51,8 +51,9 @@ class Handler(NamedTuple):
 
     async def _checkout(self, target: str, at: datetime) -> None:
         checkout = await _found(self.gateway.checkout(target))
-        if checkout is not None:
-            await self._follow(checkout.subscription_id, at)
+        if checkout is None:
+            return
+        await self._follow(checkout.subscription_id, at)
         if self.checkouts is not None:
             await self.checkouts(target, at)
 

@@ -42,13 +42,16 @@ class StripeBooks:
         paid = [one for one in self.invoices if one["status"] == "paid"]
         charged = [one["amount"] for one in self.charges if one["status"] == "succeeded"]
         assert Counter(charged) == Counter(one["amount_paid"] for one in paid if one["amount_paid"])
-        assert _repeated(
-            (one["parent"]["subscription_details"]["subscription"], line["period"]["start"])
-            for one in paid
-            for line in one["lines"]["data"]
-            if line["amount"] > 0
-            and not line["parent"]["subscription_item_details"]["proration"]
-        ) == []
+        assert (
+            _repeated(
+                (one["parent"]["subscription_details"]["subscription"], line["period"]["start"])
+                for one in paid
+                for line in one["lines"]["data"]
+                if line["amount"] > 0
+                and not line["parent"]["subscription_item_details"]["proration"]
+            )
+            == []
+        )
         assert _repeated(one["metadata"].get("member_id") for one in self.customers) == []
         living = (one["customer"] for one in self.subscriptions if one["status"] not in OVER)
         assert _repeated(living) == []

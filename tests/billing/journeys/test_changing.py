@@ -1,4 +1,4 @@
-"""Journey 5: an upgrade costs its preview, a failed card keeps the plan, loops give nothing twice."""
+"""Journey 5: an upgrade costs its preview, a failed card keeps the plan, loops give once."""
 
 import pytest
 
