@@ -99,7 +99,9 @@ async def _change(visit: Visit) -> Response[bytes]:
         key=visit.key,
         at=visit.at,
     )
-    return lead_to("/membership") if made.has_pending_change else done("/membership", "changed")
+    if made.has_pending_change:
+        return lead_to("/membership")
+    return done("/membership", "changed" if made.changes_at is None else "scheduled")
 
 
 async def _keep(visit: Visit) -> Response[bytes]:

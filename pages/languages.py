@@ -71,6 +71,12 @@ class Wording:
             at = at.astimezone(self._zone).date()
         return format_date(at, format="long", locale=self._locale)
 
+    def short_day(self, at: date | datetime) -> str:
+        """Return the day of `at` in the zone for a table, such as 21 Nov 2026."""
+        if isinstance(at, datetime):
+            at = at.astimezone(self._zone).date()
+        return format_date(at, format="medium", locale=self._locale)
+
     def instant(self, at: datetime) -> str:
         """Return day and time of `at` in the zone."""
         return format_datetime(

@@ -33,7 +33,7 @@ from coalition.oversight import api as oversight
 from coalition.points import my_doors
 from coalition.points.till import Tills
 from member_ui import routes as member_ui
-from member_ui import troubles
+from member_ui.troubles import page_of
 from member_ui.visit import House
 from partners.batches import api as batches
 from partners.pos import api as pos
@@ -174,7 +174,7 @@ def create_service(
         state={"settings": settings, "clock": clock, "verifier": verifier},
         max_body_bytes=settings.request_body_max_bytes,
         log_all=log_all,
-        page_of=troubles.page_of(house),
+        page_of=page_of(house),
     )
     return Service(
         application, settings, clock, verifier, tills, transfers, readiness, metrics, paying

@@ -121,6 +121,8 @@ class FamilyPerk(
 
     code: Code
     says: Annotated[str, Meta(min_length=1, max_length=200)]
+    says_in: dict[str, Annotated[str, Meta(min_length=1, max_length=200)]] = {}
+    """The same in other languages; one that is not there reads `says`."""
 
 
 Benefit = EarnMultiplier | MonthlyPoints | FreeShipping | PartnerDiscount | EarlyAccess | FamilyPerk

@@ -52,7 +52,7 @@ def _said(benefit: Benefit, language: str, names: dict[str, str]) -> str:
         return text + _times(benefit.uses_per_period, language)
     if isinstance(benefit, EarlyAccess):
         return _EARLY[language]
-    return benefit.says
+    return benefit.says_in.get(language, benefit.says)
 
 
 def _where(partner: str | None, language: str, names: dict[str, str]) -> str:

@@ -106,7 +106,7 @@ async def buy(
                 own,
                 customer_id=customer,
                 money=money,
-                what=f"{plan.document.name}: {order.months}",
+                what=f"{plan.document.name}, months: {order.months}",
                 metadata=metadata,
                 success_url=back,
                 cancel_url=back,

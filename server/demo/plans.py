@@ -83,7 +83,14 @@ PREMIUM: Final = PlanDocument(
             funding=_HALF_EACH,
         ),
         EarlyAccess(code="early", flag="early-access"),
-        FamilyPerk(code="family", says="More people in the family, and no fees for transfers"),
+        FamilyPerk(
+            code="family",
+            says="More people in the family, and no fees for transfers",
+            says_in={
+                "sv": "Fler i familjen, och inga avgifter för att skicka poäng",
+                "nb": "Flere i familien, og ingen avgifter for å sende poeng",
+            },
+        ),
     ),
 )
 
