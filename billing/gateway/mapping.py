@@ -96,11 +96,13 @@ def invoice_of(raw: Raw, lines: Iterable[Raw] | None = None) -> Invoice:
 
 
 def _line(raw: Raw) -> InvoiceLine:
+    # A line shows its amount before the discounts on it, which the invoice's total is less.
+    off = sum(one["amount"] for one in raw.get("discount_amounts") or ())
     pricing = (raw.get("pricing") or {}).get("price_details") or {}
     parent = raw.get("parent") or {}
     details = parent.get("subscription_item_details") or parent.get("invoice_item_details") or {}
     return InvoiceLine(
-        amount=money_of(raw["amount"], raw["currency"]),
+        amount=money_of(raw["amount"] - off, raw["currency"]),
         price_id=_id(pricing.get("price")),
         period_start=instant(raw["period"]["start"]),
         period_end=instant(raw["period"]["end"]),

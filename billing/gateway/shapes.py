@@ -67,7 +67,10 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What one line of an invoice charges (or, when negative, credits), and for which period."""
+    """What one line of an invoice charges (or, when negative, credits), and for which period.
+
+    `amount` is less the discounts on the line.
+    """
 
     amount: Money
     price_id: str | None

@@ -118,6 +118,21 @@ async def test_after_an_upgrade_both_payments_give_back(at: datetime) -> None:
     assert await net(member) == paid - declared.refund.amount_minor
 
 
+async def test_of_a_price_with_a_discount_the_days_cost_what_was_paid_for_them(
+    at: datetime,
+) -> None:
+    club = await make_club(at)
+    post = club.gateway.post
+    coupon = await post(None, "/v1/coupons", {"percent_off": 50, "duration": "once"})
+    promotion = {"type": "coupon", "coupon": coupon["id"]}
+    await post(None, "/v1/promotion_codes", {"promotion": promotion, "code": "HALF"})
+    member = await club.joined(interval="year", promotion="HALF")
+    await club.advance(12 * DAY + timedelta(hours=1))
+    declared = await club.memberships.declare_withdrawal(member, at=club.now())
+    assert declared.paid == Money(39_500, "SEK")
+    assert declared.kept_for_days == Money(39_500 * 13 // 365, "SEK")
+
+
 async def test_whoever_has_the_reference_and_the_address_withdraws_without_signing_in(
     at: datetime,
 ) -> None:
