@@ -25,7 +25,7 @@ ALL_METHODS = (
     *("PROPFIND", "QUERY", "FOO", "G\x00T", "G" * LONG),
 )
 NOWHERE = {
-    "nothing": "/",
+    "a page that is none": "/nothing",
     "half an address": "/v1",
     "another half": "/v1/points",
     "another version": "/v2/points/issue",
