@@ -68,6 +68,7 @@ BY_BUCKET = {
     "membership_notice": MEMBERS,
     "membership_withdrawal": MEMBERS,
     "price_change": MEMBERS,
+    "membership_seat": MEMBERS,
     CLAIMS: None,
     "idempotency_claim": CLAIMS,
     "contact_index": CLAIMS,

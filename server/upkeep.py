@@ -11,6 +11,7 @@ from billing.subscriptions import noticing, rechecking, reconciling, recovering,
 from billing.subscriptions.campaigns import running
 from billing.subscriptions.handling import Handler
 from billing.subscriptions.house import House
+from billing.subscriptions.seats import sharing
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.families.groups.groups import Groups
 from coalition.families.pools import coming_back
@@ -175,6 +176,7 @@ def scheduled(
         "families.holds": ("* * * * *", coming_back.of_expired_holds),
         "memberships.turns": ("* * * * *", syncing.turn),
         "memberships.notices": ("19 * * * *", tell_ahead),
+        "memberships.seats": ("29 * * * *", sharing.check_all),
         "benefits.months": ("* * * * *", granting.grant_due),
         **(_with_stripe(house, handler) if payments.is_set_up(handler.gateway) else {}),
     }

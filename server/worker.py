@@ -12,6 +12,7 @@ import structlog
 
 from billing.gateway import draining
 from billing.subscriptions import arrivals
+from billing.subscriptions.seats import sharing
 from coalition.families.pools.pooling import FamilyPools
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.jobs import JobKind, run_worker
@@ -29,7 +30,7 @@ from server import collector, payments, people, upkeep
 WHILE_STDIN_OPEN = "--while-stdin-open"
 """The option by which a worker ends together with the service that started it."""
 
-SUBSCRIBERS: tuple[AnySubscriber, ...] = (guards.SUBSCRIBER,)
+SUBSCRIBERS: tuple[AnySubscriber, ...] = (guards.SUBSCRIBER, sharing.SUBSCRIBER)
 """Who wants to know of which events."""
 
 _PATIENCE_S = 25.0

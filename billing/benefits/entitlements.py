@@ -15,6 +15,8 @@ class Ground(StrEnum):
     GIFT = "gift"
     COMPED = "comped"
     SPONSORED = "sponsored"
+    SHARED = "shared"
+    """Somebody of the family pays, and has named the member."""
 
 
 class Entitlement(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,6 +60,12 @@ class ChangeBody(Body, frozen=True):
     previewed_at: Annotated[Instant, Meta(description="`previewed_at` of the preview")]
 
 
+class SeatBody(Body, frozen=True):
+    """With whom a plan is shared."""
+
+    member_id: UUID
+
+
 class CancelBody(Body, frozen=True):
     """Why, if the member wants to say; nobody has to."""
 

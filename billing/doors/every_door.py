@@ -12,6 +12,7 @@ from billing.doors import (
     plan_admin,
     price_doors,
     public_doors,
+    seat_doors,
     till_doors,
     value_doors,
 )
@@ -29,6 +30,7 @@ def routes(
         *membership_doors.routes(door, memberships),
         *gift_doors.routes(door, memberships),
         *price_doors.routes(door, memberships),
+        *seat_doors.routes(door, memberships),
         *value_doors.routes(door),
         *till_doors.routes(door, tills, settings),
         *figure_doors.routes(door),

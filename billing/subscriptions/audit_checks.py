@@ -14,6 +14,7 @@ from billing.plans.catalogue import Plans
 from billing.subscriptions import deriving, entries, grounds, register
 from billing.subscriptions.bookings import bookings
 from billing.subscriptions.register import Kept, Membership
+from billing.subscriptions.seats import rows as seats
 from billing.subscriptions.states import entitlements, standing
 from coalition.kernel.database import Connection
 from coalition.ledger.audit import Walk
@@ -74,6 +75,7 @@ async def _of_membership(connection: Connection, membership_id: UUID, plans: Pla
     kept = await register.kept_of(connection, membership_id)
     pictures = [one.picture for one in kept if one.picture is not None]
     given = await grounds.of_membership(connection, membership_id, plans)
+    given += await seats.given(connection, membership_id, plans)
     held = entitlements(pictures, deriving.terms_of(plans, pictures), given)
     broken = []
     if not await _is_gone(connection, row):

@@ -18,6 +18,7 @@ from billing.plans.catalogue import Plans, Shelf
 from billing.subscriptions import changes, entries, grounds, register
 from billing.subscriptions.bookings import bookings
 from billing.subscriptions.register import Membership
+from billing.subscriptions.seats import rows as seats
 from billing.subscriptions.states import State, entitlements, standing
 from billing.subscriptions.stretches import Terms, is_over
 from coalition.kernel import outbox
@@ -122,6 +123,7 @@ async def derive(
     kept = await register.kept_of(connection, before.id)
     pictures = [one.picture for one in kept if one.picture is not None]
     given = await grounds.of_membership(connection, before.id, plans)
+    given += await seats.given(connection, before.id, plans)
     held = entitlements(pictures, terms_of(plans, pictures), given)
     subscriptions = [picture.subscription for picture in pictures]
     now = _standing_now(before, held, subscriptions, plans, at)
@@ -133,10 +135,22 @@ async def derive(
     )
     if now != before:
         await register.change(connection, now)
-    await _apply(connection, now, held, plans, at)
+    if await _apply(connection, now, held, plans, at):
+        await _let_follow(connection, now, plans, at)
     told_of = changes.events(None if has_begun else before, now, booked, plans)
     await outbox.append(connection, told_of, at)
     return now
+
+
+async def _let_follow(
+    connection: Connection, payers: Membership, plans: Plans, at: datetime
+) -> None:
+    """Let those with whom a plan is shared have what is left of it."""
+    for seat in await seats.paid_by(connection, payers.id):
+        await queries.lock_members(connection, [seat.member_id])
+        shared = await register.by_id(connection, seat.membership_id, lock=True)
+        assert shared is not None, "memberships are never deleted"
+        await derive(connection, shared, plans=plans, at=at)
 
 
 async def _is_beside_another(connection: Connection, before: Membership, now: Membership) -> bool:
@@ -199,13 +213,16 @@ async def _apply(
     held: Sequence[Entitlement],
     plans: Plans,
     at: datetime,
-) -> None:
-    """Let benefits follow, for whoever is a member still; who left keeps what has ended."""
+) -> bool:
+    """Let benefits follow, for whoever is a member still; who left keeps what has ended.
+
+    Returns whether the member is entitled to anything else than before.
+    """
     stands = await queries.read_standing(connection, now.member_id)
     if stands is None or stands.merged_into is not None or stands.state is MemberState.CLOSED:
         _logger.warning("benefits_of_nobody", membership=str(now.id))
-        return
-    await applying.apply_locked(
+        return False
+    return await applying.apply_locked(
         connection,
         member=now.member_id,
         membership_id=now.id,

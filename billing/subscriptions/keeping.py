@@ -13,6 +13,8 @@ from billing.subscriptions.campaigns import rows as campaigns
 from billing.subscriptions.orders import OrderState
 from billing.subscriptions.reading import LIVING
 from billing.subscriptions.recovering import END, EXPIRE, FORGET
+from billing.subscriptions.seats import rows as seats
+from billing.subscriptions.seats import sharing
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
 from coalition.members.privacy import Keeper, Piece
@@ -35,6 +37,7 @@ async def leave(connection: Connection, member_id: MemberId, at: datetime) -> No
             if kept.picture is not None and kept.picture.subscription.status in LIVING:
                 request = {"subscription": kept.id}
                 await intents.promise(connection, END, f"leave-{kept.id}", request, at=at)
+    await sharing.leave(connection, member_id, at)
     waiting = await orders.waiting(connection, member_id)
     if waiting is not None:
         await orders.settle(connection, waiting, OrderState.EXPIRED, subscription=None, at=at)
@@ -70,6 +73,8 @@ async def _export(
         "membership_withdrawals",
         [dict(row) for row in await connection.fetch(_WITHDRAWALS, *key)],
     )
+    held = await seats.held_by(connection, member_id)
+    yield "seats_of_plans", [*held, *await seats.paid_by_member(connection, member_id)]
     yield "price_changes", await campaigns.of_member(connection, member_id)
     yield "gifts", [dict(row) for row in await connection.fetch(_GIFTS, member_id)]
     customers = await connection.fetch(_CUSTOMERS, *key)

@@ -22,6 +22,7 @@ from billing.subscriptions import (
 )
 from billing.subscriptions.campaigns import agreeing
 from billing.subscriptions.house import House
+from billing.subscriptions.seats import sharing
 from billing.subscriptions.views import (
     CancelOffer,
     ChangePreview,
@@ -32,6 +33,7 @@ from billing.subscriptions.views import (
     Offers,
     Order,
     Receipt,
+    SeatsView,
     Withdrawal,
 )
 from coalition.kernel.database import transaction
@@ -203,6 +205,23 @@ class Memberships:
         Agreed already it returns the first receipt. Raises `NothingToAgreeTo`.
         """
         return await agreeing.agree(self._house, member, key=key, at=at)
+
+    async def seats(self, member: MemberId, *, at: datetime) -> SeatsView:
+        """Return with whom a member shares its plan, or who shares one with it."""
+        return await sharing.view(self._house, member, at=at)
+
+    async def add_seat(self, member: MemberId, other: MemberId, *, at: datetime) -> SeatsView:
+        """Share the plan with another of the family; with whom it is shared already it stays so.
+
+        It holds while both are of one family, the member is entitled to its plan, and that has so
+        many seats. What a plan gives by the month is given to who pays alone. Raises `NoSeats`,
+        `SeatsTaken`, `NotOfYourFamily`, `HasAPlan`.
+        """
+        return await sharing.add(self._house, member, other, at=at)
+
+    async def remove_seat(self, member: MemberId, other: MemberId, *, at: datetime) -> SeatsView:
+        """Share the plan no more; with the own id: give up the seat. Raises `UnknownSeat`."""
+        return await sharing.remove(self._house, member, other, at=at)
 
     async def receipts(self, member: MemberId) -> tuple[Receipt, ...]:
         """Return all receipts of a member, the latest first."""

@@ -147,7 +147,13 @@ def _of_given(one: Given) -> Stretch:
     )
 
 
-_FIRMNESS = {Ground.GRACE: 0, Ground.COMPED: 1, Ground.SPONSORED: 2, Ground.GIFT: 3}
+_FIRMNESS = {
+    Ground.GRACE: 0,
+    Ground.SHARED: 1,
+    Ground.COMPED: 2,
+    Ground.SPONSORED: 3,
+    Ground.GIFT: 4,
+}
 
 
 def _firmness(stretch: Stretch) -> tuple[int, int, datetime, str]:

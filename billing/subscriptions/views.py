@@ -243,6 +243,24 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """Of the country's terms that were shown."""
 
 
+class SeatView(msgspec.Struct, frozen=True, kw_only=True):
+    """With whom a plan is shared, since when."""
+
+    member_id: UUID
+    since: datetime
+
+
+class SeatsView(msgspec.Struct, frozen=True, kw_only=True):
+    """With how many a member may share its plan, and with whom it does.
+
+    `shared_by` is who pays for the plan that is shared with the member.
+    """
+
+    seats: int
+    items: tuple[SeatView, ...]
+    shared_by: UUID | None = None
+
+
 class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
     """A withdrawal that was declared and is to be confirmed: what comes back, and why so much.
 

@@ -1,0 +1,1 @@
+"""Tests of plans that are shared with the family."""
