@@ -2,7 +2,8 @@
 
 Each hour by Stripe's list of events since the last time: what never came here is kept and handled
 now, so that a day of lost webhooks costs an hour. Each night whole: every subscription with its
-money, those that we do not know, and those that Stripe does not.
+money, those that we do not know, those that Stripe does not, and pages on which an order or a
+gift still waits to be paid.
 """
 
 import asyncio
@@ -42,6 +43,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 _DRIFTED = """
 SELECT drifted FROM membership_reconciliation ORDER BY begun_at DESC, id DESC LIMIT 1
 """
+_PAGES = """
+SELECT checkout_id FROM membership_order WHERE state = 'open'
+UNION ALL SELECT checkout_id FROM gift WHERE state = 'open' AND checkout_id IS NOT NULL
+ORDER BY checkout_id
+"""
 _LATEST = "SELECT report FROM membership_reconciliation ORDER BY begun_at DESC, id DESC LIMIT 1"
 
 
@@ -75,6 +81,7 @@ async def reconcile(
     await found.catch_up(missed)
     if whole:
         await found.look_at_everything()
+        await found.settle_pages()
     report = Report(
         begun_at=at,
         is_whole=whole,
@@ -147,6 +154,15 @@ class _Found:
         while kept := await _kept_after(after):
             await self.look_at(kept)
             after = kept[-1]
+
+    async def settle_pages(self) -> None:
+        """Look what became of orders and gifts that wait for their payment."""
+        if self._is_dry:
+            return
+        async with transaction() as connection:
+            pages = [row["checkout_id"] for row in await connection.fetch(_PAGES)]
+        for page in pages:
+            await self._handler.handle(page, self._at)
 
     async def _look(self, subscription: str) -> None:
         async with self._gate:

@@ -201,21 +201,33 @@ class Club(PlainClub):
     # ---- what members do
 
     async def order_and_pay(
-        self, member: MemberId, code: str = "plus", interval: str = "month", card: str = VISA
+        self,
+        member: MemberId,
+        code: str = "plus",
+        interval: str = "month",
+        *,
+        card: str = VISA,
+        country: str = "SE",
     ) -> str:
         """Order, pay at Stripe, and close the window: only webhooks tell of it. Return its id."""
-        order = await self.order(code, interval)
+        order = await self.order(code, interval, country=country)
         opened = await self.memberships.checkout(member, order, key=self.key(), at=self.now())
         await self.pay(opened.url, card)
         await self.hear()
         return opened.checkout_id
 
     async def bought(
-        self, code: str = "plus", interval: str = "month", *, name: str = "anna", card: str = VISA
+        self,
+        code: str = "plus",
+        interval: str = "month",
+        *,
+        name: str = "anna",
+        card: str = VISA,
+        country: str = "SE",
     ) -> MemberId:
         """Return a new member who has ordered and paid."""
-        member = await self.enrol(name)
-        await self.order_and_pay(member, code, interval, card)
+        member = await self.enrol(name, country=country)
+        await self.order_and_pay(member, code, interval, card=card, country=country)
         return member
 
     async def change(self, member: MemberId, code: str, interval: str = "month") -> MembershipView:

@@ -145,4 +145,5 @@ async def test_a_day_of_lost_webhooks_is_repaired(steady: Club, repair: Way) -> 
     assert [(await steady.at_the_till(one)).plan for one in members] == [
         *("plus", None, None, "plus", "premium"),
     ]
+    assert (await steady.view(late)).withdrawal is not None, "its order is settled, too"
     await steady.check()
