@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from coalition.access import service
-from coalition.access.migrations import m0004_member_logins
+from coalition.access.migrations import m0007_scopes_of_memberships
 from coalition.access.refusals import UnknownScope, WrongSide
 from coalition.federation import service as federation
 from coalition.federation import stores
@@ -154,10 +154,10 @@ async def test_the_database_itself_knows_partners_and_gives_the_operator_no_till
 
 
 def test_the_constraint_names_every_scope_of_staff() -> None:
-    text = m0004_member_logins.SCOPES
+    text = m0007_scopes_of_memberships.SCOPES
     for scope in STAFF_SCOPES:
         assert text.count(f"'{scope}'") == 2
-    assert sum(text.count(f":{word}'") for word in ("read", "prepare", "approve", "decide")) == 18
+    assert sum(text.count(f":{word}'") for word in ("read", "prepare", "approve", "decide")) == 24
 
 
 def test_no_scope_is_on_both_sides() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.generation.case import Case
 
+from partners.batches.splitting import LINE_MOST_BYTES
 from tests.journeys import documented
 from tests.journeys.world import Scene
 
@@ -83,6 +84,8 @@ def test_a_line_is_judged_as_its_single_request_is(
     def compare(case: Case[Any]) -> None:
         if not isinstance(case.body, dict) or "kind" in case.body:
             return
+        if len(json.dumps(case.body)) > LINE_MOST_BYTES - len('{"kind": "redeem", '):
+            return  # a request may be longer than a line
         single, line = runner.run(_both(standing, kind, case.body))
         if single["status"] < 300:
             assert (line["status"], line["code"]) == (409, "duplicate_receipt")

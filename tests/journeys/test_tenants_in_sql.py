@@ -62,6 +62,8 @@ POSTER_CHANGES = {
     "batch": {"state", "posted", "refused", "finished_at"},
     "batch_chunk": {"records", "results"},
     "passage": {"returned"},
+    "family_redemption": {"returned"},
+    "lot_again": {"points"},
     "family_usage": {"amount", "times"},
     "family_group": {"id"},
 }
