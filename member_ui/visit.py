@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment
@@ -115,6 +116,13 @@ class Visit:
         if not text.isascii() or not text.isdigit() or len(text) > 9:
             raise NotFromHere
         return int(text)
+
+    def identifier(self, name: str) -> UUID:
+        """Return a field of the form that is an id of ours. Raises as `asked` does."""
+        try:
+            return UUID(self.asked(name))
+        except ValueError as error:
+            raise NotFromHere from error
 
     def instant(self, name: str) -> datetime:
         """Return a field of the form that is an instant of ours. Raises as `asked` does."""

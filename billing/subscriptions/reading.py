@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from billing.benefits.entitlements import Ground
 from billing.gateway.shapes import InvoiceStatus, Picture, Subscription, SubscriptionStatus
 from billing.plans.catalogue import PlanPrice, Plans
 from billing.subscriptions import checkouts, orders, register, syncing
@@ -129,6 +130,7 @@ def _view(
         plan=plan.code,
         plan_name=plan.document.name,
         plan_version=plan.version,
+        seats=0 if shown.ground is Ground.SHARED else plan.document.seats,
         ground=shown.ground,
         entitled_until=shown.entitled_until,
         period_start=shown.period_start,

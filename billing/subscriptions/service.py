@@ -33,6 +33,7 @@ from billing.subscriptions.views import (
     Offers,
     Order,
     Receipt,
+    Relative,
     SeatsView,
     Withdrawal,
 )
@@ -209,6 +210,10 @@ class Memberships:
     async def seats(self, member: MemberId, *, at: datetime) -> SeatsView:
         """Return with whom a member shares its plan, or who shares one with it."""
         return await sharing.view(self._house, member, at=at)
+
+    async def family_of(self, member: MemberId) -> tuple[Relative, ...]:
+        """Return the others of the member's families, with whom it may share its plan."""
+        return await sharing.family_of(self._house, member)
 
     async def add_seat(self, member: MemberId, other: MemberId, *, at: datetime) -> SeatsView:
         """Share the plan with another of the family; with whom it is shared already it stays so.

@@ -167,6 +167,8 @@ class MembershipView(msgspec.Struct, frozen=True, kw_only=True):
     """The bank holds a payment back; benefits rest until that is decided."""
     checkout: CheckoutView | None = None
     withdrawal: WithdrawalRight | None = None
+    seats: int = 0
+    """With how many of the family the plan may be shared."""
     price_notice: PriceNotice | None = None
     """A new price that is to come."""
 
@@ -248,6 +250,13 @@ class SeatView(msgspec.Struct, frozen=True, kw_only=True):
 
     member_id: UUID
     since: datetime
+
+
+class Relative(msgspec.Struct, frozen=True, kw_only=True):
+    """Another of a family, by the name it has given, if it has."""
+
+    member_id: UUID
+    name: str | None
 
 
 class SeatsView(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from billing.subscriptions.seats.refusals import (
     UnknownSeat,
 )
 from billing.subscriptions.seats.rows import Seat
-from billing.subscriptions.views import SeatsView, SeatView
+from billing.subscriptions.views import Relative, SeatsView, SeatView
 from coalition.families.kin import places
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection, retrying, transaction
@@ -49,6 +49,22 @@ async def view(house: House, member: MemberId, *, at: datetime) -> SeatsView:
         items=tuple(_view(seat) for seat in paid),
         shared_by=held[0].payer if held else None,
     )
+
+
+async def family_of(house: House, member: MemberId) -> tuple[Relative, ...]:
+    """Return the others of a member's families; see `Memberships.family_of`."""
+    async with transaction() as connection:
+        others: dict[MemberId, None] = {}
+        for group in (await places.groups_of(connection, [member]))[member]:
+            for place in await places.read_places(connection, group):
+                if place.member_id is not None and place.member_id != member:
+                    others[MemberId(place.member_id)] = None
+        found = []
+        for other in others:
+            person = await house.person(connection, other)
+            known = [part for part in (person.first_name, person.last_name) if part]
+            found.append(Relative(member_id=other, name=" ".join(known) or None))
+    return tuple(found)
 
 
 async def add(house: House, member: MemberId, other: MemberId, *, at: datetime) -> SeatsView:
