@@ -221,6 +221,18 @@ class Acts(Calls):
         }
         return mapping.refund_of(await self.post(key, "/v1/refunds", asked))
 
+    async def take_credit(
+        self, key: str, customer_id: str, amount: Money, metadata: Mapping[str, str]
+    ) -> str:
+        """Take back credit that a customer has for later invoices; return what notes it there."""
+        asked = {
+            "amount": amount_of(amount),
+            "currency": amount.currency.lower(),
+            "metadata": dict(metadata),
+        }
+        path = f"/v1/customers/{customer_id}/balance_transactions"
+        return str((await self.post(key, path, asked))["id"])
+
     async def _update(self, key: str, subscription_id: str, asked: Params) -> Subscription:
         path = f"/v1/subscriptions/{subscription_id}"
         return mapping.subscription_of(await self.post(key, path, asked))

@@ -47,15 +47,30 @@ def reckon(picture: Picture, *, currency: str, used_minor: int, at: datetime) ->
 
 
 def parts(picture: Picture, amount_minor: int) -> tuple[PartOfPayment, ...]:
-    """Return from which payments an amount goes back: of the latest first, never more than each."""
+    """Return from which payments an amount goes back: of the latest first, never more than each.
+
+    Where less is left, since some went back in another way meanwhile, it is what is left.
+    """
     found = []
     for payment, left in reversed(list(_left(picture))):
         part = min(left, amount_minor)
         if part > 0:
             found.append(PartOfPayment(payment, part))
             amount_minor -= part
-    assert amount_minor == 0, "no more is given back than was paid"
     return tuple(found)
+
+
+def credit(picture: Picture) -> int:
+    """Return what a subscription has left its customer as credit for later invoices, if anything.
+
+    A change that credits more than it charges does. What comes back of the payments has it in it.
+    """
+    kept = sum(
+        invoice.amount_paid.amount_minor - invoice.total.amount_minor
+        for invoice in picture.invoices
+        if invoice.status is InvoiceStatus.PAID
+    )
+    return max(0, kept)
 
 
 def _left(picture: Picture) -> Iterator[tuple[str, int]]:

@@ -8,6 +8,8 @@ from billing.gateway.client import Gateway
 from billing.gateway.intents import Intent
 from coalition.kernel.money import Money
 
+CREDIT = "take-credit"
+"""Take back credit for later invoices, whose money a withdrawal gives back."""
 END = "end"
 """End a subscription at once: its member has left."""
 EXPIRE = "expire"
@@ -25,6 +27,12 @@ async def recover(gateway: Gateway, at: datetime) -> int:
 
 
 def _calls(gateway: Gateway) -> Mapping[str, Callable[[Intent], Awaitable[object]]]:
+    async def credit(intent: Intent) -> object:
+        request = intent.request
+        money = Money(request["amount_minor"], request["currency"])
+        metadata = {name: request[name] for name in ("member_id", "withdrawal_id")}
+        return await gateway.take_credit(intent.key, request["customer"], money, metadata)
+
     async def end(intent: Intent) -> object:
         return await gateway.cancel_now(intent.key, intent.request["subscription"])
 
@@ -40,4 +48,11 @@ def _calls(gateway: Gateway) -> Mapping[str, Callable[[Intent], Awaitable[object
         metadata = {name: request[name] for name in ("member_id", "withdrawal_id")}
         return await gateway.refund(intent.key, request["payment"], money, metadata)
 
-    return {END: end, EXPIRE: expire, FORGET: forget, REFUND: refund, WITHDRAW: end}
+    return {
+        CREDIT: credit,
+        END: end,
+        EXPIRE: expire,
+        FORGET: forget,
+        REFUND: refund,
+        WITHDRAW: end,
+    }

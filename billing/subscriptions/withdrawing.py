@@ -16,7 +16,7 @@ from billing.subscriptions import metering, reading, receipts, register, syncing
 from billing.subscriptions.house import House, one_act
 from billing.subscriptions.metering import PartOfPayment, Reckoning
 from billing.subscriptions.reading import Paid
-from billing.subscriptions.recovering import REFUND, WITHDRAW
+from billing.subscriptions.recovering import CREDIT, REFUND, WITHDRAW
 from billing.subscriptions.refusals import (
     NotAMember,
     NothingToWithdraw,
@@ -140,7 +140,7 @@ async def confirm(
             raise WithdrawalTooLate(
                 "It was declared more than a day ago; declare it again", until=row.until.isoformat()
             )
-        plan = await _withdraw(house, row, own, at=at)
+        plan, refund_minor = await _withdraw(house, row, own, at=at)
         receipt = Receipt(
             receipt_id=uuid7(at, bucket_of(row.member_id)),
             kind=ReceiptKind.WITHDRAWN,
@@ -148,15 +148,18 @@ async def confirm(
             at=at,
             plan=plan,
             ends_at=at,
-            refund=Money(row.refund_minor, row.currency),
+            refund=Money(refund_minor, row.currency),
         )
         async with transaction() as connection:
             await connection.execute(_CONFIRM, bucket_of(row.member_id), row.id, at)
             return await receipts.keep(connection, row.member_id, own, receipt)
 
 
-async def _withdraw(house: House, row: _Row, own: str, *, at: datetime) -> str:
-    """Give back and end; return the plan. Each step is one at Stripe, however often it is tried."""
+async def _withdraw(house: House, row: _Row, own: str, *, at: datetime) -> tuple[str, int]:
+    """Give back and end; return the plan and what goes back.
+
+    Each step is one at Stripe, however often it is tried.
+    """
     async with transaction() as connection:
         membership = await register.by_id(connection, row.membership_id)
         plans = await house.shelf.read(connection)
@@ -164,22 +167,27 @@ async def _withdraw(house: House, row: _Row, own: str, *, at: datetime) -> str:
     subscription = membership.subscription
     assert subscription is not None, "only what was ordered is withdrawn from"
     parts = await _parts(house, row, subscription, own, at=at)
+    credit = await _credit_of(house, row, subscription, own, at=at)
     request = {"subscription": subscription, "withdrawal_id": str(row.id)}
     async with transaction() as connection:
         # All of it or nothing: what a dying process leaves undone, the worker does.
         for part in parts:
             key = f"{own}:{part.payment_intent_id}"
             await intents.promise(connection, REFUND, key, _refund_of(row, part), at=at)
+        if credit is not None:
+            await intents.promise(connection, CREDIT, f"{own}:credit", credit, at=at)
         await intents.promise(connection, WITHDRAW, own, request, at=at)
     for part in parts:
         await _refund(house, row, part, f"{own}:{part.payment_intent_id}", at=at)
+    if credit is not None:
+        await _take_credit(house, row, credit, f"{own}:credit", at=at)
 
     async def call() -> Subscription:
         return await house.gateway.cancel_now(own, subscription)
 
     await intents.perform(WITHDRAW, own, request, call, answer=Subscription, at=at)
     await syncing.sync(house.gateway, subscription, at=at)
-    return plans.plan(membership.plan_no).code
+    return plans.plan(membership.plan_no).code, sum(part.amount_minor for part in parts)
 
 
 async def _parts(
@@ -197,6 +205,42 @@ async def _parts(
         "withdrawal-parts", f"{own}:parts", request, call, answer=list[tuple[str, int]], at=at
     )
     return tuple(PartOfPayment(*one) for one in found)
+
+
+async def _credit_of(
+    house: House, row: _Row, subscription: str, own: str, *, at: datetime
+) -> dict[str, str | int] | None:
+    """Return what is to be asked of Stripe so that no credit is left of what goes back as money."""
+
+    async def call() -> tuple[str, int]:
+        picture = await house.gateway.picture(subscription)
+        return picture.subscription.customer_id, metering.credit(picture)
+
+    request = {"withdrawal_id": str(row.id)}
+    customer, amount_minor = await intents.perform(
+        "withdrawal-credit", f"{own}:credit-left", request, call, answer=tuple[str, int], at=at
+    )
+    if not amount_minor:
+        return None
+    return {
+        "member_id": str(row.member_id),
+        "withdrawal_id": str(row.id),
+        "customer": customer,
+        "amount_minor": amount_minor,
+        "currency": row.currency,
+    }
+
+
+async def _take_credit(
+    house: House, row: _Row, request: dict[str, str | int], own: str, *, at: datetime
+) -> None:
+    metadata = {name: str(request[name]) for name in ("member_id", "withdrawal_id")}
+    money = Money(int(request["amount_minor"]), row.currency)
+
+    async def call() -> str:
+        return await house.gateway.take_credit(own, str(request["customer"]), money, metadata)
+
+    await intents.perform(CREDIT, own, request, call, answer=str, at=at)
 
 
 async def _refund(house: House, row: _Row, part: PartOfPayment, own: str, *, at: datetime) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing.subscriptions import entries
+from billing.subscriptions import customers, entries
 from billing.subscriptions.refusals import (
     NothingToWithdraw,
     UnknownMembership,
@@ -131,6 +131,42 @@ async def test_of_a_price_with_a_discount_the_days_cost_what_was_paid_for_them(
     declared = await club.memberships.declare_withdrawal(member, at=club.now())
     assert declared.paid == Money(39_500, "SEK")
     assert declared.kept_for_days == Money(39_500 * 13 // 365, "SEK")
+
+
+async def test_what_goes_back_as_money_is_no_credit_for_later_invoices_as_well(
+    at: datetime,
+) -> None:
+    club = await make_club(at)
+    member = await club.joined(interval="year")
+    await club.advance(3 * DAY)
+    premium = await club.price_no("premium")
+    said = await club.memberships.preview(member, premium, at=club.now())
+    await club.memberships.change(
+        member, premium, previewed_at=said.previewed_at, key="up", at=club.now()
+    )
+    customer = await customers.find(member)
+    credit = 79_000 * 362 // 365 + 1 - 14_900  # half an öre counts as one
+    assert (await club.gateway.get(f"/v1/customers/{customer}"))["balance"] == -credit
+    declared = await club.memberships.declare_withdrawal(member, at=club.now())
+    assert declared.refund == Money(79_000 - 79_000 * 3 // 365, "SEK")
+    await club.memberships.confirm_withdrawal(
+        declared.withdrawal_id, member=member, key="w", at=club.now()
+    )
+    assert (await club.gateway.get(f"/v1/customers/{customer}"))["balance"] == 0
+    assert await net(member) == 79_000 * 3 // 365
+
+
+async def test_what_went_back_since_it_was_declared_does_not_go_back_again(at: datetime) -> None:
+    club = await make_club(at)
+    member = await club.joined()
+    declared = await club.memberships.declare_withdrawal(member, at=club.now())
+    charge = await anext(club.gateway.pages("/v1/charges", {}))
+    await club.gateway.post(None, "/v1/refunds", {"charge": charge["id"], "amount": 7_000})
+    receipt = await club.memberships.confirm_withdrawal(
+        declared.withdrawal_id, member=member, key="w", at=club.now()
+    )
+    assert receipt.refund == Money(900, "SEK")
+    assert await net(member) == 0
 
 
 async def test_whoever_has_the_reference_and_the_address_withdraws_without_signing_in(
