@@ -12,6 +12,7 @@ from billing.doors import (
     plan_admin,
     price_doors,
     public_doors,
+    seat_doors,
     value_doors,
 )
 from billing.gateway import intake
@@ -56,6 +57,7 @@ async def open_doors(at: datetime) -> ClubDoors:
             *membership_doors.routes(door, club.memberships),
             *gift_doors.routes(door, club.memberships),
             *price_doors.routes(door, club.memberships),
+            *seat_doors.routes(door, club.memberships),
             *public_doors.routes(club.memberships),
             *value_doors.routes(door),
             *plan_admin.routes(door),

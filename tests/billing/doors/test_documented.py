@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -20,7 +21,8 @@ from coalition.kernel.ids import MemberId, random_id
 from server.apps import APPS
 from tests.billing.campaigns.world import rising, run
 from tests.billing.doors.club_doors import ClubDoors, open_doors
-from tests.billing.plans.written import plan
+from tests.billing.plans.written import on_sale, plan
+from tests.billing.seats.home import Home
 from tests.journeys import documented
 from tests.journeys.documented import Operation
 from tests.journeys.world import Scene
@@ -36,8 +38,8 @@ OF_OTHERS = {
     for label, one in OPERATIONS.items()
     if "_id}" in one.path and documented.is_members(one)
 }
-OF_CAMPAIGNS = {"/v1/membership/price-consent"}
-"""What only a price that changes lets anybody do; tests/billing/campaigns does it."""
+ELSEWHERE = {"/v1/membership/price-consent", "/v1/membership/seats", "/v1/membership/seats/remove"}
+"""What wants a price that changes, or a family: done where tests have those."""
 FEW = settings(
     max_examples=4,
     derandomize=True,
@@ -60,7 +62,10 @@ def house(runner: asyncio.Runner, postgres_url: str) -> Iterator[ClubDoors]:
     """Yield a club that takes whatever comes."""
     url = create_database(postgres_url)
     engine = runner.run(open_database(url, apps=APPS, pool_size=10))
-    yield runner.run(open_doors(datetime(2026, 11, 21, 12, tzinfo=UTC)))
+    at = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    doors = runner.run(open_doors(at))
+    runner.run(on_sale(plan("shared", rank=30, seats=5), at))
+    yield doors
     runner.run(engine.close())
     drop_database(postgres_url, url)
 
@@ -86,7 +91,7 @@ def test_what_is_sent_is_answered_as_documented(
         documented.check(case, answer)
 
     ask()
-    assert operation.path in OF_CAMPAIGNS or 2 in reached, "some of them are done"
+    assert operation.path in ELSEWHERE or 2 in reached, "some of them are done"
 
 
 @pytest.mark.parametrize("operation", OF_OTHERS.values(), ids=OF_OTHERS)
@@ -133,6 +138,9 @@ async def _member(house: ClubDoors, path: str) -> MemberId:
         await club.join(member, country="DE")
         await rising(club)
         await run(club)
+        return member
+    if path.startswith("/v1/membership/seats"):
+        await club.join(member, "shared")
         return member
     await club.join(member)
     if path.endswith("/uncancel"):
@@ -231,7 +239,23 @@ async def _grant(house: ClubDoors, member: MemberId) -> dict[str, Any]:
 
 Make = Callable[[ClubDoors, MemberId], Awaitable[dict[str, Any]]]
 
+
+async def _relative(house: ClubDoors, member: MemberId) -> dict[str, Any]:
+    other = await _new(house)
+    await Home(house.club).family(member, other)
+    return {"member_id": str(other)}
+
+
+async def _sharer(house: ClubDoors, member: MemberId) -> dict[str, Any]:
+    told = await _relative(house, member)
+    other = MemberId(UUID(told["member_id"]))
+    await house.club.memberships.add_seat(member, other, at=house.club.now())
+    return told
+
+
 _BODIES: dict[str, Make] = {
+    "/v1/membership/seats": _relative,
+    "/v1/membership/seats/remove": _sharer,
     "/v1/membership/checkout": _order,
     "/v1/membership/preview": _price,
     "/v1/membership/change": _change,
