@@ -25,6 +25,11 @@ _MONTHLY: Final = {
 _SHIPPING: Final = {"en": "free shipping", "sv": "fri frakt", "nb": "fri frakt"}
 _OFF: Final = {"en": "{} % off", "sv": "{} % rabatt", "nb": "{} % rabatt"}
 _EARLY: Final = {"en": "early access", "sv": "förtur", "nb": "tidlig tilgang"}
+_SEATS: Final = {
+    "en": "shared with {} of your family",
+    "sv": "delas med {} i familjen",
+    "nb": "deles med {} i familien",
+}
 
 
 def sentences(
@@ -33,6 +38,8 @@ def sentences(
     """Return what the plan gives, a sentence for each; `names` has partners' names by number."""
     spoken = language if language in _EARN else "en"
     said = [_said(benefit, spoken, names or {}) for benefit in document.benefits]
+    if document.seats:
+        said.append(_SEATS[spoken].format(document.seats))
     return tuple(text[:1].upper() + text[1:] for text in said)
 
 

@@ -53,6 +53,7 @@ PLUS: Final = PlanDocument(
     rank=10,
     prices=_prices(USD=799, EUR=799, SEK=7_900),
     trial_days=30,
+    seats=2,
     benefits=(
         EarnMultiplier(code="more-points", factor="1.5", funding={"issuer": 1}),
         MonthlyPoints(code="monthly", points=100, funding={"operator": 1}),
@@ -72,6 +73,7 @@ PREMIUM: Final = PlanDocument(
     name="Premium",
     rank=20,
     prices=_prices(USD=1_499, EUR=1_499, SEK=14_900),
+    seats=5,
     benefits=(
         EarnMultiplier(code="double-points", factor="2", funding={"issuer": 1, "operator": 1}),
         MonthlyPoints(code="monthly", points=300, funding={"operator": 1}),
