@@ -15,6 +15,7 @@ from billing.doors import (
     seat_doors,
     till_doors,
     value_doors,
+    withdrawal_doors,
 )
 from billing.subscriptions.service import Memberships
 from coalition.kernel.settings import Settings
@@ -28,6 +29,7 @@ def routes(
     """Return the handlers of members, tills, visitors and staff."""
     return [
         *membership_doors.routes(door, memberships),
+        *withdrawal_doors.routes(door, memberships),
         *gift_doors.routes(door, memberships),
         *price_doors.routes(door, memberships),
         *seat_doors.routes(door, memberships),

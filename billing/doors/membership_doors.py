@@ -30,7 +30,6 @@ from billing.subscriptions.refusals import (
     NothingToCancel,
     NothingToChange,
     NothingToRestore,
-    NothingToWithdraw,
     NotPaused,
     PauseNotPossible,
     PreviewOutdated,
@@ -39,8 +38,6 @@ from billing.subscriptions.refusals import (
     TrialUsed,
     UnknownCheckout,
     UnknownPromotion,
-    UnknownWithdrawal,
-    WithdrawalTooLate,
 )
 from billing.subscriptions.service import Memberships
 from billing.subscriptions.views import (
@@ -50,7 +47,6 @@ from billing.subscriptions.views import (
     MembershipView,
     Order,
     Receipt,
-    Withdrawal,
 )
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
@@ -288,17 +284,6 @@ async def _do_resume(memberships: Memberships, member: MemberId, call: Call, key
     return await memberships.resume(member, key=key, at=call.at)
 
 
-async def _do_declare(memberships: Memberships, member: MemberId, call: Call, key: str) -> object:
-    del key  # Declared again it is the same declaration.
-    return await memberships.declare_withdrawal(member, at=call.at)
-
-
-async def _do_confirm(memberships: Memberships, member: MemberId, call: Call, key: str) -> object:
-    return await memberships.confirm_withdrawal(
-        call.path["withdrawal_id"], member=member, key=key, at=call.at
-    )
-
-
 _CANCEL = Act(
     "cancel",
     _do_cancel,
@@ -380,22 +365,4 @@ _ACTS = (
         description="Nothing is charged until `paused_until`, and no benefits hold.",
     ),
     Act("resume", _do_resume, "End a pause", Receipt, refusals=(NotAMember, NotPaused)),
-    Act(
-        "withdraw",
-        _do_declare,
-        "Withdraw from the order, the first of two steps: what would come back",
-        Withdrawal,
-        status=201,
-        refusals=(NothingToWithdraw, WithdrawalTooLate),
-        by_frozen=True,
-    ),
-    Act(
-        "withdraw/{withdrawal_id:uuid}/confirm",
-        _do_confirm,
-        "Confirm a withdrawal, the second of two steps",
-        Receipt,
-        refusals=(UnknownWithdrawal, WithdrawalTooLate),
-        description="The membership ends now, and what was declared goes back as it was paid.",
-        by_frozen=True,
-    ),
 )

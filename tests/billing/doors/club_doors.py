@@ -14,6 +14,7 @@ from billing.doors import (
     public_doors,
     seat_doors,
     value_doors,
+    withdrawal_doors,
 )
 from billing.gateway import intake
 from coalition.access import freshness
@@ -56,6 +57,7 @@ async def open_doors(at: datetime) -> ClubDoors:
         [
             *membership_doors.routes(door, club.memberships),
             *gift_doors.routes(door, club.memberships),
+            *withdrawal_doors.routes(door, club.memberships),
             *price_doors.routes(door, club.memberships),
             *seat_doors.routes(door, club.memberships),
             *public_doors.routes(club.memberships),
