@@ -56,4 +56,5 @@ def lead_to(address: str) -> Response[bytes]:
     Whatever is no character of an address, such as the end of a line, is written as `%0A` is.
     """
     location = quote(address, safe=_AS_IT_IS)
-    return Response(b"", status_code=303, headers={"location": location, **_HEADERS})
+    headers = {"location": location, **_HEADERS}
+    return Response(b"", status_code=303, media_type=MediaType.HTML, headers=headers)

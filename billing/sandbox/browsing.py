@@ -40,5 +40,8 @@ def sent(answer: PageAnswer) -> Sent:
 
 
 def comes_from_elsewhere(headers: dict[str, str]) -> bool:
-    """Tell whether another site made a browser send this form."""
-    return headers.get("sec-fetch-site") == "cross-site"
+    """Tell whether another site made a browser send this form; programs say neither of both."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    return origin is not None and origin.partition("://")[2] != headers.get("host")

@@ -179,6 +179,8 @@ async def _begin(
         await _check_free(connection, member, order_id)
         price = await offering.price_on_sale(connection, plans, order.price_no, member, at)
         waiting = await orders.waiting(connection, member)
+        if waiting is not None and waiting.id == order_id:
+            return waiting  # A second click wrote it down meanwhile.
         if waiting is not None and not await _is_given_up(connection, waiting, at=at):
             return _same_or_refused(waiting, order)
         digests = await trials.digests_of(
@@ -208,7 +210,8 @@ async def _check_free(connection: Connection, member: MemberId, order_id: UUID) 
     if live is not None:
         raise AlreadyMember(membership_id=str(live.id))
     # The same key again, after what it ordered is over, is not another order.
-    if await orders.read(connection, member, order_id) is not None:
+    known = await orders.read(connection, member, order_id)
+    if known is not None and known.settled_at is not None:
         raise CheckoutOpen("This order is settled; take a new key for a new one")
 
 
