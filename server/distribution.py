@@ -69,6 +69,7 @@ BY_BUCKET = {
     "membership_withdrawal": MEMBERS,
     "price_change": MEMBERS,
     "membership_seat": MEMBERS,
+    "family_fee": MEMBERS,
     CLAIMS: None,
     "idempotency_claim": CLAIMS,
     "contact_index": CLAIMS,

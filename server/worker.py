@@ -12,6 +12,7 @@ import structlog
 
 from billing.gateway import draining
 from billing.subscriptions import arrivals
+from billing.subscriptions.fees import paying as fees
 from billing.subscriptions.seats import sharing
 from coalition.families.pools.pooling import FamilyPools
 from coalition.kernel.clock import SystemClock
@@ -30,7 +31,11 @@ from server import collector, payments, people, upkeep
 WHILE_STDIN_OPEN = "--while-stdin-open"
 """The option by which a worker ends together with the service that started it."""
 
-SUBSCRIBERS: tuple[AnySubscriber, ...] = (guards.SUBSCRIBER, sharing.SUBSCRIBER)
+SUBSCRIBERS: tuple[AnySubscriber, ...] = (
+    guards.SUBSCRIBER,
+    sharing.SUBSCRIBER,
+    fees.SUBSCRIBER,
+)
 """Who wants to know of which events."""
 
 _PATIENCE_S = 25.0

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from litestar.types import ControllerRouterHandler
 
 from billing.doors import (
+    fee_doors,
     figure_doors,
     gift_doors,
     membership_admin,
@@ -33,6 +34,7 @@ def routes(
         *gift_doors.routes(door, memberships),
         *price_doors.routes(door, memberships),
         *seat_doors.routes(door, memberships),
+        *fee_doors.routes(door, memberships),
         *value_doors.routes(door),
         *till_doors.routes(door, tills, settings),
         *figure_doors.routes(door),

@@ -1,8 +1,9 @@
-"""What became of a page on which somebody paid: of an order, or of a gift."""
+"""What became of a page on which somebody paid: of an order, a gift or a fee."""
 
 from datetime import datetime
 
 from billing.subscriptions import checkouts, gifts
+from billing.subscriptions.fees import paying as fees
 from billing.subscriptions.handling import Handler
 from billing.subscriptions.house import House
 
@@ -12,6 +13,8 @@ async def look(house: House, checkout_id: str, at: datetime) -> None:
     page = await house.gateway.checkout(checkout_id)
     if "gift_id" in page.metadata:
         await gifts.settle(house, page, at=at)
+    elif "fee_id" in page.metadata:
+        await fees.settle(house, page, at=at)
     elif "order_id" in page.metadata:
         await checkouts.settle(house, checkout_id, at=at)
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from billing.gateway import inbox, intents
 from billing.subscriptions import entries, orders, receipts, register
 from billing.subscriptions.campaigns import rows as campaigns
+from billing.subscriptions.fees import rows as fees
 from billing.subscriptions.orders import OrderState
 from billing.subscriptions.reading import LIVING
 from billing.subscriptions.recovering import END, EXPIRE, FORGET
@@ -73,6 +74,7 @@ async def _export(
         "membership_withdrawals",
         [dict(row) for row in await connection.fetch(_WITHDRAWALS, *key)],
     )
+    yield "fees_of_families", await fees.of_payer(connection, member_id)
     held = await seats.held_by(connection, member_id)
     yield "seats_of_plans", [*held, *await seats.paid_by_member(connection, member_id)]
     yield "price_changes", await campaigns.of_member(connection, member_id)

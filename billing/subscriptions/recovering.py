@@ -16,6 +16,8 @@ EXPIRE = "expire"
 """Close a page on which an order could still be paid."""
 FORGET = "forget-customer"
 """Let Stripe forget a customer."""
+FEE_BACK = "fee-back"
+"""Give a family's fee back of which nothing came."""
 REFUND = "refund"
 WITHDRAW = "withdraw"
 """The parts of a withdrawal, which go on when its process dies in between."""
@@ -48,7 +50,14 @@ def _calls(gateway: Gateway) -> Mapping[str, Callable[[Intent], Awaitable[object
         metadata = {name: request[name] for name in ("member_id", "withdrawal_id")}
         return await gateway.refund(intent.key, request["payment"], money, metadata)
 
+    async def give_back(intent: Intent) -> object:
+        request = intent.request
+        money = Money(request["amount_minor"], request["currency"])
+        metadata = {name: request[name] for name in ("member_id", "fee_id")}
+        return await gateway.refund(intent.key, request["payment"], money, metadata)
+
     return {
+        FEE_BACK: give_back,
         CREDIT: credit,
         END: end,
         EXPIRE: expire,

@@ -21,12 +21,14 @@ from billing.subscriptions import (
     withdrawing,
 )
 from billing.subscriptions.campaigns import agreeing
+from billing.subscriptions.fees import paying as fees
 from billing.subscriptions.house import House
 from billing.subscriptions.seats import sharing
 from billing.subscriptions.views import (
     CancelOffer,
     ChangePreview,
     CheckoutView,
+    FeeView,
     GiftOrder,
     GiftView,
     MembershipView,
@@ -153,6 +155,17 @@ class Memberships:
         """
         return await leaving.cancel(self._house, member, key=key, at=at, reason=reason)
 
+    async def cancel_as_stranger(self, *, reference: UUID, email: str, at: datetime) -> Receipt:
+        """Cancel without signing in, by the membership's id and the member's e-mail address.
+
+        Asked again it returns the first receipt (DE § 312k BGB: a button that everybody reaches).
+        Raises `UnknownMembership` where the two do not belong together, `TooManyAttempts`, and
+        `NothingToCancel`.
+        """
+        member = await withdrawing.member_behind(self._house, reference, email, at=at)
+        key = f"stranger-{reference}-{at:%Y%m%d%H%M}"
+        return await leaving.cancel(self._house, member, key=key, at=at)
+
     async def uncancel(self, member: MemberId, *, key: str, at: datetime) -> Receipt:
         """Let a cancelled membership go on, while it has not ended. Raises `NothingToRestore`."""
         return await leaving.uncancel(self._house, member, key=key, at=at)
@@ -232,6 +245,22 @@ class Memberships:
         """Return all receipts of a member, the latest first."""
         async with transaction() as connection:
             return await receipts.of_member(connection, member)
+
+    async def fee(self, member: MemberId, fee_id: UUID, *, at: datetime) -> FeeView:
+        """Return a fee of a transfer or an act that the member pays, by the id of either.
+
+        Raises `UnknownFee`, and `FeeNotDue` for what neither waits for it nor was paid here.
+        """
+        return await fees.show(self._house, member, fee_id, at=at)
+
+    async def pay_fee(
+        self, member: MemberId, fee_id: UUID, *, back_to: str, key: str, at: datetime
+    ) -> FeeView:
+        """Open the page on which a fee is paid; while it is open it is the same page.
+
+        Raises as `fee` does.
+        """
+        return await fees.checkout(self._house, member, fee_id, back_to=back_to, key=key, at=at)
 
     async def buy_gift(
         self, member: MemberId, order: GiftOrder, *, key: str, at: datetime

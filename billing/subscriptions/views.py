@@ -287,6 +287,22 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
     refund: Money
 
 
+class FeeView(msgspec.Struct, frozen=True, kw_only=True):
+    """A fee in money of a transfer or an act in a family; its id is that of either.
+
+    It is due, open (payable at `url`), expired, paid, done, or returned; `outcome` is what came of
+    what was paid for, or why the money went back.
+    """
+
+    fee_id: UUID
+    kind: str
+    state: str
+    amount: Money
+    url: str | None = None
+    expires_at: datetime | None = None
+    outcome: str | None = None
+
+
 class GiftOrder(msgspec.Struct, frozen=True, kw_only=True):
     """So many months of a plan for somebody else; what they cost is the monthly price each."""
 

@@ -1,0 +1,65 @@
+"""Where members pay what their family's rules ask in money."""
+
+from litestar.handlers import ASGIRouteHandler
+
+from billing.doors import asking
+from billing.doors.asking import OF_READS, OF_STRIPE
+from billing.doors.bodies import PortalBody
+from billing.doors.membership_doors import Act, endpoint_of
+from billing.subscriptions.fees.refusals import UnknownFee
+from billing.subscriptions.refusals import InvalidPath
+from billing.subscriptions.service import Memberships
+from billing.subscriptions.views import FeeView
+from coalition.families.kin.transfer_refusals import FeeNotDue
+from coalition.kernel.identity import MEMBER_SCOPE
+from coalition.kernel.ids import MemberId
+from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
+
+TAGS = ("families",)
+BASE = "/v1/fees/{fee_id:uuid}"
+
+
+def routes(door: Door, memberships: Memberships) -> list[ASGIRouteHandler]:
+    """Return the handlers of fees."""
+    return [
+        hot_route(door, BASE, _show(memberships)),
+        hot_route(door, f"{BASE}/checkout", endpoint_of(memberships, _PAY, TAGS)),
+    ]
+
+
+def _show(memberships: Memberships) -> HotEndpoint:
+    async def show(call: Call) -> Answer:
+        member = await asking.reader(call)
+        return Answer(200, await memberships.fee(member, call.path["fee_id"], at=call.at))
+
+    return HotEndpoint(
+        method="GET",
+        summary="A fee in money of a transfer or of an act in a family, by the id of either",
+        handle=show,
+        answers={200: FeeView},
+        scope=MEMBER_SCOPE,
+        refusals=(*OF_READS, *OF_STRIPE, UnknownFee, FeeNotDue),
+        tags=TAGS,
+    )
+
+
+async def _do_pay(memberships: Memberships, member: MemberId, call: Call, key: str) -> object:
+    return await memberships.pay_fee(
+        member, call.path["fee_id"], back_to=call.body.back_to, key=key, at=call.at
+    )
+
+
+_PAY = Act(
+    "fees/{fee_id:uuid}/checkout",
+    _do_pay,
+    "Pay a fee: open Stripe's page for it",
+    FeeView,
+    body=PortalBody,
+    status=201,
+    refusals=(UnknownFee, FeeNotDue, InvalidPath),
+    description=(
+        "The id is `transfer_id` of a transfer in `awaiting_payment`, or `act_id` of an act that "
+        "waits. Paid at `url`, it goes on at once. What cannot be done any more gives the money "
+        "back."
+    ),
+)

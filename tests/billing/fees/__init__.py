@@ -1,0 +1,1 @@
+"""Tests of fees in money that families ask for."""
