@@ -21,6 +21,8 @@ def routes(house: House) -> list[HTTPRouteHandler]:
         shown(house, "/membership/receipts/{receipt_id:str}", _receipt),
         sent(house, "/membership/withdraw", _declare),
         sent(house, "/membership/withdraw/confirm", _confirm),
+        shown(house, "/cancel", _stranger_cancels, to_members=False),
+        sent(house, "/cancel", _cancel_as_stranger, to_members=False),
         shown(house, "/withdraw", _stranger, to_members=False),
         sent(house, "/withdraw", _declare_as_stranger, to_members=False),
         sent(house, "/withdraw/confirm", _confirm_as_stranger, to_members=False),
@@ -69,6 +71,17 @@ async def _declare(visit: Visit) -> Response[bytes]:
 async def _confirm(visit: Visit) -> Response[bytes]:
     made = await _confirmed(visit, visit.member, visit.key)
     return lead_to(f"/membership/receipts/{made.receipt_id}")
+
+
+async def _stranger_cancels(visit: Visit) -> Response[bytes]:
+    return visit.page("cancel_stranger.html", terms=(await offers_of(visit)).terms)
+
+
+async def _cancel_as_stranger(visit: Visit) -> Response[bytes]:
+    made = await visit.house.memberships.cancel_as_stranger(
+        reference=_id(visit, "reference"), email=visit.asked("email"), at=visit.at
+    )
+    return await _show(visit, made)
 
 
 async def _stranger(visit: Visit) -> Response[bytes]:

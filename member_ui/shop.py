@@ -5,6 +5,7 @@ import re
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
+from billing.subscriptions.refusals import UnknownPromotion
 from billing.subscriptions.views import MembershipState, Offers, Order, PlanOffer, PriceOffer
 from member_ui.visit import House, NotFromHere, Shown, Visit, done, sent, shown
 from pages.rendering import lead_to
@@ -84,9 +85,17 @@ async def _order(visit: Visit) -> Response[bytes]:
     wanted = visit.query("price")
     if not wanted:
         return lead_to("/plans")
+    return await _show_order(visit, wanted)
+
+
+async def _show_order(
+    visit: Visit, wanted: str, *, said: str | None = None, status: int = 200
+) -> Response[bytes]:
     offers = await offers_of(visit)
     plan, price = _chosen(offers, wanted)
-    return visit.page("order.html", plan=plan, price=price, terms=offers.terms)
+    return visit.page(
+        "order.html", status=status, plan=plan, price=price, terms=offers.terms, said=said
+    )
 
 
 def _chosen(offers: Offers, wanted: str) -> tuple[PlanOffer, PriceOffer]:
@@ -106,7 +115,12 @@ async def _buy(visit: Visit) -> Response[bytes]:
         disclosure_version=visit.asked("disclosure"),
         promotion=visit.form.get("promotion") or None,
     )
-    made = await visit.house.memberships.checkout(visit.member, order, key=visit.key, at=visit.at)
+    memberships = visit.house.memberships
+    try:
+        made = await memberships.checkout(visit.member, order, key=visit.key, at=visit.at)
+    except UnknownPromotion as refusal:
+        said = visit.refused(refusal)
+        return await _show_order(visit, str(order.price_no), said=said, status=refusal.status)
     return lead_to(made.url)
 
 

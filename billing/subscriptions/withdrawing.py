@@ -108,10 +108,15 @@ async def declare(house: House, member: MemberId, *, at: datetime) -> Withdrawal
 async def declare_as_stranger(
     house: House, *, reference: UUID, email: str, at: datetime
 ) -> Withdrawal:
-    """Declare without signing in; see `Memberships.declare_withdrawal_as_stranger`.
+    """Declare without signing in; see `Memberships.declare_withdrawal_as_stranger`."""
+    return await declare(house, await member_behind(house, reference, email, at=at), at=at)
+
+
+async def member_behind(house: House, reference: UUID, email: str, *, at: datetime) -> MemberId:
+    """Return whose membership a stranger names by its reference and the member's address.
 
     Each attempt for a reference counts, and a right one takes its own back, so that addresses
-    cannot be tried out.
+    cannot be tried out. Raises `UnknownMembership` and `TooManyAttempts`.
     """
     attempts = digest16("withdraws as a stranger", reference.bytes)
     await logins.count_attempt(attempts, at)
@@ -121,7 +126,7 @@ async def declare_as_stranger(
     if found is None or person is None or not _is_address_of(house, email, person.email):
         raise UnknownMembership
     await logins.forgive_attempt(attempts)
-    return await declare(house, found.member_id, at=at)
+    return found.member_id
 
 
 async def confirm(

@@ -9,6 +9,7 @@ ENGLISH: dict[str, str] = {
     "nav.sign_in": "Sign in",
     "nav.sign_out": "Sign out",
     "nav.join": "Join",
+    "nav.cancel": "Cancel a membership",
     "nav.withdraw": "Withdraw from a purchase",
     "back": "Back",
     "points": "points",
@@ -128,6 +129,7 @@ ENGLISH: dict[str, str] = {
     "change.then": "After that {price}.",
     "change.confirm": "Change and pay",
     "cancel.text": "Your benefits hold until {day}. Nothing more is charged.",
+    "cancel.stranger": "It ends with what is paid. You get the receipt at once.",
     "cancel.pause": "Or pause instead: nothing is charged meanwhile.",
     "cancel.smaller": "Or {plan} for {price}?",
     "withdraw.text": "You may withdraw within {days} days of your order, without giving a reason.",
@@ -283,4 +285,7 @@ ENGLISH: dict[str, str] = {
     "refusal.intent_reused": "This was sent already. Open the page again.",
     "refusal.nothing_to_agree_to": "No change of price waits for you.",
     "refusal.unavailable": "We cannot answer just now. Please try again in a moment.",
+    "refusal.promotion_not_found": (
+        "No such code is good now. Look at how it is written, or order without it."
+    ),
 }

@@ -9,6 +9,7 @@ NORWEGIAN: dict[str, str] = {
     "nav.sign_in": "Logg inn",
     "nav.sign_out": "Logg ut",
     "nav.join": "Bli medlem",
+    "nav.cancel": "Si opp et medlemskap",
     "nav.withdraw": "Angre et kjøp",
     "back": "Tilbake",
     "points": "poeng",
@@ -126,6 +127,7 @@ NORWEGIAN: dict[str, str] = {
     "change.then": "Deretter {price}.",
     "change.confirm": "Bytt og betal",
     "cancel.text": "Fordelene gjelder til {day}. Ingenting mer trekkes.",
+    "cancel.stranger": "Det slutter når det som er betalt er brukt opp. Du får kvittering straks.",
     "cancel.pause": "Eller ta en pause i stedet: ingenting trekkes imens.",
     "cancel.smaller": "Eller {plan} for {price}?",
     "withdraw.text": "Du kan angre innen {days} dager etter bestillingen, uten å oppgi grunn.",
@@ -279,4 +281,7 @@ NORWEGIAN: dict[str, str] = {
     "refusal.intent_reused": "Dette er allerede sendt. Åpne siden igjen.",
     "refusal.nothing_to_agree_to": "Ingen prisendring venter på deg.",
     "refusal.unavailable": "Vi kan ikke svare akkurat nå. Prøv igjen om litt.",
+    "refusal.promotion_not_found": (
+        "Den koden gjelder ikke nå. Se hvordan den staves, eller bestill uten den."
+    ),
 }

@@ -9,6 +9,7 @@ SWEDISH: dict[str, str] = {
     "nav.sign_in": "Logga in",
     "nav.sign_out": "Logga ut",
     "nav.join": "Bli medlem",
+    "nav.cancel": "Säg upp ett medlemskap",
     "nav.withdraw": "Ångra ett köp",
     "back": "Tillbaka",
     "points": "poäng",
@@ -127,6 +128,7 @@ SWEDISH: dict[str, str] = {
     "change.then": "Därefter {price}.",
     "change.confirm": "Byt och betala",
     "cancel.text": "Dina förmåner gäller till {day}. Inget mer dras.",
+    "cancel.stranger": "Det upphör när det som är betalt tar slut. Du får kvittot genast.",
     "cancel.pause": "Eller pausa i stället: inget dras under tiden.",
     "cancel.smaller": "Eller {plan} för {price}?",
     "withdraw.text": "Du får ångra dig inom {days} dagar från beställningen, utan att ange skäl.",
@@ -287,4 +289,7 @@ SWEDISH: dict[str, str] = {
     "refusal.intent_reused": "Det här har redan skickats. Öppna sidan igen.",
     "refusal.nothing_to_agree_to": "Ingen prisändring väntar på dig.",
     "refusal.unavailable": "Vi kan inte svara just nu. Försök igen om en stund.",
+    "refusal.promotion_not_found": (
+        "Den koden gäller inte nu. Se efter hur den stavas, eller beställ utan den."
+    ),
 }

@@ -84,11 +84,38 @@ async def test_withdrawing_without_signing_in_tells_nobody_who_is_a_member(town:
         "/withdraw", "/withdraw", reference=reference, email=member.email
     )
     assert "You get back" in declared.text
-    for _ in range(6):
-        answer = await stranger.send(
-            "/withdraw", "/withdraw", reference=reference, email=other.email
-        )
-    assert answer.status_code == 429, "addresses cannot be tried out at one reference"
+    wrong = {"reference": reference, "email": other.email}
+    tried = [await stranger.send("/withdraw", "/withdraw", **wrong) for _ in range(7)]
+    assert tried[-1].status_code == 429, "addresses cannot be tried out at one reference"
+
+
+async def test_whoever_has_the_reference_and_the_address_cancels_without_signing_in(
+    town: Town,
+) -> None:
+    member, stranger = await town.member(), town.person()
+    await member.order()
+    page = await member.get("/membership")
+    found = re.search(r"<code>([0-9a-f-]{36})</code>", page.text)
+    assert found is not None
+    wrong = {"reference": found[1], "email": "nobody@exempel.example"}
+    assert (await stranger.send("/cancel", "/cancel", **wrong)).status_code == 404
+    right = wrong | {"email": member.email}
+    first = await stranger.send("/cancel", "/cancel", **right)
+    assert first.status_code == 200
+    assert "Cancelled" in first.text
+    again = await stranger.send("/cancel", "/cancel", **right)
+    receipts = {re.findall(r"<code>([0-9a-f-]{36})</code>", one.text)[-1] for one in (first, again)}
+    assert len(receipts) == 1, "it is cancelled once"
+    assert "Ends" in (await member.get("/membership")).text
+
+
+async def test_a_code_that_is_none_is_said_where_it_was_typed(town: Town) -> None:
+    member = await town.member()
+    refused = await member.send("/order?price=1", "/order", accept="yes", promotion="<b>NOPE")
+    assert refused.status_code == 404
+    assert "No such code" in refused.text
+    assert "Your order" in refused.text
+    assert "<b>" not in refused.text
 
 
 async def test_a_member_sees_what_was_paid_what_it_saved_and_where_to_pay(town: Town) -> None:
