@@ -197,6 +197,9 @@ def _taken(picture: Picture, invoice: Invoice) -> tuple[datetime | None, bool]:
         if one.payment_intent_id in payments and one.takes_money
     ]
     left = invoice.amount_paid.amount_minor
+    if not left and picture.subscription.ended_at is not None:
+        # What cost no money (a coupon or credit paid) has none to go back: it is given up then.
+        taken.append((picture.subscription.ended_at, True))
     for one in sorted(picture.refunds, key=lambda refund: (refund.created_at, refund.id)):
         if one.payment_intent_id in payments and one.counts and left > 0:
             left -= one.amount.amount_minor

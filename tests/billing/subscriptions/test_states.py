@@ -144,6 +144,17 @@ def test_a_full_refund_ends_the_period_then_and_takes_back() -> None:
     assert [one.taken_back for one in found] == [True]
 
 
+@pytest.mark.parametrize(("ended", "taken_back"), [(10, True), (31, False)])
+def test_what_cost_no_money_is_taken_back_when_it_ends_before_its_time(
+    ended: float,
+    taken_back: bool,  # noqa: FBT001 - a column of the table above
+) -> None:
+    free = invoice(1, line(1, 31, minor=0))
+    over = picture(free, status=SubscriptionStatus.CANCELED, ended_at=day(ended))
+    (found,) = entitlements([over], TERMS)
+    assert (found.ends, found.taken_back) == (day(ended), taken_back)
+
+
 def test_a_partial_refund_takes_nothing() -> None:
     found = entitlements([picture(MONTH, refunds=(refund(1, 10, 9_899),))], TERMS)
     assert spans(found) == [PAID_MONTH, GRACE_AFTER]
