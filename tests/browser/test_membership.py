@@ -97,14 +97,14 @@ def test_leaving_takes_two_clicks_has_a_receipt_and_can_be_taken_back(here: Town
     member.goto("/membership")
     said = member.press("Cancel the membership")
     assert "Nothing more is charged" in said
-    receipt = member.press("Cancel now")
+    receipt = member.press("Confirm the cancellation")
     assert "Cancelled" in receipt
     assert re.search(r"\d{1,2} \w+ \d{4} \d{2}:\d{2}", receipt)
     member.goto("/membership")
     member.press("Keep my membership")
     assert "Active" in member.goto("/membership")
     member.press("Cancel the membership")
-    member.press("Cancel now")
+    member.press("Confirm the cancellation")
     assert member.entitled()["plan"] == "premium"
     member.later(days=35)
     assert "Ended" in member.goto("/membership")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.member_ui.world import Town, open_town
+from tests.member_ui.world import Person, Town, open_town
 from tests.support.postgres import create_database, drop_database
 
 
@@ -30,3 +30,9 @@ def town(
     yield runner.run(stack.enter_async_context(open_town(url, folder, at)))
     runner.run(stack.aclose())
     drop_database(postgres_url, url)
+
+
+@pytest.fixture(scope="module")
+def standing(runner: asyncio.Runner, town: Town) -> Person:
+    """Return a member for the tests of a module that leave it as it was."""
+    return runner.run(town.member())

@@ -33,13 +33,13 @@ async def test_a_form_that_comes_from_elsewhere_does_nothing(
     assert (await member.get("/wallet")).status_code == 200, "it is still signed in"
 
 
-@pytest.mark.parametrize("act", ACTS)
-async def test_a_form_without_the_key_of_the_session_does_nothing(town: Town, act: str) -> None:
+async def test_a_form_without_the_key_of_the_session_does_nothing(town: Town) -> None:
     member, other = await town.member(), await town.member()
     theirs = hidden((await other.get("/wallet")).text, "/sign-out")
-    for fields in ({}, {"act": "a"}, {"act": "a", "form_key": "ü" * 64}, theirs):
-        answer = await member.post(f"/{act}", FROM_US, **fields)
-        assert answer.status_code in {400, 422}, (act, fields)
+    for act in ACTS:
+        for fields in ({}, {"act": "a"}, {"act": "a", "form_key": "ü" * 64}, theirs):
+            answer = await member.post(f"/{act}", FROM_US, **fields)
+            assert answer.status_code in {400, 422}, (act, fields)
     assert (await member.get("/wallet")).status_code == 200
 
 
