@@ -34,7 +34,7 @@ def reckon(picture: Picture, *, currency: str, used_minor: int, at: datetime) ->
     The days are those begun, of each line that was paid for, rounded down in the member's favour.
     What benefits were used for counts where it is more than that; so nobody pays twice for them.
     """
-    paid = sum(left for _, left in _left(picture))
+    paid = paid_in_all(picture)
     shares = [
         _share(line, at)
         for invoice in picture.invoices
@@ -44,6 +44,11 @@ def reckon(picture: Picture, *, currency: str, used_minor: int, at: datetime) ->
     days = min(paid, max(0, round_whole(sum(shares, Decimal(0)), Rounding.DOWN)))
     use = min(paid, max(days, used_minor)) - days
     return Reckoning(currency, paid, days, use, paid - days - use)
+
+
+def paid_in_all(picture: Picture) -> int:
+    """Return what was paid for a subscription and has not gone back."""
+    return sum(left for _, left in _left(picture))
 
 
 def parts(picture: Picture, amount_minor: int) -> tuple[PartOfPayment, ...]:

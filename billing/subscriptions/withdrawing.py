@@ -202,7 +202,9 @@ async def _parts(
 
     async def call() -> list[tuple[str, int]]:
         picture = await house.gateway.picture(subscription)
-        found = metering.parts(picture, row.refund_minor)
+        # What was paid after it was declared, for a change of the plan, goes back whole.
+        since = max(0, metering.paid_in_all(picture) - row.paid_minor)
+        found = metering.parts(picture, row.refund_minor + since)
         return [(part.payment_intent_id, part.amount_minor) for part in found]
 
     request = {"withdrawal_id": str(row.id)}

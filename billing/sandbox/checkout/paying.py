@@ -10,6 +10,7 @@ from billing.sandbox.engine import standing, subscribing
 from billing.sandbox.errors import CardDeclined
 from billing.sandbox.payments import customers, payment_intents, payment_methods, setup_intents
 from billing.sandbox.payments.addresses import address_of
+from billing.sandbox.payments.amounts import settled
 from billing.sandbox.requests import Params
 from billing.sandbox.routing import reacts
 from billing.sandbox.world import World
@@ -32,7 +33,7 @@ def pay(world: World, id_: str, typed: Typed) -> str | None:
     method = typed.method["id"] if typed.method else None
     if session["mode"] == "payment" and session["amount_total"] > 0:
         return _pay_once(world, session, method)
-    if session["mode"] == "subscription" and session["amount_total"] > 0:
+    if session["mode"] == "subscription" and _due(world, session) > 0:
         return _pay_first(world, session, method)
     if method is not None:
         return _keep_card(world, session, method)
@@ -44,6 +45,14 @@ def needs_card(session: Document) -> bool:
     """Tell whether the page asks for a card."""
     is_always = session["mode"] == "setup" or session["payment_method_collection"] == "always"
     return is_always or bool(session["amount_total"] > 0)
+
+
+def _due(world: World, session: Document) -> int:
+    """Return what is charged for the first invoice, which the customer's credit may pay."""
+    customer = world.find("customer", session["customer"]) or {}
+    owed = session["amount_total"] + customer.get("balance", 0)
+    _, amount = settled(owed, session["currency"])
+    return amount if session["amount_total"] > 0 else 0
 
 
 def waiting_intent(world: World, session: Document) -> Document | None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from billing.plans.countries.terms import digest_of
-from billing.subscriptions import entries, orders
+from billing.subscriptions import customers, entries, orders
 from billing.subscriptions.orders import OrderState
 from billing.subscriptions.refusals import (
     AlreadyMember,
@@ -220,6 +220,24 @@ async def test_german_members_see_german_buttons(at: datetime) -> None:
     assert offers.terms.order_button == "Zahlungspflichtig bestellen"
     assert offers.terms.cancel_button == "Verträge hier kündigen"
     assert [one.plan for one in offers.items] == ["plus", "premium"]
+
+
+async def test_what_stands_to_a_members_credit_pays_for_its_order(at: datetime) -> None:
+    club = await make_club(at)
+    member = await club.joined()
+    await club.memberships.confirm_withdrawal(
+        (await club.memberships.declare_withdrawal(member, at=at)).withdrawal_id,
+        member=member,
+        key="w",
+        at=at,
+    )
+    customer = await customers.find(member)
+    path = f"/v1/customers/{customer}/balance_transactions"
+    await club.gateway.post(None, path, {"amount": -10_000, "currency": "sek"})
+    assert (await club.join(member)).state is MembershipState.ACTIVE
+    assert (await club.gateway.get(f"/v1/customers/{customer}"))["balance"] == -2_100
+    async with transaction() as connection:
+        assert await entries.net(connection, member) == {"SEK": 0}
 
 
 async def test_a_promotion_code_takes_off_what_it_says(at: datetime) -> None:

@@ -169,6 +169,24 @@ async def test_what_went_back_since_it_was_declared_does_not_go_back_again(at: d
     assert await net(member) == 0
 
 
+async def test_what_was_paid_since_it_was_declared_goes_back_whole(at: datetime) -> None:
+    club = await make_club(at)
+    member = await club.joined()
+    await club.advance(2 * DAY)
+    declared = await club.memberships.declare_withdrawal(member, at=club.now())
+    premium = await club.price_no("premium")
+    said = await club.memberships.preview(member, premium, at=club.now())
+    await club.memberships.change(
+        member, premium, previewed_at=said.previewed_at, key="up", at=club.now()
+    )
+    receipt = await club.memberships.confirm_withdrawal(
+        declared.withdrawal_id, member=member, key="w", at=club.now()
+    )
+    back = declared.refund.amount_minor + said.due_now.amount_minor
+    assert receipt.refund == Money(back, "SEK")
+    assert await net(member) == declared.kept_for_days.amount_minor
+
+
 async def test_whoever_has_the_reference_and_the_address_withdraws_without_signing_in(
     at: datetime,
 ) -> None:
