@@ -89,7 +89,7 @@ async def test_a_dispute_freezes_and_then_restores_or_takes_back(
         assert found.held[0][2:] == (begins, begins.replace(year=begins.year + 1))
         assert found.paid == [*frozen.paid, ("dispute_won", 149_000)]
     else:
-        assert (till.plan, found.points, settled) == (None, 0, 0)
+        assert (till.plan, found.points, settled) == (None, 0, Decimal(0))
         assert (found.held, found.paid) == (frozen.held, frozen.paid)
     await club.check()
 

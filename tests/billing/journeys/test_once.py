@@ -4,7 +4,6 @@ What a killed process leaves is told in tests/faults.
 """
 
 import asyncio
-from datetime import timedelta
 
 from billing.sandbox.faults import Kind
 from billing.subscriptions.refusals import ActInProgress, AlreadyMember, CheckoutOpen
@@ -39,11 +38,13 @@ async def test_of_two_tabs_at_two_services_one_orders_and_pays_once(club: Club) 
     assert {type(one) for one in refused} <= {ActInProgress, CheckoutOpen}
 
     await asyncio.gather(*(club.pay(opened[0].url) for _ in range(3)))
-    seen = await asyncio.gather(
-        *(each.returned(member, opened[0].checkout_id, at=begins) for each in services * 2),
-        *(club.drain() for _ in range(2)),
-    )
-    assert {one.state for one in seen[:4] if not isinstance(one, int)} == {MembershipState.ACTIVE}
+
+    async def back(service: Memberships) -> MembershipState:
+        return (await service.returned(member, opened[0].checkout_id, at=begins)).state
+
+    backs = [back(each) for each in services * 2]
+    states, _, _ = await asyncio.gather(asyncio.gather(*backs), club.drain(), club.drain())
+    assert set(states) == {MembershipState.ACTIVE}
     await club.hear()
     assert {type(await tab(number)) for number in (0, 3)} == {AlreadyMember}
     theirs = await stripe_books.read(club.gateway)
@@ -77,13 +78,13 @@ async def test_two_workers_do_everything_once(club: Club) -> None:
 
 
 async def _a_life(club: Club, member: MemberId) -> None:
-    """Join, go up, cancel, come back, renew, go down, and leave for good."""
+    """Join, go up, cancel, come back, renew, think of going down, pause, and leave."""
     await club.order_and_pay(member)
     await club.change(member, "premium")
     await club.memberships.cancel(member, key=club.key(), at=club.now())
     await club.hear()
     await club.memberships.uncancel(member, key=club.key(), at=club.now())
-    await club.advance(40 * DAY)
+    await club.advance(32 * DAY)
     await club.change(member, "plus")
     await club.memberships.keep_plan(member, key=club.key(), at=club.now())
     await club.memberships.pause(member, months=1, key=club.key(), at=club.now())
@@ -107,14 +108,4 @@ async def test_a_stripe_that_fails_twice_of_three_times_is_not_noticed(shaken: C
     faults = shaken.sandbox.faults
     assert isinstance(faults, Unsteady)
     assert faults.struck.keys() == {(kind, after) for kind in Kind for after in (False, True)}
-    await shaken.check()
-
-
-async def test_a_withdrawal_under_faults_gives_back_once(shaken: Club) -> None:
-    member = await shaken.bought()
-    await shaken.advance(timedelta(days=3))
-    back = await shaken.withdraw(member)
-    theirs = await stripe_books.read(shaken.gateway)
-    assert [one["amount"] for one in theirs.refunds] == [back]
-    assert (await shaken.books(member)).paid == [("payment", 7_900), ("refund", -back)]
     await shaken.check()
