@@ -7,7 +7,7 @@ from typing import Any
 from billing.gateway import intents
 from billing.gateway.shapes import Subscription, SubscriptionStatus
 from billing.plans.catalogue import PlanPrice, Plans
-from billing.subscriptions import reading, receipts, syncing
+from billing.subscriptions import orders, reading, receipts, syncing
 from billing.subscriptions.house import House, one_act
 from billing.subscriptions.months import months_after
 from billing.subscriptions.reading import Paid
@@ -183,12 +183,17 @@ async def _receipt(
 ) -> Receipt:
     await syncing.sync(house.gateway, paid.subscription.id, at=at)
     plans = await house.plans()
+    async with transaction() as connection:
+        member, subscription = paid.membership.member_id, paid.subscription.id
+        order = await orders.of_subscription(connection, member, subscription)
+    terms = house.countries.of(None if order is None else order.country)
     return Receipt(
         receipt_id=random_id(),
         kind=kind,
         membership_id=paid.membership.id,
         at=at,
         plan=plans.plan(paid.price.plan_no).code,
+        text_version=terms.disclosure_version,
         **facts,
     )
 

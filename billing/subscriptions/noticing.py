@@ -34,8 +34,8 @@ WHERE ended_at IS NULL AND subscription IS NOT NULL AND period_end > $1 AND peri
 ORDER BY period_end, id LIMIT $7
 """
 _TELL = """
-INSERT INTO membership_notice (bucket, membership_id, about, kind, told_at)
-VALUES ($1, $2, $3, $4, $5) ON CONFLICT (bucket, membership_id, about) DO NOTHING
+INSERT INTO membership_notice (bucket, membership_id, about, kind, told_at, text_version)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (bucket, membership_id, about) DO NOTHING
 RETURNING true
 """
 
@@ -102,7 +102,8 @@ async def _tell_one(
     if notice is None or at < ends_at - timedelta(days=notice.days):
         return False
     bucket = bucket_of(row["id"])
-    is_news = await connection.fetchval(_TELL, bucket, row["id"], ends_at, notice.kind, at)
+    facts_kept = row["id"], ends_at, notice.kind, at, terms.disclosure_version
+    is_news = await connection.fetchval(_TELL, bucket, *facts_kept)
     if is_news:
         facts = {
             "member_id": str(member),
@@ -111,6 +112,7 @@ async def _tell_one(
             "at": ends_at.isoformat(),
             "amount_minor": notice.price.money.amount_minor,
             "currency": notice.price.money.currency,
+            "text_version": terms.disclosure_version,
         }
         event = Event(f"membership.{notice.kind}", facts, shard=shard_of(bucket))
         await outbox.append(connection, [event], at)

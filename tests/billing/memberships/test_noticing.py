@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from billing.plans.countries import shipped
-from billing.subscriptions import noticing
+from billing.subscriptions import notices, noticing
 from coalition.kernel.database import transaction
 from tests.billing.memberships.world import PLUS, TRIED, Club, make_club
 
@@ -38,6 +38,15 @@ async def test_the_end_of_a_trial_is_told_as_many_days_ahead_as_the_country_want
     await club.advance(7 * DAY)  # of 14: Germany wants a week, Sweden three days
     (german,) = await told(club)
     assert (german["kind"], german["amount_minor"]) == ("membership.trial_ends", 7_900)
+    assert german["text_version"] == shipped().of("DE").disclosure_version
+    async with transaction() as connection:
+        (listed,) = await notices.listed(connection, kind=None, most=10)
+        assert await notices.listed(connection, kind="price", most=10) == []
+    assert (str(listed.member_id), listed.kind, listed.text_version) == (
+        german["member_id"],
+        "trial_ends",
+        german["text_version"],
+    )
     await club.advance(4 * DAY)
     assert len(await told(club)) == 2
     assert len(await told(club)) == 2
