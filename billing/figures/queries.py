@@ -32,7 +32,7 @@ SELECT price.currency,
        count(*)::int8 AS memberships
 FROM membership
 JOIN plan_price AS price ON price.no = membership.price_no
-WHERE membership.ended_at IS NULL AND EXISTS (
+WHERE (membership.ended_at IS NULL OR membership.ended_at > $1) AND EXISTS (
     SELECT FROM benefit_entitlement AS held
     WHERE held.bucket = membership.bucket AND held.member_id = membership.member_id
       AND held.membership_id = membership.id AND held.begins <= $1 AND held.ends > $1

@@ -105,6 +105,15 @@ async def test_who_holds_plans_who_left_and_what_they_bring(at: datetime) -> Non
         await figures(world, at, "2026-12")
 
 
+async def test_what_recurred_in_a_month_is_the_same_whoever_has_left_since(at: datetime) -> None:
+    world = await club(at)
+    held = (OCTOBER, NOVEMBER + 10 * DAY), Ground.PAID
+    await subscribe(world, world.member, held, ended_at=NOVEMBER + 10 * DAY)
+    then = await figures(world, at, "2026-10")
+    assert then.recurring == (Recurring(memberships=1, monthly=sek(9_900)),)
+    assert (await figures(world, at)).recurring == ()
+
+
 async def test_what_members_spend_and_what_their_benefits_cost_whom(at: datetime) -> None:
     world = await club(at)
     anna, bo = world.member, await more(world)
