@@ -1,5 +1,6 @@
 """Languages of the pages: which one a browser asks for, and amounts, dates and words in it."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,6 +14,8 @@ from coalition.kernel.money import Money, exponent
 LANGUAGES = ("en", "sv", "nb")
 NAMES = {"en": "English", "sv": "Svenska", "nb": "Norsk"}
 _LOCALES = {"en": "en_GB", "sv": "sv_SE", "nb": "nb_NO"}
+_UNSPACED = re.compile(r"^(-?[A-Z]{3})(?=\d)")
+"""A code without its space, as in SEK79.00."""
 _ALSO = {"no": "nb", "nn": "nb"}
 
 
@@ -59,7 +62,8 @@ class Wording:
     def money(self, amount: Money) -> str:
         """Return an amount as people write it, such as 99,00 kr."""
         value = Decimal(amount.amount_minor).scaleb(-exponent(amount.currency))
-        return format_currency(value, amount.currency, locale=self._locale)
+        text = format_currency(value, amount.currency, locale=self._locale)
+        return _UNSPACED.sub("\\1\u00a0", text)
 
     def number(self, value: int) -> str:
         """Return a whole number with its groups."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from shutil import which
@@ -11,6 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from coalition.kernel.clock import SystemClock
 from tests.journeys.plain_till import PlainTill
 from tests.journeys.processes import coalition, serving
 from tests.server.processes import coalition as ended
@@ -61,12 +63,18 @@ class Town:
     till: PlainTill
     browser: Browser
     log: Path
+    days_ahead: int = 0
+    """By how much the time machine has moved the house on."""
     _cards: Iterator[str] = field(default_factory=lambda: iter(WORK))
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     def card(self) -> str:
         """Return a card that works and that nobody has used yet."""
         return next(self._cards)
+
+    def now(self) -> datetime:
+        """Return the present instant of the house."""
+        return SystemClock().now() + timedelta(days=self.days_ahead)
 
     def member(self) -> "Member":
         """Return somebody who has just joined in a browser of its own."""
@@ -102,12 +110,14 @@ class Member:
         """Return what the page says."""
         return self.page.inner_text("main")
 
-    def order(self, plan: str, price: str) -> None:
-        """Choose a price of a plan, agree, and come to the payment page."""
+    def order(self, plan: str, price: str, *, pays: bool = True) -> None:
+        """Choose a price of a plan, agree, and come to the payment page unless it `pays` not."""
         self.goto("/plans?currency=SEK")
         card = self.page.locator(".card", has=self.page.get_by_role("heading", name=plan))
         card.locator(".border-top", has_text=price).get_by_role("link").click()
         self.page.check("#accept")
+        if not pays:
+            return
         self.page.click("form[action='/order'] button")
         self.page.wait_for_url("**/sandbox/checkout/**")
 
@@ -155,6 +165,7 @@ class Member:
             self.page.goto(f"{self.town.url}/sandbox/time-machine")
             self.page.click("text=+ 1 week" if step == 7 else "text=+ 1 day")
             days -= step
+            self.town.days_ahead += step
         self.town.till.sign_in()
         self.page.goto(f"{self.town.url}/sign-in")
         if self.page.locator("#email").count():

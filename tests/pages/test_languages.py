@@ -36,6 +36,9 @@ def test_amounts_and_days_are_written_as_people_of_the_language_do() -> None:
     assert swedish.money(Money(123456, "SEK")) == "1\xa0234,56\xa0kr"
     assert swedish.money(Money(500, "JPY")).startswith("500")
     assert swedish.day(AT) == "22 november 2026"
+    assert swedish.short_day(AT) == "22 nov. 2026"
     english = Wording("en", {}, ZoneInfo("UTC"))
+    assert english.money(Money(-7900, "SEK")) == "-SEK\xa079.00"
+    assert english.money(Money(799, "EUR")) == "€7.99"
     assert english.instant(AT) == "21 November 2026 23:30"
     assert english.number(1234567) == "1,234,567"
