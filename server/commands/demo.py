@@ -173,6 +173,7 @@ def _to_look_at(kept: "Keepsake", data: Path) -> str:
 def to_try(kept: "Keepsake", url: str) -> str:
     """Return what somebody at a shell can try on the demo that is served at `url`."""
     return (
+        f"The members' pages: {url}\n{_people(kept, url)}"
         f"The API's page: {url}/schema\n"
         f"A client of {kept.client.partner}, with all scopes, is in the lines below.\n"
         + _TRY.format(
@@ -181,4 +182,16 @@ def to_try(kept: "Keepsake", url: str) -> str:
             client_secret=kept.client.client_secret,
             card=kept.card,
         )
+    )
+
+
+def _people(kept: "Keepsake", url: str) -> str:
+    """Return who can sign in at the pages, and how to pay and to let time go by there."""
+    if not kept.logins:
+        return ""
+    people = "".join(f"  {one.email}  password {one.password}\n" for one in kept.logins)
+    return (
+        f"Join there, or sign in ({kept.logins[-1].email} has a plan):\n{people}"
+        "Pay with test card 4242 4242 4242 4242, and let months go by at\n"
+        f"  {url}/sandbox/time-machine\n"
     )

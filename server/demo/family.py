@@ -99,7 +99,7 @@ async def _login(
     address = _address(first_name)
     code = await sign_ins.give_code(member, address, actor=PREPARES, at=now)
     await sign_ins.set_password(code.code, password, now)
-    return Login(role, address, password, "/schema", str(member))
+    return Login(role, address, password, "/sign-in", str(member))
 
 
 def _address(first_name: str) -> str:
