@@ -1,5 +1,10 @@
 """Where members pay what their family's rules ask in money."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
 from litestar.handlers import ASGIRouteHandler
 
 from billing.doors import asking
@@ -11,7 +16,7 @@ from billing.subscriptions.refusals import InvalidPath
 from billing.subscriptions.service import Memberships
 from billing.subscriptions.views import FeeView
 from coalition.families.kin.transfer_refusals import FeeNotDue
-from coalition.kernel.identity import MEMBER_SCOPE
+from coalition.kernel.identity import MEMBER_SCOPE, Caller
 from coalition.kernel.ids import MemberId
 from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
 
@@ -21,9 +26,14 @@ BASE = "/v1/fees/{fee_id:uuid}"
 
 def routes(door: Door, memberships: Memberships) -> list[ASGIRouteHandler]:
     """Return the handlers of fees."""
+
+    async def check_own(caller: Caller, path: Mapping[str, Any]) -> None:
+        await memberships.check_fee(MemberId(caller.member_id or UUID(int=0)), path["fee_id"])
+
+    pay = replace(endpoint_of(memberships, _PAY, TAGS), owned=check_own)
     return [
         hot_route(door, BASE, _show(memberships)),
-        hot_route(door, f"{BASE}/checkout", endpoint_of(memberships, _PAY, TAGS)),
+        hot_route(door, f"{BASE}/checkout", pay),
     ]
 
 

@@ -253,6 +253,10 @@ class Memberships:
         """
         return await fees.show(self._house, member, fee_id, at=at)
 
+    async def check_fee(self, member: MemberId, fee_id: UUID) -> None:
+        """Raise `UnknownFee` unless the member pays what has this id."""
+        await fees.check(member, fee_id)
+
     async def pay_fee(
         self, member: MemberId, fee_id: UUID, *, back_to: str, key: str, at: datetime
     ) -> FeeView:

@@ -22,7 +22,7 @@ _OF_FAMILIES = (
         "/v1/admin/rule-",
     ),
     *("/v1/families", "/v1/transfers", "/v1/invitations", "/v1/wards", "/v1/me/", "/v1/sign-"),
-    *("/v1/family-acts", "/v1/relationships"),
+    *("/v1/family-acts", "/v1/relationships", "/v1/fees"),
 )
 
 

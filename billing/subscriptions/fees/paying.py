@@ -97,6 +97,21 @@ async def show(house: House, member: MemberId, fee_id: UUID, *, at: datetime) ->
     return FeeView(fee_id=fee_id, kind=kind, state="due", amount=money)
 
 
+async def check(member: MemberId, fee_id: UUID) -> None:
+    """Raise `UnknownFee` unless a member pays, or would have paid, what has this id."""
+    async with transaction() as connection:
+        transfer = await transfers.read(connection, fee_id)
+        if transfer is not None:
+            is_own = transfer.sender == member and transfer.fee_currency is not None
+        else:
+            try:
+                is_own = (await act_rows.read(connection, fee_id)).payer == member
+            except UnknownAct:
+                is_own = False
+    if not is_own:
+        raise UnknownFee
+
+
 async def settle(house: House, page: Checkout, *, at: datetime) -> None:
     """Write down what Stripe says of a fee's page, and let what waits go on; counted once."""
     fee_id, payment = UUID(page.metadata["fee_id"]), page.payment_intent_id

@@ -6,6 +6,7 @@ from datetime import datetime
 import httpx
 
 from billing.doors import (
+    fee_doors,
     gift_doors,
     membership_admin,
     membership_doors,
@@ -60,6 +61,7 @@ async def open_doors(at: datetime) -> ClubDoors:
             *withdrawal_doors.routes(door, club.memberships),
             *price_doors.routes(door, club.memberships),
             *seat_doors.routes(door, club.memberships),
+            *fee_doors.routes(door, club.memberships),
             *public_doors.routes(club.memberships),
             *value_doors.routes(door),
             *plan_admin.routes(door),

@@ -102,8 +102,13 @@ def test_anothers_id_and_one_of_nobody_cannot_be_told_apart(
     there = runner.run(_there(house, operation.path, member))
     stranger = runner.run(house.app(runner.run(_new(house))))
     nobodys = {name: str(random_id()) for name in there}
+    headers = stranger.headers | {"x-request-id": "same", "idempotency-key": house.club.key()}
     told = [
-        runner.run(stranger.post(operation.path.format(**ids), headers={"x-request-id": "same"}))
+        runner.run(
+            house.http.request(
+                operation.method.upper(), operation.path.format(**ids), headers=headers
+            )
+        )
         for ids in (there, nobodys)
     ]
     assert told[0].status_code == 404
@@ -161,6 +166,10 @@ async def _there(house: ClubDoors, path: str, member: MemberId) -> dict[str, str
     if "{withdrawal_id}" in path:
         declared = await club.memberships.declare_withdrawal(member, at=club.now())
         there["withdrawal_id"] = str(declared.withdrawal_id)
+    if "{fee_id}" in path:
+        home = Home(club)
+        family = await home.costly(await _new(house))
+        there["fee_id"] = str(await home.joining(family, member))
     if "{approval_id}" in path:
         there["approval_id"] = str(await _waiting(house, path, member))
     return there

@@ -9,9 +9,12 @@ from billing.benefits import entitlement_rows
 from billing.subscriptions import audit_checks
 from billing.subscriptions.seats import sharing
 from billing.subscriptions.views import SeatsView
-from coalition.families.groups import forming, leaving
+from coalition.families.groups import forming, leaving, paying
 from coalition.families.groups.entering import Newcomer
 from coalition.families.groups.groups import Groups
+from coalition.families.groups.paying import WaitingAct
+from coalition.families.groups.wanted import Accept
+from coalition.families.kin import places
 from coalition.families.kin.speaking import By
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
@@ -36,6 +39,28 @@ class Home:
             lambda c, b: forming.form(c, "pull", head, b, founders=founders), at
         )
         return made.id
+
+    async def costly(self, head: MemberId) -> UUID:
+        """Return a family of a head alone, which costs who joins it fifty kronor."""
+        at = self.club.now()
+        money = {"amount_minor": 5_000, "currency": "SEK"}
+        fee = {"kind": "flat", "money": money, "on": "join", "payer": "member"}
+        await activated("costly", written("head_pull", fees=[fee]), at)
+        await bound("costly", "costly", at)
+        made = await self.groups.do(lambda c, b: forming.form(c, "costly", head, b), at)
+        return made.id
+
+    async def joining(self, family: UUID, member: MemberId) -> UUID:
+        """Let a member accept to join; return the act that waits for its fee."""
+        at, wish = self.club.now(), Newcomer(member=member, role="friend")
+        async with transaction() as connection:
+            (place,) = await places.read_places(connection, family)
+        assert place.member_id is not None
+        made = await self.groups.invite(family, wish, by=By.of(place.member_id), at=at)
+        accept = Accept(invitation=made.id, channel=wish.channel)
+        waits = await self.groups.do(lambda c, b: paying.perform(c, b, accept, By.of(member)), at)
+        assert isinstance(waits, WaitingAct)
+        return waits.act_id
 
     async def leave(self, group: UUID, member: MemberId) -> None:
         """Let a member leave the family, and whoever heard of it do its part."""
