@@ -4,7 +4,6 @@ It is no Litestar application: its routes are a table of plain functions that al
 of Stripe's routes are missing, and it stands alone (docs/adr/0056).
 """
 
-import json
 import secrets
 import sqlite3
 from base64 import b64decode
@@ -12,6 +11,8 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from html import escape
 from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from billing.sandbox import idempotency, routing
 from billing.sandbox.browsing import PageAnswer, comes_from_elsewhere, sent
@@ -160,7 +161,7 @@ class Application:
             headers["Idempotency-Key"] = request.key
         if answer.is_replayed:
             headers["Idempotent-Replayed"] = "true"
-        body = json.dumps(answer.body, indent=2, ensure_ascii=False).encode()
+        body = msgspec.json.format(msgspec.json.encode(answer.body), indent=2)
         await _send(send, answer.status, "application/json", body, headers)
 
     async def _answer(self, request: Request, info: RequestInfo) -> Answer:

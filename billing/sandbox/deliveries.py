@@ -5,9 +5,10 @@ An event is delivered at least once, in no promised order, and may come twice, a
 
 import hashlib
 import hmac
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+import msgspec
 
 from billing.sandbox.documents import Document
 from billing.sandbox.store import Store, Transaction
@@ -133,7 +134,7 @@ def _made(
     shown = World(transaction, account_now=now).show(event)
     if "api_version" in shown:
         shown["api_version"] = endpoint["api_version"]
-    body = json.dumps(shown, indent=2, ensure_ascii=False).encode()
+    body = msgspec.json.format(msgspec.json.encode(shown), indent=2)
     headers = {
         "Content-Type": "application/json; charset=utf-8",
         "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",

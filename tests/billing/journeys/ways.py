@@ -13,10 +13,8 @@ class Way(StrEnum):
     AS_SENT = "as-sent"
     """Each at its time, and looked at before the next."""
     DOUBLED = "doubled"
-    REVERSED = "reversed"
-    """The last of a batch first, each looked at before the next."""
-    SHUFFLED = "shuffled"
-    """Those of a batch in any order, some of them twice, and looked at together."""
+    DISORDERED = "reversed-and-shuffled"
+    """As dice fall: the last of a batch first, or in any order and some twice; each looked at."""
     LOST_BY_EVENTS = "lost-then-reconciled-by-events"
     LOST_BY_THE_WHOLE = "lost-then-reconciled-whole"
 
@@ -28,7 +26,7 @@ class Way(StrEnum):
     @property
     def looks_at_each(self) -> bool:
         """Whether each webhook is looked at before the next one comes."""
-        return self in {Way.AS_SENT, Way.REVERSED}
+        return self in {Way.AS_SENT, Way.DISORDERED}
 
     def arranged(self, sent: Iterable[Delivery], dice: random.Random) -> list[Delivery]:
         """Return what comes of a batch, in the order in which it comes."""
@@ -37,9 +35,9 @@ class Way(StrEnum):
             return []
         if self is Way.DOUBLED:
             return [one for one in batch for _ in range(2)]
-        if self is Way.REVERSED:
-            return batch[::-1]
-        if self is Way.SHUFFLED:
+        if self is Way.DISORDERED and dice.random() < 0.5:
             batch += dice.sample(batch, len(batch) // 3)
             dice.shuffle(batch)
+        elif self is Way.DISORDERED:
+            batch.reverse()
         return batch
