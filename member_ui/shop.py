@@ -108,9 +108,12 @@ def _chosen(offers: Offers, wanted: str) -> tuple[PlanOffer, PriceOffer]:
 
 async def _buy(visit: Visit) -> Response[bytes]:
     visit.asked("accept")
+    country = visit.asked("country")
+    if not _COUNTRY.fullmatch(country):
+        raise NotFromHere
     order = Order(
         price_no=visit.number("price"),
-        country=visit.asked("country"),
+        country=country,
         language=visit.wording.language,
         disclosure_version=visit.asked("disclosure"),
         promotion=visit.form.get("promotion") or None,
