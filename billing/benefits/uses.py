@@ -36,6 +36,8 @@ from coalition.points.terms import check_time
 
 MoneyBenefit = FreeShipping | PartnerDiscount
 _WHOLE = 10_000
+_MOST_MINOR = 10_000_000
+"""What one use saves at most where its plan says nothing, which is as much as a plan may say."""
 
 _CLAIM = """
 INSERT INTO benefit_use_claim (bucket, digest, member_id) VALUES ($1, $2, $3)
@@ -228,7 +230,7 @@ def _check_saving(wanted: Wanted, benefit: MoneyBenefit, known: Catalogue) -> No
         if price is None or price.currency != saved.currency:
             raise InvalidSaving("A discount needs the price before it, in the same currency")
         share = -(-price.amount_minor * benefit.basis_points // _WHOLE)
-        most = min(share, share if benefit.most_minor is None else benefit.most_minor)
+        most = min(share, _MOST_MINOR if benefit.most_minor is None else benefit.most_minor)
     else:
         most = benefit.most_minor
     if not 0 < saved.amount_minor <= most:

@@ -167,6 +167,8 @@ async def test_a_discount_is_a_share_of_the_price_and_its_partner_bears_its_own_
         await use(anna, at, saved=502, **price)
     with pytest.raises(InvalidSaving, match="price"):
         await use(anna, at, saved=500, benefit="five-percent")
+    with pytest.raises(InvalidSaving, match="at most"):
+        await use(anna, at, saved=2**31, benefit="five-percent", price=Money(10**12, "SEK"))
     with pytest.raises(BenefitNotHeld):
         await use(anna, at, saved=500, partner_no=anna.world.fuel, **price)
     assert await use(anna, at, saved=501, **price) == Used(Money(501, "SEK"), at, None, None)
