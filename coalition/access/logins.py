@@ -221,7 +221,12 @@ async def kept_of(connection: Connection, member_id: UUID) -> KeptLogin | None:
 
 
 async def forget(connection: Connection, member_id: UUID) -> None:
-    """Remove a member's login and what was counted of it."""
+    """Remove a member's login with its sessions, and what was counted of it."""
+    await connection.execute(
+        "DELETE FROM page_session USING login WHERE login.member_id = $1"
+        " AND page_session.login_id = login.id",
+        member_id,
+    )
     await connection.execute(
         "DELETE FROM sign_in_attempt USING login WHERE login.member_id = $1"
         " AND sign_in_attempt.email_digest = login.email_digest",

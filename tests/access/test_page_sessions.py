@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from coalition.access import logins
 from coalition.access.refusals import SignInFailed
 from coalition.access.sessions import IDLE, LONGEST, Sessions
 from coalition.kernel.database import transaction
@@ -70,4 +71,12 @@ async def test_who_has_left_is_let_in_no_more(entrance: Entrance) -> None:
     word = await sessions.open(EMAIL, PASSWORD, at)
     async with transaction() as connection:
         await holders.set_state(connection, entrance.member, HolderState.CLOSED)
+    assert await sessions.read(word, at) is None
+
+
+async def test_with_the_login_of_a_member_its_sessions_are_forgotten(entrance: Entrance) -> None:
+    sessions, at = sessions_of(entrance), entrance.at
+    word = await sessions.open(EMAIL, PASSWORD, at)
+    async with transaction() as connection:
+        await logins.forget(connection, entrance.member)
     assert await sessions.read(word, at) is None

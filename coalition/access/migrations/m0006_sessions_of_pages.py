@@ -21,7 +21,7 @@ CREATE TABLE page_session (
     CONSTRAINT a_session_is_kept_as_32_bytes_of_hash CHECK (octet_length(digest) = 32),
     CONSTRAINT a_session_ends_after_it_begins CHECK (ends_at > created_at),
     CONSTRAINT a_session_is_of_a_login FOREIGN KEY (login_id) REFERENCES login (id)
-        ON DELETE CASCADE
+        ON DELETE RESTRICT
 );
 CREATE INDEX page_session_of_member ON page_session (member_id);
 CREATE INDEX page_session_over ON page_session (ends_at);
