@@ -107,46 +107,53 @@ async def by_the_day(club: Club, days: int, *, step: int = 5) -> None:
         await run(club)
 
 
-async def test_killed_and_resumed_each_member_pays_the_promised_price_once(at: datetime) -> None:
-    club = await make_club(at, PLUS, PREMIUM)
+async def test_each_is_told_once_and_says_yes_once_and_the_dry_run_said_so_before(
+    at: datetime,
+) -> None:
+    club = await make_club(at, PLUS)
     monthly = await club.joined(name="a")
-    yearly = await club.joined("plus", "year", name="b")
+    await club.joined("plus", "year", name="b")
     agrees = await club.joined(name="c", country="DE")
-    silent = await club.joined(name="d", country="DE")
-    leaves = await club.joined(name="e")
-    climbs = await club.joined(name="f")
     campaign = await rising(club)
-
     before = await reach.dry_run(campaign, shipped(), at=club.now())
-    assert (before.told, before.left_out) == (5, {"told_later": 1})
+    assert (before.told, before.left_out) == (2, {"told_later": 1})
     groups = [(one.country, one.members, one.must_agree, one.more_a_month) for one in before.groups]
-    assert groups == [("DE", 2, 2, 4_000), ("SE", 3, 0, 6_000)]
+    assert groups == [("DE", 1, 1, 2_000), ("SE", 1, 0, 2_000)]
 
     first, again = await run(club), await run(club)
-    assert (first.told, again.told) == (5, 0)
-    notice = (await told())[str(monthly)][0]
-    assert (notice["old_minor"], notice["new_minor"], notice["wants_consent"]) == (
-        7_900,
-        9_900,
-        False,
-    )
-    assert datetime.fromisoformat(notice["applies_at"]) >= at + 30 * DAY
+    assert (first.told, again.told) == (2, 0)
+    (notice,) = (await told())[str(monthly)]
+    prices = notice["old_minor"], notice["new_minor"], notice["wants_consent"]
+    assert prices == (7_900, 9_900, False)
+    assert datetime.fromisoformat(notice["applies_at"]) >= at + 31 * DAY
     assert notice["text_version"] == shipped().of("SE").disclosure_version
+    after = await reach.dry_run(campaign, shipped(), at=club.now())
+    assert (after.told, after.already_told) == (0, 2)
 
     seen = await club.view(agrees)
     assert seen.price_notice is not None
     assert (seen.price_notice.new, seen.price_notice.wants_consent) == (Money(9_900, "SEK"), True)
-    receipt = await club.memberships.agree_to_price(agrees, key="yes", at=club.now())
-    assert (receipt.new_price, receipt.text_version) == (
-        Money(9_900, "SEK"),
-        shipped().of("DE").disclosure_version,
-    )
-    for key in ("yes", "tab"):
-        again_said = await club.memberships.agree_to_price(agrees, key=key, at=club.now())
-        assert again_said == receipt
+    said = [
+        await club.memberships.agree_to_price(agrees, key=key, at=club.now())
+        for key in ("yes", "yes", "tab")
+    ]
+    assert said[0] == said[1] == said[2]
+    german = shipped().of("DE").disclosure_version
+    assert (said[0].new_price, said[0].text_version) == (Money(9_900, "SEK"), german)
     with pytest.raises(NothingToAgreeTo):
         await club.memberships.agree_to_price(monthly, key="no", at=club.now())
 
+
+async def test_killed_and_resumed_each_member_pays_the_promised_price_once(at: datetime) -> None:
+    club = await make_club(at, PLUS, PREMIUM)
+    monthly = await club.joined(name="a")
+    agrees = await club.joined(name="c", country="DE")
+    silent = await club.joined(name="d", country="DE")
+    leaves = await club.joined(name="e")
+    climbs = await club.joined(name="f")
+    await rising(club)
+    await run(club)
+    await club.memberships.agree_to_price(agrees, key="yes", at=club.now())
     await club.advance(32 * DAY)
     assert await killed_often(club) >= 4, "schedules are made in two acts each"
     await club.memberships.cancel(leaves, key="bye", at=club.now())
@@ -164,19 +171,23 @@ async def test_killed_and_resumed_each_member_pays_the_promised_price_once(at: d
     assert await paid(silent) == [7_900] * 4
     assert await paid(leaves) == [7_900, 7_900]
     assert (await paid(climbs))[-1] == 14_900
-    assert [(await change_of(one)).state for one in (monthly, agrees, silent, leaves, climbs)] == [
-        "done",
-        "done",
-        "kept",
-        "left",
-        "left",
-    ]
+    members = (monthly, agrees, silent, leaves, climbs)
+    states = [(await change_of(one)).state for one in members]
+    assert states == ["done", "done", "kept", "left", "left"]
     assert all(len(one) == 1 for one in (await told()).values())
 
-    await club.advance(200 * DAY)
+
+async def test_who_pays_by_the_year_is_told_later_and_pays_more_from_its_next_year(
+    at: datetime,
+) -> None:
+    club = await make_club(at, PLUS)
+    yearly = await club.joined("plus", "year")
+    await rising(club)
+    assert (await run(club)).told == 0
+    await club.advance(300 * DAY)
     assert await killed_often(club) >= 1
     assert (await change_of(yearly)).state == "scheduled"
-    await club.advance(100 * DAY)
+    await club.advance(70 * DAY)
     await run(club)
     assert await paid(yearly) == [79_000, 99_000]
     assert (await run(club)).acts == 0
