@@ -130,3 +130,18 @@ async def test_a_member_sees_what_was_paid_what_it_saved_and_where_to_pay(town: 
     page = (await member.get("/membership")).text
     assert "har inte betalat sig hittills" in page
     assert "Du kan pausa den eller säga upp" in page
+
+
+async def test_money_comes_back_once_and_a_gift_is_bought_once_by_many_clicks(town: Town) -> None:
+    member = await town.member()
+    await member.order()
+    declared = await member.send("/membership", "/membership/withdraw")
+    path = "/membership/withdraw/confirm"
+    fields = hidden(declared.text, path)
+    answers = await asyncio.gather(*(member.post(path, FROM_US, **fields) for _ in range(4)))
+    assert {answer.status_code for answer in answers} <= {303, 409}
+    assert (await member.get("/membership")).text.count(">Refunded") == 1
+    gift = hidden((await member.get("/gifts")).text, "/gifts") | {"months": "3"}
+    answers = await asyncio.gather(*(member.post("/gifts", FROM_US, **gift) for _ in range(4)))
+    assert {answer.status_code for answer in answers} <= {303, 409}
+    assert (await member.get("/gifts")).text.count("Not paid") == 1
