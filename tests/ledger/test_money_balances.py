@@ -22,6 +22,11 @@ async def owes(at: datetime, partner_no: int, amount: str, currency: str = "EUR"
         await money.post(connection, kind=MoneyKind.DRAIN, subject="test", entries=entries, at=at)
 
 
+async def add_up() -> None:
+    async with transaction() as connection:
+        await money.add_up(connection)
+
+
 async def added_up() -> list[tuple[int, str, Decimal]]:
     async with transaction() as connection:
         await money.add_up(connection)
@@ -45,7 +50,7 @@ async def test_balances_are_the_sums_of_the_partners_entries(at: datetime) -> No
 async def test_entries_are_added_once_by_whoever_comes_first(at: datetime) -> None:
     for _ in range(5):
         await owes(at, 1, "2")
-    await asyncio.gather(*(added_up() for _ in range(6)), owes(at, 1, "0.5"))
+    await asyncio.gather(*(add_up() for _ in range(6)), owes(at, 1, "0.5"))
     assert await added_up() == [(1, "EUR", Decimal("10.5"))]
 
 

@@ -98,10 +98,12 @@ async def test_a_stripe_that_fails_twice_of_three_times_is_not_noticed(shaken: C
     begins, member = shaken.now(), await shaken.enrol()
     await _a_life(shaken, member)
     ends = begins.replace(month=3)
-    assert await shaken.books(member) == Books(
+    books = await shaken.books(member)
+    # The first two are of one second, in which there is no order.
+    assert books._replace(paid=[*sorted(books.paid[:2]), *books.paid[2:]]) == Books(
         state=MembershipState.ENDED,
         held=[("premium", "paid", begins, ends)],
-        paid=[("payment", 7_900), ("payment", 7_000), ("payment", 14_900)],
+        paid=[("payment", 7_000), ("payment", 7_900), ("payment", 14_900)],
         points=500,
         told={"started", "changed", "renewed", "ended"},
     )
