@@ -97,7 +97,7 @@ class Street:
         invited = await self.do(
             head, f"invite {family}", address, member_id=self.members[3], role="friend"
         )
-        address = f"/v1/invitations/{invited.document['id']}/accept"
+        address = f"/v1/invitations/{invited.document['invitation_id']}/accept"
         return await self.do(self.apps[3], f"join {family}", address)
 
 
@@ -222,7 +222,7 @@ async def _let_in(street: Street) -> None:
         role="spouse",
     )
     assert invited.is_done, invited.answer
-    accept = f"/v1/invitations/{invited.document['id']}/accept"
+    accept = f"/v1/invitations/{invited.document['invitation_id']}/accept"
     joined = await street.do(street.apps[1], "accept 1", accept)
     assert joined.is_done, joined.answer
 
