@@ -123,6 +123,10 @@ def _preview(transfers: Transfers, groups: Groups, keys: MemberKeys) -> HotEndpo
         wish = await _wish(call, groups, keys)
         language = language_of(call.headers.get("accept-language", ""))
         tried = await asking.discreetly(call, transfers.preview(wish, language))
+        body: TransferBody = call.body
+        if isinstance(body.to, UUID):
+            # Whoever has the id knows whose it is; an address or a card may be mistyped.
+            return Answer(200, tried)
         name = await naming.masked_name(member_of(call.caller), wish.receiver, keys)
         return Answer(200, tried if name is None else structs.replace(tried, receiver_name=name))
 
@@ -132,7 +136,8 @@ def _preview(transfers: Transfers, groups: Groups, keys: MemberKeys) -> HotEndpo
         description=(
             "The rules that judge the act judge this. Nothing is written, so it needs no "
             "Idempotency-Key. Every failure has its sentence in `text`. `receiver_name` is how "
-            "the first name of the receiver begins, where that is family or has agreed to it."
+            "the first name of a receiver begins that is not named by its id, where that is family "
+            "or has agreed to it."
         ),
         handle=preview,
         body=TransferBody,
