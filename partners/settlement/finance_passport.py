@@ -1,4 +1,7 @@
-"""The passport of a posting for finance: whose points moved, and whom it costs and earns what."""
+"""The passport of a posting for finance: whose points moved, and whom it costs and earns what.
+
+What was paid for a benefit in money (a compensation) has one too, by its own id.
+"""
 
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +12,7 @@ from litestar.handlers import ASGIRouteHandler
 from coalition.federation.catalogue import Catalogue
 from coalition.kernel.database import transaction
 from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
-from coalition.ledger.accounts import Kind
+from coalition.kernel.money import Money
 from coalition.ledger.refusals import UnknownPosting
 from partners.settlement import feed, passport, periods
 from partners.settlement.finance_words import (
@@ -36,7 +39,10 @@ class MovedMoney(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MovedPoints(msgspec.Struct, frozen=True, kw_only=True):
-    """A leg: points that share a provenance, and the money that moves for them; it sums to zero."""
+    """A leg: points that share a provenance, and the money that moves for them; it sums to zero.
+
+    Of a compensation `points` are the minor units that move.
+    """
 
     points: int
     issuer_id: UUID | None
@@ -75,7 +81,9 @@ class PostedCharge(msgspec.Struct, frozen=True, kw_only=True):
 class PostingPassport(msgspec.Struct, frozen=True, kw_only=True):
     """From a posting to all of its money. `drain_id` is null while it waits to be settled.
 
-    Its charges are then those that it will have, unless a period is sealed before.
+    Its charges are then those that it will have, unless a period is sealed before. A compensation
+    moves no points but `amount`, for the `benefit` of a plan that its partner let a member have;
+    below zero it is what went back. Points of its legs and charges are minor units.
     """
 
     posting_id: UUID
@@ -86,6 +94,8 @@ class PostingPassport(msgspec.Struct, frozen=True, kw_only=True):
     store: str | None
     receipt: str | None
     points: int
+    amount: Money | None
+    benefit: str | None
     reverses: UUID | None
     drain_id: UUID | None
     settled_at: datetime | None
@@ -120,19 +130,28 @@ def _passport(
     store = None if posted.store_no is None else known.store_by_no(posted.store_no).code
     return PostingPassport(
         posting_id=posted.id,
-        kind=Kind(posted.kind).name.lower(),
+        kind=posted.kind_name,
         occurred_at=posted.occurred_at,
         partner_id=who.partner_id,
         partner=who.partner,
         store=store,
         receipt=posted.receipt,
         points=posted.points,
+        amount=_amount(posted, legs),
+        benefit=posted.reason,
         reverses=posted.reverses,
         drain_id=posted.drain,
         settled_at=posted.drained_at,
         legs=[_leg(known, leg) for leg in legs],
         charges=[_charge(known, one) for one in charged],
     )
+
+
+def _amount(posted: Posted, legs: list[Leg]) -> Money | None:
+    """Return what a compensation moves: in the currency in which its legs do."""
+    if posted.amount_minor is None:
+        return None
+    return Money(posted.amount_minor, legs[0].priced.sides[0].currency)
 
 
 def _leg(known: Catalogue, leg: Leg) -> MovedPoints:
@@ -184,7 +203,7 @@ def _charge(known: Catalogue, charged: Charged) -> PostedCharge:
 
 _PASSPORT = HotEndpoint(
     method="GET",
-    summary="What a posting costs and earns everyone, leg by leg, and on which statements",
+    summary="What a posting or compensation costs and earns everyone, and on which statements",
     handle=_show,
     answers={200: PostingPassport},
     scope=READ,

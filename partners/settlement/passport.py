@@ -1,6 +1,7 @@
 """The point passport: from a posting to what it cost and earned whom, leg by leg, and back.
 
-A posting is found in the blocks of its drain, which its batch and shard name. What is not drained
+A compensation, money that a partner let a member have and another pays for, has one as well: a
+minor unit stands where a posting has a point. A posting is found in the blocks of its drain, which its batch and shard name. What is not drained
 yet is priced as the drain will price it; sealing alone may still move it to a later period.
 """
 
@@ -14,19 +15,30 @@ import asyncpg
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of, shard_of
+from coalition.ledger.accounts import Kind
 from partners.settlement import draining, feed, packed
 from partners.settlement.feed import Queued
 from partners.settlement.kinds import ChargeKind, StatementState
-from partners.settlement.pricing import Charge, Move, PriceBook, Priced, price
+from partners.settlement.pricing import Act, Charge, Move, PriceBook, Priced, price
 
 _POSTED = """
 SELECT posting.id, posting.batch, posting.kind, posting.partner_no, posting.store_no,
        posting.receipt, posting.occurred_at, posting.points, posting.direction, posting.reverses,
-       drained.drain, drain.made_at
+       drained.drain, drain.made_at, NULL::int4 AS amount_minor, NULL::text AS reason
 FROM posting
 LEFT JOIN drained ON drained.shard = $3 AND drained.batch = posting.batch
 LEFT JOIN drain ON drain.id = drained.drain
 WHERE posting.bucket = $1 AND posting.id = $2
+"""
+
+_COMPENSATED = """
+SELECT owed.id, owed.batch, $4::int4 AS kind, owed.partner_no, owed.store_no, owed.receipt,
+       owed.occurred_at, 0 AS points, sign(owed.amount_minor)::int4 AS direction, owed.reverses,
+       drained.drain, drain.made_at, owed.amount_minor, owed.reason
+FROM compensation AS owed
+LEFT JOIN drained ON drained.shard = $3 AND drained.batch = owed.batch
+LEFT JOIN drain ON drain.id = drained.drain
+WHERE owed.bucket = $1 AND owed.id = $2
 """
 
 # What the bytes only seem to hold is sorted out afterwards.
@@ -59,8 +71,16 @@ ORDER BY block_tariff.no, tariff.partner_no, tariff.kind, tariff.id
 _FIRST_OPEN = "SELECT partner_no, period_no FROM first_open WHERE shard = $1"
 
 
+COMPENSATION = int(Act.COMPENSATE)
+"""The kind of a compensation, beside those of postings."""
+
+
 class Posted(NamedTuple):
-    """A posting, and the drain that settled it; None while it waits."""
+    """A posting or a compensation, and the drain that settled it; None while it waits.
+
+    A compensation moves no points: `amount_minor` of money, in the currency of its partner's
+    contract, for the benefit named by `reason`. Both are None of a posting.
+    """
 
     id: UUID
     batch: UUID
@@ -74,6 +94,13 @@ class Posted(NamedTuple):
     reverses: UUID | None
     drain: UUID | None
     drained_at: datetime | None
+    amount_minor: int | None = None
+    reason: str | None = None
+
+    @property
+    def kind_name(self) -> str:
+        """What it is called where people read it."""
+        return "compensation" if self.kind == COMPENSATION else Kind(self.kind).name.lower()
 
 
 class Booking(NamedTuple):
@@ -108,9 +135,12 @@ class Leg(NamedTuple):
 
 
 async def find(connection: Connection, posting: UUID) -> Posted | None:
-    """Return a posting of any partner; None when there is none."""
+    """Return a posting or a compensation of any partner; None when there is none."""
     bucket = bucket_of(posting)
-    row = await connection.fetchrow(_POSTED, bucket, posting, shard_of(bucket))
+    place = bucket, posting, shard_of(bucket)
+    row = await connection.fetchrow(_POSTED, *place)
+    if row is None:
+        row = await connection.fetchrow(_COMPENSATED, *place, COMPENSATION)
     return None if row is None else Posted._make(row)
 
 

@@ -10,7 +10,6 @@ from coalition.federation.catalogue import Catalogue
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
-from coalition.ledger.accounts import Kind
 from coalition.ledger.refusals import UnknownPosting
 from partners.settlement import drilldown, feed, line_sources, passport, periods
 from partners.settlement.drilldown import BEGINNING, Place
@@ -106,7 +105,8 @@ def show(row: Row, *, as_json: bool) -> None:
 def show_passport(context: click.Context, *, posting_id: UUID, as_json: bool) -> None:
     """Show whose points a posting moved, and what it costs and earns each partner where.
 
-    Of a posting that waits for its drain they are the charges that it will have.
+    What was paid for a benefit in money (a compensation) is found by its id as well; its points are
+    minor units. Of a posting that waits for its drain they are the charges that it will have.
     """
 
     async def work(_: Settings) -> Row:
@@ -146,12 +146,14 @@ async def _passport(posting_id: UUID) -> Row:
 def _head(known: Catalogue, posted: Posted) -> Row:
     return {
         "posting_id": posted.id,
-        "kind": Kind(posted.kind).name.lower(),
+        "kind": posted.kind_name,
         "partner": party_name(known, posted.partner_no),
         "store": _store(known, posted.store_no),
         "receipt": posted.receipt,
         "occurred_at": posted.occurred_at,
         "points": posted.points,
+        "amount_minor": posted.amount_minor,
+        "benefit": posted.reason,
         "reverses": posted.reverses,
         "drain_id": posted.drain,
         "settled_at": posted.drained_at,
@@ -160,6 +162,7 @@ def _head(known: Catalogue, posted: Posted) -> Row:
 
 def _title(row: Row) -> str:
     receipt = f", receipt {row['receipt']}" if row["receipt"] else ""
+    receipt += f", for the benefit {row['benefit']}" if row["benefit"] else ""
     at = row["occurred_at"]
     assert isinstance(at, datetime), "an instant"
     return f"{row['kind']} at {row['partner']}{receipt}, {at.isoformat()}"
