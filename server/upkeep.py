@@ -211,10 +211,10 @@ def _with_stripe(house: House, handler: Handler) -> _Plan:
     return {
         "memberships.special_prices": ("13 5 * * *", check_prices),
         "stripe.promises": ("* * * * *", keep_promises),
-        "plans.at_stripe": ("*/10 * * * *", bring_plans),
-        "plans.campaigns": ("*/10 * * * *", run_campaigns),
-        "memberships.reconcile": ("41 * * * *", reconcile),
-        "memberships.reconcile_whole": ("51 1 * * *", reconcile_whole),
+        selling.JOB: ("*/10 * * * *", bring_plans),
+        running.JOB: ("*/10 * * * *", run_campaigns),
+        reconciling.JOB: ("41 * * * *", reconcile),
+        reconciling.JOB_WHOLE: ("51 1 * * *", reconcile_whole),
     }
 
 

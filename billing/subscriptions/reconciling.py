@@ -24,6 +24,9 @@ from billing.subscriptions.register import Kept
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.ids import uuid7
 
+JOB, JOB_WHOLE = "memberships.reconcile", "memberships.reconcile_whole"
+"""The jobs that compare, by events and whole."""
+
 KEPT_AT_STRIPE = timedelta(days=30)
 """So long Stripe lists events."""
 

@@ -15,6 +15,9 @@ from coalition.federation import catalogue
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import digest16
 
+JOB = "plans.at_stripe"
+"""The job that brings what is new."""
+
 _KEEP_PRODUCT = """
 INSERT INTO plan_at_stripe (product_id, code, no, made_at)
 SELECT $1, $2, (SELECT coalesce(max(no), 0) + 1 FROM plan_at_stripe WHERE code = $2), $3

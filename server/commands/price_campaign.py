@@ -9,7 +9,7 @@ import msgspec
 import rich_click as click
 
 from billing.plans import catalogue
-from billing.subscriptions.campaigns import proposing, reach, rows, running
+from billing.subscriptions.campaigns import proposing, reach, rows, running, steering
 from billing.subscriptions.campaigns.documents import (
     Campaign,
     CampaignDocument,
@@ -169,7 +169,7 @@ def stop(context: click.Context, *, code: str, by: str, as_json: bool) -> None:
     """Let the campaign CODE go no further, at once; what is scheduled at Stripe stays."""
 
     async def work(settings: Settings) -> Row:
-        return _row(await proposing.stop(code, by=by, at=payments.now(settings)))
+        return _row(await steering.stop(code, by=by, at=payments.now(settings)))
 
     row = do(place_of(context), work)
     answer(row, as_json=as_json, table=lambda: table_of([row], _COLUMNS))

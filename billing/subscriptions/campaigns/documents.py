@@ -16,6 +16,8 @@ Consent = Literal["notice", "explicit"]
 """Whether members are told of the new price, or have to agree to it."""
 WithoutConsent = Literal["stays", "ends"]
 """What becomes of who does not agree: keeps the old price, or ends with what is paid."""
+Standing = Literal["runs", "paused", "stopped"]
+"""How a campaign stands as a whole."""
 Days = Annotated[int, Meta(ge=0, le=366)]
 Aware = Annotated[datetime, Meta(tz=True)]
 
@@ -81,6 +83,15 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
     stopped_at: datetime | None = None
     stopped_by: str | None = None
+    paused_at: datetime | None = None
+    paused_by: str | None = None
+
+    @property
+    def standing(self) -> Standing:
+        """Whether it runs, is paused, or was stopped for good."""
+        if self.stopped_at is not None:
+            return "stopped"
+        return "runs" if self.paused_at is None else "paused"
 
     def move_from(self, price_no: int) -> Move | None:
         """Return where members with a price go; None for one that the campaign is not about."""

@@ -21,7 +21,6 @@ from billing.subscriptions.campaigns.refusals import (
     ConsentIsLaw,
     NothingMoves,
     PricesMoved,
-    UnknownCampaign,
 )
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection, transaction
@@ -61,29 +60,6 @@ async def approve(approval_id: UUID, *, approved_by: str, at: datetime) -> Campa
     kept = await approvals.approve(approval_id, approved_by=approved_by, at=at, kind=CAMPAIGN)
     assert isinstance(kept, Campaign), "the applier of this kind returns the campaign"
     return kept
-
-
-async def stop(code: str, *, by: str, at: datetime) -> Campaign:
-    """Let a campaign go no further, at once and by one person; what is scheduled stays.
-
-    Raises `UnknownCampaign`. Stopped before it is returned as it is.
-    """
-    async with transaction() as connection:
-        found = await rows.campaign(connection, code)
-        if found is None:
-            raise UnknownCampaign(campaign=code)
-        if await rows.stop(connection, code, by=by, at=at):
-            await audit_log.record(
-                connection,
-                actor=by,
-                action="price_campaign.stopped",
-                subject=f"plan:{found.document.plan}",
-                facts={"campaign": code},
-                at=at,
-            )
-        stopped = await rows.campaign(connection, code)
-        assert stopped is not None, "campaigns are never deleted"
-        return stopped
 
 
 def check_consent(document: CampaignDocument, countries: Countries) -> None:

@@ -38,6 +38,12 @@ class PricesMoved(Conflict):
     code, title = "campaign_prices_moved", "Prices have changed since"
 
 
+class CampaignStopped(Conflict):
+    """The campaign `campaign` was stopped, for good; propose another for who is left."""
+
+    code, title = "campaign_stopped", "Campaign stopped"
+
+
 class NothingToAgreeTo(Conflict):
     """No change of your price waits for your consent."""
 

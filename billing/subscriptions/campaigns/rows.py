@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -38,10 +39,19 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
+class Wanted(NamedTuple):
+    """Which members of a campaign are wanted; None is any."""
+
+    state: str | None = None
+    has_agreed: bool | None = None
+    wants_consent: bool | None = None
+
+
 _FIELDS = Change.__struct_fields__
 _COLUMNS = ", ".join(_FIELDS)
 _ALL = """
-SELECT no, code, document, moves, prepared_by, approved_by, made_at, stopped_at, stopped_by
+SELECT no, code, document, moves, prepared_by, approved_by, made_at, stopped_at, stopped_by,
+    paused_at, paused_by
 FROM price_campaign ORDER BY no
 """
 _ADD_CAMPAIGN = """
@@ -53,6 +63,17 @@ _STOP = """
 UPDATE price_campaign SET stopped_at = $2, stopped_by = $3
 WHERE code = $1 AND stopped_at IS NULL RETURNING true
 """
+_PAUSE = """
+UPDATE price_campaign SET paused_at = $2, paused_by = $3
+WHERE code = $1 AND paused_at IS NULL AND stopped_at IS NULL RETURNING true
+"""
+_RESUME = """
+UPDATE price_campaign SET paused_at = NULL, paused_by = NULL
+WHERE code = $1 AND paused_at IS NOT NULL AND stopped_at IS NULL RETURNING true
+"""
+_RUNS = """
+SELECT stopped_at IS NULL AND paused_at IS NULL FROM price_campaign WHERE no = $1
+"""
 _TELL = (
     f"INSERT INTO price_change (bucket, {_COLUMNS}) VALUES ($1, "  # noqa: S608 - names of our own
     + ", ".join(f"${no}" for no in range(2, len(_FIELDS) + 2))
@@ -61,6 +82,20 @@ _TELL = (
 _DUE = f"""
 SELECT {_COLUMNS} FROM price_change
 WHERE campaign_no = $1 AND look_at <= $2 ORDER BY look_at, subscription LIMIT $3
+"""  # noqa: S608 - names of our own
+_DUE_AT_STRIPE = f"""
+SELECT {_COLUMNS} FROM price_change
+WHERE campaign_no = $1 AND look_at <= $2
+    AND (state IN ('scheduled', 'ending') OR doing IS NOT NULL)
+ORDER BY look_at, subscription LIMIT $3
+"""  # noqa: S608 - names of our own
+_MEMBERS = f"""
+SELECT {_COLUMNS} FROM price_change
+WHERE campaign_no = $1 AND ($2::text IS NULL OR state = $2)
+    AND ($3::bool IS NULL OR (agreed_at IS NOT NULL) = $3)
+    AND ($4::bool IS NULL OR wants_consent = $4)
+    AND ($5::text IS NULL OR subscription > $5)
+ORDER BY subscription LIMIT $6
 """  # noqa: S608 - names of our own
 _OF_MEMBER = f"""
 SELECT {_COLUMNS} FROM price_change WHERE bucket = $1 AND member_id = $2
@@ -128,15 +163,41 @@ async def stop(connection: Connection, code: str, *, by: str, at: datetime) -> b
     return bool(await connection.fetchval(_STOP, code, at, by))
 
 
+async def pause(connection: Connection, code: str, *, by: str, at: datetime) -> bool:
+    """Let a campaign rest; return False for one that rests, or was stopped."""
+    return bool(await connection.fetchval(_PAUSE, code, at, by))
+
+
+async def resume(connection: Connection, code: str) -> bool:
+    """Let a campaign go on; return False for one that does not rest."""
+    return bool(await connection.fetchval(_RESUME, code))
+
+
+async def runs(connection: Connection, campaign_no: int) -> bool:
+    """Tell whether a campaign goes on at this moment, neither paused nor stopped."""
+    return bool(await connection.fetchval(_RUNS, campaign_no))
+
+
 async def tell(connection: Connection, change: Change) -> bool:
     """Store what a member is told; return False where it was told before."""
     values = [getattr(change, name) for name in _FIELDS]
     return bool(await connection.fetchval(_TELL, bucket_of(change.membership_id), *values))
 
 
-async def due(connection: Connection, campaign_no: int, at: datetime, most: int) -> list[Change]:
-    """Return members to look at, the longest due first."""
-    rows = await connection.fetch(_DUE, campaign_no, at, most)
+async def due(
+    connection: Connection, campaign_no: int, at: datetime, most: int, *, at_stripe: bool = False
+) -> list[Change]:
+    """Return members to look at, the longest due first; or those whose price Stripe has to come."""
+    wanted = _DUE_AT_STRIPE if at_stripe else _DUE
+    rows = await connection.fetch(wanted, campaign_no, at, most)
+    return [msgspec.convert(dict(row), Change) for row in rows]
+
+
+async def members(
+    connection: Connection, campaign_no: int, wanted: Wanted, *, after: str | None, most: int
+) -> list[Change]:
+    """Return members of a campaign, in the order of their subscriptions, behind one of them."""
+    rows = await connection.fetch(_MEMBERS, campaign_no, *wanted, after, most)
     return [msgspec.convert(dict(row), Change) for row in rows]
 
 

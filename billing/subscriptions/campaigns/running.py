@@ -30,6 +30,8 @@ from coalition.kernel.ids import bucket_of, random_id, shard_of
 from coalition.kernel.outbox import Event
 from coalition.members import queries
 
+JOB = "plans.campaigns"
+"""The job that goes on with all campaigns."""
 LOOKS_AGAIN = timedelta(hours=6)
 """How long after a look a member is looked at again, while its price is to change."""
 PAUSE_S = 0.2
@@ -65,20 +67,24 @@ async def run(
     """Go on with all campaigns, or with one: tell whom it reaches, do what is due.
 
     Run again, also after a kill or by two at once, it does nothing twice. Where Stripe wants us to
-    wait it stops, and the next run goes on.
+    wait it stops, and the next run goes on. Of one that is paused or stopped, be it meanwhile, it
+    only follows what is scheduled at Stripe already.
     """
     progress = Progress()
     async with transaction() as connection:
         found = await rows.campaigns(connection)
     for one in found:
-        if one.stopped_at is None and code in {None, one.code}:
-            await _tell_all(house, one, progress, at=at)
-            try:
+        if code not in {None, one.code}:
+            continue
+        try:
+            if one.standing == "runs":
+                await _tell_all(house, one, progress, at=at)
                 await _follow_all(house, one, progress, at=at, pause_s=pause_s)
-            except StripeUnavailable:
-                progress.is_paused = True
-                _logger.warning("campaign_paused", campaign=one.code)
-                return progress
+            await _watch_all(house, one, progress, at=at)
+        except StripeUnavailable:
+            progress.is_paused = True
+            _logger.warning("campaign_paused", campaign=one.code)
+            return progress
     return progress
 
 
@@ -98,6 +104,8 @@ async def _tell(house: House, campaign: Campaign, seen: Reached, *, at: datetime
     async def attempt() -> bool:
         async with transaction() as connection:
             await queries.lock_members(connection, [seen.membership.member_id])
+            if not await rows.runs(connection, campaign.no):
+                return False
             wanted = [seen.membership.id]
             now = await reach.judged(connection, campaign, house.countries, wanted, at=at)
             if not now or not isinstance(now[0].verdict, Promise):
@@ -167,10 +175,43 @@ async def _follow_all(
         if not found:
             return
         for change in found:
+            async with transaction() as connection:
+                if not await rows.runs(connection, campaign.no):
+                    return
             progress.looked_at += 1
             if await _follow(house, campaign, change, progress, at=at):
                 progress.acts += 1
                 await asyncio.sleep(pause_s)
+
+
+async def _watch_all(house: House, campaign: Campaign, progress: Progress, *, at: datetime) -> None:
+    """Follow what is at Stripe of a campaign that goes on no more, or not now; ask for nothing."""
+    while True:
+        async with transaction() as connection:
+            if await rows.runs(connection, campaign.no):
+                return
+            found = await rows.due(connection, campaign.no, at, SOME, at_stripe=True)
+        if not found:
+            return
+        for change in found:
+            progress.looked_at += 1
+            await _watch(house, campaign, change, at=at)
+
+
+async def _watch(house: House, campaign: Campaign, change: Change, *, at: datetime) -> None:
+    async with transaction() as connection:
+        plans = await house.shelf.read(connection)
+        kept = await register.pictures(connection, [change.subscription])
+    prices = await _at_stripe(house, plans, change, at=at)
+    picture = kept.get(change.subscription)
+    if picture is None or change.doing is not None:
+        picture = await house.gateway.picture(change.subscription)
+    step, why = _next(campaign, change, picture.subscription, prices, at)
+    if step in _OVER or step is Step.WATCH:
+        await _stand(campaign, change, step, why, at=at)
+        return
+    async with transaction() as connection:
+        await rows.look_again(connection, change, at + LOOKS_AGAIN)
 
 
 async def _follow(

@@ -17,10 +17,11 @@ from billing.gateway.client import Gateway
 from billing.plans.countries import shipped
 from billing.sandbox.faults import Kind
 from billing.subscriptions import entries
-from billing.subscriptions.campaigns import proposing, reach, rows, running
+from billing.subscriptions.campaigns import proposing, reach, rows, running, steering
 from billing.subscriptions.campaigns.documents import CampaignDocument
 from billing.subscriptions.campaigns.refusals import (
     CampaignExists,
+    CampaignStopped,
     ConsentIsLaw,
     NothingMoves,
     NothingToAgreeTo,
@@ -263,10 +264,42 @@ async def test_stripe_that_wants_us_to_wait_pauses_the_campaign_and_a_stop_ends_
     await club.advance(timedelta(minutes=3))
     await run(club)
     assert {(await change_of(one)).state for one in (old, new)} == {"scheduled"}
-    stopped = await proposing.stop("rise-1", by="staff:anna", at=club.now())
+    stopped = await steering.stop("rise-1", by="staff:anna", at=club.now())
     assert stopped.stopped_by == "staff:anna"
-    assert await proposing.stop("rise-1", by="staff:bertil", at=club.now()) == stopped
+    assert await steering.stop("rise-1", by="staff:bertil", at=club.now()) == stopped
     assert (await run(club)).looked_at == 0
+
+
+async def test_a_campaign_rests_and_goes_on_and_what_is_at_stripe_comes_all_the_same(
+    at: datetime,
+) -> None:
+    club = await make_club(at, PLUS)
+    first = await club.joined(name="a", country="SE")
+    campaign = await rising(club, notice_days=31)
+    await steering.pause(campaign.code, by="staff:anna", at=club.now())
+    assert (await run(club)).told == 0, "nobody is told while it rests"
+    resumed = await steering.resume(campaign.code, by="staff:anna", at=club.now())
+    assert resumed.standing == "runs"
+    assert (await run(club)).told == 1
+    await club.advance(32 * DAY)
+    await run(club)
+    assert (await change_of(first)).state == "scheduled"
+
+    paused = await steering.pause(campaign.code, by="staff:anna", at=club.now())
+    assert paused.standing == "paused"
+    await club.advance(31 * DAY)
+    done = await run(club)
+    assert (done.told, done.acts) == (0, 0)
+    assert (await change_of(first)).state == "done", "what was scheduled came, and is known"
+    assert (await paid(first))[-1] == 9_900
+    async with transaction() as connection:
+        acts = await connection.fetch(
+            "SELECT action FROM audit_log WHERE action LIKE 'price_campaign.%' ORDER BY 1"
+        )
+    assert [row[0].partition(".")[2] for row in acts] == ["begun", "paused", "paused", "resumed"]
+    await steering.stop(campaign.code, by="staff:anna", at=club.now())
+    with pytest.raises(CampaignStopped):
+        await steering.resume(campaign.code, by="staff:anna", at=club.now())
 
 
 async def test_what_is_no_campaign_is_refused_and_one_person_alone_begins_none(
