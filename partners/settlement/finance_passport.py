@@ -11,8 +11,8 @@ from litestar.handlers import ASGIRouteHandler
 
 from coalition.federation.catalogue import Catalogue
 from coalition.kernel.database import transaction
-from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
 from coalition.kernel.money import Money
+from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
 from coalition.ledger.refusals import UnknownPosting
 from partners.settlement import feed, passport, periods
 from partners.settlement.finance_words import (

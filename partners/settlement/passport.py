@@ -1,8 +1,9 @@
 """The point passport: from a posting to what it cost and earned whom, leg by leg, and back.
 
 A compensation, money that a partner let a member have and another pays for, has one as well: a
-minor unit stands where a posting has a point. A posting is found in the blocks of its drain, which its batch and shard name. What is not drained
-yet is priced as the drain will price it; sealing alone may still move it to a later period.
+minor unit stands where a posting has a point. What was settled is found in the blocks of its drain,
+which its batch and shard name. What is not drained yet is priced as the drain will price it;
+sealing alone may still move it to a later period.
 """
 
 from collections.abc import Iterator
