@@ -11,7 +11,7 @@ from litestar import Response
 from coalition.kernel.errors import NotAllowed, Refused
 from coalition.kernel.web.problem import REQUEST_ID, PageOf
 from member_ui.visit import AnyRequest, House, in_languages, wording_of
-from pages.rendering import lead_to, page
+from pages.rendering import LOOKS, lead_to, page
 
 _OF_PROGRAMS = (
     "/v1/",
@@ -33,7 +33,7 @@ def page_of(house: House) -> PageOf:
     def show(request: AnyRequest, refused: Refused | None) -> Response[bytes] | None:
         if not _is_of_a_person(request):
             return None
-        if isinstance(refused, NotAllowed) and request.method == "GET":
+        if isinstance(refused, NotAllowed) and request.method in LOOKS:
             # The address of a form, opened anew: the page that the form was on is above it.
             above = request.url.path.rstrip("/").rpartition("/")[0] or "/"
             query = request.url.query

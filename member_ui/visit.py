@@ -11,7 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment
-from litestar import Request, Response, get, post
+from litestar import Request, Response, post, route
 from litestar.datastructures import Cookie, State
 from litestar.handlers import HTTPRouteHandler
 
@@ -28,7 +28,7 @@ from coalition.points.till import Tills
 from member_ui.words import WORDS
 from pages import forms
 from pages.languages import NAMES, Wording, asked_for
-from pages.rendering import environment, lead_to, page
+from pages.rendering import LOOKS, environment, lead_to, page
 
 AnyRequest = Request[Any, Any, State]  # Any: there is neither user nor Litestar's session here
 Shown = Any  # Any: a template takes whatever it names
@@ -200,7 +200,7 @@ Show = Callable[[Visit], Awaitable[Response[bytes]]]
 def shown(house: House, path: str, show: Show, *, to_members: bool = True) -> HTTPRouteHandler:
     """Return the handler that shows a page at `path`."""
 
-    @get(path, include_in_schema=False, opt={"exclude_from_document": True})
+    @route(path, http_method=LOOKS, include_in_schema=False, opt={"exclude_from_document": True})
     async def handler(request: AnyRequest) -> Response[bytes]:
         return await _answer(house, request, show, to_members=to_members)
 
@@ -248,6 +248,6 @@ async def _answer(
 def _to_sign_in(request: AnyRequest) -> Response[bytes]:
     """Lead to where one signs in, and from there back to what was wanted."""
     wanted = request.url.path
-    if request.method == "GET" and request.url.query:
+    if request.method in LOOKS and request.url.query:
         wanted += f"?{request.url.query[:_LONGEST_QUERY]}"
     return lead_to(f"/sign-in?next={quote(wanted)}")

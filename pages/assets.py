@@ -7,7 +7,7 @@ import hashlib
 from importlib import resources
 from typing import NamedTuple
 
-from litestar import Response, get
+from litestar import HttpMethod, Response, route
 from litestar.handlers import HTTPRouteHandler
 
 _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
@@ -38,7 +38,12 @@ def routes() -> list[HTTPRouteHandler]:
 
 
 def _route(asset: Asset) -> HTTPRouteHandler:
-    @get(asset.address, media_type=asset.media_type, include_in_schema=False)
+    @route(
+        asset.address,
+        http_method=(HttpMethod.GET, HttpMethod.HEAD),
+        media_type=asset.media_type,
+        include_in_schema=False,
+    )
     async def content() -> Response[bytes]:
         return Response(asset.content, media_type=asset.media_type, headers=_FOR_EVER)
 

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined, select_autoescape
-from litestar import MediaType, Response
+from litestar import HttpMethod, MediaType, Response
 
 from pages.assets import STYLES
 
@@ -22,6 +22,9 @@ _HEADERS = {
     # With "no-referrer" a browser would name no origin with our own forms either.
     "referrer-policy": "same-origin",
 }
+LOOKS = (HttpMethod.GET, HttpMethod.HEAD)
+"""How a page is asked for; HEAD is answered as GET is, without the body (RFC 9110 §9.3.2)."""
+
 _AS_IT_IS = "/?#[]@!$&'()*+,;=:%~"
 
 

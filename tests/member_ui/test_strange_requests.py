@@ -1,5 +1,7 @@
 """Addresses and words that no page of ours would send: each is answered by a plain page."""
 
+import re
+
 import pytest
 
 from billing.plans.countries import shipped
@@ -119,6 +121,17 @@ async def test_a_failure_of_ours_is_a_plain_page_with_the_number_of_the_request(
     assert "Something failed on our side" in answer.text
     assert "trace-42" in answer.text
     assert "Traceback" not in answer.text
+
+
+async def test_head_is_answered_as_get_is_without_the_body(standing: Person) -> None:
+    style = re.search(r'href="(/static/[^"]+)"', (await standing.get("/plans")).text)
+    assert style is not None
+    for path in (*PAGES, "/order?price=1", "/nowhere", "/sign-out", style[1]):
+        page = await standing.get(path)
+        head = await standing.http.head(path, headers=READS)
+        assert (head.status_code, head.content) == (page.status_code, b""), path
+        for name in ("content-type", "location", "content-security-policy"):
+            assert head.headers.get(name) == page.headers.get(name), (path, name)
 
 
 @pytest.mark.parametrize("language", ["en", "sv", "nb"])

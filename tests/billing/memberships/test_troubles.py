@@ -8,7 +8,7 @@ import pytest
 from billing.gateway.refusals import StripeUnavailable
 from billing.plans import catalogue
 from billing.sandbox.faults import Kind
-from billing.subscriptions import entries, selling
+from billing.subscriptions import entries, house, selling
 from billing.subscriptions.house import HELD, act_key, one_act
 from billing.subscriptions.refusals import ActInProgress, CheckoutOpen
 from billing.subscriptions.views import CheckoutView, MembershipState
@@ -132,11 +132,28 @@ async def test_an_act_whose_process_died_holds_nobody_up_for_long(at: datetime) 
     await club.memberships.drop_checkout(member, key="other", at=at + HELD)
 
 
-async def test_the_same_act_goes_on_after_its_process_died(at: datetime) -> None:
+async def test_the_same_act_goes_on_after_its_process_died(
+    at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house, "_GLANCES", 1)
     member = await (await make_club(at)).enrol()
     for _ in range(2):
         async with one_act(member, "change", "k", at), one_act(member, "change", "k", at):
             pass
+
+
+async def test_a_second_click_waits_for_the_first_one(at: datetime) -> None:
+    member = await (await make_club(at)).enrol()
+    inside: list[str] = []
+
+    async def click(name: str) -> None:
+        async with one_act(member, "change", "k", at):
+            inside.append(name)
+            await asyncio.sleep(0)
+            inside.append(name)
+
+    await asyncio.gather(*(click(name) for name in "abc"))
+    assert inside[::2] == inside[1::2], "one after the other"
 
 
 async def test_plans_are_brought_to_stripe_once_however_often_it_is_broken_off(
