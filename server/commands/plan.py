@@ -40,7 +40,14 @@ from server.exits import WRONG_INPUT, Stopped
 
 _INSTANTS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
 _COLUMNS = ("plan", "version", "state", "name", "prices", "trial_days", "valid_from")
-_TERMS = ("country", "withdrawal_days", "trial_end_notice_days", "renewal_notice_days", "version")
+_TERMS = (
+    "country",
+    "zone",
+    "withdrawal_days",
+    "trial_end_notice_days",
+    "renewal_notice_days",
+    "version",
+)
 
 _from_option = click.option(
     "--from",
@@ -295,6 +302,7 @@ def _said(row: Row, one: Plan, names: dict[str, str]) -> str:
 def _terms(one: CountryDocument) -> Row:
     return {
         "country": one.country,
+        "zone": one.timezone,
         "withdrawal_days": one.withdrawal_days,
         "trial_end_notice_days": one.trial_end_notice_days,
         "renewal_notice_days": one.renewal_notice_days,

@@ -1,6 +1,7 @@
 """What the law of each country asks: withdrawal, wording of buttons, notices, disclosures.
 
-Shipped as one file per country; `EU` stands for every country without one. An operator may lay its
+Shipped as one file per country whose terms are its own, and `alike` for those that have the terms
+of another by their own clock; `EU` stands for every country without either. An operator may lay its
 own files over them (`COALITION_COUNTRIES`).
 """
 

@@ -92,13 +92,49 @@ class CountryDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         return datetime.combine(after, time(), self.zone).astimezone(ordered_at.tzinfo)
 
 
+class CountryLike(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A country with the terms of another one, but by its own clock, in its own money.
+
+    Who asks for no language, or for one that those terms are not written in, reads `language`.
+    """
+
+    country: CountryCode
+    like: CountryCode
+    timezone: str
+    currency: Currency | None = None
+    language: LanguageCode | None = None
+
+    def terms(self, other: CountryDocument) -> CountryDocument:
+        """Return the terms of this country, which are those of `other` else."""
+        words = other.words
+        if self.language is not None and self.language in words:
+            words = {self.language: words[self.language]} | words
+        return msgspec.structs.replace(
+            other,
+            country=self.country,
+            timezone=self.timezone,
+            currency=self.currency or other.currency,
+            words=words,
+        )
+
+
+Written = CountryDocument | CountryLike
+
+
 class Countries:
     """The terms of all countries; it is never changed once made."""
 
-    def __init__(self, documents: Iterable[CountryDocument]) -> None:
+    def __init__(self, written: Iterable[Written]) -> None:
         """Keep the terms; the last file of a country counts."""
-        self._by_code = {document.country: document for document in documents}
-        assert ELSEWHERE in self._by_code, "some terms hold where none are written"
+        self._written = {one.country: one for one in written}
+        whole = {
+            code: one for code, one in self._written.items() if isinstance(one, CountryDocument)
+        }
+        assert ELSEWHERE in whole, "some terms hold where none are written"
+        self._by_code = {
+            code: one if isinstance(one, CountryDocument) else one.terms(whole[one.like])
+            for code, one in self._written.items()
+        }
 
     def of(self, country: str | None) -> CountryDocument:
         """Return the terms of a country, or those of every other."""
@@ -108,9 +144,12 @@ class Countries:
         """Return all terms that are written, by country."""
         return tuple(self._by_code[code] for code in sorted(self._by_code))
 
-    def over(self, documents: Iterable[CountryDocument]) -> "Countries":
-        """Return the same with an operator's own files laid over them."""
-        return Countries((*self._by_code.values(), *documents))
+    def over(self, written: Iterable[Written]) -> "Countries":
+        """Return the same with an operator's own files laid over them.
+
+        A country that is like another one has what the operator wrote for that.
+        """
+        return Countries((*self._written.values(), *written))
 
 
 def digest_of(text: str) -> bytes:
@@ -120,11 +159,7 @@ def digest_of(text: str) -> bytes:
 
 def complaints(document: CountryDocument) -> list[tuple[tuple[str | int, ...], str]]:
     """Return what is wrong with terms beyond their form: where, and what would be right."""
-    found: list[tuple[tuple[str | int, ...], str]] = []
-    try:
-        ZoneInfo(document.timezone)
-    except (KeyError, OSError, ValueError):
-        found.append((("timezone",), f"{document.timezone} is no zone; write Europe/Stockholm"))
+    found = _complaints_of(document.timezone)
     if not document.words:
         found.append((("words",), "name the buttons in one language at least"))
     for language, words in document.words.items():
@@ -136,13 +171,44 @@ def complaints(document: CountryDocument) -> list[tuple[tuple[str | int, ...], s
     return found
 
 
+def complaints_of_like(
+    one: CountryLike, among: Iterable[Written]
+) -> list[tuple[tuple[str | int, ...], str]]:
+    """Return what is wrong with a country that is like another one of `among`."""
+    found = _complaints_of(one.timezone)
+    whole = {other.country: other for other in among if isinstance(other, CountryDocument)}
+    other = whole.get(one.like)
+    if other is None:
+        found.append((("like",), f"{one.like} has no terms of its own; write {ELSEWHERE}"))
+    elif one.language is not None and one.language not in other.words:
+        said = ", ".join(other.words)
+        found.append((("language",), f"{one.like} is written in {said}; write one of them"))
+    return found
+
+
+def _complaints_of(zone: str) -> list[tuple[tuple[str | int, ...], str]]:
+    try:
+        ZoneInfo(zone)
+    except (KeyError, OSError, ValueError):
+        return [(("timezone",), f"{zone} is no zone; write Europe/Stockholm")]
+    return []
+
+
 @functools.cache
-def shipped() -> Countries:
-    """Return the terms that come with the program."""
+def shipped_files() -> tuple[Written, ...]:
+    """Return what the files say that come with the program."""
     files = resources.files("billing.plans.countries")
     read: list[Any] = [  # Any: YAML
         yaml.safe_load(file.read_text("utf-8"))
         for file in files.iterdir()
         if file.name.endswith(".yaml")
     ]
-    return Countries(msgspec.convert(one, CountryDocument) for one in read)
+    whole = [msgspec.convert(one, CountryDocument) for one in read if isinstance(one, dict)]
+    lists = [msgspec.convert(one, list[CountryLike]) for one in read if isinstance(one, list)]
+    return (*whole, *(one for alike in lists for one in alike))
+
+
+@functools.cache
+def shipped() -> Countries:
+    """Return the terms that come with the program."""
+    return Countries(shipped_files())
