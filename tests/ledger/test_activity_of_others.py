@@ -10,9 +10,10 @@ from coalition.kernel.database import transaction
 from coalition.ledger import clocks
 from coalition.ledger.clocks import Clock
 from coalition.ledger.drafts import Capture, Draft, Held, Hold, Posted, Redeem
+from coalition.ledger.refusals import NotEnoughPoints
 from coalition.ledger.selecting import Sources, SpendOrder
 from tests.ledger.clock_world import NOON, Book, assert_books_hold, issue
-from tests.support.ledger import FUEL, open_holder, till
+from tests.support.ledger import FUEL, balance, open_holder, post, till
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -119,3 +120,15 @@ async def test_in_one_batch_the_next_finds_the_clocks_as_they_stand_then() -> No
             )
         apart.append([row[0] for row in rows])
     assert apart == [[90, 90], [90, 90]]
+
+
+async def test_without_clocks_points_of_others_are_spent_and_no_clock_begins() -> None:
+    spender, pot = await open_holder(NOON), await open_holder(NOON)
+    await post([issue(pot, 100, NOON, clock_no=0)], NOON)
+    drafts = [_spend(spender, 40, NOON, [pot], is_activity=True) for _ in range(3)]
+    outcomes = await post(drafts, NOON)
+    assert [type(outcome) for outcome in outcomes] == [Posted, Posted, NotEnoughPoints]
+    assert await balance(pot, NOON) == 20
+    async with transaction() as connection:
+        assert await clocks.of_holder(connection, pot) == []
+    await assert_books_hold()

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from coalition.kernel.database import transaction
-from coalition.ledger import audit, endings, expiry, kept_shares, merging, posting
+from coalition.ledger import audit, endings, expiry, holders, kept_shares, merging, posting
 from coalition.ledger.drafts import Posted, Transfer, Transferred
 from coalition.ledger.kept_shares import Share
 from coalition.ledger.refusals import NotEnoughPoints
@@ -148,3 +148,11 @@ async def test_an_account_that_is_merged_keeps_its_shares_at_the_survivor(at: da
         )
     assert await balance(survivor, at + DAY) == 100
     assert (await audit.run()).ok
+
+
+async def test_where_nobody_brought_anything_nobody_is_followed(at: datetime) -> None:
+    pot = await open_holder(at)
+    async with transaction() as connection:
+        await kept_shares.follow(connection, pot, {})
+        assert await kept_shares.read(connection, [pot]) == {}
+        assert not (await holders.read_states(connection, [pot]))[pot].keeps_shares

@@ -94,3 +94,7 @@ async def test_a_holders_postings_are_listed_by_whichever_partner_the_earliest_f
         first = await register.list_of_holder(connection, anna, after=UUID(int=0), limit=1)
         rest = await register.list_of_holder(connection, anna, after=first[0].id, limit=9)
     assert [(one.partner_no, one.points) for one in first + rest] == [(GROCER, 30), (FUEL, 7)]
+    async with transaction() as connection:
+        latest = await register.list_latest_of_holder(connection, anna, before=None, limit=1)
+        older = await register.list_latest_of_holder(connection, anna, before=latest[0].id, limit=9)
+    assert [(one.partner_no, one.points) for one in latest + older] == [(FUEL, 7), (GROCER, 30)]

@@ -52,6 +52,21 @@ async def test_points_of_suspended_funders_do_not_move_unless_they_were_reserved
 
 
 @pytest.mark.usefixtures("database")
+async def test_only_who_has_suspended_points_is_told_of_them(at: datetime) -> None:
+    anna, bo = await open_holder(at), await open_holder(at)
+    await post([issue(anna, 30, at), issue(anna, 50, at, partner_no=FUEL), issue(bo, 40, at)], at)
+    drafts = [redeem(anna, 31, at), redeem(bo, 41, at)]
+    async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+        _, told = await posting.post(connection, drafts, at=at, today=at.date(), suspended={FUEL})
+    refused = [outcome for outcome in told if isinstance(outcome, NotEnoughPoints)]
+    assert [one.facts for one in refused] == [
+        {"points": 31, "balance": 30, "suspended": 50},
+        {"points": 41, "balance": 40},
+    ]
+    assert ["suspended" in one.detail for one in refused] == [True, False]
+
+
+@pytest.mark.usefixtures("database")
 async def test_points_that_come_home_by_a_merge_are_plainly_ones_own(at: datetime) -> None:
     anna, double = await open_holder(at), await open_holder(at)
     await post([issue(anna, 100, at)], at)

@@ -1,18 +1,27 @@
 """Transfers at once, and at random: nobody waits in a circle, and no point is lost or made."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coalition.ledger import audit
-from coalition.ledger.drafts import Transferred
+from coalition.ledger.drafts import Grant, Issue, Transferred
 from coalition.ledger.refusals import NotEnoughPoints
 from coalition.ledger.selecting import TakingOrder
-from tests.ledger.transfer_world import one, points_by_issuer, transfer
-from tests.support.ledger import FUEL, GROCER, balance, issue, open_holder, post
+from tests.ledger.transfer_world import ends_of, one, points_by_issuer, transfer
+from tests.support.ledger import (
+    FUEL,
+    GROCER,
+    balance,
+    issue,
+    open_holder,
+    post,
+    provenance,
+    till,
+)
 
 
 @pytest.mark.usefixtures("database")
@@ -88,3 +97,30 @@ async def _send_at_random(
     assert total[FUEL] <= 120
     assert fees or total == {GROCER: 160, FUEL: 120}
     assert (await audit.run()).ok
+
+
+@pytest.mark.usefixtures("database")
+async def test_each_of_a_senders_transfers_in_one_batch_takes_in_its_own_order(
+    at: datetime,
+) -> None:
+    sender, receiver = await open_holder(at), await open_holder(at)
+    soon, late = at.date() + timedelta(days=5), at.date() + timedelta(days=50)
+    old = provenance(FUEL, expires_on=late, earned_month=202601)
+    await post(
+        [
+            issue(sender, 10, at, expires_on=soon),
+            Issue(sender, till(FUEL, at), (Grant(old, 10),)),
+        ],
+        at,
+    )
+    drafts = [
+        transfer(sender, receiver, 3, at),
+        transfer(sender, receiver, 4, at, order=TakingOrder.OLDEST_EARNED),
+        transfer(sender, receiver, 2, at),
+        transfer(sender, receiver, 12, at),
+    ]
+    *done, refused = await post(drafts, at)
+    assert [type(outcome) for outcome in done] == [Transferred] * 3
+    assert isinstance(refused, NotEnoughPoints)
+    assert await ends_of(sender) == {soon: 5, late: 6}
+    assert await ends_of(receiver) == {soon: 5, late: 4}

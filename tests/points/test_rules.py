@@ -21,6 +21,7 @@ from coalition.points.rules import (
     reversed_reason,
     spent_reason,
     why_earned,
+    withheld_reason,
 )
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -123,6 +124,9 @@ def test_reasons_name_the_rule_or_the_partner() -> None:
     assert spent_reason(5).points == 5
     assert reversed_reason(5, "broken").text == "broken"
     assert reversed_reason(5, None).text == "as the partner decided"
+    nothing = withheld_reason("Partner Suspended")
+    assert (nothing.rule, nothing.points) == ("withheld", 0)
+    assert nothing.text == "no points are given here at present: partner suspended"
 
 
 def test_amounts_are_written_with_the_decimals_of_their_currency() -> None:

@@ -134,3 +134,21 @@ async def test_a_bonus_that_is_none_is_refused(fields: dict[str, Any], at: datet
     member = await holder(await make_world(at))
     with pytest.raises(InvalidBonus):
         await give(at, member, **fields)
+
+
+@pytest.mark.usefixtures("database")
+async def test_what_a_source_has_given_is_told_with_the_day_on_which_it_was_ended(
+    at: datetime,
+) -> None:
+    world = await make_world(at)
+    member, other = await holder(world), await holder(world)
+    for source in ("plan:plus", "plan:basic", "gift"):
+        await give(at, member, **GIFT | {"source": source})
+    await give(at, other, **PLUS)
+    async with transaction() as connection:
+        assert await personal.end(connection, member, "plan:basic", at=at)
+        told = await personal.given(connection, member, "plan:")
+    assert [(one.source, one.valid_until) for one in told] == [
+        ("plan:basic", at),
+        ("plan:plus", None),
+    ]
