@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from litestar.types import ControllerRouterHandler
 
 from billing.doors import (
+    campaign_admin,
     fee_doors,
     figure_doors,
     gift_doors,
+    listing_admin,
     membership_admin,
     membership_doors,
     plan_admin,
     price_doors,
     public_doors,
     seat_doors,
+    stripe_admin,
     till_doors,
     value_doors,
     withdrawal_doors,
@@ -38,6 +41,9 @@ def routes(
         *value_doors.routes(door),
         *till_doors.routes(door, tills, settings),
         *figure_doors.routes(door),
+        *campaign_admin.routes(door, memberships, settings),
+        *listing_admin.routes(door, memberships),
+        *stripe_admin.routes(door, settings),
         *plan_admin.routes(door),
         *membership_admin.routes(door),
         *public_doors.routes(memberships),

@@ -13,6 +13,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency import Claim, KeyReused
 from coalition.kernel.idempotency.claims import RequestInProgress
+from coalition.kernel.jobs import JobRequest, enqueue
 from coalition.kernel.web.decoding import encode
 from coalition.kernel.web.fields import Body, ShortText
 from coalition.kernel.web.hot import REPLAY_HEADER, REPLAYED, Answer, Call, HotEndpoint
@@ -108,6 +109,11 @@ async def _kind_of(connection: Connection, approval_id: UUID, kinds: tuple[str, 
     if kind is None:
         raise UnknownApproval
     return kind
+
+
+async def soon(connection: Connection, job: str) -> None:
+    """Have the worker do a job of the clock now, unless it waits for it already."""
+    await enqueue(connection, [JobRequest(job, dedupe_key=f"schedule:{job}")])
 
 
 def listing(kinds: tuple[str, ...], *, summary: str, tags: tuple[str, ...]) -> HotEndpoint:

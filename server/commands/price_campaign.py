@@ -17,7 +17,6 @@ from billing.subscriptions.campaigns.documents import (
     PreparedCampaign,
 )
 from billing.subscriptions.campaigns.reach import DryRun
-from billing.subscriptions.campaigns.refusals import UnknownCampaign
 from coalition.federation.catalogue import Catalogue
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
@@ -190,26 +189,13 @@ def _read(file: str) -> CampaignDocument:
 async def _meant(what: CampaignDocument | str, at: datetime) -> Campaign:
     if isinstance(what, str):
         return await _known(what)
-    document = what
     async with transaction() as connection:
-        moves = proposing.moves_of(await catalogue.load(connection), document, at)
-    return Campaign(
-        no=0,
-        code=document.code,
-        document=document,
-        moves=moves,
-        prepared_by="",
-        approved_by="",
-        made_at=at,
-    )
+        return proposing.tried(await catalogue.load(connection), what, at)
 
 
 async def _known(code: str) -> Campaign:
     async with transaction() as connection:
-        found = await rows.campaign(connection, code)
-    if found is None:
-        raise UnknownCampaign(campaign=code)
-    return found
+        return await steering.known(connection, code)
 
 
 def _row(one: Campaign) -> Row:
@@ -218,7 +204,7 @@ def _row(one: Campaign) -> Row:
         "plan": one.document.plan,
         "prices": _prices(one.moves),
         "applies_from": one.document.applies_from,
-        "state": "runs" if one.stopped_at is None else "stopped",
+        "state": one.standing,
         "prepared_by": one.prepared_by,
         "approved_by": one.approved_by,
         "made_at": one.made_at,

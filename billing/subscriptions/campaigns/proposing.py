@@ -103,6 +103,19 @@ def moves_of(plans: Plans, document: CampaignDocument, at: datetime) -> tuple[Mo
     return tuple(moves)
 
 
+def tried(plans: Plans, document: CampaignDocument, at: datetime) -> Campaign:
+    """Return the campaign that a document would be, for a dry run. Raises what `moves_of` does."""
+    return Campaign(
+        no=0,
+        code=document.code,
+        document=document,
+        moves=moves_of(plans, document, at),
+        prepared_by="",
+        approved_by="",
+        made_at=at,
+    )
+
+
 @approvals.applies(CAMPAIGN)
 async def _apply(connection: Connection, approval: approvals.Approval) -> Campaign:
     assert approval.decided_by is not None, "only a decided approval is applied"

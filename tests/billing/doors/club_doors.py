@@ -1,19 +1,22 @@
 """The club behind its doors: members' apps, staff's desks and visitors, over HTTP."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import httpx
 
 from billing.doors import (
+    campaign_admin,
     fee_doors,
     gift_doors,
+    listing_admin,
     membership_admin,
     membership_doors,
     plan_admin,
     price_doors,
     public_doors,
     seat_doors,
+    stripe_admin,
     value_doors,
     withdrawal_doors,
 )
@@ -29,6 +32,8 @@ from coalition.kernel.web.metrics import Metrics
 from tests.billing.memberships.world import Club, make_club
 from tests.support.http import ISSUER, SETTINGS, Desk, open_desk
 from tests.support.members import App, open_app
+
+TAKES_PAYMENTS = replace(SETTINGS, stripe_key="sk_test_none")
 
 
 @dataclass
@@ -64,6 +69,9 @@ async def open_doors(at: datetime) -> ClubDoors:
             *fee_doors.routes(door, club.memberships),
             *public_doors.routes(club.memberships),
             *value_doors.routes(door),
+            *campaign_admin.routes(door, club.memberships, TAKES_PAYMENTS),
+            *listing_admin.routes(door, club.memberships),
+            *stripe_admin.routes(door, TAKES_PAYMENTS),
             *plan_admin.routes(door),
             *membership_admin.routes(door),
             intake.route(club.intake),

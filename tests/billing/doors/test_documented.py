@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from schemathesis.generation.case import Case
 
 from billing.plans import registering
+from billing.plans.countries import shipped
 from billing.subscriptions import granting
+from billing.subscriptions.campaigns import proposing
+from billing.subscriptions.campaigns.documents import CampaignDocument
 from billing.subscriptions.granting import PreparedGrant
 from billing.subscriptions.views import GiftOrder
 from coalition.kernel.database import open_database, transaction
@@ -170,6 +173,8 @@ async def _there(house: ClubDoors, path: str, member: MemberId) -> dict[str, str
         home = Home(club)
         family = await home.costly(await _new(house))
         there["fee_id"] = str(await home.joining(family, member))
+    if "{code}" in path:
+        there["code"] = await _campaign(house)
     if "{approval_id}" in path:
         there["approval_id"] = str(await _waiting(house, path, member))
     return there
@@ -177,6 +182,10 @@ async def _there(house: ClubDoors, path: str, member: MemberId) -> dict[str, str
 
 async def _waiting(house: ClubDoors, path: str, member: MemberId) -> object:
     at, by = house.club.now(), "staff:anna"
+    if "campaign" in path:
+        return await proposing.prepare(
+            await _document(house), countries=shipped(), prepared_by=by, at=at
+        )
     if "plan" in path:
         return await registering.prepare(plan("more"), valid_from=None, prepared_by=by, at=at)
     wanted = PreparedGrant(
@@ -240,6 +249,36 @@ async def _end(house: ClubDoors, member: MemberId) -> dict[str, Any]:
     return {"plan": "plus"}
 
 
+async def _document(house: ClubDoors) -> CampaignDocument:
+    """Return a campaign for whoever has the first version of a plan that has become dearer."""
+    plans = await house.club.plans()
+    before, *later = [one for one in plans.plans if one.code == "plus"]
+    if not later:
+        await rising(house.club)
+    written = {
+        "code": f"c{random_id().hex[:12]}",
+        "plan": "plus",
+        "from_version": before.version,
+        "applies_from": house.club.now().isoformat(),
+    }
+    return msgspec.convert(written, CampaignDocument)
+
+
+async def _campaign(house: ClubDoors) -> str:
+    """Let a campaign begin that nobody has stopped; return its code."""
+    document, at = await _document(house), house.club.now()
+    proposed = await proposing.prepare(
+        document, countries=shipped(), prepared_by="staff:anna", at=at
+    )
+    await proposing.approve(proposed, approved_by="staff:bertil", at=at)
+    return document.code
+
+
+async def _written_campaign(house: ClubDoors, member: MemberId) -> dict[str, Any]:
+    del member
+    return {"campaign": msgspec.to_builtins(await _document(house))}
+
+
 async def _grant(house: ClubDoors, member: MemberId) -> dict[str, Any]:
     del house
     facts = {"ground": "comped", "plan": "plus", "months": 1, "reason": "a test"}
@@ -272,6 +311,9 @@ _BODIES: dict[str, Make] = {
     "/v1/gifts/redeem": _code_of_gift,
     "/v1/withdrawals": _reference,
     "/v1/admin/plans": _plan,
+    "/v1/admin/plans/check": _plan,
+    "/v1/admin/price-campaigns": _written_campaign,
+    "/v1/admin/price-campaigns/dry-run": _written_campaign,
     "/v1/admin/plans/end": _end,
     "/v1/admin/membership-grants": _grant,
 }
