@@ -59,7 +59,10 @@ def look(
 ) -> Outlook:
     """Return what months that have begun lack or have too much, by all that is known at `at`."""
     giving = [one for one in entitlements if one.ground in GIVING]
-    start = months_from or min((one.begins for one in giving), default=None)
+    # What was taken back in the second in which it came was for no time, and counts no months.
+    start = months_from or min(
+        (one.begins for one in giving if one.begins < one.ends), default=None
+    )
     if start is None:
         return Outlook(None, (), (), None)
     owing: list[Owing] = []
@@ -88,7 +91,13 @@ def _within(
     giving: Iterable[Entitlement], begins: datetime, ends: datetime, at: datetime
 ) -> list[Entitlement]:
     """Return the entitlements that have begun by `at` and hold in a month."""
-    return [one for one in giving if one.begins < ends and one.ends > begins and one.begins <= at]
+    return [
+        one
+        for one in giving
+        if one.begins < ends
+        and (one.ends > begins or one.begins == one.ends >= begins)
+        and one.begins <= at
+    ]
 
 
 def _best(entitlements: Iterable[Entitlement], monthly: Monthly) -> int | None:

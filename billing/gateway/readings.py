@@ -7,11 +7,13 @@ from typing import cast
 import msgspec
 
 from billing.gateway import mapping
+from billing.gateway.amounts import money_of
 from billing.gateway.calls import Calls, Raw, seconds
 from billing.gateway.shapes import (
     Checkout,
     Dispute,
     EventRow,
+    Payment,
     Picture,
     Preview,
     Refund,
@@ -123,11 +125,28 @@ class Readings(Calls):
                 return cast("str | None", card.get("fingerprint"))
         return None
 
-    async def refunds_of(self, payment_intent_id: str) -> tuple[Refund, ...]:
-        """Return what was given back of a payment that is for no subscription."""
-        pages = self.pages("/v1/refunds", {"payment_intent": payment_intent_id})
-        return tuple(
-            [mapping.refund_of(one, payment_intent_id=payment_intent_id) async for one in pages]
+    async def payment(self, payment_intent_id: str) -> Payment | None:
+        """Return a payment that is for no subscription; None where no money has come by it."""
+        asked = {"payment_intent": payment_intent_id}
+        charges = [one async for one in self.pages("/v1/charges", asked)]
+        taken = [one for one in charges if one["status"] == "succeeded" and one["captured"]]
+        if not taken:
+            return None
+        (charge, *_) = taken
+        refunds = [
+            mapping.refund_of(one, payment_intent_id=payment_intent_id)
+            async for one in self.pages("/v1/refunds", asked)
+        ]
+        disputes = [
+            mapping.dispute_of(one, payment_intent_id=payment_intent_id)
+            async for one in self.pages("/v1/disputes", asked)
+        ]
+        return Payment(
+            id=payment_intent_id,
+            amount=money_of(charge["amount_captured"], charge["currency"]),
+            paid_at=mapping.instant(charge["created"]),
+            refunds=tuple(sorted(refunds, key=lambda one: (one.created_at, one.id))),
+            disputes=tuple(sorted(disputes, key=lambda one: (one.created_at, one.id))),
         )
 
     async def promotion_code(self, code: str) -> str | None:

@@ -149,6 +149,30 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
         return self.status not in {"won", "prevented"} and not self.status.startswith("warning_")
 
 
+class Charge(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that was taken from a card; `payment` is its payment intent, or itself without one.
+
+    `is_refunded` when all of it was given back.
+    """
+
+    id: str
+    payment: str
+    customer_id: str | None
+    amount: Money
+    is_refunded: bool = False
+    metadata: dict[str, str] = {}
+
+
+class Payment(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment that is for no subscription, such as a gift's, with all that went back of it."""
+
+    id: str
+    amount: Money
+    paid_at: datetime
+    refunds: tuple[Refund, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
+
+
 class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     """A session on Stripe's hosted page; `status` is open, complete or expired."""
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from billing.subscriptions import checkouts, gifts
+from billing.subscriptions import checkouts, gift_paying, gifts
 from billing.subscriptions.fees import paying as fees
 from billing.subscriptions.handling import Handler
 from billing.subscriptions.house import House
@@ -26,6 +26,6 @@ def handler(house: House) -> Handler:
         await look(house, checkout_id, at)
 
     async def payment(payment_id: str, at: datetime) -> None:
-        await gifts.look_at_payment(house, payment_id, at)
+        await gift_paying.look(house.gateway, payment_id, at)
 
     return Handler(house.gateway, checkouts=checkout, payments=payment)

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from billing.gateway.shapes import Invoice, InvoiceStatus, Picture
+from billing.gateway.shapes import Dispute, Invoice, InvoiceStatus, Picture, Refund
 from coalition.kernel.money import Rounding, round_whole
 
 
@@ -40,8 +40,11 @@ def bookings(picture: Picture) -> tuple[Booking, ...]:
     booked: list[Booking] = []
     for invoice in picture.invoices:
         if invoice.status is InvoiceStatus.PAID and invoice.amount_paid.amount_minor:
-            booked.append(_payment(invoice))
-            booked += _taken_back(invoice, picture)
+            paid = _payment(invoice)
+            own = frozenset(invoice.payment_intent_ids)
+            refunds = [one for one in picture.refunds if one.payment_intent_id in own]
+            disputes = [one for one in picture.disputes if one.payment_intent_id in own]
+            booked += [paid, *taken_back(paid, refunds, disputes)]
     return tuple(sorted(booked, key=lambda one: (one.occurred_at, one.source)))
 
 
@@ -69,21 +72,20 @@ def _payment(invoice: Invoice) -> Booking:
     )
 
 
-def _taken_back(invoice: Invoice, picture: Picture) -> Iterable[Booking]:
-    """Yield the refunds and disputes of an invoice; together they take back no more than its tax.
+def taken_back(
+    paid: Booking, refunds: Iterable[Refund], disputes: Iterable[Dispute]
+) -> Iterable[Booking]:
+    """Yield the refunds and disputes of what was `paid`; together they take no more than its tax.
 
     Tax goes back in proportion, reckoned on the sum so far, so that the whole gives back the whole.
     """
     found = [
         (one.created_at, one.id, one.amount.amount_minor if one.counts else 0, one, "refund")
-        for one in picture.refunds
-        if one.payment_intent_id in invoice.payment_intent_ids
+        for one in refunds
     ] + [
         (one.created_at, one.id, one.amount.amount_minor if one.takes_money else 0, one, "dispute")
-        for one in picture.disputes
-        if one.payment_intent_id in invoice.payment_intent_ids
+        for one in disputes
     ]
-    paid = _payment(invoice)
     so_far = tax_so_far = 0
     for at, source, amount, one, kind in sorted(found, key=lambda row: row[:2]):
         so_far += amount

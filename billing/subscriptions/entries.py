@@ -13,9 +13,13 @@ from coalition.kernel.money import Money
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry; what came in is positive, and `tax` is the part of it that is tax."""
+    """One entry; what came in is positive, and `tax` is the part of it that is tax.
 
-    membership_id: UUID
+    It is for a membership, or for a gift that the member has bought for somebody.
+    """
+
+    membership_id: UUID | None
+    gift_id: UUID | None = None
     source: str
     no: int
     kind: str
@@ -34,13 +38,14 @@ FROM membership_entry WHERE bucket = $1 AND member_id = $2 AND source = ANY ($3)
 GROUP BY source
 """
 _BOOK = """
-INSERT INTO membership_entry (bucket, member_id, membership_id, booked_at, source, no, kind,
-    amount_minor, tax_minor, currency, period_start, period_end, payment, occurred_at)
-SELECT $1, $2, $3, $4, * FROM unnest($5::text[], $6::int4[], $7::text[], $8::int8[], $9::int8[],
-    $10::text[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::timestamptz[])
+INSERT INTO membership_entry (bucket, member_id, membership_id, gift_id, booked_at, source, no,
+    kind, amount_minor, tax_minor, currency, period_start, period_end, payment, occurred_at)
+SELECT $1, $2, $3, $4, $5, * FROM unnest($6::text[], $7::int4[], $8::text[], $9::int8[],
+    $10::int8[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[],
+    $15::timestamptz[])
 """
 _READ = """
-SELECT membership_id, source, no, kind, amount_minor, tax_minor, currency, period_start,
+SELECT membership_id, gift_id, source, no, kind, amount_minor, tax_minor, currency, period_start,
     period_end, payment, occurred_at, booked_at
 FROM membership_entry WHERE bucket = $1 AND member_id = $2
 ORDER BY occurred_at, kind = 'payment' DESC, source, no
@@ -55,18 +60,20 @@ async def agree(
     connection: Connection,
     *,
     member: MemberId,
-    membership_id: UUID,
+    membership_id: UUID | None = None,
+    gift_id: UUID | None = None,
     told: Sequence[Booking],
     at: datetime,
 ) -> list[Booking]:
     """Book what is lacking until each source comes to what was `told`; return what was booked.
 
-    Whoever calls holds a lock that keeps others from booking for the same membership.
+    It is for a membership or for a gift. Whoever calls holds a lock that keeps others from booking
+    for the same.
     """
     found = await lacking(connection, member, told)
     if found:
         columns = zip(*(_row(no, one) for no, one in found), strict=True)
-        place = bucket_of(member), member, membership_id, at
+        place = bucket_of(member), member, membership_id, gift_id, at
         await connection.execute(_BOOK, *place, *(list(column) for column in columns))
     return [one for _, one in found]
 
@@ -102,6 +109,7 @@ async def of_member(connection: Connection, member: MemberId) -> list[Entry]:
     return [
         Entry(
             membership_id=row["membership_id"],
+            gift_id=row["gift_id"],
             source=row["source"],
             no=row["no"],
             kind=row["kind"],

@@ -24,8 +24,18 @@ WHERE bucket = $1 AND member_id = $2 AND source = $3 AND taken_back_at IS NULL
 RETURNING membership_id
 """
 _OF_MEMBERSHIP = """
-SELECT ground, plan_no, begins, ends, source, taken_back_at FROM membership_ground
-WHERE bucket = $1 AND membership_id = $2 ORDER BY begins, source
+SELECT ground, plan_no, begins, ends, source, taken_back_at, unpaid_from, unpaid_for_good
+FROM membership_ground WHERE bucket = $1 AND membership_id = $2 ORDER BY begins, source
+"""
+_UNPAID = """
+UPDATE membership_ground SET unpaid_from = $4, unpaid_for_good = $5
+WHERE bucket = $1 AND member_id = $2 AND source = $3
+    AND (unpaid_from, unpaid_for_good) IS DISTINCT FROM ($4::timestamptz, $5::bool)
+RETURNING membership_id
+"""
+_OF_SOURCE = """
+SELECT unpaid_from, unpaid_for_good FROM membership_ground
+WHERE bucket = $1 AND member_id = $2 AND source = $3
 """
 
 
@@ -67,6 +77,31 @@ async def take_back(
     return found
 
 
+async def unpaid(
+    connection: Connection,
+    source: str,
+    *,
+    member: MemberId,
+    since: datetime | None,
+    for_good: bool,
+) -> UUID | None:
+    """Write down since when a ground is not paid for, None while it is; return its membership.
+
+    None where that is known already.
+    """
+    place = bucket_of(member), member, source
+    found: UUID | None = await connection.fetchval(_UNPAID, *place, since, for_good)
+    return found
+
+
+async def unpaid_since(
+    connection: Connection, source: str, member: MemberId
+) -> tuple[datetime | None, bool] | None:
+    """Return since when a ground is not paid for, and whether for good; None where it is none."""
+    row = await connection.fetchrow(_OF_SOURCE, bucket_of(member), member, source)
+    return None if row is None else (row["unpaid_from"], row["unpaid_for_good"])
+
+
 async def of_membership(connection: Connection, membership_id: UUID, plans: Plans) -> list[Given]:
     """Return what was given to a membership, as its entitlements need it."""
     rows = await connection.fetch(_OF_MEMBERSHIP, bucket_of(membership_id), membership_id)
@@ -76,13 +111,19 @@ async def of_membership(connection: Connection, membership_id: UUID, plans: Plan
             plan_no=row["plan_no"],
             rank=plans.plan(row["plan_no"]).document.rank,
             begins=row["begins"],
-            ends=_end(row["begins"], row["ends"], row["taken_back_at"]),
+            ends=_end(row["begins"], row["ends"], row["taken_back_at"], row["unpaid_from"]),
             source=row["source"],
-            taken_back=row["taken_back_at"] is not None and row["taken_back_at"] < row["ends"],
+            taken_back=_is_before(row["taken_back_at"], row["ends"])
+            or (row["unpaid_for_good"] and _is_before(row["unpaid_from"], row["ends"])),
         )
         for row in rows
     ]
 
 
-def _end(begins: datetime, ends: datetime, taken_back_at: datetime | None) -> datetime:
-    return ends if taken_back_at is None else max(begins, min(ends, taken_back_at))
+def _end(begins: datetime, ends: datetime, *cuts: datetime | None) -> datetime:
+    """Return where a ground ends that the first of `cuts` may have ended."""
+    return max(begins, min([ends, *(cut for cut in cuts if cut is not None)]))
+
+
+def _is_before(cut: datetime | None, ends: datetime) -> bool:
+    return cut is not None and cut < ends

@@ -17,7 +17,14 @@ from billing.gateway.shapes import (
     Subscription,
     SubscriptionStatus,
 )
-from billing.subscriptions.stretches import Stretch, Terms, is_over, of_picture, painted
+from billing.subscriptions.stretches import (
+    Stretch,
+    Terms,
+    is_over,
+    of_picture,
+    painted,
+    taken_at_once,
+)
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,17 +82,21 @@ def entitlements(
     """Return all that a membership entitles to, past and to come, in order and without overlap.
 
     `terms` are by Stripe's id of the price; a price that is not ours entitles to nothing. Where
-    several hold at once the higher plan does, and of one plan the firmer ground.
+    several hold at once the higher plan does, and of one plan the firmer ground. What was taken
+    back in the second in which it began holds for no time, and is there.
     """
     stretches = [stretch for one in pictures for stretch in of_picture(one, terms)]
     stretches += [_of_given(one) for one in given]
-    return tuple(_entitlement(stretch) for stretch in painted(sorted(stretches, key=_firmness)))
+    held = [*painted(sorted(stretches, key=_firmness)), *taken_at_once(stretches)]
+    in_order = sorted(held, key=lambda one: (one.begins, one.ends, one.terms.plan_no, one.source))
+    return tuple(_entitlement(stretch) for stretch in in_order)
 
 
 def standing(
     held: Sequence[Entitlement], subscriptions: Iterable[Subscription], at: datetime
 ) -> Standing:
     """Return how a membership stands at `at` by what it `held` and will hold."""
+    held = [one for one in held if one.begins < one.ends or one.begins <= at]
     current = next((one for one in held if one.begins <= at < one.ends), None)
     edges = (edge for one in held for edge in (one.begins, one.ends) if edge > at)
     state, ended_at = _state(held, current, list(subscriptions), at)

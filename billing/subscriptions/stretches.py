@@ -71,7 +71,8 @@ def of_picture(picture: Picture, terms: Mapping[str, Terms]) -> list[Stretch]:
     if stretches and stretches[-1].ends == max(stretch.would_end for stretch in found):
         stretches += _grace(picture, stretches[-1])
     ended_at = picture.subscription.ended_at
-    return stretches if ended_at is None else _before(ended_at, stretches)
+    held = stretches if ended_at is None else _before(ended_at, stretches)
+    return [*held, *taken_at_once(found)]
 
 
 def _before(instant: datetime, stretches: Iterable[Stretch]) -> list[Stretch]:
@@ -254,6 +255,11 @@ def _goes_on(picture: Picture, end: datetime) -> bool:
 def is_over(subscription: Subscription) -> bool:
     """Tell whether a subscription has ended for good: nothing revives it at Stripe."""
     return subscription.status in _OVER
+
+
+def taken_at_once(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Return what was taken back in the second in which it began: it held for no time."""
+    return [one for one in stretches if one.taken_back and one.begins == one.ends]
 
 
 def painted(stretches: Sequence[Stretch]) -> list[Stretch]:

@@ -133,6 +133,34 @@ async def take_back(
     """Take back what was given from `source`, from now on, in the caller's transaction."""
     await queries.lock_members(connection, [member])
     membership_id = await grounds.take_back(connection, source, member=member, at=at)
+    return await _derive_locked(connection, membership_id, at=at)
+
+
+async def unpaid(
+    connection: Connection,
+    source: str,
+    *,
+    member: MemberId,
+    since: datetime | None,
+    for_good: bool,
+    at: datetime,
+) -> Membership | None:
+    """Let what was given from `source` end or rest since its money is gone, or hold again.
+
+    `since` None is that the money is here. Works in the caller's transaction; None where nothing
+    has changed.
+    """
+    await queries.lock_members(connection, [member])
+    membership_id = await grounds.unpaid(
+        connection, source, member=member, since=since, for_good=for_good
+    )
+    return await _derive_locked(connection, membership_id, at=at)
+
+
+async def _derive_locked(
+    connection: Connection, membership_id: UUID | None, *, at: datetime
+) -> Membership | None:
+    """Derive a membership whose member is locked; nothing for none."""
     if membership_id is None:
         return None
     before = await register.by_id(connection, membership_id, lock=True)
@@ -164,15 +192,20 @@ async def _apply(
         await deriving.derive(connection, before, plans=plans, at=at, has_begun=has_begun)
 
 
-async def _member(connection: Connection, picture: Picture, kept: Kept) -> MemberId | None:
-    """Return the member of a subscription, locked; None for one that is nobody's here."""
+async def owner(connection: Connection, picture: Picture, kept: Kept | None) -> MemberId | None:
+    """Return whose subscription it is; None for one that is nobody's here."""
     told = picture.subscription.metadata.get(MEMBER, "")
     try:
-        member = kept.member_id or MemberId(UUID(told))
+        member = (None if kept is None else kept.member_id) or MemberId(UUID(told))
     except ValueError:
-        _logger.warning("subscription_of_nobody", subscription=picture.subscription.id)
         return None
-    if not await queries.lock_members(connection, [member]):
+    return None if await queries.read_standing(connection, member) is None else member
+
+
+async def _member(connection: Connection, picture: Picture, kept: Kept) -> MemberId | None:
+    """Return the member of a subscription, locked; None for one that is nobody's here."""
+    member = await owner(connection, picture, kept)
+    if member is None or not await queries.lock_members(connection, [member]):
         _logger.warning("subscription_of_nobody", subscription=picture.subscription.id)
         return None
     return member

@@ -313,13 +313,15 @@ class GiftOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GiftState(StrEnum):
-    """Where a gift stands."""
+    """Where a gift stands; while its payment is disputed it rests, and what is lost is gone."""
 
     OPEN = "open"
     PAID = "paid"
     REDEEMED = "redeemed"
     EXPIRED = "expired"
     REFUNDED = "refunded"
+    DISPUTED = "disputed"
+    LOST = "lost"
 
 
 class GiftView(msgspec.Struct, frozen=True, kw_only=True):
@@ -334,3 +336,5 @@ class GiftView(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     valid_until: datetime | None = None
     redeemed_at: datetime | None = None
+    refunded: Money | None = None
+    """What of its price went back, where some did; of a part of it the gift stays as it is."""

@@ -56,7 +56,9 @@ class Desk:
     async def refunded(self, payment: str) -> int:
         """Return how much of a payment went back, once the worker has done its part."""
         await recovering.recover(self.club.gateway, self.club.now() + timedelta(minutes=5))
-        return sum(one.amount.amount_minor for one in await self.club.gateway.refunds_of(payment))
+        found = await self.club.gateway.payment(payment)
+        assert found is not None
+        return sum(one.amount.amount_minor for one in found.refunds)
 
     async def payment_of(self, fee_id: UUID) -> str:
         """Return by what a fee was paid."""

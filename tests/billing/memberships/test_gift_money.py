@@ -1,0 +1,179 @@
+"""Money of gifts is booked for who bought them; what was given ends and rests with it."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from billing.subscriptions import entries, gift_paying, gift_rows
+from billing.subscriptions.refusals import UnknownGift
+from billing.subscriptions.views import GiftState, MembershipState
+from coalition.kernel.database import transaction
+from coalition.kernel.money import Money
+from server.proof import prove
+from tests.billing.memberships.gifted import (
+    PLUS,
+    decide,
+    dispute,
+    give,
+    ledger,
+    points,
+    refund,
+    row_of,
+)
+from tests.billing.memberships.world import make_club
+
+pytestmark = pytest.mark.usefixtures("database")
+
+DISPUTED_AT_ONCE = "4000000000000259"
+DAY = timedelta(days=1)
+PRICE = 3 * 7_900
+
+
+async def test_a_gift_is_booked_for_who_bought_it_also_without_a_membership(at: datetime) -> None:
+    club = await make_club(at, PLUS)
+    giver = await club.enrol("giver")
+    gift = await give(club, giver)
+    await club.advance(DAY)
+    await give(club, giver, 1, currency="EUR")
+    await refund(club, giver, 900)
+    await club.hear()
+    await club.hear()
+    assert await ledger(giver) == [
+        ("payment", PRICE, "SEK"),
+        ("payment", 7_900, "EUR"),
+        ("refund", -900, "EUR"),
+    ]
+    async with transaction() as connection:
+        assert await entries.net(connection, giver) == {"SEK": PRICE, "EUR": 7_000}
+        (first, *_) = await entries.of_member(connection, giver)
+    assert (first.gift_id, first.membership_id, first.period_start) == (gift.gift_id, None, None)
+    seen = await club.memberships.gifts(giver, at=club.now())
+    assert [(one.state, one.refunded) for one in seen] == [
+        (GiftState.PAID, Money(900, "EUR")),
+        (GiftState.PAID, None),
+    ]
+    assert (await prove()).breaches == []
+
+
+async def test_a_code_rests_while_its_payment_is_disputed_and_dies_with_it(at: datetime) -> None:
+    club = await make_club(at, PLUS)
+    giver, member = await club.enrol("giver"), await club.enrol()
+    for is_won in (True, False):
+        gift = await give(club, giver)
+        assert gift.code is not None
+        await dispute(club)
+        await club.hear()
+        (disputed, *_) = await club.memberships.gifts(giver, at=club.now())
+        assert (disputed.state, disputed.code) == (GiftState.DISPUTED, None)
+        with pytest.raises(UnknownGift):
+            await club.memberships.redeem_gift(member, gift.code, key=club.key(), at=club.now())
+        await decide(club, is_won=is_won)
+        await club.hear()
+        (after, *_) = await club.memberships.gifts(giver, at=club.now())
+        assert after.state is (GiftState.PAID if is_won else GiftState.LOST)
+        if is_won:
+            await club.memberships.redeem_gift(member, gift.code, key=club.key(), at=club.now())
+    kinds = [kind for kind, _, _ in await ledger(giver)]
+    assert sorted(kinds) == ["dispute", "dispute", "dispute_won", "payment", "payment"]
+    async with transaction() as connection:
+        assert await entries.net(connection, giver) == {"SEK": PRICE}
+    assert (await prove()).breaches == []
+
+
+@pytest.mark.parametrize("is_won", [True, False], ids=["won", "lost"])
+async def test_months_of_a_gift_rest_in_a_dispute_and_end_with_its_money(
+    at: datetime, *, is_won: bool
+) -> None:
+    club = await make_club(at, PLUS)
+    giver, member = await club.enrol("giver"), await club.enrol()
+    gift = await give(club, giver)
+    await club.memberships.redeem_gift(member, gift.code or "", key="r", at=club.now())
+    assert await points(club, member) == 100
+    await club.advance(10 * DAY)
+    await dispute(club)
+    await club.hear()
+    resting = await club.view(member)
+    assert (resting.state, resting.entitled_until) == (MembershipState.ENDED, None)
+    # Nothing is taken for good before it is decided.
+    assert await points(club, member) == 100
+    await club.advance(DAY)
+    await decide(club, is_won=is_won)
+    await club.hear()
+    seen = await club.view(member)
+    if is_won:
+        assert (seen.state, seen.entitled_until) == (
+            MembershipState.GIVEN,
+            at.replace(year=2027, month=2),
+        )
+    else:
+        assert (seen.state, seen.ends_at) == (MembershipState.ENDED, at + 10 * DAY)
+    assert await points(club, member) == (100 if is_won else 0)
+    assert (await row_of(giver)).state is (GiftState.REDEEMED if is_won else GiftState.LOST)
+    assert (await prove()).breaches == []
+
+
+async def test_a_gift_that_is_given_back_ends_when_the_money_went(at: datetime) -> None:
+    club = await make_club(at, PLUS)
+    giver, member = await club.enrol("giver"), await club.enrol()
+    gift = await give(club, giver)
+    await club.memberships.redeem_gift(member, gift.code or "", key="r", at=club.now())
+    await club.advance(40 * DAY)
+    assert await points(club, member) == 200
+    await refund(club, giver, 7_900)
+    await club.hear()
+    assert (await club.view(member)).state is MembershipState.GIVEN
+    await refund(club, giver, PRICE - 7_900)
+    back_at = club.now()
+    # The event comes a day late: the months have ended when the money went.
+    await club.sandbox.advance(club.now() + DAY)
+    await club.hear()
+    seen = await club.view(member)
+    assert (seen.state, seen.ends_at) == (MembershipState.ENDED, back_at)
+    assert await points(club, member) == 0
+    assert [kind for kind, _, _ in await ledger(giver)] == ["payment", "refund", "refund"]
+    assert (await prove()).breaches == []
+
+
+async def test_bought_redeemed_and_given_back_in_one_second_nothing_is_left(at: datetime) -> None:
+    club = await make_club(at, PLUS)
+    giver, member = await club.enrol("giver"), await club.enrol()
+    gift = await give(club, giver)
+    await club.memberships.redeem_gift(member, gift.code or "", key="r", at=club.now())
+    assert await points(club, member) == 100
+    await refund(club, giver, PRICE)
+    await club.hear()
+    assert (await club.view(member)).state is MembershipState.ENDED
+    assert await points(club, member) == 0
+    assert (await prove()).breaches == []
+
+
+async def test_a_payment_that_is_disputed_before_it_is_known_gives_no_code(at: datetime) -> None:
+    club = await make_club(at, PLUS)
+    giver = await club.enrol("giver")
+    gift = await give(club, giver, card=DISPUTED_AT_ONCE)
+    await club.advance(timedelta(minutes=1))
+    (seen,) = await club.memberships.gifts(giver, at=club.now())
+    assert (gift.gift_id, seen.state, seen.code) == (seen.gift_id, GiftState.DISPUTED, None)
+    assert [kind for kind, _, _ in await ledger(giver)] == ["payment", "dispute"]
+
+
+async def test_what_was_never_told_of_a_gift_is_seen_as_drift(at: datetime) -> None:
+    club = await make_club(at, PLUS)
+    giver = await club.enrol("giver")
+    await give(club, giver)
+    club.loses_webhooks = True
+    await refund(club, giver, 900)
+    await club.hear()
+    async with transaction() as connection:
+        (gift,) = await gift_rows.paid_after(connection, None, 10)
+        assert await gift_rows.paid_after(connection, gift.digest, 10) == []
+        shown = await club.gateway.payment(str(gift.payment))
+        assert shown is not None
+        found = await gift_paying.drift(connection, gift, shown)
+    refunded = shown.refunds[0].id
+    assert found == [
+        f"refund {refunded} is missing here",
+        f"the ledger lacks -900 SEK of {refunded}",
+    ]
+    await gift_paying.look(club.gateway, shown.id, club.now())
+    assert (await row_of(giver)).picture == shown
