@@ -170,6 +170,8 @@ ENGLISH: dict[str, str] = {
     "gift_state.redeemed": "Used",
     "gift_state.expired": "Expired",
     "gift_state.refunded": "Refunded",
+    "gift_state.disputed": "On hold at the bank",
+    "gift_state.lost": "Lost at the bank",
     "refused.title": "This did not work",
     "refusal.sign_in_failed": "Address and password do not belong together.",
     "refusal.too_many_attempts": "Too many attempts. Please wait a while.",

@@ -169,6 +169,8 @@ NORWEGIAN: dict[str, str] = {
     "gift_state.redeemed": "Brukt",
     "gift_state.expired": "Utløpt",
     "gift_state.refunded": "Refundert",
+    "gift_state.disputed": "Bestrides hos banken",
+    "gift_state.lost": "Tapt hos banken",
     "refused.title": "Det gikk ikke",
     "refusal.sign_in_failed": "Adresse og passord hører ikke sammen.",
     "refusal.too_many_attempts": "For mange forsøk. Vent litt.",

@@ -173,6 +173,8 @@ SWEDISH: dict[str, str] = {
     "gift_state.redeemed": "Använd",
     "gift_state.expired": "Utgången",
     "gift_state.refunded": "Återbetald",
+    "gift_state.disputed": "Bestrids hos banken",
+    "gift_state.lost": "Förlorad hos banken",
     "refused.title": "Det gick inte",
     "refusal.sign_in_failed": "Adress och lösenord hör inte ihop.",
     "refusal.too_many_attempts": "För många försök. Vänta en stund.",
