@@ -1,5 +1,6 @@
 """Opens the database of a command, with every migration it needs."""
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -14,7 +15,7 @@ from coalition.kernel.database import (
     transaction,
 )
 from coalition.kernel.settings import Settings
-from server import distribution
+from server import distribution, house_clock
 from server.apps import APPS
 from server.exits import UNAVAILABLE, Stopped
 from server.place import Place
@@ -70,4 +71,6 @@ def do(
             return await work(settings)
 
     with place.opened(makes=makes) as settings:
+        if told := house_clock.told():
+            sys.stderr.write(told + "\n")
         return uvloop.run(run(settings))

@@ -25,11 +25,10 @@ from coalition.kernel.clock import Clock, SystemClock
 from coalition.kernel.errors import Refused
 from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
-from server import country_files
+from server import country_files, house_clock
+from server.house_clock import FILE
 
 MOUNT = "/sandbox"
-FILE = "stripe-sandbox.sqlite"
-"""Where the sandbox keeps its state, in the data directory."""
 
 _SANDBOX_KEY = "sk_test_sandbox"
 _LOOKS_AGAIN_S = 0.02
@@ -114,16 +113,7 @@ def open_payments(settings: Settings, clock: Clock) -> Payments:
 
 def now(settings: Settings) -> datetime:
     """Return the present instant of the house: the sandbox's, where that is mounted and begun."""
-    true = SystemClock().now()
-    if settings.stripe_sandbox and settings.data_directory is not None:
-        path = settings.data_directory / FILE
-        if path.exists():
-            sandbox = Sandbox(path, now=SystemClock().now)
-            try:
-                return true + sandbox.offset
-            finally:
-                sandbox.close()
-    return true
+    return SystemClock().now() + house_clock.ahead_of(settings)
 
 
 def _in_sandbox(

@@ -8,6 +8,7 @@ from pathlib import Path
 from coalition.kernel import embedded_postgres
 from coalition.kernel.embedded_postgres.layout import layout_of
 from coalition.kernel.settings import Settings, SettingsError
+from server import house_clock
 from server.exits import WRONG_INPUT, Stopped
 
 DEFAULT_DATA = Path("data/coalition")
@@ -45,7 +46,8 @@ class Place:
 
         An embedded server is started or shared, started again when it is killed meanwhile, and
         stopped by the last of its users. Only a
-        command that `makes` may begin a new data directory; others are stopped. Raises
+        command that `makes` may begin a new data directory; others are stopped. A `HouseClock`
+        tells the time of the house meanwhile. Raises
         `SettingsError` and `EmbeddedPostgresError`.
         """
         if self.data is not None and self.database_url is not None:
@@ -64,6 +66,8 @@ class Place:
             embedded_postgres.start(directory, log=lambda _: None) as server,
             embedded_postgres.kept_up(server),
         ):
-            yield Settings.load(
+            settings = Settings.load(
                 self.environ, data_directory=directory, database_url=server.url, issuer=issuer
             )
+            with house_clock.entered(settings):
+                yield settings

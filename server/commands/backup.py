@@ -6,7 +6,6 @@ import msgspec
 import rich_click as click
 import uvloop
 
-from coalition.kernel.clock import SystemClock
 from server import backup as backups
 from server.commands.options import (
     answer,
@@ -16,6 +15,7 @@ from server.commands.options import (
     place_options,
     say,
 )
+from server.house_clock import HouseClock
 
 
 @click.command()
@@ -32,7 +32,7 @@ def backup(context: click.Context, *, directory: Path, as_json: bool) -> None:
     """
     with place_of(context).opened() as settings:
         say("Dumping the database.")
-        made = backups.back_up(settings, directory, SystemClock().now())
+        made = backups.back_up(settings, directory, HouseClock().now())
     size = sum(file.bytes for file in made.files.values())
     answer(
         {"directory": directory, **msgspec.to_builtins(made)},

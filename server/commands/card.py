@@ -9,7 +9,6 @@ from coalition.families.groups.groups import Groups
 from coalition.families.groups.paying import WaitingAct
 from coalition.families.groups.wanted import AddCard
 from coalition.families.kin.speaking import By
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
 from coalition.members import cards
@@ -17,6 +16,7 @@ from coalition.members.sealing import MemberKeys
 from server.commands.options import example, place_of, place_options, say
 from server.commands.second_person import PersonName
 from server.databases import do
+from server.house_clock import HouseClock
 
 by_option = click.option(
     "--by", type=PersonName(), required=True, help="Who does it; kept in the audit log."
@@ -43,7 +43,7 @@ def add(context: click.Context, *, member_id: UUID, new_card: str, by: str) -> N
         wanted = AddCard(member=member_id, words=new_card)
         return await groups.do(
             lambda connection, book: paying.perform(connection, book, wanted, By.staff(by)),
-            SystemClock().now(),
+            HouseClock().now(),
         )
 
     waiting = do(place_of(context), work)
@@ -78,7 +78,7 @@ def replace(
             new_card=new_card,
             keys=MemberKeys.of(settings),
             actor=by,
-            at=SystemClock().now(),
+            at=HouseClock().now(),
         )
 
     do(place_of(context), work)

@@ -5,7 +5,6 @@ from datetime import timedelta
 import rich_click as click
 
 from coalition.access import service
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.identity import EVERY_SCOPE, OPERATOR, SCOPES, STAFF_SCOPES
 from coalition.kernel.settings import Settings
@@ -22,6 +21,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SHOWN = ("client_id", "partner", "name", "state", "scopes", "store")
 
@@ -111,7 +111,7 @@ def create(
             scopes=wanted or SCOPES,
             store_no=store.no if store else None,
             actor=ACTOR,
-            at=SystemClock().now(),
+            at=HouseClock().now(),
         )
         return {"client_id": made.client_id, "client_secret": made.client_secret}
 
@@ -178,7 +178,7 @@ def rotate(
     """
 
     async def work(_: Settings) -> dict[str, object]:
-        at = SystemClock().now()
+        at = HouseClock().now()
         expires_at = at + timedelta(days=expires_in_days) if expires_in_days else None
         made = await service.add_secret(client_id, actor=ACTOR, at=at, expires_at=expires_at)
         return {"secret_id": made.id, "client_secret": made.client_secret}
@@ -196,7 +196,7 @@ def revoke(context: click.Context, *, client_id: str) -> None:
     """Let CLIENT_ID in no longer, for good; services know within seconds."""
 
     async def work(_: Settings) -> None:
-        await service.revoke_client(client_id, actor=ACTOR, at=SystemClock().now())
+        await service.revoke_client(client_id, actor=ACTOR, at=HouseClock().now())
 
     do(place_of(context), work)
     say(f"{client_id} is revoked.")

@@ -7,7 +7,6 @@ from uuid import UUID
 import msgspec
 import rich_click as click
 
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
@@ -26,6 +25,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SHOWN = (
     *("purpose", "channel", "recipient", "granted", "text_version", "given_at"),
@@ -170,7 +170,7 @@ def _give(
             recipient_no=recipient_no,
             note=note,
             actor=by,
-            at=SystemClock().now(),
+            at=HouseClock().now(),
         )
 
     do(place_of(context), work)

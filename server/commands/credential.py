@@ -7,7 +7,6 @@ import msgspec
 import rich_click as click
 
 from coalition.access import service
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.settings import Settings
 from server.commands.options import (
     ACTOR,
@@ -20,6 +19,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SECRETS = ("id", "created_at", "expires_at")
 _KEYS = ("kid", "algorithm", "created_at")
@@ -40,7 +40,7 @@ def list_secrets(context: click.Context, *, client_id: str, as_json: bool) -> No
     """List the live secrets of CLIENT_ID, the oldest first; never what they are."""
 
     async def work(_: Settings) -> list[dict[str, object]]:
-        found = await service.live_secrets(client_id, at=SystemClock().now())
+        found = await service.live_secrets(client_id, at=HouseClock().now())
         return [msgspec.structs.asdict(one) for one in found]
 
     rows = do(place_of(context), work)
@@ -59,7 +59,7 @@ def revoke_secret(context: click.Context, *, client_id: str, secret_id: UUID) ->
     """Let a secret of CLIENT_ID open nothing any more; `secret list` shows its SECRET_ID."""
 
     async def work(_: Settings) -> None:
-        await service.revoke_secret(client_id, secret_id, actor=ACTOR, at=SystemClock().now())
+        await service.revoke_secret(client_id, secret_id, actor=ACTOR, at=HouseClock().now())
 
     do(place_of(context), work)
     say("The secret is revoked.")
@@ -94,7 +94,7 @@ def add_key(context: click.Context, *, client_id: str, public_key: TextIO, as_js
         raise click.BadParameter("the file is neither PEM nor JWK: it is no text") from error
 
     async def work(_: Settings) -> dict[str, object]:
-        kid = await service.add_key(client_id, text, actor=ACTOR, at=SystemClock().now())
+        kid = await service.add_key(client_id, text, actor=ACTOR, at=HouseClock().now())
         return {"client_id": client_id, "kid": kid}
 
     row = do(place_of(context), work)
@@ -128,7 +128,7 @@ def revoke_key(context: click.Context, *, client_id: str, kid: str) -> None:
     """Take no more assertions signed with a key of CLIENT_ID."""
 
     async def work(_: Settings) -> None:
-        await service.revoke_key(client_id, kid, actor=ACTOR, at=SystemClock().now())
+        await service.revoke_key(client_id, kid, actor=ACTOR, at=HouseClock().now())
 
     do(place_of(context), work)
     say("The key is revoked.")

@@ -6,7 +6,6 @@ import rich_click as click
 from coalition.federation import currencies
 from coalition.federation.catalogue import Catalogue
 from coalition.federation.terms import PointCurrency
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.settings import Settings
 from server.commands.known import find_partner, read_catalogue
 from server.commands.money_rate import money_rate
@@ -21,6 +20,7 @@ from server.commands.options import (
 )
 from server.commands.rate import rate
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SHOWN = ("no", "code", "name", "partner")
 
@@ -55,7 +55,7 @@ def create(
         known = await read_catalogue()
         owner = find_partner(known, partner_name).no if partner_name else None
         made = await currencies.create_currency(
-            code=code, name=name, partner_no=owner, actor=ACTOR, at=SystemClock().now()
+            code=code, name=name, partner_no=owner, actor=ACTOR, at=HouseClock().now()
         )
         return _row(known, made)
 

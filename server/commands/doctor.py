@@ -6,7 +6,6 @@ import msgspec
 import rich_click as click
 import uvloop
 
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.settings import Settings
 from server import databases, health
 from server.commands.options import (
@@ -19,6 +18,7 @@ from server.commands.options import (
 )
 from server.exits import ANSWER_IS_NO
 from server.findings import Finding
+from server.house_clock import HouseClock
 
 
 @click.command()
@@ -35,7 +35,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
 
     async def work(settings: Settings) -> list[Finding]:
         async with databases.opened(settings):
-            return await health.examine(settings, os.environ, SystemClock().now())
+            return await health.examine(settings, os.environ, HouseClock().now())
 
     with place_of(context).opened() as settings:
         findings = uvloop.run(work(settings))

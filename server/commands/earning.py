@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import rich_click as click
 
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.points.bonuses import store
@@ -30,6 +29,7 @@ from server.commands.options import (
 )
 from server.databases import do
 from server.exits import WRONG_INPUT
+from server.house_clock import HouseClock
 
 _SHOWN = ("no", "code", "version", "name", "partners", "order", "combine", "state", "valid_from",
           "valid_until")  # fmt: skip
@@ -56,7 +56,7 @@ def list_rules(context: click.Context, *, with_all: bool, as_json: bool) -> None
     """List the rules that hold now or will."""
 
     async def work(_: Settings) -> list[dict[str, object]]:
-        at = SystemClock().now()
+        at = HouseClock().now()
         known = await read_catalogue()
         names = {partner.no: partner.name for partner in known.partners}
         kept = await _kept()

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import rich_click as click
 
 from coalition.federation.catalogue import beginning
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.money import Rounding
 from coalition.kernel.settings import Settings
@@ -24,6 +23,7 @@ from server.commands.options import (
 from server.commands.terms import EarningText
 from server.databases import do
 from server.founding import Earning
+from server.house_clock import HouseClock
 
 _SHOWN = ("no", "partner", "points", "per_amount", "currency", "rounding", "valid_from")
 
@@ -70,7 +70,7 @@ def set_rule(
         raise click.UsageError("name a rule, such as 2/1.00")
 
     async def work(_: Settings) -> dict[str, object]:
-        at = SystemClock().now()
+        at = HouseClock().now()
         known = await read_catalogue()
         partner = find_partner(known, partner_name)
         contracts = known.contracts_of(partner.no)

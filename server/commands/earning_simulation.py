@@ -8,7 +8,6 @@ import msgspec
 import rich_click as click
 from msgspec import Meta
 
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.points import replaying
@@ -29,6 +28,7 @@ from server.commands.options import (
 )
 from server.databases import do
 from server.exits import WRONG_INPUT, Stopped
+from server.house_clock import HouseClock
 
 _REPLAYED = ("partner", "purchases", "without_lines", "points", "would_be", "more")
 _DAY = ["%Y-%m-%d"]
@@ -91,7 +91,7 @@ def simulate(
     given = _given(basket) if basket is not None else None
 
     async def work(_: Settings) -> dict[str, object]:
-        at = SystemClock().now()
+        at = HouseClock().now()
         async with transaction() as connection:
             terms = await business.load(connection)
             kept = await store.versions(connection)

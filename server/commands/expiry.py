@@ -5,7 +5,6 @@ from datetime import date
 import rich_click as click
 
 from coalition.federation import service
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.ledger import endings
@@ -24,6 +23,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SHOWN = ("month", "issuer", "point_currency", "points")
 _MONTHS_MOST = 600
@@ -47,7 +47,7 @@ def run(context: click.Context, *, as_json: bool) -> None:
     """
 
     async def work(_: Settings) -> dict[str, int]:
-        at = SystemClock().now()
+        at = HouseClock().now()
         return {
             "points": await upkeep.expire_points(at),
             "notices": await upkeep.tell_of_expiry(at),
@@ -78,7 +78,7 @@ def forecast(context: click.Context, *, months: int, as_json: bool) -> None:
 
     async def work(_: Settings) -> list[dict[str, object]]:
         known = await read_catalogue()
-        today = SystemClock().now().astimezone(known.zone).date()
+        today = HouseClock().now().astimezone(known.zone).date()
         before = months_later(date(today.year, today.month, 1), months)
         async with transaction() as connection:
             found = await endings.forecast(connection, today=today, before=before)
@@ -109,7 +109,7 @@ def suspend(context: click.Context, *, tiers: tuple[str, ...]) -> None:
     """
 
     async def work(_: Settings) -> tuple[tuple[str, ...], int]:
-        at = SystemClock().now()
+        at = HouseClock().now()
         changed = await service.suspend_expiry_of_tiers(tiers=tiers, actor=ACTOR, at=at)
         named = changed.expiry_suspended_tiers
         return named, await suspending.suspend_for(named, at)

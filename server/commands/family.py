@@ -10,7 +10,6 @@ from coalition.families.groups.groups import Groups
 from coalition.families.groups.paying import WaitingAct
 from coalition.families.kin.speaking import By
 from coalition.families.rule_sets.notation import Money
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
@@ -25,6 +24,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SHOWN = ("group_id", "kind", "head", "state", "members", "formed_at")
 _ACT = ("act_id", "act", "state", "fee", "payer", "expires_at", "refusal")
@@ -75,7 +75,7 @@ def show(context: click.Context, *, family_id: UUID, as_json: bool) -> None:
             lambda connection, book: group_views.show(
                 connection, family_id, book, by=By.staff(ACTOR)
             ),
-            SystemClock().now(),
+            HouseClock().now(),
         )
 
     found = do(place_of(context), work)
@@ -106,7 +106,7 @@ def paid(
             act_id,
             paid=Money(amount_minor=amount, currency=currency),
             by=By.staff(by),
-            at=SystemClock().now(),
+            at=HouseClock().now(),
         )
 
     found = do(place_of(context), work)

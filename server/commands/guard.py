@@ -8,7 +8,6 @@ from uuid import UUID
 import msgspec
 import rich_click as click
 
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.oversight.approvals import Approval
@@ -27,6 +26,7 @@ from server.commands.options import (
 )
 from server.commands.second_person import PersonName
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SHOWN = ("name", "version", "mode", "measure", "subject", "window", "most", "more", "active_from")
 _VERSIONS = (*_SHOWN, "retired_at", "proposed_by", "approved_by")
@@ -112,7 +112,7 @@ def propose(context: click.Context, *, file: BinaryIO, by: str, as_json: bool) -
     document = documents.parse(file.read())
 
     async def work(_: Settings) -> dict[str, object]:
-        at = SystemClock().now()
+        at = HouseClock().now()
         approval = await rulebook.propose(document, prepared_by=by, at=at)
         return await _waiting_row(approval, at)
 
@@ -130,7 +130,7 @@ def retire(context: click.Context, *, name: str, by: str, as_json: bool) -> None
     """Propose that the guard NAME ends; it does when a second person approves it."""
 
     async def work(_: Settings) -> dict[str, object]:
-        at = SystemClock().now()
+        at = HouseClock().now()
         approval = await rulebook.propose_retirement(name, prepared_by=by, at=at)
         return await _waiting_row(approval, at)
 
@@ -146,7 +146,7 @@ def waiting(context: click.Context, *, as_json: bool) -> None:
     """List what waits for its second person."""
 
     async def work(_: Settings) -> list[dict[str, object]]:
-        return [_proposal(one) for one in await rulebook.waiting(SystemClock().now())]
+        return [_proposal(one) for one in await rulebook.waiting(HouseClock().now())]
 
     _answer_waiting(do(place_of(context), work), as_json=as_json)
 
@@ -162,7 +162,7 @@ def approve(context: click.Context, *, approval_id: UUID, by: str, as_json: bool
     """Approve APPROVAL_ID as another person than who proposed it; every till knows it at once."""
 
     async def work(_: Settings) -> GuardRule | Retirement:
-        return await rulebook.approve(approval_id, approved_by=by, at=SystemClock().now())
+        return await rulebook.approve(approval_id, approved_by=by, at=HouseClock().now())
 
     done = do(place_of(context), work)
     if isinstance(done, Retirement):
@@ -184,7 +184,7 @@ def reject(context: click.Context, *, approval_id: UUID, by: str, reason: str) -
     """Decide that what was proposed under APPROVAL_ID is not done."""
 
     async def work(_: Settings) -> None:
-        at = SystemClock().now()
+        at = HouseClock().now()
         await rulebook.reject(approval_id, rejected_by=by, reason=reason, at=at)
 
     do(place_of(context), work)

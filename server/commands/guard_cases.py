@@ -6,7 +6,6 @@ from uuid import UUID
 import msgspec
 import rich_click as click
 
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.ledger.accounts import Kind
@@ -25,6 +24,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 _CASES = ("id", "rule", "subject", "state", "acts", "opened_at", "last_hit_at", "decided_by")
 _HITS = (
@@ -149,7 +149,7 @@ def freeze(context: click.Context, *, case_id: UUID, member: UUID | None, by: st
     """Stop the points of the member of CASE_ID until `unfreeze`."""
 
     async def work(_: Settings) -> UUID:
-        at = SystemClock().now()
+        at = HouseClock().now()
         return await guard_cases.freeze(case_id, actor=by, at=at, member_id=member)
 
     say(f"The member {do(place_of(context), work)} is frozen.")
@@ -166,7 +166,7 @@ def unfreeze(context: click.Context, *, case_id: UUID, member: UUID | None, by: 
     """Let the points of the member of CASE_ID move again."""
 
     async def work(_: Settings) -> UUID:
-        at = SystemClock().now()
+        at = HouseClock().now()
         return await guard_cases.unfreeze(case_id, actor=by, at=at, member_id=member)
 
     say(f"The member {do(place_of(context), work)} is active.")
@@ -187,7 +187,7 @@ def cashiers(context: click.Context, *, days: int, partner_name: str | None, as_
     """
 
     async def work(_: Settings) -> list[dict[str, object]]:
-        since = SystemClock().now() - timedelta(days=days)
+        since = HouseClock().now() - timedelta(days=days)
         partner_no = await _partner_no(partner_name)
         async with transaction() as connection:
             found = await reports.by_cashier(connection, since, partner_no=partner_no)
@@ -222,7 +222,7 @@ def near_duplicates(
         async with transaction() as connection:
             found = await reports.nearly_twice(
                 connection,
-                SystemClock().now() - timedelta(days=days),
+                HouseClock().now() - timedelta(days=days),
                 within=timedelta(minutes=minutes),
                 partner_no=partner_no,
                 limit=limit,
@@ -240,7 +240,7 @@ def _pair(one: reports.NearlyTwice) -> dict[str, object]:
 
 def _decide(context: click.Context, case_id: UUID, state: CaseState, note: str, by: str) -> None:
     async def work(_: Settings) -> None:
-        await guard_cases.decide(case_id, state, actor=by, note=note, at=SystemClock().now())
+        await guard_cases.decide(case_id, state, actor=by, note=note, at=HouseClock().now())
 
     do(place_of(context), work)
 

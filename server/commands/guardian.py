@@ -5,7 +5,6 @@ from uuid import UUID
 import rich_click as click
 
 from coalition.families.kin import guardians
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
@@ -18,6 +17,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 _MINOR = "0c6b1c2e-6f0b-4b57-9a3a-1f3f6e0d2c11"
 _GUARDIAN = "3f0c5b52-6d5b-4a86-9f0b-2f2a0f4f7a11"
@@ -57,7 +57,7 @@ def appoint(
             source=source,
             actor=f"staff:{by}",
             keys=MemberKeys.of(settings),
-            at=SystemClock().now(),
+            at=HouseClock().now(),
         )
 
     do(place_of(context), work)
@@ -79,7 +79,7 @@ def dismiss(
     """End the guardianship of GUARDIAN over MINOR, and with it what the guardian has stopped."""
 
     async def work(_: Settings) -> None:
-        await guardians.dismiss(minor, guardian_id, actor=f"staff:{by}", at=SystemClock().now())
+        await guardians.dismiss(minor, guardian_id, actor=f"staff:{by}", at=HouseClock().now())
 
     do(place_of(context), work)
     said = f"{guardian_id} guards {minor} no more."

@@ -4,7 +4,6 @@ import msgspec
 import rich_click as click
 
 from coalition.access.signing_keys import ensure_signing_key, rotate_signing_key
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from server.commands.options import (
@@ -17,6 +16,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 
 @click.group()
@@ -38,7 +38,7 @@ def rotate(context: click.Context, *, compromised: bool, as_json: bool) -> None:
     """Publish the next signing key; it signs in fifteen minutes, when everybody knows it."""
 
     async def work(settings: Settings) -> dict[str, object]:
-        at = SystemClock().now()
+        at = HouseClock().now()
         async with transaction():
             # Where no service has run yet there is no key to follow.
             await ensure_signing_key(master_key=settings.master_key, at=at)

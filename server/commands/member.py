@@ -8,7 +8,6 @@ from uuid import UUID
 import rich_click as click
 
 from coalition.federation import catalogue
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, bucket_of
 from coalition.kernel.settings import Settings
@@ -34,6 +33,7 @@ from server.commands.options import (
 from server.commands.privacy import erase, erasures, export
 from server.commands.standing import standing
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SHOWN = ("member_id", "state", "balance", "postings", "known_to")
 
@@ -147,7 +147,7 @@ def close(
         return await closing.close(
             MemberId(member_id),
             actor=by,
-            at=SystemClock().now(),
+            at=HouseClock().now(),
             forfeit_points=forfeit_points,
             write_off_debt=write_off_debt,
             leavers=people.leavers(MemberKeys.of(settings)),
@@ -163,7 +163,7 @@ def close(
 
 def _change(context: click.Context, change: _Change, member_id: UUID, actor: str) -> None:
     async def work(_: Settings) -> None:
-        await change(MemberId(member_id), actor=actor, at=SystemClock().now())
+        await change(MemberId(member_id), actor=actor, at=HouseClock().now())
 
     do(place_of(context), work)
 
@@ -174,7 +174,7 @@ async def _read(member_id: MemberId) -> dict[str, object]:
         if row is None:
             raise UnknownMember
         known = await catalogue.load(connection)
-        at = SystemClock().now()
+        at = HouseClock().now()
         balances = await posting.balances(
             connection,
             [member_id],

@@ -4,7 +4,6 @@ from uuid import UUID
 
 import rich_click as click
 
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
@@ -24,6 +23,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SHOWN = ("member_id", "code", "ends_at")
 
@@ -52,7 +52,7 @@ def login(
         if address is None:
             raise click.UsageError("no e-mail address is kept of this member; name one by --email")
         code = await people.sign_ins(settings).give_code(
-            member, address, actor=by, at=SystemClock().now()
+            member, address, actor=by, at=HouseClock().now()
         )
         return {"member_id": member, "code": code.code, "ends_at": code.ends_at}
 

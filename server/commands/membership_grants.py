@@ -23,6 +23,7 @@ from server.commands.options import answer, as_json_option, example, place_of, p
 from server.commands.options import table_of as table
 from server.commands.second_person import Row, SecondPerson, Signature, prepared_by_option
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SHOWN = ("state", "plan", "ground", "entitled_until", "renews_at", "ends_at")
 
@@ -77,7 +78,7 @@ def grant(
     """Propose that MEMBER has the PLAN for some months without paying; they follow what it has."""
 
     async def prepare(settings: Settings) -> Row:
-        at = payments.now(settings)
+        at = HouseClock().now()
         known = await read_catalogue()
         wanted = PreparedGrant(
             member_id=await find_member(member, MemberKeys.of(settings)),
@@ -126,9 +127,7 @@ def take_back(
             source=source,
             reason=reason,
         )
-        made = await granting.prepare_end(
-            wanted, prepared_by=prepared_by, at=payments.now(settings)
-        )
+        made = await granting.prepare_end(wanted, prepared_by=prepared_by, at=HouseClock().now())
         return {"approval_id": made} | _of_end(wanted)
 
     _propose(context, prepare, as_json=as_json)
@@ -188,7 +187,7 @@ async def _approve(by: Signature) -> Row:
             "entitled_until": done.entitled_until,
         }
 
-    at = payments.now(by.settings)
+    at = HouseClock().now()
     try:
         return await of(granting.GRANT, by.approval_id, at)
     except UnknownApproval:

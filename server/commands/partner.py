@@ -8,7 +8,6 @@ import rich_click as click
 from coalition.federation import service
 from coalition.federation.catalogue import Catalogue
 from coalition.federation.terms import ContractTerms, Partner
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from server import founding
@@ -28,6 +27,7 @@ from server.commands.store import store
 from server.commands.terms import EarningText, terms_options
 from server.databases import do
 from server.founding import Earning
+from server.house_clock import HouseClock
 
 _SHOWN = ("partner_id", "partner_no", "name", "state", "stores", "contracts")
 
@@ -85,7 +85,7 @@ def create(
     """
 
     async def work(_: Settings) -> founding.Founded:
-        at = SystemClock().now()
+        at = HouseClock().now()
         async with transaction():
             zone = timezone or founding.TIMEZONE
             if await founding.set_up_coalition(actor=ACTOR, at=at, timezone=zone):
@@ -145,7 +145,7 @@ def suspend(context: click.Context, *, partner_name: str, reason: str) -> None:
     async def work(_: Settings) -> Partner:
         found = find_partner(await read_catalogue(), partner_name)
         return await service.suspend_partner(
-            partner_no=found.no, reason=reason, actor=ACTOR, at=SystemClock().now()
+            partner_no=found.no, reason=reason, actor=ACTOR, at=HouseClock().now()
         )
 
     say(f"{do(place_of(context), work).name} is suspended.")
@@ -163,7 +163,7 @@ def reactivate(context: click.Context, *, partner_name: str, reason: str) -> Non
     async def work(_: Settings) -> Partner:
         found = find_partner(await read_catalogue(), partner_name)
         return await service.reactivate_partner(
-            partner_no=found.no, reason=reason, actor=ACTOR, at=SystemClock().now()
+            partner_no=found.no, reason=reason, actor=ACTOR, at=HouseClock().now()
         )
 
     say(f"{do(place_of(context), work).name} is active.")

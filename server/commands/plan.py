@@ -37,6 +37,7 @@ from server.commands.second_person import Row, SecondPerson, Signature, prepared
 from server.databases import do
 from server.documents import BadDocumentError, Problem
 from server.exits import WRONG_INPUT, Stopped
+from server.house_clock import HouseClock
 
 _INSTANTS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
 _COLUMNS = ("plan", "version", "state", "name", "prices", "trial_days", "valid_from")
@@ -71,8 +72,8 @@ def plan() -> None:
 def list_plans(context: click.Context, *, with_all: bool, as_json: bool) -> None:
     """List the plans that are sold now or will be."""
 
-    async def work(settings: Settings) -> list[Row]:
-        at = payments.now(settings)
+    async def work(_: Settings) -> list[Row]:
+        at = HouseClock().now()
         rows = [_row(one, at) for one in (await _plans()).plans]
         return [row for row in rows if with_all or row["state"] != "ended"]
 
@@ -89,11 +90,11 @@ def list_plans(context: click.Context, *, with_all: bool, as_json: bool) -> None
 def show(context: click.Context, *, code: str, as_json: bool) -> None:
     """Say what the last version of the plan CODE gives; --json: its document."""
 
-    async def work(settings: Settings) -> tuple[Row, Plan, dict[str, str]]:
+    async def work(_: Settings) -> tuple[Row, Plan, dict[str, str]]:
         found = (await _plans()).by_code(code)
         agreed = await read_catalogue()
         names = {str(partner.no): partner.name for partner in agreed.partners}
-        return _row(found, payments.now(settings)), found, names
+        return _row(found, HouseClock().now()), found, names
 
     row, found, names = do(place_of(context), work)
     whole = row | {"document": msgspec.to_builtins(found.document)}

@@ -41,6 +41,7 @@ from server.commands.second_person import (
 from server.databases import do
 from server.documents import BadDocumentError
 from server.exits import WRONG_INPUT, Stopped
+from server.house_clock import HouseClock
 
 _COLUMNS = ("campaign", "plan", "prices", "applies_from", "state", "approved_by")
 _STANDS = ("state", "reason", "wants_consent", "has_agreed", "members")
@@ -103,7 +104,7 @@ def dry_run(context: click.Context, *, what: str, as_json: bool) -> None:
     meant = _read(what) if Path(what).is_file() else what
 
     async def work(settings: Settings) -> DryRun:
-        at = payments.now(settings)
+        at = HouseClock().now()
         countries = payments.countries_of(settings)
         return await reach.dry_run(await _meant(meant, at), countries, at=at)
 
@@ -167,8 +168,8 @@ def status(context: click.Context, *, code: str, as_json: bool) -> None:
 def stop(context: click.Context, *, code: str, by: str, as_json: bool) -> None:
     """Let the campaign CODE go no further, at once; what is scheduled at Stripe stays."""
 
-    async def work(settings: Settings) -> Row:
-        return _row(await steering.stop(code, by=by, at=payments.now(settings)))
+    async def work(_: Settings) -> Row:
+        return _row(await steering.stop(code, by=by, at=HouseClock().now()))
 
     row = do(place_of(context), work)
     answer(row, as_json=as_json, table=lambda: table_of([row], _COLUMNS))

@@ -11,7 +11,6 @@ from uuid import UUID
 import msgspec
 import rich_click as click
 
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
@@ -29,6 +28,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SHOWN = ("member_id", "asked_at", "asked_by", "reason", "steps", "finished_at")
 
@@ -50,7 +50,7 @@ def export(context: click.Context, *, member_id: UUID, target: Path | None, by: 
     member = MemberId(member_id)
 
     async def work(settings: Settings) -> None:
-        at = SystemClock().now()
+        at = HouseClock().now()
         await privacy.note_export(member, actor=by, at=at)
         pieces = privacy.export(member, people.keepers(settings), at=at)
         with _opened(target) as file:
@@ -88,7 +88,7 @@ def erase(
     member = MemberId(member_id)
 
     async def work(settings: Settings) -> tuple[Erasure, str | None]:
-        at = SystemClock().now()
+        at = HouseClock().now()
         await privacy.ask(member, reason=reason, actor=by, at=at)
         waits_for = None
         if not later:

@@ -20,7 +20,6 @@ from coalition.families.simulating import BETWEEN_MEMBERS, Entry
 from coalition.families.transfers.judging import Book, Judged
 from coalition.families.transfers.wishes import Wish
 from coalition.families.words.wording import Language, sentence
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.settings import Settings
@@ -39,6 +38,7 @@ from server.commands.options import (
 from server.commands.rule_set_files import right
 from server.databases import do
 from server.exits import WRONG_INPUT, Stopped
+from server.house_clock import HouseClock
 
 _INSTANTS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
 _WISHED, _JOINED = ("from", "to", "points"), ("role", "member", "kind")
@@ -146,7 +146,7 @@ def simulate(
     """
     if [bool(transfers), group is not None, days is not None].count(True) != 1:
         raise click.UsageError("give --transfer, once or more, or --group, or --days")
-    at = when.replace(tzinfo=UTC) if when else SystemClock().now()
+    at = when.replace(tzinfo=UTC) if when else HouseClock().now()
 
     async def work(settings: Settings) -> dict[str, object]:
         keys = MemberKeys.of(settings)

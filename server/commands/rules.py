@@ -13,7 +13,6 @@ from coalition.families.rule_sets.rule_set_refusals import UnknownRuleSet
 from coalition.families.words.describing import described
 from coalition.families.words.wording import Language
 from coalition.federation import catalogue
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from server.commands import rule_set_proposals, rule_set_simulation
@@ -29,6 +28,7 @@ from server.commands.options import (
 from server.commands.rule_set_files import Problems, files_argument, judged, problem_rows
 from server.databases import do
 from server.exits import WRONG_INPUT
+from server.house_clock import HouseClock
 
 _SHOWN = ("name", "version", "state", "mechanism", "kinds", "valid_from", "title")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -56,7 +56,7 @@ def list_rules(context: click.Context, *, with_all: bool, as_json: bool) -> None
     """
 
     async def work(_: Settings) -> list[dict[str, object]]:
-        at = SystemClock().now()
+        at = HouseClock().now()
         book = await read_book()
         rows = [_row(version, book, at) for version in book.versions]
         return [row for row in rows if with_all or row["state"] != "ended"]
@@ -87,7 +87,7 @@ def show(
     """Say the rule set NAME, or the preset of that name, in plain words; --json: its document."""
 
     async def work(_: Settings) -> tuple[dict[str, object], RuleSet]:
-        at = SystemClock().now()
+        at = HouseClock().now()
         book = await read_book()
         found = [
             one

@@ -12,7 +12,6 @@ import rich_click as click
 from rich.table import Table
 
 from coalition.federation.catalogue import Catalogue
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.settings import Settings
 from coalition.oversight import approvals
 from coalition.oversight.approvals import Approval
@@ -29,6 +28,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 _EXAMPLE_ID = "0c6b1c2e-6f0b-4b57-9a3a-1f3f6e0d2c11"
 
@@ -114,7 +114,7 @@ class SecondPerson(msgspec.Struct, frozen=True, kw_only=True):
         """Prepare what a command proposes, and answer with what now waits."""
 
         async def work(_: Settings) -> Row:
-            at = SystemClock().now()
+            at = HouseClock().now()
             (row,) = await self._prepared([await prepare(at)], at)
             return row
 
@@ -131,7 +131,7 @@ class SecondPerson(msgspec.Struct, frozen=True, kw_only=True):
         """Prepare several things that a command proposes, each approved by itself."""
 
         async def work(_: Settings) -> list[Row]:
-            at = SystemClock().now()
+            at = HouseClock().now()
             return await self._prepared(await prepare(at), at)
 
         rows = do(place_of(context), work)
@@ -154,7 +154,7 @@ class SecondPerson(msgspec.Struct, frozen=True, kw_only=True):
 
             async def work(_: Settings) -> list[Row]:
                 known = await read_catalogue()
-                return [self._row(known, one) for one in await self._waiting(SystemClock().now())]
+                return [self._row(known, one) for one in await self._waiting(HouseClock().now())]
 
             rows = do(place_of(context), work)
             answer({"items": rows}, as_json=as_json, table=lambda: self._table(rows))
@@ -174,7 +174,7 @@ class SecondPerson(msgspec.Struct, frozen=True, kw_only=True):
             context: click.Context, *, approval_id: UUID, approved_by: str, as_json: bool
         ) -> None:
             async def work(settings: Settings) -> Row:
-                at = SystemClock().now()
+                at = HouseClock().now()
                 return await self.approve(Signature(approval_id, approved_by, at, settings))
 
             row = do(place_of(context), work)
@@ -199,7 +199,7 @@ class SecondPerson(msgspec.Struct, frozen=True, kw_only=True):
             """Let what was proposed under APPROVAL_ID never be; who proposed it may do so too."""
 
             async def work(_: Settings) -> None:
-                at = SystemClock().now()
+                at = HouseClock().now()
 
                 async def of(kind: str) -> None:
                     await approvals.reject(

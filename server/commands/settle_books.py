@@ -7,7 +7,6 @@ import msgspec
 import rich_click as click
 
 from coalition.federation.catalogue import Catalogue
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.ledger import money
@@ -26,6 +25,7 @@ from server.commands.options import (
 )
 from server.databases import do
 from server.exits import ANSWER_IS_NO
+from server.house_clock import HouseClock
 
 _BALANCE = ("account", "partner", "currency", "debit", "credit")
 _PROOF = (
@@ -51,7 +51,7 @@ def balance(context: click.Context, *, with_proof: bool, as_json: bool) -> None:
         known = await read_catalogue()
         async with transaction() as connection:
             balances = await money.trial_balance(connection)
-        proofs = await proof.prove(SystemClock().now()) if with_proof else []
+        proofs = await proof.prove(HouseClock().now()) if with_proof else []
         return {
             "accounts": [_row(known, one) for one in balances],
             "out_of_balance": _differences(balances),

@@ -7,7 +7,6 @@ from uuid import UUID
 import rich_click as click
 
 from coalition.federation.catalogue import Catalogue
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.ledger.refusals import UnknownPosting
@@ -30,6 +29,7 @@ from server.commands.options import (
 from server.commands.second_person import Row
 from server.databases import do
 from server.exits import WRONG_INPUT, Stopped
+from server.house_clock import HouseClock
 
 _CHARGE = ("posting", "occurred_at", "store", "receipt", "points", "unit_price", "amount")
 _BY_HAND = ("adjustment", "reason", "prepared_by", "approved_by", "amount")
@@ -110,7 +110,7 @@ def show_passport(context: click.Context, *, posting_id: UUID, as_json: bool) ->
     """
 
     async def work(_: Settings) -> Row:
-        await periods.ensure(SystemClock().now())
+        await periods.ensure(HouseClock().now())
         return await _passport(posting_id)
 
     row = do(place_of(context), work)

@@ -7,7 +7,6 @@ from uuid import UUID
 import rich_click as click
 
 from coalition.federation.catalogue import Catalogue
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from partners.settlement import adjusting, closing, periods, sealing
@@ -27,6 +26,7 @@ from server.commands.second_person import Row, prepared_by_option
 from server.commands.settle_approvals import SECOND
 from server.commands.settlement_terms import Amount
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SEALED = ("partner", "period", "from", "until", "cut_off_at")
 
@@ -48,7 +48,7 @@ def seal(
     """
 
     async def work(_: Settings) -> list[Row]:
-        at = SystemClock().now()
+        at = HouseClock().now()
         known = await read_catalogue()
         partner_no = None if partner_name is None else find_party(known, partner_name)
         if period is None:

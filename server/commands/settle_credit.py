@@ -7,7 +7,6 @@ from uuid import UUID
 import rich_click as click
 
 from coalition.federation.catalogue import Catalogue
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from partners.settlement import credit as crediting
@@ -27,6 +26,7 @@ from server.commands.second_person import Row, prepared_by_option
 from server.commands.settle_approvals import SECOND
 from server.commands.settlement_terms import Amount
 from server.databases import do
+from server.house_clock import HouseClock
 
 CREDIT_COLUMNS = ("mode", "limit", "paid_in", "owes", "left", "currency", "blocked", "judged_at")
 
@@ -45,7 +45,7 @@ def credit(context: click.Context, *, as_json: bool) -> None:
     async def work(_: Settings) -> list[Row]:
         known = await read_catalogue()
         async with transaction() as connection:
-            found = await crediting.standings(connection, SystemClock().now())
+            found = await crediting.standings(connection, HouseClock().now())
         return [credit_row(known, one) for one in found]
 
     rows = do(place_of(context), work)

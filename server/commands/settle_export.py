@@ -6,7 +6,6 @@ from typing import IO
 
 import rich_click as click
 
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.settings import Settings
 from partners.settlement import exporting, statements
 from partners.settlement.refusals import StatementNotClosed
@@ -23,6 +22,7 @@ from server.commands.options import (
 from server.commands.second_person import Row
 from server.databases import do
 from server.exits import WRONG_INPUT, Stopped
+from server.house_clock import HouseClock
 
 _STILL_OPEN = "Only closed statements are exported; two persons close the period first"
 
@@ -52,7 +52,7 @@ def export(
     async def work(_: Settings) -> Row:
         known = await read_catalogue()
         partner_no = find_party(known, partner_name)
-        found = await statements.read(partner_no, period, SystemClock().now())
+        found = await statements.read(partner_no, period, HouseClock().now())
         if found.head.id is None:
             raise StatementNotClosed(_STILL_OPEN)
         closed = await exporting.find(found.head.id, partner_no=partner_no)

@@ -9,7 +9,6 @@ import msgspec
 import rich_click as click
 
 from coalition.federation.catalogue import Catalogue
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.identity import OPERATOR
 from coalition.kernel.ids import time_of
@@ -31,6 +30,7 @@ from server.commands.options import (
 from server.commands.second_person import Row
 from server.commands.settle_approvals import SECOND
 from server.databases import do
+from server.house_clock import HouseClock
 
 _STATUS = ("partner", "open", "net", "to_seal", "to_close", "to_net", "settled")
 
@@ -49,7 +49,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
     """
 
     async def work(_: Settings) -> Row:
-        at = SystemClock().now()
+        at = HouseClock().now()
         await periods.ensure(at)
         known = await read_catalogue()
         async with transaction() as connection:
@@ -86,7 +86,7 @@ def drain(context: click.Context, *, as_json: bool) -> None:
     """Book the money of every posting that waits, now; the worker does so all day."""
 
     async def work(_: Settings) -> int:
-        return await draining.drain_all(SystemClock().now())
+        return await draining.drain_all(HouseClock().now())
 
     drained = do(place_of(context), work)
     answer({"postings": drained}, as_json=as_json, table=lambda: f"{drained} postings are booked.")

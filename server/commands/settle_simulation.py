@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from coalition.federation.catalogue import Catalogue
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.settings import Settings
 from partners.settlement import simulating
 from partners.settlement.simulating import (
@@ -34,6 +33,7 @@ from server.commands.proposal import version_before, with_changes
 from server.commands.second_person import Row
 from server.commands.terms import changed_terms_options
 from server.databases import do
+from server.house_clock import HouseClock
 
 _LINES = (
     *("period", "kind", "origin", "points", "was", "was_vat", "would_be", "would_be_vat"),
@@ -82,7 +82,7 @@ def simulate(
                 with_changes(held, changes),
                 first=first.date(),
                 last=end,
-                at=SystemClock().now(),
+                at=HouseClock().now(),
                 tell=tell,
             )
         return _document(known, found)

@@ -6,7 +6,6 @@ from datetime import datetime
 import rich_click as click
 
 from coalition.federation.catalogue import Catalogue
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from partners.settlement import credit, line_sources, statements
@@ -28,6 +27,7 @@ from server.commands.second_person import Row
 from server.commands.settle_credit import CREDIT_COLUMNS, credit_row
 from server.databases import do
 from server.exits import WRONG_INPUT, Stopped
+from server.house_clock import HouseClock
 from server.place import Place
 
 _LINE = (
@@ -77,7 +77,7 @@ def statement(
     else:
 
         async def work(_: Settings) -> Row:
-            found = await _found(partner_name, period, SystemClock().now())
+            found = await _found(partner_name, period, HouseClock().now())
             page = settle_charges.Page(after, limit)
             return await settle_charges.behind(found, _line_of(found, line_no), page)
 
@@ -101,7 +101,7 @@ def _line_of(found: Statement, no: int) -> Line:
 
 def _show(place: Place, partner_name: str, period: str | None, *, as_json: bool) -> None:
     async def work(_: Settings) -> Row:
-        found = await _found(partner_name, period, SystemClock().now())
+        found = await _found(partner_name, period, HouseClock().now())
         return _row(await read_catalogue(), found, await _origins(found))
 
     row = do(place, work)
@@ -117,7 +117,7 @@ def _show(place: Place, partner_name: str, period: str | None, *, as_json: bool)
 def _show_live(place: Place, partner_name: str, *, as_json: bool) -> None:
     async def work(_: Settings) -> Row:
         known = await read_catalogue()
-        at = SystemClock().now()
+        at = HouseClock().now()
         partner_no = find_party(known, partner_name)
         live = await statements.live(partner_no, at)
         async with transaction() as connection:

@@ -6,7 +6,6 @@ from uuid import UUID
 import msgspec
 import rich_click as click
 
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
@@ -24,6 +23,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SHOWN = ("kind", "value", "held", "valid_from", "valid_until", "source", "made_at")
 _KINDS = click.Choice([kind.value for kind in StandingKind])
@@ -59,7 +59,7 @@ def grant(
     by: str,
 ) -> None:
     """Let MEMBER_ID be VALUE: of KIND tier or plan one counts at a time, the one granted last."""
-    at = SystemClock().now()
+    at = HouseClock().now()
     fact = Fact(
         member_id=MemberId(member_id),
         kind=StandingKind(kind),
@@ -83,7 +83,7 @@ def grant(
 @example("coalition member standing end 8cf51be2-9d72-458f-a1d0-370077b9240b tier gold --by anna")
 def end(context: click.Context, *, member_id: UUID, kind: str, value: str, by: str) -> None:
     """Let MEMBER_ID no longer be VALUE, from now on."""
-    at = SystemClock().now()
+    at = HouseClock().now()
     fact = Fact(
         member_id=MemberId(member_id),
         kind=StandingKind(kind),
@@ -110,7 +110,7 @@ def show(context: click.Context, *, member_id: UUID, as_json: bool) -> None:
 
     async def work(_: Settings) -> tuple[standings.Standings, list[Fact]]:
         async with transaction() as connection:
-            found = await standings.read(connection, [member], SystemClock().now())
+            found = await standings.read(connection, [member], HouseClock().now())
             facts = await standings.history(connection, member)
             return found.get(member, standings.Standings()), facts
 

@@ -4,7 +4,6 @@ import rich_click as click
 
 from coalition.federation import stores
 from coalition.federation.terms import Store
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.settings import Settings
 from server.commands.known import find_partner, read_catalogue
 from server.commands.options import (
@@ -17,6 +16,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SHOWN = ("store_no", "code", "name", "state")
 
@@ -42,7 +42,7 @@ def add_store(
     async def work(_: Settings) -> dict[str, object]:
         owner = find_partner(await read_catalogue(), partner_name)
         made = await stores.create_store(
-            partner_no=owner.no, code=code, name=name, actor=ACTOR, at=SystemClock().now()
+            partner_no=owner.no, code=code, name=name, actor=ACTOR, at=HouseClock().now()
         )
         return _row(made)
 

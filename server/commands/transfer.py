@@ -17,7 +17,6 @@ from coalition.families.rule_sets.notation import Money
 from coalition.families.transfers import deciding
 from coalition.families.transfers.transferring import Transfers
 from coalition.families.transfers.wishes import TransferAnswer
-from coalition.kernel.clock import SystemClock
 from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
 from server.commands.card import by_option
@@ -31,6 +30,7 @@ from server.commands.options import (
     table_of,
 )
 from server.databases import do
+from server.house_clock import HouseClock
 
 _SHOWN = ("transfer_id", "state", "sender", "receiver", "points", "requested_at", "rule_set")
 _STEPS = ("at", "state", "by", "reason")
@@ -60,7 +60,7 @@ def show(context: click.Context, *, transfer_id: UUID, as_json: bool) -> None:
             lambda connection, book: transfer_views.show(
                 connection, transfer_id, book, by=By.staff(ACTOR)
             ),
-            SystemClock().now(),
+            HouseClock().now(),
         )
 
     found = do(place_of(context), work)
@@ -174,7 +174,7 @@ def rings(
         groups = Groups(keys=MemberKeys.of(settings))
         return await groups.do(
             lambda connection, book: family_admin.report(connection, book, asked),
-            SystemClock().now(),
+            HouseClock().now(),
         )
 
     found = do(place_of(context), work)
@@ -192,7 +192,7 @@ def _decide(
     as_json: bool,
 ) -> None:
     async def decided(settings: Settings) -> TransferAnswer:
-        clock = SystemClock()
+        clock = HouseClock()
         return await work(Transfers(keys=MemberKeys.of(settings), clock=clock), clock.now())
 
     done = do(place_of(context), decided)

@@ -8,11 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from coalition.ledger.audit import Report
-from server import payments
+from server import house_clock
 from server.exits import WRONG_INPUT, Stopped
 
 _NAME: Final = "demo.json"
-_SANDBOX: Final = tuple(f"{payments.FILE}{end}" for end in ("", "-wal", "-shm"))
+_SANDBOX: Final = tuple(f"{house_clock.FILE}{end}" for end in ("", "-wal", "-shm"))
 _OURS: Final = ("postgres", "blind_index_key", "master_key", *_SANDBOX, _NAME)
 """All that a coalition keeps in a data directory; removed when a demo is begun afresh."""
 
