@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.kernel.database import Connection, transaction
+from coalition.kernel.database import Connection, retrying_own, transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import random_id
 from coalition.oversight import audit_log
@@ -120,8 +120,13 @@ async def approve(
 
     With a `kind`, an approval of another kind is as good as unknown. Refuses an unknown,
     decided or expired approval, the person who prepared it, and what the applier refuses; then
-    nothing has changed and the approval still waits.
+    nothing has changed and the approval still waits. Where it loses a race, with tills say, it is
+    tried anew, unless it is part of a transaction of the caller.
     """
+    return await retrying_own(lambda: _approve(approval_id, approved_by, at, kind))
+
+
+async def _approve(approval_id: UUID, approved_by: str, at: datetime, kind: str | None) -> object:
     async with transaction() as connection:
         row = await connection.fetchrow(
             """

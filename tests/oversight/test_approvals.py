@@ -220,3 +220,58 @@ async def test_an_act_that_nobody_applies_cannot_be_prepared(
 def test_a_kind_has_one_applier() -> None:
     with pytest.raises(AssertionError, match="two appliers"):
         approvals.applies(KIND)(write_note)
+
+
+CROSSING = "test.crossing"
+have_first: dict[str, asyncio.Event] = {}
+
+
+@approvals.applies(CROSSING)
+async def lock_crosswise(connection: Connection, approval: Approval) -> str:
+    """Lock two notes in the order that the approval says, once both approvals have their first."""
+    first, second = msgspec.json.decode(approval.payload, type=tuple[str, str])
+    lock = "SELECT FROM note WHERE text = $1 FOR UPDATE"
+    await connection.execute("SET LOCAL deadlock_timeout = '10ms'")
+    await connection.execute(lock, first)
+    have_first[first].set()
+    await asyncio.wait_for(have_first[second].wait(), 60)
+    await connection.execute(lock, second)
+    await connection.execute("UPDATE note SET text = text")
+    return first
+
+
+async def prepare_crossing(at: datetime) -> list[UUID]:
+    have_first.update({text: asyncio.Event() for text in ("a", "b")})
+    async with transaction() as connection:
+        await connection.execute("CREATE TABLE note (text text NOT NULL)")
+        await connection.execute("INSERT INTO note VALUES ('a'), ('b')")
+    return [
+        await approvals.prepare(
+            kind=CROSSING, subject="note:2", payload=pair, prepared_by="staff:anna", at=at
+        )
+        for pair in (("a", "b"), ("b", "a"))
+    ]
+
+
+async def test_of_two_that_wait_in_a_circle_both_are_applied_one_of_them_anew(
+    database: Engine, at: datetime
+) -> None:
+    waiting = await prepare_crossing(at)
+    assert await asyncio.gather(*(approve(one, at) for one in waiting)) == ["a", "b"]
+    assert await approvals.waiting(at=at) == ()
+    assert await actions() == ["approval.prepared"] * 2 + ["approval.applied"] * 2
+    await notes()
+
+
+async def test_who_approves_within_its_own_transaction_is_told_of_a_lost_race(
+    database: Engine, at: datetime
+) -> None:
+    async def within(approval_id: UUID) -> object:
+        async with transaction():
+            return await approve(approval_id, at)
+
+    waiting = await prepare_crossing(at)
+    found = await asyncio.gather(*(within(one) for one in waiting), return_exceptions=True)
+    assert sum(isinstance(one, asyncpg.DeadlockDetectedError) for one in found) == 1
+    (left,) = await approvals.waiting(at=at)
+    assert await within(left.id) in {"a", "b"}

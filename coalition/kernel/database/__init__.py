@@ -2,7 +2,7 @@
 
 from coalition.kernel.database.engine import Connection, Engine, bound_engine, open_database
 from coalition.kernel.database.migrations import migrate, pending_migrations
-from coalition.kernel.database.transactions import retrying, transaction
+from coalition.kernel.database.transactions import retrying, retrying_own, transaction
 
 __all__ = [
     "Connection",
@@ -12,5 +12,6 @@ __all__ = [
     "open_database",
     "pending_migrations",
     "retrying",
+    "retrying_own",
     "transaction",
 ]

@@ -78,7 +78,7 @@ async def transaction(
 
 def is_passing(error: BaseException) -> bool:
     """Tell whether `error` may be gone at the next attempt: a lost race or a lost connection."""
-    return _is_lost_connection(error) or getattr(error, "sqlstate", None) in _LOST_RACES
+    return _is_lost_connection(error) or _is_lost_race(error)
 
 
 def is_lock_timeout(error: BaseException) -> bool:
@@ -97,6 +97,10 @@ def is_outage(error: BaseException) -> bool:
     )
 
 
+def _is_lost_race(error: BaseException) -> bool:
+    return getattr(error, "sqlstate", None) in _LOST_RACES
+
+
 def _is_lost_connection(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return (
@@ -110,12 +114,15 @@ def _is_lost_connection(error: BaseException) -> bool:
 
 
 async def retrying(
-    work: Callable[[], Awaitable[Result]], *, unless: tuple[type[Exception], ...] = ()
+    work: Callable[[], Awaitable[Result]],
+    *,
+    unless: tuple[type[Exception], ...] = (),
+    is_idempotent: bool = True,
 ) -> Result:
     """Run `work`, at most `ATTEMPTS` times while it fails by a lost race or a lost connection.
 
-    After a lost connection it is unknown whether the transaction committed, so `work` must be
-    idempotent: it runs under the same claim each time. Raises `Unavailable` when all attempts
+    After a lost connection it is unknown whether the transaction committed: only work that is
+    idempotent, by the same claim each time, runs again then. Raises `Unavailable` when all attempts
     failed or `LONGEST_S` are over, and a failure of the kinds `unless` at once.
     """
     clock = asyncio.get_running_loop()
@@ -126,13 +133,25 @@ async def retrying(
         except unless:
             raise
         except Exception as error:
-            if not is_passing(error):
+            may_pass = is_passing if is_idempotent else _is_lost_race
+            if not may_pass(error):
                 raise
             if attempt == ATTEMPTS or clock.time() > deadline:
                 raise Unavailable(_ASK_AGAIN, retry_after_s=1) from error
         pause_s = FIRST_PAUSE_S * 3 ** (attempt - 1)
         await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries
     raise AssertionError("the last attempt returns or raises")
+
+
+async def retrying_own(work: Callable[[], Awaitable[Result]]) -> Result:
+    """Run `work`, which need not be idempotent, anew after each lost race, as `retrying` does.
+
+    As part of the caller's transaction it runs once: with a lost race all of that is undone, and
+    only the caller can begin it anew.
+    """
+    if bound_engine().transaction_exists():
+        return await work()
+    return await retrying(work, is_idempotent=False)
 
 
 _ASK_AGAIN = "The database did not answer in time; send the same request with the same key again"

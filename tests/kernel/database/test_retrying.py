@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from coalition.kernel.database import retrying, transaction
+from coalition.kernel.database import retrying, retrying_own, transaction
 from coalition.kernel.database.transactions import is_outage
 from coalition.kernel.errors import Unavailable
 
@@ -28,6 +28,22 @@ async def test_a_lost_race_is_run_again() -> None:
     work = Work(asyncpg.DeadlockDetectedError("x"), asyncpg.SerializationError("x"), OSError())
     assert await retrying(work) == "done"
     assert work.attempts == 4
+
+
+async def test_what_may_have_been_done_is_not_done_twice() -> None:
+    work = Work(asyncpg.DeadlockDetectedError("x"), asyncpg.ConnectionDoesNotExistError("x"))
+    with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+        await retrying_own(work)
+    assert work.attempts == 2
+    assert await retrying_own(work) == "done"
+
+
+async def test_within_a_transaction_nothing_is_run_again() -> None:
+    work = Work(asyncpg.DeadlockDetectedError("x"))
+    with pytest.raises(asyncpg.DeadlockDetectedError):
+        async with transaction():
+            await retrying_own(work)
+    assert work.attempts == 1
 
 
 async def test_an_end_is_put_to_attempts() -> None:
