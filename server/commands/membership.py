@@ -10,7 +10,12 @@ from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from server import payments
-from server.commands import membership_figures, membership_grants, membership_notices
+from server.commands import (
+    membership_books,
+    membership_figures,
+    membership_grants,
+    membership_notices,
+)
 from server.commands.options import (
     answer,
     as_json_option,
@@ -34,6 +39,7 @@ def membership() -> None:
 membership_grants.add_to(membership)
 membership_figures.add_to(membership)
 membership_notices.add_to(membership)
+membership_books.add_to(membership)
 
 
 @membership.command()

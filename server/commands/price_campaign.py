@@ -44,6 +44,11 @@ from server.exits import WRONG_INPUT, Stopped
 from server.house_clock import HouseClock
 
 _COLUMNS = ("campaign", "plan", "prices", "applies_from", "state", "approved_by")
+_STATES = ("told", "scheduled", "ending", "done", "kept", "left")
+_TOLD = (
+    *("member_id", "subscription", "country", "told_at", "applies_at", "wants_consent"),
+    *("agreed_at", "state", "reason"),
+)
 _STANDS = ("state", "reason", "wants_consent", "has_agreed", "members")
 
 
@@ -173,6 +178,79 @@ def stop(context: click.Context, *, code: str, by: str, as_json: bool) -> None:
 
     row = do(place_of(context), work)
     answer(row, as_json=as_json, table=lambda: table_of([row], _COLUMNS))
+
+
+@campaign.command()
+@click.argument("code")
+@click.option("--by", "by", type=PersonName(), required=True, help="Who lets it rest.")
+@place_options
+@as_json_option
+@click.pass_context
+@example("coalition plan campaign pause rise --by anna")
+def pause(context: click.Context, *, code: str, by: str, as_json: bool) -> None:
+    """Let the campaign CODE rest, at once, until `resume`; what is scheduled at Stripe comes.
+
+    Nobody is told and no price is scheduled meanwhile; who was told can agree.
+    """
+
+    async def work(_: Settings) -> Row:
+        return _row(await steering.pause(code, by=by, at=HouseClock().now()))
+
+    row = do(place_of(context), work)
+    answer(row, as_json=as_json, table=lambda: table_of([row], _COLUMNS))
+
+
+@campaign.command()
+@click.argument("code")
+@click.option("--by", "by", type=PersonName(), required=True, help="Who lets it go on.")
+@place_options
+@as_json_option
+@click.pass_context
+@example("coalition plan campaign resume rise --by anna")
+def resume(context: click.Context, *, code: str, by: str, as_json: bool) -> None:
+    """Let the campaign CODE, which rests, go on where it was."""
+
+    async def work(_: Settings) -> Row:
+        return _row(await steering.resume(code, by=by, at=HouseClock().now()))
+
+    row = do(place_of(context), work)
+    answer(row, as_json=as_json, table=lambda: table_of([row], _COLUMNS))
+
+
+@campaign.command()
+@click.argument("code")
+@click.option("--state", type=click.Choice(_STATES), help="Of one state alone.")
+@click.option("--agreed/--not-agreed", "has_agreed", default=None, help="Who has agreed, or not.")
+@click.option("--must-agree", is_flag=True, help="Only who has to agree.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+@place_options
+@as_json_option
+@click.pass_context
+@example(
+    "coalition plan campaign members rise --agreed",
+    "coalition plan campaign members rise --must-agree --not-agreed --json",
+)
+def members(
+    context: click.Context,
+    *,
+    code: str,
+    state: str | None,
+    has_agreed: bool | None,
+    must_agree: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List what members were told in the campaign CODE, who has agreed, and how each stands."""
+    wanted = rows.Wanted(state, has_agreed, wants_consent=must_agree or None)
+
+    async def work(_: Settings) -> list[Row]:
+        found = await _known(code)
+        async with transaction() as connection:
+            shown = await rows.members(connection, found.no, wanted, after=None, most=limit)
+        return [{name: getattr(one, name) for name in _TOLD} for one in shown]
+
+    found = do(place_of(context), work)
+    answer({"items": found}, as_json=as_json, table=lambda: table_of(found, _TOLD))
 
 
 def _read(file: str) -> CampaignDocument:

@@ -55,6 +55,11 @@ def test_a_campaign_goes_from_its_file_to_its_end_on_the_command_line(
     assert "0 would be told now" in campaign(data, "dry-run", "rise").out
     assert campaign(data, "run", "rise", "--json").document["told"] == 0
     assert campaign(data, "status", "rise", "--json").document == {"items": []}
+    assert campaign(data, "members", "rise", "--json").document == {"items": []}
+    rests = campaign(data, "pause", "rise", "--by", "anna", "--json").document
+    assert (rests["state"], rests["document"]["code"]) == ("paused", "rise")
+    assert campaign(data, "resume", "rise", "--by", "anna", "--json").document["state"] == "runs"
     assert campaign(data, "stop", "rise", "--by", "anna", "--json").document["state"] == "stopped"
     assert campaign(data, "status", "none").status != 0
-    assert within("membership", "notices", "--json", "--data", data).document == {"items": []}
+    for listed in ("notices", "gifts"):
+        assert within("membership", listed, "--json", "--data", data).document == {"items": []}
