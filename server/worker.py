@@ -38,7 +38,7 @@ SUBSCRIBERS: tuple[AnySubscriber, ...] = (
 )
 """Who wants to know of which events."""
 
-_PATIENCE_S = 25.0
+PATIENCE_S = 25.0
 _PAUSES_S = (0.5, 1.0, 2.0, 5.0, 15.0)
 
 _logger = structlog.get_logger(__name__)
@@ -125,10 +125,10 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     assert process.stdin is not None, "the worker was started with a pipe"
     process.stdin.close()
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             await process.wait()
     except TimeoutError:
-        _logger.warning("worker_killed", after_s=_PATIENCE_S)
+        _logger.warning("worker_killed", after_s=PATIENCE_S)
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()

@@ -10,6 +10,8 @@ import yaml
 
 from tests.structure.tree import ROOT
 
+_CONFINING = ("cap_drop", "init", "read_only", "security_opt", "stop_grace_period")
+
 
 @dataclass(frozen=True)
 class Service:
@@ -24,6 +26,7 @@ class Service:
     waits_for: dict[str, str]
     volumes: list[str]
     healthcheck: list[str] = field(default_factory=list)
+    confinement: dict[str, Any] = field(default_factory=dict)
 
     @property
     def argv(self) -> list[str]:
@@ -69,6 +72,7 @@ def _service(name: str, raw: dict[str, Any], variables: Mapping[str, str]) -> Se
         waits_for={k: v["condition"] for k, v in raw.get("depends_on", {}).items()},
         volumes=list(_filled(raw.get("volumes", []), variables)),
         healthcheck=list(_filled(health[1:], variables)),
+        confinement={word: raw[word] for word in _CONFINING if word in raw},
     )
 
 

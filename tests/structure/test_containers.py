@@ -3,6 +3,7 @@
 import fnmatch
 
 from coalition.kernel import settings
+from server import serving, worker
 from tests.structure import containers
 from tests.structure.tree import ROOT
 
@@ -16,21 +17,44 @@ def test_the_parser_reads_comments_breaks_and_defaults_as_docker_does() -> None:
     assert containers.interpolated("a ${B:-c}", {"B": "e"}) == "a e"
 
 
-def test_the_image_installs_the_lock_by_its_hashes_and_the_project_without_asking_for_more() -> (
-    None
-):
-    installs = [rest for word, rest in containers.dockerfile() if word == "RUN" and "pip" in rest]
-    assert ["--require-hashes" in line for line in installs] == [True, False]
-    assert "--no-deps" in installs[1]
-    assert "--no-build-isolation" in installs[1]
+def test_pip_fetches_nothing_for_the_image_but_the_lock_checked_by_its_hashes() -> None:
+    calls = [
+        call
+        for word, rest in containers.dockerfile()
+        if word == "RUN"
+        for call in rest.split("&&")
+        if "/bin/pip " in call
+    ]
+    fetching = [call for call in calls if "--no-index" not in call]
+    assert ["--require-hashes" in call for call in fetching] == [True]
+    assert "--requirement requirements.lock" in fetching[0]
+    assert "--no-build-isolation" in calls[2]
+    assert calls[-1].split()[-1] == "coalition", "the product brings what it needs, not its tools"
+
+
+def test_whoever_builds_the_image_may_name_its_base() -> None:
+    words = containers.dockerfile()
+    assert words[0] == ("ARG", "BASE=python:3.11-slim-bookworm")
+    assert [rest for word, rest in words if word == "FROM"] == ["${BASE} AS build", "${BASE}"]
 
 
 def test_the_image_runs_as_an_unprivileged_user() -> None:
     words = [word for word, _ in containers.dockerfile()]
     users = [rest for word, rest in containers.dockerfile() if word == "USER"]
-    assert users == ["coalition"]
+    assert users == ["10001:10001"], "numbers show an orchestrator that it is not root"
     assert words.index("USER") < words.index("ENTRYPOINT")
     assert "USER" not in words[words.index("ENTRYPOINT") :]
+
+
+def test_a_container_may_do_little_and_is_given_the_time_to_drain() -> None:
+    patience_s = {"service": serving.PATIENCE_S, "worker": worker.PATIENCE_S}
+    for name in OURS:
+        said = containers.services()[name].confinement
+        assert said["read_only"] is True
+        assert said["cap_drop"] == ["ALL"]
+        assert said["security_opt"] == ["no-new-privileges:true"]
+        assert said["init"] is True, "else a signal before the program is ready for it is lost"
+        assert int(said["stop_grace_period"].removesuffix("s")) > patience_s.get(name, 0)
 
 
 def test_everything_that_the_image_copies_exists_and_is_let_through() -> None:
