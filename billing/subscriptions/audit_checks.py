@@ -11,7 +11,7 @@ from uuid import UUID
 from billing.benefits import entitlement_rows
 from billing.plans import catalogue
 from billing.plans.catalogue import Plans
-from billing.subscriptions import deriving, entries, grounds, register
+from billing.subscriptions import deriving, entries, gift_audit, grounds, register
 from billing.subscriptions.bookings import bookings
 from billing.subscriptions.register import Kept, Membership
 from billing.subscriptions.seats import rows as seats
@@ -113,4 +113,5 @@ WALKS = (
         "a membership stands, and entitles, as its subscriptions and what was given make it",
         _not_as_derived,
     ),
+    gift_audit.WALK,
 )

@@ -18,7 +18,8 @@ POINTS = {
     "points": 100,
     "funding": {"operator": 1},
 }
-PLUS = plan(prices=[MONTHLY, MONTHLY | {"currency": "EUR"}, YEARLY], benefits=[POINTS])
+PLUS = plan(prices=[MONTHLY, YEARLY], benefits=[POINTS], trial_days=0)
+IN_EUROS = plan(prices=[MONTHLY, MONTHLY | {"currency": "EUR"}])
 
 
 async def give(

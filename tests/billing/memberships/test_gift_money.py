@@ -1,16 +1,18 @@
 """Money of gifts is booked for who bought them; what was given ends and rests with it."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
 
-from billing.subscriptions import entries, gift_paying, gift_rows
+from billing.subscriptions import entries, gift_audit, gift_paying, gift_rows
 from billing.subscriptions.refusals import UnknownGift
 from billing.subscriptions.views import GiftState, MembershipState
 from coalition.kernel.database import transaction
 from coalition.kernel.money import Money
 from server.proof import prove
 from tests.billing.memberships.gifted import (
+    IN_EUROS,
     PLUS,
     decide,
     dispute,
@@ -30,7 +32,7 @@ PRICE = 3 * 7_900
 
 
 async def test_a_gift_is_booked_for_who_bought_it_also_without_a_membership(at: datetime) -> None:
-    club = await make_club(at, PLUS)
+    club = await make_club(at, IN_EUROS)
     giver = await club.enrol("giver")
     gift = await give(club, giver)
     await club.advance(DAY)
@@ -145,6 +147,25 @@ async def test_bought_redeemed_and_given_back_in_one_second_nothing_is_left(at: 
     assert (await club.view(member)).state is MembershipState.ENDED
     assert await points(club, member) == 0
     assert (await prove()).breaches == []
+
+
+async def test_the_proof_finds_gifts_that_are_not_as_they_were_paid(at: datetime) -> None:
+    club = await make_club(at, PLUS)
+    giver, member = await club.enrol("giver"), await club.enrol()
+    gift = await give(club, giver)
+    await club.memberships.redeem_gift(member, gift.code or "", key="r", at=club.now())
+    await club.hear()
+    for damage in (
+        "DELETE FROM membership_entry WHERE gift_id IS NOT NULL",
+        "UPDATE gift SET state = 'paid'",
+        "UPDATE membership_ground SET unpaid_from = begins + interval '1 day'",
+    ):
+        with suppress(ZeroDivisionError):
+            async with transaction() as connection:
+                await connection.execute("GRANT DELETE ON membership_entry TO CURRENT_USER")
+                await connection.execute(damage)
+                assert len(await gift_audit.WALK.find(connection)) == 1, damage
+                raise ZeroDivisionError  # The damage is undone.
 
 
 async def test_a_payment_that_is_disputed_before_it_is_known_gives_no_code(at: datetime) -> None:
