@@ -15,6 +15,7 @@ from coalition.kernel.jobs.piccolo_app import APP_CONFIG as JOBS
 from coalition.kernel.outbox.piccolo_app import APP_CONFIG as OUTBOX
 from coalition.ledger.piccolo_app import APP_CONFIG as LEDGER
 from coalition.members.piccolo_app import APP_CONFIG as MEMBERS
+from coalition.messages.piccolo_app import APP_CONFIG as MESSAGES
 from coalition.oversight.piccolo_app import APP_CONFIG as OVERSIGHT
 from coalition.points.piccolo_app import APP_CONFIG as POINTS
 from partners.batches.piccolo_app import APP_CONFIG as BATCHES
@@ -30,6 +31,7 @@ APPS: tuple[AppConfig, ...] = (
     FEDERATION,
     ACCESS,
     MEMBERS,
+    MESSAGES,
     POINTS,
     FAMILIES,
     BATCHES,

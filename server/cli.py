@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "membership": "server.commands.membership:membership",
     "adjustment": "server.commands.adjustment:adjustment",
     "plan": "server.commands.plan:plan",
+    "messages": "server.commands.messages:messages",
     "settle": "server.commands.settle:settle",
     "doctor": "server.commands.doctor:doctor",
     "backup": "server.commands.backup:backup",

@@ -38,6 +38,8 @@ BY_BUCKET = {
     "partner_member": MEMBERS,
     "standing": MEMBERS,
     "consent": MEMBERS,
+    "message": MEMBERS,
+    "message_language": MEMBERS,
     "family_group": MEMBERS,
     "group_member": MEMBERS,
     "group_of_member": MEMBERS,

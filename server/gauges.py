@@ -26,6 +26,7 @@ from coalition.kernel.ids import time_of
 from coalition.kernel.jobs import backlog
 from coalition.kernel.web.metrics import Metrics
 from coalition.ledger import totals
+from coalition.messages import watching
 from coalition.oversight import audit_log
 from coalition.points.guards import cases
 from partners.settlement import figures
@@ -64,6 +65,8 @@ _TEXTS = {
     "coalition_stripe_events_failed": "Events of Stripe that failed at least once",
     "coalition_stripe_lag_seconds": "Age of the oldest event of Stripe that is not handled",
     "coalition_stripe_drifted": "Subscriptions that differed when last compared with Stripe",
+    "coalition_emails_waiting": "E-mails that wait to be sent",
+    "coalition_emails_failed": "E-mails that failed within a week",
     "coalition_benefits_late_seconds": "For how long points of a plan are due that were not given",
     "coalition_guard_cases_open": "Cases of the guards that wait for a person",
 }
@@ -139,13 +142,18 @@ async def _stripe(connection: Connection, at: datetime) -> Values:
     return values if drifted is None else values | {"coalition_stripe_drifted": drifted}
 
 
+async def _emails(connection: Connection, at: datetime) -> Values:
+    waits = await watching.read(connection, at)
+    return {"coalition_emails_waiting": waits.waiting, "coalition_emails_failed": waits.failed}
+
+
 async def _benefits(connection: Connection, at: datetime) -> Values:
     return {"coalition_benefits_late_seconds": await schedule.late_s(connection, at)}
 
 
 _READINGS = (
     *(_events, _jobs, _unsettled, _settlement, _debts, _audit, _cases),
-    *(_stripe, _benefits),
+    *(_stripe, _benefits, _emails),
 )
 _SELDOM_READINGS = (_money,)
 

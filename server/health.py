@@ -21,7 +21,7 @@ from coalition.ledger import totals
 from coalition.members.privacy import unfinished
 from partners.batches.queries import not_done
 from partners.settlement import figures
-from server import payment_checks
+from server import mail_checks, payment_checks
 from server.apps import APPS
 from server.findings import Finding
 
@@ -32,7 +32,14 @@ BATCH_TAKES_MOST: Final = timedelta(hours=1)
 ERASURE_TAKES_MOST: Final = timedelta(days=1)
 
 _SECRETS: Final = frozenset(
-    {"database_url", "blind_index_key", "master_key", "stripe_key", "stripe_webhook_secret"}
+    {
+        "database_url",
+        "blind_index_key",
+        "master_key",
+        "stripe_key",
+        "stripe_webhook_secret",
+        "smtp_url",
+    }
 )
 
 # The time at which the server took this very statement: its clock, asked without a clock function.
@@ -62,6 +69,7 @@ async def examine(settings: Settings, environ: Mapping[str, str], at: datetime) 
         findings.append(await _settlement(connection, at))
         findings.append(await _money_rates(connection, at))
         findings.append(await payment_checks.plans(connection, settings))
+        findings.append(await mail_checks.emails(connection, settings, at))
     findings.append(payment_checks.stripe(settings))
     if settings.data_directory is not None:
         findings.append(_disk(settings.data_directory))

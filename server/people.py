@@ -22,6 +22,7 @@ from coalition.members.contacts import ContactKind
 from coalition.members.merging import Follower
 from coalition.members.privacy import Keeper
 from coalition.members.sealing import MemberKeys
+from coalition.messages import keeping as messages
 from coalition.points import disclosure as points
 from coalition.points import merging
 from coalition.points.guards import keeping as guards
@@ -39,6 +40,7 @@ def keepers(settings: Settings) -> tuple[Keeper, ...]:
     """Return every keeper; the person's own data and key come first and are gone first."""
     return (
         members.keeper(MemberKeys.of(settings)),
+        messages.KEEPER,
         points.KEEPER,
         guards.KEEPER,
         batches.KEEPER,

@@ -28,6 +28,9 @@ from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.posting import PINNED, POSTER_ROLE
 from coalition.ledger.resolutions import expire_holds
 from coalition.members.sealing import MemberKeys
+from coalition.messages import sending
+from coalition.messages.office import Office
+from coalition.messages.sending import Post
 from coalition.oversight import audit_log
 from coalition.points import expiring
 from coalition.points.guards import watching as guards
@@ -178,6 +181,7 @@ def scheduled(
         "memberships.notices": ("19 * * * *", tell_ahead),
         "memberships.seats": ("29 * * * *", sharing.check_all),
         "benefits.months": ("* * * * *", granting.grant_due),
+        **_with_mail_server(settings, clock),
         **(_with_stripe(house, handler) if payments.is_set_up(handler.gateway) else {}),
     }
     kinds = [
@@ -185,6 +189,20 @@ def scheduled(
         for name, (_, work) in plan.items()
     ]
     return kinds, [Schedule(cron, name) for name, (cron, _) in plan.items()]
+
+
+def _with_mail_server(settings: Settings, clock: Clock) -> _Plan:
+    """Return what is done by the clock where there is a mail server."""
+    office = Office.of(settings)
+    if office is None:
+        return {}
+    post = Post(office, settings.issuer, MemberKeys.of(settings))
+
+    async def send(at: datetime) -> int:
+        del at
+        return await sending.send_due(post, clock)
+
+    return {"messages.email": ("* * * * *", send)}
 
 
 def _with_stripe(house: House, handler: Handler) -> _Plan:

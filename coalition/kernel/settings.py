@@ -8,7 +8,9 @@ import secrets
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
 from pathlib import Path
+from urllib.parse import urlsplit
 
 PREFIX = "COALITION_"
 BLIND_INDEX_KEY_BYTES = 32
@@ -43,6 +45,10 @@ class Settings:
     """Whether a stand-in for Stripe is mounted under /sandbox, which takes made-up cards alone."""
     countries: Path | None = None
     """A directory of terms of countries that lie over the shipped ones."""
+    smtp_url: str | None = None
+    """The mail server that sends our e-mails; without one messages lie in the inbox alone."""
+    mail_from: str | None = None
+    """Who our e-mails are from, e.g. Points <hello@points.example>."""
 
     @classmethod
     def load(
@@ -94,6 +100,8 @@ class Settings:
             stripe_webhook_secret=given.text("STRIPE_WEBHOOK_SECRET"),
             stripe_sandbox=_sandbox(given, has_directory=data_directory is not None),
             countries=given.directory("COUNTRIES"),
+            smtp_url=(smtp_url := given.mail_server("SMTP_URL")),
+            mail_from=given.mailbox("MAIL_FROM", is_needed=smtp_url is not None),
         )
 
 
@@ -156,11 +164,50 @@ class _Given:
             raise SettingsError(f"{PREFIX}{name} must name a directory; {text} is none")
         return Path(text)
 
+    def mail_server(self, name: str) -> str | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        if not _is_mail_server(text):
+            raise SettingsError(
+                f"{PREFIX}{name} must be an address such as smtps://name:password@mail.example "
+                "or smtp://name:password@mail.example:587; signs in the name or password that "
+                "are no letters or digits are written as in %40"
+            )
+        return text
+
+    def mailbox(self, name: str, *, is_needed: bool) -> str | None:
+        text = self.text(name)
+        if text is None:
+            if is_needed:
+                raise SettingsError(
+                    f"{PREFIX}{name} is needed beside {PREFIX}SMTP_URL, e.g. "
+                    "Points <hello@points.example>"
+                )
+            return None
+        address = parseaddr(text)[1]
+        if not re.fullmatch(r"[!-?A-~]+@[A-Za-z0-9.-]+", address) or not text.isprintable():
+            raise SettingsError(
+                f"{PREFIX}{name} must be an address of plain letters, with a name if wanted: "
+                "Points <hello@points.example>"
+            )
+        return text
+
     def choice(self, name: str, allowed: tuple[str, ...], *, default: str) -> str:
         text = self.text(name) or default
         if text not in allowed:
             raise SettingsError(f"{PREFIX}{name} must be one of {', '.join(allowed)}")
         return text
+
+
+def _is_mail_server(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        has_place = bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+    is_alone = url.path in {"", "/"} and not url.query and not url.fragment
+    return url.scheme in {"smtp", "smtps"} and has_place and is_alone
 
 
 def _sandbox(given: _Given, *, has_directory: bool) -> bool:

@@ -26,6 +26,9 @@ from coalition.oversight import audit_log
 SHARING = "sharing"
 """The purpose of handing data to one partner, the recipient."""
 
+NO_PARTNER = -1
+"""Stands for the partner where what is shared with any is not asked for."""
+
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 FURTHEST_AHEAD = timedelta(minutes=5)
 MOST_AT_ONCE = 20
@@ -204,6 +207,35 @@ async def give_by_staff(
             facts={"purpose": given.purpose, "channel": given.channel},
             at=at,
         )
+
+
+async def give_by_member(member_id: MemberId, given: Given, *, source: str, at: datetime) -> None:
+    """Write down what a member said to us itself; the same word again is not written again.
+
+    It is about the coalition, with nobody to share with. Raises what `lock_open` does, and
+    `InvalidConsent`.
+    """
+    if given.purpose == SHARING:
+        raise InvalidConsent("Sharing names the partner it is with; say it there")
+    async with transaction() as connection:
+        await lock_open(connection, [member_id])
+        said = await current(connection, member_id, partner_no=NO_PARTNER)
+        wanted = given.purpose, given.channel, given.granted
+        if wanted in {(word.purpose, word.channel, word.granted) for word in said}:
+            return
+        consent = Consent(
+            member_id=member_id,
+            purpose=given.purpose,
+            channel=given.channel,
+            recipient_no=None,
+            granted=given.granted,
+            text_version=given.text_version,
+            source=source,
+            through_partner_no=None,
+            given_at=_time(given, at),
+            made_at=at,
+        )
+        await add(connection, [consent])
 
 
 def at_till(

@@ -155,6 +155,10 @@ UPDATE member SET merged_into = $2 WHERE merged_into = $1 RETURNING id
 
 _MERGED = "SELECT id FROM member WHERE merged_into = $1 ORDER BY id"
 
+_KEEP_KNOWN = """
+SELECT true FROM personal_data WHERE bucket = $1 AND member_id = $2 FOR KEY SHARE
+"""
+
 
 async def holders_of_cards(
     connection: Connection, digests: Iterable[bytes]
@@ -292,6 +296,17 @@ async def forward(
     await connection.execute(_FORWARD, bucket_of(from_id), from_id, into_id, at)
     rows = await connection.fetch(_FORWARD_EARLIER, from_id, into_id)
     return [MemberId(row[0]) for row in rows]
+
+
+async def survivor(connection: Connection, member_id: MemberId) -> MemberId:
+    """Return who a member is now: itself, or whom it was merged into."""
+    standing = await read_standing(connection, member_id)
+    return member_id if standing is None else standing.merged_into or member_id
+
+
+async def keep_known(connection: Connection, member_id: MemberId) -> bool:
+    """Tell whether a person is still known; it is not forgotten before the transaction ends."""
+    return bool(await connection.fetchval(_KEEP_KNOWN, bucket_of(member_id), member_id))
 
 
 async def merged_into(connection: Connection, member_id: MemberId) -> list[MemberId]:

@@ -1,0 +1,1 @@
+"""Migrations of messages, run in the order of their names."""

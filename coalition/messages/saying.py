@@ -1,0 +1,81 @@
+"""Saying something to a member, once, in the transaction of what it is about.
+
+It lies in the inbox when that commits, and waits to be sent. What the contract needs is said to
+everybody; marketing to those alone who have agreed to it by e-mail.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from coalition.kernel.database import Connection
+from coalition.kernel.ids import MemberId, bucket_of, uuid7
+from coalition.members import consents, queries
+from coalition.members.consents import Channel
+
+MARKETING = "marketing"
+"""The purpose, in the ledger of consents, under which a member wants marketing."""
+
+_SAY = """
+INSERT INTO message (bucket, id, member_id, key, kind, purpose, language, subject, body, path,
+    said_at, email, email_due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', $11)
+ON CONFLICT (bucket, member_id, key) DO NOTHING RETURNING id
+"""
+
+
+class Purpose(StrEnum):
+    """What a message is for: the contract with the member, or to sell something."""
+
+    CONTRACT = "contract"
+    MARKETING = "marketing"
+
+
+class Words(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said, in one language; `path` is a page of ours where there is more of it.
+
+    The subject is one line of at most 150 characters, the body plain text.
+    """
+
+    language: str
+    subject: str
+    body: str
+    path: str | None = None
+
+
+async def say(
+    connection: Connection,
+    words: Words,
+    *,
+    member: MemberId,
+    key: str,
+    kind: str,
+    at: datetime,
+    purpose: Purpose = Purpose.CONTRACT,
+) -> UUID | None:
+    """Say something to a member, in the caller's transaction; return the message's id.
+
+    None where it was said before under this `key`, where the member is forgotten, and where it is
+    marketing that the member has not agreed to. Whoever was merged hears it as who it is now.
+    """
+    member = await queries.survivor(connection, member)
+    if not await queries.keep_known(connection, member):
+        return None
+    if purpose is Purpose.MARKETING and not await wants_marketing(connection, member):
+        return None
+    bucket = bucket_of(member)
+    facts = words.language, words.subject, words.body, words.path
+    made: UUID | None = await connection.fetchval(
+        _SAY, bucket, uuid7(at, bucket), member, key, kind, purpose, *facts, at
+    )
+    return made
+
+
+async def wants_marketing(connection: Connection, member: MemberId) -> bool:
+    """Tell whether the member's last word on marketing by e-mail was yes."""
+    said = await consents.current(connection, member, partner_no=consents.NO_PARTNER)
+    return any(
+        word.granted for word in said if word.purpose == MARKETING and word.channel is Channel.EMAIL
+    )
