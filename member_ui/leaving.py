@@ -1,5 +1,6 @@
 """Leaving: cancelling in two clicks with one offer that may be skipped, and withdrawing."""
 
+from urllib.parse import quote
 from uuid import UUID
 
 from litestar import Response
@@ -7,9 +8,12 @@ from litestar.handlers import HTTPRouteHandler
 
 from billing.subscriptions.views import Receipt, Withdrawal
 from coalition.kernel.ids import MemberId
+from member_ui import papers
 from member_ui.shop import interval_of, names_of, offers_of
 from member_ui.visit import House, NotFromHere, Visit, sent, shown
 from pages.rendering import lead_to
+
+_TEXT = ".txt"
 
 
 def routes(house: House) -> list[HTTPRouteHandler]:
@@ -57,9 +61,10 @@ async def _uncancel(visit: Visit) -> Response[bytes]:
 
 async def _receipt(visit: Visit) -> Response[bytes]:
     wanted = str(visit.request.path_params["receipt_id"])
+    is_text = wanted.endswith(_TEXT)
     for receipt in await visit.house.memberships.receipts(visit.member):
-        if str(receipt.receipt_id) == wanted:
-            return await _show(visit, receipt)
+        if str(receipt.receipt_id) == wanted.removesuffix(_TEXT):
+            return await (_keep(visit, receipt) if is_text else _show(visit, receipt))
     return lead_to("/membership")
 
 
@@ -79,7 +84,10 @@ async def _stranger_cancels(visit: Visit) -> Response[bytes]:
 
 async def _cancel_as_stranger(visit: Visit) -> Response[bytes]:
     made = await visit.house.memberships.cancel_as_stranger(
-        reference=_id(visit, "reference"), email=visit.asked("email"), at=visit.at
+        reference=_id(visit, "reference"),
+        email=visit.asked("email"),
+        at=visit.at,
+        reason=visit.form.get("reason") or None,
     )
     return await _show(visit, made)
 
@@ -103,7 +111,17 @@ async def _confirm_as_stranger(visit: Visit) -> Response[bytes]:
 
 async def _show(visit: Visit, receipt: Receipt) -> Response[bytes]:
     names = names_of(await offers_of(visit))
-    return visit.page("receipt.html", receipt=receipt, names=names)
+    kept = "data:text/plain;charset=utf-8," + quote(papers.text_of(visit, receipt, names))
+    if visit.session is not None:
+        kept = f"/membership/receipts/{receipt.receipt_id}{_TEXT}"
+    rows = papers.rows_of(visit, receipt, names)
+    called = papers.name_of(receipt)
+    return visit.page("receipt.html", receipt=receipt, rows=rows, kept=kept, called=called)
+
+
+async def _keep(visit: Visit, receipt: Receipt) -> Response[bytes]:
+    names = names_of(await offers_of(visit))
+    return visit.text(papers.name_of(receipt), papers.text_of(visit, receipt, names))
 
 
 async def _to_confirm(visit: Visit, declared: Withdrawal, leads_to: str) -> Response[bytes]:

@@ -1,6 +1,7 @@
 """The shop: plans side by side, an order with what the law wants shown, then Stripe's own page."""
 
-import re
+from operator import itemgetter
+from zoneinfo import ZoneInfo
 
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
@@ -10,8 +11,6 @@ from billing.subscriptions.views import MembershipState, Offers, Order, PlanOffe
 from member_ui.visit import House, NotFromHere, Shown, Visit, done, sent, shown
 from pages.rendering import lead_to
 
-_COUNTRIES = {"sv": "SE", "nb": "NO"}
-_COUNTRY = re.compile("[A-Z]{2}", re.ASCII)
 _NO_COUNTRY = "EU"
 """The terms that hold where no country is known."""
 
@@ -31,15 +30,23 @@ def routes(house: House) -> list[HTTPRouteHandler]:
 async def offers_of(visit: Visit) -> Offers:
     """Return the plans that the visitor may order, under the law of the country asked for.
 
-    Without one it is the member's own country; where none is known, that of the language.
+    Without one it is the member's own country; where none is known, where the browser is likely.
+    Days and instants of the page are by the clock of that country from here on.
     """
-    named = visit.query("country")
-    asked = named if _COUNTRY.fullmatch(named) else None
-    offers = await _offers_in(visit, asked)
-    likely = _COUNTRIES.get(visit.wording.language)
-    if asked is None and likely is not None and offers.terms.country == _NO_COUNTRY:
-        return await _offers_in(visit, likely)
+    offers = await _offers_in(visit, visit.country)
+    if visit.country is None and offers.terms.country == _NO_COUNTRY and visit.likely_country:
+        offers = await _offers_in(visit, visit.likely_country)
+    if offers.terms.country != _NO_COUNTRY:
+        visit.wording = visit.wording.by_clock(ZoneInfo(offers.terms.timezone))
     return offers
+
+
+def countries_of(visit: Visit) -> list[tuple[str, str]]:
+    """Return the countries with terms of their own and their names, as a reader looks for them."""
+    known = visit.house.memberships.house.countries.all()
+    named = [(one.country, visit.wording.country(one.country)) for one in known]
+    own = [one for one in named if one[0] != _NO_COUNTRY]
+    return [*sorted(own, key=itemgetter(1)), (_NO_COUNTRY, visit.wording.say("order.elsewhere"))]
 
 
 async def _offers_in(visit: Visit, country: str | None) -> Offers:
@@ -94,7 +101,14 @@ async def _show_order(
     offers = await offers_of(visit)
     plan, price = _chosen(offers, wanted)
     return visit.page(
-        "order.html", status=status, plan=plan, price=price, terms=offers.terms, said=said
+        "order.html",
+        status=status,
+        plan=plan,
+        price=price,
+        terms=offers.terms,
+        countries=countries_of(visit),
+        said=said,
+        typed=visit.form.get("promotion", ""),
     )
 
 
@@ -108,8 +122,8 @@ def _chosen(offers: Offers, wanted: str) -> tuple[PlanOffer, PriceOffer]:
 
 async def _buy(visit: Visit) -> Response[bytes]:
     visit.asked("accept")
-    country = visit.asked("country")
-    if not _COUNTRY.fullmatch(country):
+    country = visit.country
+    if country is None:
         raise NotFromHere
     order = Order(
         price_no=visit.number("price"),

@@ -1,6 +1,7 @@
 """One visit of a page: who comes, in which language, with what form; and how it is answered."""
 
 import hmac
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment
-from litestar import Request, Response, post, route
+from litestar import MediaType, Request, Response, post, route
 from litestar.datastructures import Cookie, State
 from litestar.handlers import HTTPRouteHandler
 
@@ -27,16 +28,19 @@ from coalition.members.sealing import MemberKeys
 from coalition.points.till import Tills
 from member_ui.words import WORDS
 from pages import forms
-from pages.languages import NAMES, Wording, asked_for
-from pages.rendering import LOOKS, environment, lead_to, page
+from pages.languages import NAMES, asked_for
+from pages.places import LocalWording, country_asked_from
+from pages.rendering import HEADERS, LOOKS, environment, lead_to, page
 
 AnyRequest = Request[Any, Any, State]  # Any: there is neither user nor Litestar's session here
 Shown = Any  # Any: a template takes whatever it names
 
-LANGUAGE_COOKIE = "language"
+LANGUAGE_COOKIE, COUNTRY_COOKIE = "language", "country"
 _LONGEST_WORD = 100
 _LONGEST_QUERY = 300
 _LONGEST_VALUE = 400
+_YEAR_S = 31_536_000
+_COUNTRY = re.compile("[A-Z]{2}", re.ASCII)
 
 
 class NotFromHere(Invalid):
@@ -92,6 +96,11 @@ class Visit:
         assert self.session is not None, "the route lets members in alone"
         return self.session.member_id
 
+    @property
+    def coalition(self) -> str:
+        """Return the name by which the coalition goes."""
+        return self.known.coalition.name if self.known.is_set_up else "Coalition"
+
     def query(self, name: str) -> str:
         """Return a parameter of the address; what is too long or holds a NUL is none."""
         value = self.request.query_params.get(name, "")
@@ -139,7 +148,7 @@ class Visit:
         done = f"done.{self.query('done')}"
         around = {
             "w": self.wording,
-            "name": self.known.coalition.name if self.known.is_set_up else "Coalition",
+            "name": self.coalition,
             "session": self.session,
             "here": self.request.url.path,
             "languages": in_languages(self.request),
@@ -150,8 +159,30 @@ class Visit:
         answer = page(self.house.templates, f"member_ui/{name}", around | shown, status=status)
         chosen = self.request.query_params.get("lang")
         if chosen in NAMES:
-            answer.set_cookie(self.cookie(LANGUAGE_COOKIE, chosen, max_age=31_536_000))
+            answer.set_cookie(self.cookie(LANGUAGE_COOKIE, chosen, max_age=_YEAR_S))
+        if (country := self.query("country")) and _COUNTRY.fullmatch(country):
+            answer.set_cookie(self.cookie(COUNTRY_COOKIE, country, max_age=_YEAR_S))
         return answer
+
+    @property
+    def country(self) -> str | None:
+        """Return the country that the form or the address names."""
+        named = self.form.get("country") or self.query("country")
+        return named if _COUNTRY.fullmatch(named) else None
+
+    @property
+    def likely_country(self) -> str | None:
+        """Return the country that was chosen before in this browser, or that it is likely in."""
+        chosen = self.request.cookies.get(COUNTRY_COOKIE, "")
+        if _COUNTRY.fullmatch(chosen):
+            return chosen
+        languages = self.request.headers.get("accept-language", "")
+        return country_asked_from(languages) or country_asked_from(self.wording.language)
+
+    def text(self, name: str, text: str) -> Response[bytes]:
+        """Return a file of plain text that a browser keeps under `name`."""
+        headers = {"content-disposition": f'attachment; filename="{name}"', **HEADERS}
+        return Response(text.encode(), media_type=MediaType.TEXT, headers=headers)
 
     def cookie(self, name: str, value: str, *, max_age: int | None = None) -> Cookie:
         """Return a cookie that scripts cannot read and other sites' forms do not send."""
@@ -173,13 +204,13 @@ class Visit:
         return refusal.detail if self.wording.language == "en" else self.wording.say("refusal")
 
 
-def wording_of(request: AnyRequest, zone: ZoneInfo) -> Wording:
+def wording_of(request: AnyRequest, zone: ZoneInfo) -> LocalWording:
     """Return how a request is spoken to: as was chosen, else as its browser asks."""
     language = asked_for(
         request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE),
         request.headers.get("accept-language", ""),
     )
-    return Wording(language, WORDS[language], zone)
+    return LocalWording(language, WORDS[language], zone)
 
 
 def in_languages(request: AnyRequest) -> list[tuple[str, str, str]]:

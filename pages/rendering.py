@@ -16,12 +16,14 @@ POLICY = (
 )
 """What a page may load and where its forms may lead: here, and to Stripe's hosted pages."""
 
-_HEADERS = {
+HEADERS = {
     "content-security-policy": POLICY,
     "cache-control": "no-store",
     # With "no-referrer" a browser would name no origin with our own forms either.
     "referrer-policy": "same-origin",
 }
+"""What goes with every answer of a page."""
+
 LOOKS = (HttpMethod.GET, HttpMethod.HEAD)
 """How a page is asked for; HEAD is answered as GET is, without the body (RFC 9110 §9.3.2)."""
 
@@ -50,7 +52,7 @@ def page(
     """Return the page that the template `name` makes of `shown`."""
     styles = [style.address for style in STYLES]
     text = templates.get_template(name).render(styles=styles, **shown)
-    return Response(text.encode(), status_code=status, media_type=MediaType.HTML, headers=_HEADERS)
+    return Response(text.encode(), status_code=status, media_type=MediaType.HTML, headers=HEADERS)
 
 
 def lead_to(address: str) -> Response[bytes]:
@@ -59,5 +61,5 @@ def lead_to(address: str) -> Response[bytes]:
     Whatever is no character of an address, such as the end of a line, is written as `%0A` is.
     """
     location = quote(address, safe=_AS_IT_IS)
-    headers = {"location": location, **_HEADERS}
+    headers = {"location": location, **HEADERS}
     return Response(b"", status_code=303, media_type=MediaType.HTML, headers=headers)

@@ -100,6 +100,12 @@ class WithdrawalBody(Body, frozen=True):
     email: Annotated[str, Meta(min_length=3, max_length=254, examples=["asa@exempel.example"])]
 
 
+class CancellationBody(WithdrawalBody, frozen=True):
+    """A membership's reference, the address of its member, and why, if somebody wants to say."""
+
+    reason: ShortText | None = None
+
+
 class PortalAnswer(msgspec.Struct, frozen=True):
     """The address of Stripe's page."""
 

@@ -1,4 +1,4 @@
-"""Where anybody sees the plans, and withdraws from an order without signing in."""
+"""Where anybody sees the plans, and cancels or withdraws from an order without signing in."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from billing.doors.asking import first_language
-from billing.doors.bodies import WithdrawalBody
+from billing.doors.bodies import CancellationBody, WithdrawalBody
 from billing.subscriptions.service import Memberships
 from billing.subscriptions.views import Offers, Receipt, Withdrawal
 from coalition.kernel.ids import MemberId
@@ -28,7 +28,12 @@ _NOT_STORED = {"cache-control": "no-store", "pragma": "no-cache"}
 
 def routes(memberships: Memberships) -> Sequence[ControllerRouterHandler]:
     """Return the handlers of what needs no token."""
-    return [_plans(memberships), _declare(memberships), _confirm(memberships)]
+    return [
+        _plans(memberships),
+        _cancel(memberships),
+        _declare(memberships),
+        _confirm(memberships),
+    ]
 
 
 def _plans(memberships: Memberships) -> HTTPRouteHandler:
@@ -55,6 +60,36 @@ def _plans(memberships: Memberships) -> HTTPRouteHandler:
         return Response(offers, headers=_OFTEN)
 
     return plans
+
+
+def _cancel(memberships: Memberships) -> HTTPRouteHandler:
+    @post(
+        "/v1/cancellations",
+        status_code=200,
+        tags=["membership"],
+        summary="Cancel a membership without signing in",
+        responses=_refusals(
+            {
+                404: "`membership_not_found`: reference and address do not belong together",
+                409: "`nothing_to_cancel`: it has ended; `act_in_progress`; `payments_not_set_up`",
+                422: "`invalid`: a field is not valid; `reason_needed`: a reason has other letters",
+                429: "`too_many_attempts`: try again after `retry_after_s` seconds",
+                503: "`stripe_unavailable`: try again",
+            }
+        ),
+    )
+    async def cancel(data: JSONBody[CancellationBody], request: AnyRequest) -> Response[Receipt]:
+        """End a membership with what is paid, and answer with the receipt: when, and what.
+
+        Cancelled again it is the first receipt. It is at once, with no second step and no offer
+        instead, as § 312k BGB wants of the button that everybody reaches.
+        """
+        receipt = await memberships.cancel_as_stranger(
+            reference=data.reference, email=data.email, at=_now(request), reason=data.reason
+        )
+        return Response(receipt, headers=_NOT_STORED)
+
+    return cancel
 
 
 def _declare(memberships: Memberships) -> HTTPRouteHandler:

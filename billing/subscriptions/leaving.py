@@ -89,11 +89,26 @@ async def cancel(
 
         request = {"subscription": one.id, "now": is_unpaid, "reason": why}
         await intents.perform("cancel", own, request, call, answer=Subscription, at=at)
+        ends_at = at if is_unpaid else one.period_end
         return await _receipt(
-            house, paid, ReceiptKind.CANCELLED, at=at, ends_at=at if is_unpaid else one.period_end
+            house, paid, ReceiptKind.CANCELLED, at=at, ends_at=ends_at, reason=why
         )
 
     return await _with_receipt(member, "cancel", key, at, work)
+
+
+async def cancel_as_stranger(
+    house: House, member: MemberId, *, at: datetime, reason: str | None = None
+) -> Receipt:
+    """Cancel for somebody who has not signed in; see `Memberships.cancel_as_stranger`.
+
+    Nothing was sent before by which a second click could be known, so what has been cancelled so
+    far makes the key: sent twice at once it is one act, and after a change of mind it is another.
+    """
+    async with transaction() as connection:
+        before = await receipts.of_member(connection, member)
+    so_far = sum(one.kind is ReceiptKind.CANCELLED for one in before)
+    return await cancel(house, member, key=f"stranger-{so_far}", at=at, reason=reason)
 
 
 async def uncancel(house: House, member: MemberId, *, key: str, at: datetime) -> Receipt:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from billing.plans import words
 from billing.plans.catalogue import Plan, PlanPrice, Plans
 from billing.plans.countries import CountryDocument
+from billing.subscriptions import orders
 from billing.subscriptions.house import House
 from billing.subscriptions.refusals import PriceNotForYou, PriceNotOnSale
 from billing.subscriptions.views import (
@@ -29,6 +30,7 @@ async def plans_for(
         plans = await house.shelf.read(connection)
         if member is not None and country is None:
             country = (await house.person(connection, member)).country
+            country = country or await orders.last_country(connection, member)
         held = {} if member is None else await eligibilities(connection, member, at)
         agreed = await catalogue.load(connection)
     terms = house.countries.of(country)
@@ -46,6 +48,7 @@ def country_view(terms: CountryDocument, country: str | None, language: str) -> 
     said = terms.words[language]
     return CountryView(
         country=country or terms.country,
+        timezone=terms.timezone,
         withdrawal_days=terms.withdrawal_days,
         order_button=said.order_button,
         cancel_button=said.cancel_button,

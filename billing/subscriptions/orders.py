@@ -151,3 +151,9 @@ async def of_subscription(
     """Return the order from which a subscription came."""
     found = await of_member(connection, member)
     return next((one for one in found if one.subscription == subscription), None)
+
+
+async def last_country(connection: Connection, member: MemberId) -> str | None:
+    """Return the country of a member's latest order, whose law holds for it; None without one."""
+    found = await of_member(connection, member)
+    return found[0].country if found else None

@@ -66,7 +66,9 @@ class Memberships:
     async def plans_for(
         self, member: MemberId | None, *, country: str | None, language: str, at: datetime
     ) -> Offers:
-        """Return the plans on sale in a country (None: the member's, else the EU's terms).
+        """Return the plans on sale in a country.
+
+        None is the member's own, or that of its latest order, else the EU's terms.
 
         Prices of the country's currency come first. A special price is for whoever holds its
         standing (a segment or flag of that name) at `at`; others see it with `is_for_you` false.
@@ -155,7 +157,9 @@ class Memberships:
         """
         return await leaving.cancel(self._house, member, key=key, at=at, reason=reason)
 
-    async def cancel_as_stranger(self, *, reference: UUID, email: str, at: datetime) -> Receipt:
+    async def cancel_as_stranger(
+        self, *, reference: UUID, email: str, at: datetime, reason: str | None = None
+    ) -> Receipt:
         """Cancel without signing in, by the membership's id and the member's e-mail address.
 
         Asked again it returns the first receipt (DE § 312k BGB: a button that everybody reaches).
@@ -163,8 +167,7 @@ class Memberships:
         `NothingToCancel`.
         """
         member = await withdrawing.member_behind(self._house, reference, email, at=at)
-        key = f"stranger-{reference}-{at:%Y%m%d%H%M}"
-        return await leaving.cancel(self._house, member, key=key, at=at)
+        return await leaving.cancel_as_stranger(self._house, member, at=at, reason=reason)
 
     async def uncancel(self, member: MemberId, *, key: str, at: datetime) -> Receipt:
         """Let a cancelled membership go on, while it has not ended. Raises `NothingToRestore`."""

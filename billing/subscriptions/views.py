@@ -64,6 +64,8 @@ class CountryView(msgspec.Struct, frozen=True, kw_only=True):
     """What the law of a country asks of the pages, in one language."""
 
     country: str
+    timezone: str
+    """By whose clock its days are counted."""
     withdrawal_days: int
     order_button: str
     cancel_button: str
@@ -243,6 +245,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     applies_at: datetime | None = None
     text_version: str | None = None
     """Of the country's terms that were shown."""
+    reason: str | None = None
+    """What the member said of why, where it did."""
 
 
 class SeatView(msgspec.Struct, frozen=True, kw_only=True):

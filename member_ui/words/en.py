@@ -120,7 +120,7 @@ ENGLISH: dict[str, str] = {
     "m.resume": "End the pause",
     "m.pause": "Pause",
     "m.pause_now": "Pause",
-    "m.withdraw_until": "Possible until {day}",
+    "m.withdraw_until": "Possible until the end of {day}",
     "m.receipts": "Receipts",
     "change.title": "Change of plan",
     "change.upgrade": "You have {plan} at once.",
@@ -138,7 +138,7 @@ ENGLISH: dict[str, str] = {
     "withdraw.days": "For the days that it held",
     "withdraw.use": "For what you used beyond",
     "withdraw.refund": "You get back",
-    "withdraw.until": "Possible until {day}.",
+    "withdraw.until": "Possible until the end of {day}.",
     "receipt.cancelled": "Cancelled",
     "receipt.uncancelled": "Not cancelled any more",
     "receipt.paused": "Paused",
@@ -290,4 +290,26 @@ ENGLISH: dict[str, str] = {
     "refusal.promotion_not_found": (
         "No such code is good now. Look at how it is written, or order without it."
     ),
+    "optional": "optional",
+    "order.country": "Where you live",
+    "order.country_help": (
+        "The law of that country holds for your order, and its clock for your days."
+    ),
+    "order.take": "Show its terms",
+    "order.elsewhere": "Another country",
+    "receipt.declared": "What you declared",
+    "receipt.terms": "Version of the terms",
+    "receipt.keep": (
+        "Keep this: it proves what you declared and when. Print the page or keep it as a text."
+    ),
+    "receipt.download": "Keep as a text",
+    "cancel.reason": "Reason",
+    "cancel.reason_help": "You need not give one. If you cancel for good cause, say which.",
+    "declared.cancelled": "Cancellation of the membership",
+    "declared.uncancelled": "The cancellation is taken back",
+    "declared.paused": "Pause of the membership",
+    "declared.resumed": "End of the pause",
+    "declared.withdrawn": "Withdrawal from the contract",
+    "declared.price_agreed": "Consent to the new price",
+    "refusal.reason_needed": "A reason has at most 500 characters, and none that cannot be seen.",
 }

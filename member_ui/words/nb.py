@@ -118,7 +118,7 @@ NORWEGIAN: dict[str, str] = {
     "m.resume": "Avslutt pausen",
     "m.pause": "Pause",
     "m.pause_now": "Sett på pause",
-    "m.withdraw_until": "Mulig til {day}",
+    "m.withdraw_until": "Mulig til og med {day}",
     "m.receipts": "Kvitteringer",
     "change.title": "Bytte av plan",
     "change.upgrade": "Du får {plan} med en gang.",
@@ -136,7 +136,7 @@ NORWEGIAN: dict[str, str] = {
     "withdraw.days": "For dagene det gjaldt",
     "withdraw.use": "For det du har brukt utover",
     "withdraw.refund": "Du får tilbake",
-    "withdraw.until": "Mulig til {day}.",
+    "withdraw.until": "Mulig til og med {day}.",
     "receipt.cancelled": "Sagt opp",
     "receipt.uncancelled": "Ikke lenger sagt opp",
     "receipt.paused": "Satt på pause",
@@ -286,4 +286,26 @@ NORWEGIAN: dict[str, str] = {
     "refusal.promotion_not_found": (
         "Den koden gjelder ikke nå. Se hvordan den staves, eller bestill uten den."
     ),
+    "optional": "valgfritt",
+    "order.country": "Hvor du bor",
+    "order.country_help": (
+        "Det landets lov gjelder for bestillingen, og dets klokke for dagene dine."
+    ),
+    "order.take": "Vis vilkårene",
+    "order.elsewhere": "Et annet land",
+    "receipt.declared": "Det du meldte",
+    "receipt.terms": "Vilkårenes versjon",
+    "receipt.keep": (
+        "Ta vare på dette: det viser hva du meldte og når. Skriv den ut eller lagre den som tekst."
+    ),
+    "receipt.download": "Lagre som tekst",
+    "cancel.reason": "Grunn",
+    "cancel.reason_help": "Du trenger ikke oppgi noen. Sier du opp av særlig grunn, skriv hvilken.",
+    "declared.cancelled": "Oppsigelse av medlemskapet",
+    "declared.uncancelled": "Oppsigelsen er trukket tilbake",
+    "declared.paused": "Pause i medlemskapet",
+    "declared.resumed": "Pausen er slutt",
+    "declared.withdrawn": "Angret avtale",
+    "declared.price_agreed": "Samtykke til den nye prisen",
+    "refusal.reason_needed": "En grunn har høyst 500 tegn, og ingen som ikke synes.",
 }

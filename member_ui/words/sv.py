@@ -119,7 +119,7 @@ SWEDISH: dict[str, str] = {
     "m.resume": "Avsluta pausen",
     "m.pause": "Pausa",
     "m.pause_now": "Pausa",
-    "m.withdraw_until": "Möjligt till {day}",
+    "m.withdraw_until": "Möjligt till och med {day}",
     "m.receipts": "Kvitton",
     "change.title": "Byte av plan",
     "change.upgrade": "Du får {plan} genast.",
@@ -137,7 +137,7 @@ SWEDISH: dict[str, str] = {
     "withdraw.days": "För dagarna det gällde",
     "withdraw.use": "För det du använt därutöver",
     "withdraw.refund": "Du får tillbaka",
-    "withdraw.until": "Möjligt till {day}.",
+    "withdraw.until": "Möjligt till och med {day}.",
     "receipt.cancelled": "Uppsagt",
     "receipt.uncancelled": "Inte längre uppsagt",
     "receipt.paused": "Pausat",
@@ -294,4 +294,28 @@ SWEDISH: dict[str, str] = {
     "refusal.promotion_not_found": (
         "Den koden gäller inte nu. Se efter hur den stavas, eller beställ utan den."
     ),
+    "optional": "frivilligt",
+    "order.country": "Var du bor",
+    "order.country_help": (
+        "Det landets lag gäller för din beställning, och dess klocka för dina dagar."
+    ),
+    "order.take": "Visa dess villkor",
+    "order.elsewhere": "Ett annat land",
+    "receipt.declared": "Det du meddelade",
+    "receipt.terms": "Villkorens version",
+    "receipt.keep": (
+        "Spara detta: det visar vad du meddelade och när. Skriv ut sidan eller spara den som text."
+    ),
+    "receipt.download": "Spara som text",
+    "cancel.reason": "Skäl",
+    "cancel.reason_help": (
+        "Du behöver inte ange något. Säger du upp av särskilt skäl, skriv vilket."
+    ),
+    "declared.cancelled": "Uppsägning av medlemskapet",
+    "declared.uncancelled": "Uppsägningen är återtagen",
+    "declared.paused": "Paus av medlemskapet",
+    "declared.resumed": "Slut på pausen",
+    "declared.withdrawn": "Ångrat avtal",
+    "declared.price_agreed": "Samtycke till det nya priset",
+    "refusal.reason_needed": "Ett skäl har högst 500 tecken, och inga som inte syns.",
 }

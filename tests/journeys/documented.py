@@ -124,7 +124,7 @@ def needs_a_club(operation: Operation) -> bool:
 
 
 _OF_MEMBERSHIPS = (
-    *("/v1/membership", "/v1/gifts", "/v1/withdrawals", "/v1/fees/{"),
+    *("/v1/membership", "/v1/gifts", "/v1/withdrawals", "/v1/cancellations", "/v1/fees/{"),
     *("/v1/admin/plan", "/v1/admin/membership-", "/v1/admin/memberships/{"),
     *("/v1/admin/price-campaign", "/v1/admin/gifts", "/v1/admin/stripe"),
 )

@@ -107,7 +107,7 @@ def _read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
 
 
 _OF_MEMBERSHIPS = (
-    *("/v1/plans", "/v1/membership", "/v1/gifts", "/v1/withdrawals"),
+    *("/v1/plans", "/v1/membership", "/v1/gifts", "/v1/withdrawals", "/v1/cancellations"),
     *("/v1/admin/plan", "/v1/admin/membership", "/v1/admin/price-campaign"),
     *("/v1/admin/gifts", "/v1/admin/stripe"),
 )

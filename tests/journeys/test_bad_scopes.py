@@ -44,6 +44,7 @@ def test_only_what_is_meant_for_everybody_is_open() -> None:
         "/v1/sign-in",
         "/v1/sign-in/password",
         "/v1/plans",
+        "/v1/cancellations",
         "/v1/withdrawals",
         "/v1/withdrawals/{withdrawal_id}/confirm",
     }

@@ -28,7 +28,9 @@ OPERATIONS = {operation.label: operation for operation in documented.operations(
 OF_PARTNERS = {
     label: operation
     for label, operation in OPERATIONS.items()
-    if not operation.path.startswith(("/v1/admin/", "/v1/sign-", "/v1/withdrawals"))
+    if not operation.path.startswith(
+        ("/v1/admin/", "/v1/sign-", "/v1/withdrawals", "/v1/cancellations")
+    )
     and not documented.is_members(operation)
 }
 OF_MEMBERS = {one.label for one in OPERATIONS.values() if documented.is_members(one)}

@@ -12,7 +12,7 @@ OPERATIONS = {
     operation.label: operation
     for operation in documented.operations(documented.schema())
     # No partner gets in on the sides of finance and of members, and visitors have their own ids.
-    if not operation.path.startswith(("/v1/admin/", "/v1/withdrawals"))
+    if not operation.path.startswith(("/v1/admin/", "/v1/withdrawals", "/v1/cancellations"))
     and not documented.is_members(operation)
 }
 OWNED = {

@@ -310,6 +310,7 @@ _BODIES: dict[str, Make] = {
     "/v1/gifts": _gift,
     "/v1/gifts/redeem": _code_of_gift,
     "/v1/withdrawals": _reference,
+    "/v1/cancellations": _reference,
     "/v1/admin/plans": _plan,
     "/v1/admin/plans/check": _plan,
     "/v1/admin/price-campaigns": _written_campaign,

@@ -1,5 +1,6 @@
 """Memberships over HTTP: members, visitors and staff; keys, scopes, refusals, what is public."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -121,6 +122,28 @@ async def test_a_withdrawal_without_signing_in(at: datetime) -> None:
     receipt = done(await house.http.post(address))
     assert done(await house.http.post(address)) == receipt
     assert receipt["kind"] == "withdrawn"
+
+
+async def test_cancelling_without_signing_in_is_as_often_as_somebody_changes_its_mind(
+    at: datetime,
+) -> None:
+    house = await open_doors(at)
+    member = await house.club.joined()
+    reference = str((await house.club.view(member)).membership_id)
+    wrong = {"reference": reference, "email": "somebody@else.example"}
+    refused(await house.http.post("/v1/cancellations", json=wrong), 404, "membership_not_found")
+    right = {"reference": reference, "email": "anna@exempel.example", "reason": "moved away"}
+    unsaid = right | {"reason": " "}
+    refused(await house.http.post("/v1/cancellations", json=unsaid), 422, "reason_needed")
+    sent = [house.http.post("/v1/cancellations", json=right) for _ in range(3)]
+    first, *others = [done(answer) for answer in await asyncio.gather(*sent)]
+    assert others == [first, first]
+    assert (first["kind"], first["reason"]) == ("cancelled", "moved away")
+    assert done(await house.http.post("/v1/cancellations", json=right)) == first
+    await house.club.memberships.uncancel(member, key="u", at=house.club.now())
+    second = done(await house.http.post("/v1/cancellations", json=right))
+    assert second["receipt_id"] != first["receipt_id"]
+    assert (await house.club.view(member)).state == "ending"
 
 
 async def test_a_frozen_member_may_leave_and_order_nothing(at: datetime) -> None:
