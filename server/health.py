@@ -21,7 +21,7 @@ from coalition.ledger import totals
 from coalition.members.privacy import unfinished
 from partners.batches.queries import not_done
 from partners.settlement import figures
-from server import mail_checks, payment_checks
+from server import house_clock, mail_checks, payment_checks
 from server.apps import APPS
 from server.findings import Finding
 
@@ -47,7 +47,10 @@ _SERVER_TIME: Final = "SELECT query_start FROM pg_stat_activity WHERE pid = pg_b
 
 
 async def examine(settings: Settings, environ: Mapping[str, str], at: datetime) -> list[Finding]:
-    """Return the findings about the open database and the settings of this process."""
+    """Return the findings about the open database and the settings of this process.
+
+    `at` is the time of the house.
+    """
     findings = [_variables(environ)]
     async with transaction() as connection:
         version = await connection.fetchval("SHOW server_version")
@@ -63,14 +66,14 @@ async def examine(settings: Settings, environ: Mapping[str, str], at: datetime) 
         findings.append(await _coalition(connection))
         findings.append(await _master_key(connection, settings, at))
         findings.append(await _events(connection, at))
-        findings.append(await _jobs(connection, at))
+        findings.append(await _jobs(connection, at - house_clock.ahead()))
         findings.append(await _batches(connection, at))
         findings.append(await _erasures(connection, at))
         findings.append(await _settlement(connection, at))
         findings.append(await _money_rates(connection, at))
         findings.append(await payment_checks.plans(connection, settings))
         findings.append(await mail_checks.emails(connection, settings, at))
-    findings.append(payment_checks.stripe(settings))
+    findings += await payment_checks.all_of(settings)
     if settings.data_directory is not None:
         findings.append(_disk(settings.data_directory))
     return findings
@@ -97,8 +100,10 @@ def _variables(environ: Mapping[str, str]) -> Finding:
 
 async def _clock(connection: Connection, at: datetime) -> Finding:
     theirs: datetime = await connection.fetchval(_SERVER_TIME)
-    apart_s = abs((theirs - at).total_seconds())
+    apart_s = abs((theirs + house_clock.ahead() - at).total_seconds())
     found = f"{apart_s:.1f} s apart from the database's"
+    if told := house_clock.told():
+        found += f". {told}"
     mend = "" if apart_s <= CLOCKS_DIFFER_S else "set both machines by NTP"
     return Finding("clock", ok=not mend, found=found, mend=mend)
 
