@@ -88,6 +88,23 @@ async def test_a_tier_that_comes_and_goes_is_told_to_every_account_at_once(at: d
     assert await balance(pot, tomorrow) == 0
 
 
+async def test_it_is_the_share_of_the_very_one_whose_tier_says_so(at: datetime) -> None:
+    anna, bo, pot = [await open_holder(at) for _ in range(3)]
+    for one, points in ((anna, 100), (bo, 30)):
+        await post([issue(one, points, at, expires_on=at.date())], at)
+        draft = Transfer(
+            holder=one, receiver=pot, till=till(0, at), currency_no=1, points=points,
+            contributor=one,
+        )  # fmt: skip
+        assert isinstance(await _one(draft, at), Transferred)
+    await _follow(pot, anna, None)
+    await _follow(pot, bo, at.date() + 9 * DAY)
+    tomorrow = at + DAY
+    assert await balance(pot, tomorrow) == 30
+    assert await expiry.expire(tomorrow, tomorrow.date()) == 100
+    assert await balance(pot, tomorrow) == 30
+
+
 @pytest.mark.parametrize("order", list(SpendOrder))
 async def test_what_lives_on_can_be_spent_and_what_has_ended_cannot(
     at: datetime, order: SpendOrder
