@@ -63,6 +63,7 @@ BY_BUCKET = {
     "benefit_schedule": MEMBERS,
     "benefit_grant": MEMBERS,
     "benefit_use": MEMBERS,
+    "benefit_return": MEMBERS,
     "membership_act": MEMBERS,
     "member_at_stripe": MEMBERS,
     "membership_order": MEMBERS,

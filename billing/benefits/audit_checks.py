@@ -88,45 +88,62 @@ _GROUNDS = Check(
 
 _USES = Check(
     "I9",
-    "a benefit is used no more often in a period than its plan gives, and its funders pay just "
-    "what was saved, or nothing once it was returned",
+    "a benefit is used no more often in a period than its plan gives, by all who share it, and its "
+    "funders pay just what was saved and not returned",
     """
     WITH most AS (
         SELECT plan.no, benefit ->> 'code' AS code,
                (benefit ->> 'uses_per_period')::int8 AS uses
         FROM plan_version AS plan,
              LATERAL jsonb_array_elements(plan.document::jsonb -> 'benefits') AS benefit
-    ), periods AS (
-        SELECT DISTINCT bucket, member_id, membership_id, period_start, period_end
-        FROM benefit_entitlement
+        WHERE benefit ->> 'benefit' IN ('free_shipping', 'partner_discount')
+    ), limits AS (
+        SELECT held.bucket, held.member_id, held.membership_id, held.period_start, held.period_end,
+               most.code, max(most.uses) AS most
+        FROM benefit_entitlement AS held JOIN most ON most.no = held.plan_no
+        WHERE held.payer IS NULL AND held.begins < held.ends
+        GROUP BY 1, 2, 3, 4, 5, 6 HAVING bool_and(most.uses IS NOT NULL)
+    ), shared AS MATERIALIZED (
+        SELECT paid_by, benefit, used_at FROM benefit_use
+        WHERE paid_by IS NOT NULL AND returned_at IS NULL
     ), counted AS (
-        SELECT used.bucket, used.member_id, used.benefit, periods.period_start,
-               count(*) AS uses, max(most.uses) AS most, bool_or(most.uses IS NULL) AS free
-        FROM benefit_use AS used
-        JOIN periods ON periods.bucket = used.bucket AND periods.member_id = used.member_id
-            AND periods.membership_id = used.membership_id
-            AND used.used_at >= periods.period_start AND used.used_at < periods.period_end
-        JOIN most ON most.no = used.plan_no AND most.code = used.benefit
-        WHERE used.returned_at IS NULL GROUP BY 1, 2, 3, 4
+        SELECT limits.member_id, limits.code, limits.most, (
+            SELECT count(*) FROM benefit_use AS used
+            WHERE used.bucket = limits.bucket AND used.member_id = limits.member_id
+              AND used.membership_id = limits.membership_id AND used.benefit = limits.code
+              AND used.returned_at IS NULL AND used.used_at >= limits.period_start
+              AND used.used_at < limits.period_end
+        ) + (
+            SELECT count(*) FROM shared
+            WHERE shared.paid_by = limits.membership_id AND shared.benefit = limits.code
+              AND shared.used_at >= limits.period_start AND shared.used_at < limits.period_end
+        ) AS uses
+        FROM limits
     ), paid AS (
         SELECT used.bucket, used.member_id, used.partner_no, used.receipt, used.benefit,
-               used.saved_minor, used.returned_at, cardinality(used.compensations) AS told,
-               count(owed.id) AS found, coalesce(sum(owed.amount_minor), 0) AS owed,
-               count(back.id) AS back
-        FROM benefit_use AS used
+               used.first_minor, used.saved_minor, used.returned_at,
+               cardinality(used.compensations) AS told, count(owed.id) AS found,
+               coalesce(sum(owed.amount_minor), 0) AS owed,
+               coalesce(sum(back.amount_minor), 0) AS back
+        FROM benefit_use_now AS used
         LEFT JOIN LATERAL unnest(used.compensations) AS named (id) ON true
         LEFT JOIN compensation AS owed ON owed.bucket = used.bucket AND owed.id = named.id
             AND owed.partner_no = used.partner_no AND owed.receipt = used.receipt
-        LEFT JOIN compensation AS back ON back.bucket = owed.bucket AND back.reverses = owed.id
-            AND back.amount_minor = -owed.amount_minor
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+        LEFT JOIN LATERAL (
+            SELECT sum(amount_minor) AS amount_minor FROM compensation
+            WHERE compensation.bucket = owed.bucket AND compensation.reverses = owed.id
+        ) AS back ON true
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
     )
-    SELECT member_id, benefit, uses AS number, most AS limit FROM counted
-    WHERE uses > most AND NOT free
+    SELECT member_id, code AS benefit, uses AS number, most AS limit FROM counted WHERE uses > most
     UNION ALL
-    SELECT member_id, benefit, owed, saved_minor FROM paid
-    WHERE found <> told OR owed > saved_minor
-       OR back <> CASE WHEN returned_at IS NULL THEN 0 ELSE found END
+    SELECT member_id, benefit, owed + back, saved_minor FROM paid
+    WHERE found <> told OR owed > first_minor
+       OR CASE
+           WHEN returned_at IS NOT NULL THEN owed + back <> 0
+           WHEN saved_minor = first_minor THEN back <> 0
+           ELSE owed + back > saved_minor OR -back > first_minor - saved_minor
+       END
     """,
 )
 

@@ -7,12 +7,13 @@ from uuid import UUID
 
 import asyncpg
 
-from billing.benefits.entitlements import Entitlement, Ground
+from billing.benefits.entitlements import Entitlement, Ground, Pool
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
 
 _READ = """
-SELECT membership_id, begins, ends, plan_no, ground, period_start, period_end, source, taken_back
+SELECT membership_id, begins, ends, plan_no, ground, period_start, period_end, source, taken_back,
+    price_no, recurring_minor, payer, paid_by
 FROM benefit_entitlement WHERE bucket = $1 AND member_id = $2 ORDER BY membership_id, no
 """
 
@@ -20,7 +21,7 @@ _READ_EACH = """
 SELECT wanted.member_id, kept.*
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, member_id), LATERAL (
     SELECT membership_id, begins, ends, plan_no, ground, period_start, period_end, source,
-        taken_back
+        taken_back, price_no, recurring_minor, payer, paid_by
     FROM benefit_entitlement
     WHERE bucket = wanted.bucket AND member_id = wanted.member_id
     OFFSET 0) AS kept
@@ -33,9 +34,10 @@ _CLEAR = (
 
 _WRITE = """
 INSERT INTO benefit_entitlement (bucket, member_id, membership_id, no, begins, ends, plan_no,
-    ground, period_start, period_end, source, taken_back)
+    ground, period_start, period_end, source, taken_back, price_no, recurring_minor, payer, paid_by)
 SELECT $1, $2, $3, * FROM unnest($4::int4[], $5::timestamptz[], $6::timestamptz[], $7::int4[],
-    $8::text[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bool[])
+    $8::text[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bool[], $13::int4[],
+    $14::int8[], $15::uuid[], $16::uuid[])
 """
 
 
@@ -87,9 +89,10 @@ async def replace(
     return True
 
 
-def _row(one: Entitlement) -> tuple[datetime | int | str | bool, ...]:
+def _row(one: Entitlement) -> tuple[datetime | int | str | bool | UUID | None, ...]:
     begun = one.begins, one.ends, one.plan_no, one.ground.value
-    return *begun, one.period_start, one.period_end, one.source, one.taken_back
+    of_period = one.period_start, one.period_end, one.source, one.taken_back
+    return *begun, *of_period, one.price_no, one.recurring_minor, *(one.pool or (None, None))
 
 
 def _made(row: asyncpg.Record) -> OfMembership:
@@ -104,5 +107,8 @@ def _made(row: asyncpg.Record) -> OfMembership:
             period_end=row["period_end"],
             source=row["source"],
             taken_back=row["taken_back"],
+            price_no=row["price_no"],
+            recurring_minor=row["recurring_minor"],
+            pool=None if row["payer"] is None else Pool(row["payer"], row["paid_by"]),
         ),
     )

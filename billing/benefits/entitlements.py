@@ -2,8 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
+
+from coalition.kernel.ids import MemberId
 
 
 class Ground(StrEnum):
@@ -17,6 +21,13 @@ class Ground(StrEnum):
     SPONSORED = "sponsored"
     SHARED = "shared"
     """Somebody of the family pays, and has named the member."""
+
+
+class Pool(NamedTuple):
+    """The membership whose uses of a benefit a sharer's count to, and the member who pays it."""
+
+    payer: MemberId
+    membership_id: UUID
 
 
 class Entitlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,3 +48,10 @@ class Entitlement(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its payment was refunded, withdrawn from or lost in a dispute, which ended it: points
     that were given by the month in it go back. An end by itself (cancelled, paused, upgraded) takes
     nothing back, and neither does a dispute that is still open."""
+    price_no: int | None = None
+    """Our price of what was tried or paid, or is awaited; None of what nobody pays by a price."""
+    recurring_minor: int | None = None
+    """What a whole period of it was charged at, tax included, coupons taken off; in grace what it
+    was charged at last. None for a trial and for what nobody pays by a price."""
+    pool: Pool | None = None
+    """Whose plan is shared, where it is: uses of its benefits count together."""

@@ -9,11 +9,11 @@ import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from billing.benefits import entitlement_rows, uses
+from billing.benefits import counting, entitlement_rows
+from billing.benefits.counting import MoneyBenefit
 from billing.benefits.entitlement_rows import OfMembership
 from billing.benefits.funding import partner_no
 from billing.benefits.spans import union
-from billing.benefits.uses import Held, MoneyBenefit
 from billing.plans.catalogue import Plans
 from billing.plans.documents import (
     Benefit,
@@ -34,7 +34,8 @@ class HeldBenefit(msgspec.Struct, frozen=True, kw_only=True):
     """A benefit that counts at the partner who asks; what does not apply to its kind is left out.
 
     `factor` multiplies the base points; `most_minor` and `basis_points` bound what may be saved;
-    `remaining` is how often in this period, and is left out where there is no limit.
+    `remaining` is how often in this period, by whoever shares the plan, and is left out where there
+    is no limit.
     """
 
     code: str
@@ -81,9 +82,10 @@ async def read(
     for benefit in document.benefits:
         told = _told(benefit, at_partner)
         if isinstance(benefit, MoneyBenefit) and told is not None:
-            counted = uses.window(entitled, best.membership_id, at)
-            held = Held(best.membership_id, best.entitlement.plan_no, benefit, counted)
-            remaining = await uses.remaining_of(connection, member, held)
+            held = await counting.held_by(
+                connection, member, benefit, entitled=entitled, of=best, at=at
+            )
+            remaining = await counting.remaining_of(connection, held)
             if remaining is not None:
                 told = msgspec.structs.replace(told, remaining=remaining)
         if told is not None:
@@ -122,14 +124,14 @@ def _told(benefit: Benefit, at_partner: int) -> HeldBenefit | None:
             return HeldBenefit(
                 code=benefit.code, kind=kind, factor=benefit.factor, category=category
             )
-        case FreeShipping() if uses.holds_here(benefit, at_partner):
+        case FreeShipping() if counting.holds_here(benefit, at_partner):
             return HeldBenefit(
                 code=benefit.code,
                 kind="free_shipping",
                 most_minor=benefit.most_minor,
                 currency=benefit.currency,
             )
-        case PartnerDiscount() if uses.holds_here(benefit, at_partner):
+        case PartnerDiscount() if counting.holds_here(benefit, at_partner):
             most = UNSET if benefit.most_minor is None else benefit.most_minor
             return HeldBenefit(
                 code=benefit.code,

@@ -14,8 +14,9 @@ from coalition.kernel.ids import MemberId, bucket_of
 from coalition.members.privacy import Keeper, Piece
 
 _USES = """
-SELECT partner_no, receipt, benefit, saved_minor, currency, used_at, returned_at
-FROM benefit_use WHERE bucket = $1 AND member_id = $2 ORDER BY used_at, partner_no, receipt
+SELECT partner_no, receipt, benefit, first_minor AS saved_minor, saved_minor AS left_minor,
+    currency, used_at, returned_at
+FROM benefit_use_now WHERE bucket = $1 AND member_id = $2 ORDER BY used_at, partner_no, receipt
 """
 
 _END = (
@@ -24,10 +25,9 @@ _END = (
 )
 _REST = "UPDATE benefit_schedule SET due_at = NULL WHERE bucket = $1 AND member_id = $2"
 
-_FORGET = (
-    "DELETE FROM benefit_entitlement WHERE bucket = $1 AND member_id = $2",
-    "DELETE FROM benefit_schedule WHERE bucket = $1 AND member_id = $2",
-)
+# What a member was entitled to stays, under an id that says nothing: by it the figures of months
+# that are past are the same whoever is forgotten.
+_FORGET = ("DELETE FROM benefit_schedule WHERE bucket = $1 AND member_id = $2",)
 
 
 async def leave(connection: Connection, member_id: MemberId, at: datetime) -> None:

@@ -19,9 +19,21 @@ class BenefitUsedUp(Conflict):
 
 
 class InvalidSaving(Invalid):
-    """What was saved is more than the benefit gives, or in another currency; see `detail`."""
+    """What was saved is more than the benefit gives, or says no price before it; see `detail`."""
 
     code, title = "invalid_saving", "Invalid saving"
+
+
+class SavingInOtherCurrency(Invalid):
+    """Money of a benefit is in the currency of your contract, which `currency` names."""
+
+    code, title = "saving_in_other_currency", "Saving in another currency"
+
+
+class ReturnsTooMuch(Conflict):
+    """Less is left of what the benefit saved than is to go back; `left_minor` is what is left."""
+
+    code, title = "returns_too_much", "Returns too much"
 
 
 class ReceiptUsedOtherwise(Conflict):
@@ -37,9 +49,9 @@ class UnknownUse(NotFound):
 
 
 class PlanOfMerged(Conflict):
-    """The member to be merged has a plan that still holds; merge the other one into it instead.
+    """The member to be merged has a membership, or a bank still decides on a payment of it.
 
-    Or end its membership first.
+    Merge the other one into it instead, or end its membership first and wait for the bank.
     """
 
     code, title = "plan_of_merged", "Plan of the merged member"

@@ -4,25 +4,27 @@ The partner let the member have it; each funder's share becomes a compensation, 
 charges to the funder and pays to the partner. The partner's own share costs nobody else anything.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
-from billing.benefits import entitlement_rows
+from billing.benefits import counting, entitlement_rows
+from billing.benefits.counting import Held, MoneyBenefit, held_by, remaining_of
 from billing.benefits.entitlement_rows import OfMembership
-from billing.benefits.funding import funders, partner_no
+from billing.benefits.entitlements import Entitlement
+from billing.benefits.funding import funders
 from billing.benefits.refusals import (
     BenefitNotHeld,
     BenefitUsedUp,
     InvalidSaving,
     ReceiptUsedOtherwise,
-    UnknownUse,
+    SavingInOtherCurrency,
 )
 from billing.plans.catalogue import Plans
-from billing.plans.documents import FreeShipping, PartnerDiscount
+from billing.plans.documents import PartnerDiscount
 from coalition.federation.catalogue import Catalogue
 from coalition.federation.refusals import NoContract
 from coalition.kernel.database import Connection
@@ -31,10 +33,10 @@ from coalition.kernel.money import Money, split
 from coalition.ledger import compensations
 from coalition.ledger.compensations import Compensation
 from coalition.members.locking import lock_open
+from coalition.members.queries import lock_members
 from coalition.points.bonuses.compiled import OPERATOR
 from coalition.points.terms import check_time
 
-MoneyBenefit = FreeShipping | PartnerDiscount
 _WHOLE = 10_000
 _MOST_MINOR = 10_000_000
 """What one use saves at most where its plan says nothing, which is as much as a plan may say."""
@@ -45,26 +47,15 @@ ON CONFLICT DO NOTHING RETURNING true
 """
 
 _READ = """
-SELECT membership_id, plan_no, saved_minor, currency, used_at, compensations, returned_at
-FROM benefit_use
+SELECT membership_id, plan_no, saved_minor, first_minor, currency, used_at, returned_at
+FROM benefit_use_now
 WHERE bucket = $1 AND member_id = $2 AND partner_no = $3 AND receipt = $4 AND benefit = $5
-"""
-
-_COUNT = """
-SELECT count(*) FROM benefit_use
-WHERE bucket = $1 AND member_id = $2 AND membership_id = $3 AND benefit = $4
-  AND used_at >= $5 AND used_at < $6 AND returned_at IS NULL
 """
 
 _ADD = """
 INSERT INTO benefit_use (bucket, member_id, partner_no, receipt, benefit, membership_id, plan_no,
-    saved_minor, currency, store_no, used_at, made_at, compensations)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-"""
-
-_RETURNED = """
-UPDATE benefit_use SET returned_at = $6
-WHERE bucket = $1 AND member_id = $2 AND partner_no = $3 AND receipt = $4 AND benefit = $5
+    saved_minor, currency, store_no, used_at, made_at, compensations, paid_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 
 
@@ -82,28 +73,16 @@ class Wanted(NamedTuple):
 
 
 class Used(NamedTuple):
-    """A use as it is counted; `remaining` in its period, None without a limit."""
+    """A use as it is counted; `remaining` in its period, None without a limit.
+
+    `saved` is what it saved when it was had, `left` what of that has not been returned.
+    """
 
     saved: Money
+    left: Money
     used_at: datetime
     returned_at: datetime | None
     remaining: int | None
-
-
-class Window(NamedTuple):
-    """From when until when uses count together."""
-
-    begins: datetime
-    ends: datetime
-
-
-class Held(NamedTuple):
-    """A benefit that a member has by a membership, and in which time its uses count together."""
-
-    membership_id: UUID
-    plan_no: int
-    benefit: MoneyBenefit
-    window: Window
 
 
 async def use(
@@ -111,17 +90,16 @@ async def use(
 ) -> Used:
     """Count a use in the caller's transaction, and let its funders pay; the same again is told.
 
-    Raises `BenefitNotHeld`, `BenefitUsedUp`, `InvalidSaving`, `ReceiptUsedOtherwise`,
-    `TimeOutOfBounds`, `NoContract` and what `lock_open` does.
+    Raises `BenefitNotHeld`, `BenefitUsedUp`, `InvalidSaving`, `SavingInOtherCurrency`,
+    `ReceiptUsedOtherwise`, `TimeOutOfBounds`, `NoContract` and what `lock_open` does.
     """
     check_time(wanted.used_at, at)
-    await lock_open(connection, [wanted.member])
-    entitled = await entitlement_rows.read(connection, wanted.member)
+    entitled = await _locked(connection, wanted)
     if not await _claim(connection, wanted):
         return await _before(connection, wanted, entitled, plans)
-    held = _held(wanted, entitled, plans)
+    held = await _held(connection, wanted, entitled, plans)
     _check_saving(wanted, held.benefit, known)
-    remaining = await remaining_of(connection, wanted.member, held)
+    remaining = await remaining_of(connection, held)
     if remaining == 0:
         limit, ends = held.benefit.uses_per_period, held.window.ends
         raise BenefitUsedUp(limit=limit, renews_at=ends.isoformat())
@@ -138,103 +116,90 @@ async def use(
         wanted.used_at,
         at,
         booked,
+        held.pool.membership_id if held.pool.payer != wanted.member else None,
     )
     left = None if remaining is None else remaining - 1
-    return Used(wanted.saved, wanted.used_at, None, left)
+    return Used(wanted.saved, wanted.saved, wanted.used_at, None, left)
 
 
-async def give_back(
-    connection: Connection,
-    *,
-    member: MemberId,
-    partner_no: int,
-    receipt: str,
-    benefit: str,
-    at: datetime,
-) -> datetime:
-    """Take a use back whole, as its purchase was returned; return when that was done first.
-
-    It counts no longer, and its funders have their money back. Raises `UnknownUse` and what
-    `lock_open` does.
-    """
-    await lock_open(connection, [member])
-    key = bucket_of(member), member, partner_no, receipt, benefit
-    row = await connection.fetchrow(_READ, *key)
-    if row is None:
-        raise UnknownUse
-    if row["returned_at"] is not None:
-        returned_at: datetime = row["returned_at"]
-        return returned_at
-    await connection.execute(_RETURNED, *key, at)
-    await compensations.take_back(connection, row["compensations"], occurred_at=at, at=at)
-    return at
+async def _locked(connection: Connection, wanted: Wanted) -> list[OfMembership]:
+    """Lock a member, and who pays for what it shares; return what it is entitled to."""
+    entitled = await entitlement_rows.read(connection, wanted.member)
+    while True:
+        payers = _payers(entitled, wanted)
+        await lock_members(connection, [wanted.member, *payers])
+        await lock_open(connection, [wanted.member])
+        entitled = await entitlement_rows.read(connection, wanted.member)
+        # Seats change under these locks alone, so the second look has seen the last of it.
+        if _payers(entitled, wanted) <= payers:
+            return entitled
 
 
-async def remaining_of(connection: Connection, member: MemberId, held: Held) -> int | None:
-    """Return how often a benefit can still be had in its period; None without a limit."""
-    limit = held.benefit.uses_per_period
-    if limit is None:
-        return None
-    key = bucket_of(member), member, held.membership_id, held.benefit.code
-    count: int = await connection.fetchval(_COUNT, *key, *held.window)
-    return max(0, limit - count)
+def _payers(entitled: Sequence[OfMembership], wanted: Wanted) -> set[MemberId]:
+    return {one.pool.payer for _, one in entitled if one.pool and _holds(one, wanted)}
 
 
-def window(entitled: Iterable[OfMembership], membership_id: UUID, at: datetime) -> Window:
-    """Return from when until when uses count together with one at an instant that is entitled.
-
-    It is the billing period, in grace the last one. Where a period was changed, the one before
-    counts on for as long as it would have lasted: so changing to and fro begins nothing anew.
-    """
-    periods = [
-        (one.period_start, max(one.period_end, one.ends))
-        for of, one in entitled
-        if of == membership_id
-        and (one.period_start <= at < one.period_end or one.begins <= at < one.ends)
-    ]
-    return Window(min(start for start, _ in periods), max(end for _, end in periods))
+def _holds(one: Entitlement, wanted: Wanted) -> bool:
+    return one.begins <= wanted.used_at < one.ends
 
 
-def holds_here(benefit: MoneyBenefit, at_partner: int) -> bool:
-    """Tell whether a benefit can be had at a partner."""
-    only = partner_no(benefit.partner)
-    return only is None or only == at_partner
-
-
-def _held(wanted: Wanted, entitled: Sequence[OfMembership], plans: Plans) -> Held:
+async def _held(
+    connection: Connection, wanted: Wanted, entitled: Sequence[OfMembership], plans: Plans
+) -> Held:
     """Return the benefit that a till names, as the member was entitled to it when it was used."""
-    for membership_id, one in entitled:
-        if not one.begins <= wanted.used_at < one.ends:
+    for of in entitled:
+        one = of.entitlement
+        if not _holds(one, wanted):
             continue
         for benefit in plans.plan(one.plan_no).document.benefits:
             if (
                 isinstance(benefit, MoneyBenefit)
                 and benefit.code == wanted.benefit
-                and holds_here(benefit, wanted.partner_no)
+                and counting.holds_here(benefit, wanted.partner_no)
             ):
-                counted = window(entitled, membership_id, wanted.used_at)
-                return Held(membership_id, one.plan_no, benefit, counted)
+                at = wanted.used_at
+                return await held_by(
+                    connection, wanted.member, benefit, entitled=entitled, of=of, at=at
+                )
     raise BenefitNotHeld
 
 
 def _check_saving(wanted: Wanted, benefit: MoneyBenefit, known: Catalogue) -> None:
     saved = wanted.saved
     paid_in = known.contract_at(wanted.partner_no, wanted.used_at).currency
-    if not saved.currency == benefit.currency == paid_in:
-        raise InvalidSaving(
-            f"The benefit is in {benefit.currency} and your contract in {paid_in}; "
-            "what was saved is in the currency of both"
+    if benefit.currency != paid_in:
+        raise SavingInOtherCurrency(
+            f"The benefit saves {benefit.currency} and your contract is in {paid_in}: it cannot be "
+            f"had with you before the plan has one in {paid_in}",
+            benefit=benefit.code,
+            currency=paid_in,
+        )
+    if saved.currency != paid_in:
+        raise SavingInOtherCurrency(
+            f"Say what was saved in {paid_in}, not in {saved.currency}",
+            benefit=benefit.code,
+            currency=paid_in,
         )
     if isinstance(benefit, PartnerDiscount):
         price = wanted.price
-        if price is None or price.currency != saved.currency:
-            raise InvalidSaving("A discount needs the price before it, in the same currency")
+        if price is None:
+            raise InvalidSaving(f"A discount needs `price`, that before it, in {paid_in}")
+        if price.currency != paid_in:
+            raise SavingInOtherCurrency(
+                f"Say the price before the discount in {paid_in}, not in {price.currency}",
+                benefit=benefit.code,
+                currency=paid_in,
+            )
         share = -(-price.amount_minor * benefit.basis_points // _WHOLE)
         most = min(share, _MOST_MINOR if benefit.most_minor is None else benefit.most_minor)
     else:
         most = benefit.most_minor
     if not 0 < saved.amount_minor <= most:
-        raise InvalidSaving(f"The benefit saves at most {most} minor units here", most_minor=most)
+        raise InvalidSaving(
+            f"The benefit saves at most {most} minor units of {paid_in} here",
+            most_minor=most,
+            currency=paid_in,
+        )
 
 
 def _owed(wanted: Wanted, benefit: MoneyBenefit, known: Catalogue) -> list[Compensation]:
@@ -286,17 +251,38 @@ async def _before(
     row = await connection.fetchrow(_READ, *_key(wanted))
     if row is None or not _is_same(row, wanted):
         raise ReceiptUsedOtherwise
-    remaining = None
-    for benefit in plans.plan(row["plan_no"]).document.benefits:
-        if isinstance(benefit, MoneyBenefit) and benefit.code == wanted.benefit:
-            counted = window(entitled, row["membership_id"], row["used_at"])
-            held = Held(row["membership_id"], row["plan_no"], benefit, counted)
-            remaining = await remaining_of(connection, wanted.member, held)
-    return Used(wanted.saved, row["used_at"], row["returned_at"], remaining)
+    left = 0 if row["returned_at"] is not None else row["saved_minor"]
+    remaining = await _remaining_now(connection, row, wanted, entitled, plans)
+    money = Money(left, row["currency"])
+    return Used(wanted.saved, money, row["used_at"], row["returned_at"], remaining)
+
+
+async def _remaining_now(
+    connection: Connection,
+    row: asyncpg.Record,
+    wanted: Wanted,
+    entitled: Sequence[OfMembership],
+    plans: Plans,
+) -> int | None:
+    """Return how often more a benefit can be had that was had; never, once its time was undone."""
+    code = wanted.benefit
+    benefits = plans.plan(row["plan_no"]).document.benefits
+    benefit = next(one for one in benefits if isinstance(one, MoneyBenefit) and one.code == code)
+    if benefit.uses_per_period is None:
+        return None
+    for of in entitled:
+        one = of.entitlement
+        if of.membership_id == row["membership_id"] and one.begins <= row["used_at"] < one.ends:
+            at = row["used_at"]
+            held = await held_by(
+                connection, wanted.member, benefit, entitled=entitled, of=of, at=at
+            )
+            return await remaining_of(connection, held)
+    return 0
 
 
 def _is_same(row: asyncpg.Record, wanted: Wanted) -> bool:
-    return Money(row["saved_minor"], row["currency"]) == wanted.saved
+    return Money(row["first_minor"], row["currency"]) == wanted.saved
 
 
 def _key(wanted: Wanted) -> tuple[int, UUID, int, str, str]:

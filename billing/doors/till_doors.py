@@ -9,15 +9,18 @@ import msgspec
 from litestar.handlers import ASGIRouteHandler
 from msgspec import Meta
 
-from billing.benefits import held_now, uses
+from billing.benefits import held_now, returning, uses
 from billing.benefits.held_now import HeldNow
 from billing.benefits.refusals import (
     BenefitNotHeld,
     BenefitUsedUp,
     InvalidSaving,
     ReceiptUsedOtherwise,
+    ReturnsTooMuch,
+    SavingInOtherCurrency,
     UnknownUse,
 )
+from billing.benefits.returning import UseKey
 from billing.benefits.tokens import Signer
 from billing.benefits.uses import Wanted
 from billing.plans.catalogue import Shelf
@@ -83,31 +86,43 @@ class UseBody(Body, frozen=True):
 
 
 class UseAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A use as it counts; `remaining` in its period is null without a limit."""
+    """A use as it counts; `remaining` in its period is null without a limit.
+
+    `left` is what has not been returned of `saved`.
+    """
 
     member_id: UUID
     benefit: str
     receipt: str
     saved: Money
+    left: Money
     used_at: datetime
     returned_at: datetime | None
     remaining: int | None
 
 
 class ReturnBody(Body, frozen=True):
-    """Which use goes back, with its purchase."""
+    """Which use goes back with its purchase; `amount` is the part of it that does, by default all.
+
+    A part sent under another Idempotency-Key is a further part.
+    """
 
     benefit: BenefitCode
     receipt: ReceiptText
+    amount: MoneyBody | None = None
 
 
 class ReturnAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """That a use was returned, and when first."""
+    """That a use was returned, and when first; `left` is what is left of what it saved.
+
+    While something is left the use counts on.
+    """
 
     member_id: UUID
     benefit: str
     receipt: str
     returned_at: datetime
+    left: Money
 
 
 class EntitlementsAnswer(HeldNow, frozen=True, kw_only=True):
@@ -192,6 +207,7 @@ def _use(shelf: Shelf, tills: Tills) -> HotEndpoint:
                 benefit=body.benefit,
                 receipt=body.receipt,
                 saved=used.saved,
+                left=used.left,
                 used_at=used.used_at,
                 returned_at=used.returned_at,
                 remaining=used.remaining,
@@ -204,8 +220,9 @@ def _use(shelf: Shelf, tills: Tills) -> HotEndpoint:
         method="POST",
         summary="Let a member have a benefit in money",
         description=(
-            "Once per receipt and benefit, and as often in a period as the plan gives it. Whoever "
-            "promised the benefit pays you for it in your settlement."
+            "Once per receipt and benefit, and as often in a period as the plan gives it, to the "
+            "member and all who share the plan together. Whoever promised the benefit pays you for "
+            "it in your settlement, so it is in the currency of your contract."
         ),
         handle=use,
         body=UseBody,
@@ -213,7 +230,8 @@ def _use(shelf: Shelf, tills: Tills) -> HotEndpoint:
         scope=_ACTS,
         idempotent=True,
         refusals=(
-            *(BenefitNotHeld, BenefitUsedUp, InvalidSaving, ReceiptUsedOtherwise),
+            *(BenefitNotHeld, BenefitUsedUp, InvalidSaving, SavingInOtherCurrency),
+            ReceiptUsedOtherwise,
             *(UnknownMember, MemberIsClosed, HolderMerged, TimeOutOfBounds),
             *(PartnerSuspended, NoContract, UnknownStore, OtherStore, StoreClosed),
             *(KeyReused, RequestInProgress),
@@ -229,19 +247,18 @@ def _give_back() -> HotEndpoint:
         member = MemberId(call.path["member_id"])
 
         async def work(connection: Connection) -> idempotency.Answer:
-            returned_at = await uses.give_back(
+            back = await returning.give_back(
                 connection,
-                member=member,
-                partner_no=call.caller.partner_no,
-                receipt=body.receipt,
-                benefit=body.benefit,
+                UseKey(member, call.caller.partner_no, body.receipt, body.benefit),
+                amount=None if body.amount is None else _money(body.amount),
                 at=call.at,
             )
             answer = ReturnAnswer(
                 member_id=member,
                 benefit=body.benefit,
                 receipt=body.receipt,
-                returned_at=returned_at,
+                returned_at=back.returned_at,
+                left=back.left,
             )
             return idempotency.Answer(201, call.media.value, encode(answer, call.media))
 
@@ -250,14 +267,18 @@ def _give_back() -> HotEndpoint:
     return HotEndpoint(
         method="POST",
         summary="Take a benefit in money back with its purchase",
-        description="It counts no longer, and what you were to be paid for it goes back.",
+        description=(
+            "Whole, or a part of it: what you were to be paid for it goes back. A use that is "
+            "returned whole counts no longer."
+        ),
         handle=give_back,
         body=ReturnBody,
         answers={201: ReturnAnswer},
         scope=_ACTS,
         idempotent=True,
         refusals=(
-            *(UnknownUse, UnknownMember, MemberIsClosed, HolderMerged),
+            *(UnknownUse, ReturnsTooMuch, SavingInOtherCurrency),
+            *(UnknownMember, MemberIsClosed, HolderMerged),
             *(KeyReused, RequestInProgress),
         ),
         tags=TAGS,

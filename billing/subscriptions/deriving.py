@@ -14,7 +14,7 @@ import structlog
 from billing.benefits import applying
 from billing.benefits.entitlements import Entitlement
 from billing.gateway.shapes import Picture, Subscription
-from billing.plans.catalogue import Plans, Shelf
+from billing.plans.catalogue import PlanPrice, Plans, Shelf
 from billing.subscriptions import changes, entries, grounds, register
 from billing.subscriptions.bookings import bookings
 from billing.subscriptions.register import Membership
@@ -47,17 +47,19 @@ def terms_of(plans: Plans, pictures: Iterable[Picture]) -> Mapping[str, Terms]:
     for price_id in wanted - {None}:
         price = plans.price_at_stripe(str(price_id))
         if price is not None:
-            found[str(price_id)] = _terms(plans, price.plan_no)
+            found[str(price_id)] = _terms(plans, price)
     return found
 
 
-def _terms(plans: Plans, plan_no: int) -> Terms:
-    document = plans.plan(plan_no).document
+def _terms(plans: Plans, price: PlanPrice) -> Terms:
+    document = plans.plan(price.plan_no).document
     return Terms(
-        plan_no=plan_no,
+        plan_no=price.plan_no,
         rank=document.rank,
         grace=timedelta(days=document.grace_days),
         grace_after_trial=timedelta(days=document.grace_after_trial_days),
+        price_no=price.no,
+        price_minor=price.money.amount_minor,
     )
 
 

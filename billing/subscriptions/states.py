@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from billing.benefits.entitlements import Entitlement, Ground
+from billing.benefits.entitlements import Entitlement, Ground, Pool
 from billing.gateway.shapes import (
     Picture,
     Subscription,
@@ -37,6 +37,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     ends: datetime
     source: str
     taken_back: bool = False
+    pool: Pool | None = None
 
 
 class State(StrEnum):
@@ -155,6 +156,7 @@ def _of_given(one: Given) -> Stretch:
         period_end=one.ends,
         source=one.source,
         taken_back=one.taken_back,
+        pool=one.pool,
     )
 
 
@@ -182,4 +184,7 @@ def _entitlement(stretch: Stretch) -> Entitlement:
         period_end=stretch.period_end,
         source=stretch.source,
         taken_back=stretch.taken_back,
+        price_no=stretch.terms.price_no,
+        recurring_minor=stretch.recurring_minor,
+        pool=stretch.pool,
     )

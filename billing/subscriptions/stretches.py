@@ -6,11 +6,12 @@ is refunded what was paid before shows again.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from fractions import Fraction
 from itertools import pairwise
 
 import msgspec
 
-from billing.benefits.entitlements import Ground
+from billing.benefits.entitlements import Ground, Pool
 from billing.gateway.shapes import (
     Invoice,
     InvoiceLine,
@@ -22,16 +23,24 @@ from billing.gateway.shapes import (
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What of a plan's version counts here; `grace_after_trial` follows a trial that is unpaid."""
+    """What of a plan's version counts here; `grace_after_trial` follows a trial that is unpaid.
+
+    `price_no` is our price, `price_minor` what a period costs by it; None of what has no price.
+    """
 
     plan_no: int
     rank: int
     grace: timedelta
     grace_after_trial: timedelta
+    price_no: int | None = None
+    price_minor: int | None = None
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of time with what stands behind it; it would have held until `would_end`."""
+    """A stretch of time with what stands behind it; it would have held until `would_end`.
+
+    `recurring_minor` is what a whole period of it is charged at, if it is charged.
+    """
 
     terms: Terms
     ground: Ground
@@ -42,6 +51,8 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     period_end: datetime
     source: str
     taken_back: bool = False
+    recurring_minor: int | None = None
+    pool: Pool | None = None
 
 
 _TRIED = frozenset(SubscriptionStatus) - {
@@ -138,9 +149,10 @@ def _paid(picture: Picture, terms: Mapping[str, Terms]) -> list[Stretch]:
         taken_at, for_good = _taken(picture, invoice)
         ends = line.period_end if taken_at is None else min(line.period_end, taken_at)
         period = _period_of(line, periods)
+        its_terms = terms[str(line.price_id)]
         stretches.append(
             Stretch(
-                terms=terms[str(line.price_id)],
+                terms=its_terms,
                 ground=Ground.PAID,
                 begins=begins,
                 ends=max(begins, ends),
@@ -148,10 +160,32 @@ def _paid(picture: Picture, terms: Mapping[str, Terms]) -> list[Stretch]:
                 period_start=_after_trial(picture.subscription, period.period_start),
                 period_end=period.period_end,
                 source=invoice.id,
-                taken_back=for_good and ends < line.period_end,
+                # What cost no money has none to go back once its time has passed.
+                taken_back=for_good
+                and (ends < line.period_end or invoice.amount_paid.amount_minor > 0),
+                recurring_minor=_of_whole(line, period, its_terms),
             )
         )
     return stretches
+
+
+def _of_whole(line: InvoiceLine, period: InvoiceLine, terms: Terms) -> int:
+    """Return what the whole of a line's period would have been charged at.
+
+    A part of a period is rounded to the minor unit, so scaled up it may miss the price by a little:
+    then it is the price.
+    """
+    length = line.period_end - line.period_start
+    if not line.is_proration or length <= timedelta():
+        return line.amount.amount_minor
+    parts = Fraction(_seconds(period.period_end - period.period_start), _seconds(length))
+    whole = line.amount.amount_minor * parts
+    price = terms.price_minor
+    return round(whole) if price is None or abs(whole - price) > parts else price
+
+
+def _seconds(length: timedelta) -> int:
+    return length // timedelta(seconds=1)
 
 
 def _age(invoice: Invoice) -> tuple[datetime, bool, int, str, str]:
@@ -230,8 +264,14 @@ def _grace(picture: Picture, last: Stretch) -> list[Stretch]:
             ends=ends,
             would_end=ends,
             source=one.id,
+            recurring_minor=_awaited(last),
         )
     ]
+
+
+def _awaited(last: Stretch) -> int | None:
+    """Return what a period is to be charged at: as the last one was, after a trial by the price."""
+    return last.terms.price_minor if last.recurring_minor is None else last.recurring_minor
 
 
 def _is_ending(one: Subscription, end: datetime) -> bool:

@@ -2,11 +2,11 @@
 
 They move no points. Each is a fact that waits for settlement as a posting does: the partner is paid
 what the funder is charged, in the currency of the partner's contract. The money of what is taken
-back goes the other way, at most once.
+back, whole or in parts, goes the other way, and never more of it than was paid.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -16,9 +16,10 @@ from coalition.kernel.ids import bucket_of, ids_of, shard_of, uuid7
 
 _ADD = """
 INSERT INTO compensation (batch, committed_at, bucket, id, holder, partner_no, funder_no,
-    amount_minor, receipt, store_no, reason, occurred_at, reverses)
+    amount_minor, receipt, store_no, reason, occurred_at, reverses, back_no, left_minor)
 SELECT $1, $2, * FROM unnest($3::int2[], $4::uuid[], $5::uuid[], $6::int4[], $7::int4[], $8::int4[],
-    $9::text[], $10::int4[], $11::text[], $12::timestamptz[], $13::uuid[])
+    $9::text[], $10::int4[], $11::text[], $12::timestamptz[], $13::uuid[], $14::int4[],
+    $15::int4[])
 """
 
 _QUEUE = """
@@ -30,9 +31,14 @@ FROM unnest($2::int2[], $3::uuid[], $4::uuid[], $5::int4[])
 
 _READ = """
 SELECT kept.id, kept.holder, kept.partner_no, kept.funder_no, kept.amount_minor, kept.receipt,
-    kept.store_no, kept.reason, kept.occurred_at, kept.reverses
+    kept.store_no, kept.reason, kept.occurred_at, kept.reverses, back.parts,
+    kept.amount_minor + back.amount AS left_minor
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id)
 JOIN compensation AS kept ON kept.bucket = wanted.bucket AND kept.id = wanted.id
+CROSS JOIN LATERAL (
+    SELECT count(*)::int4 AS parts, coalesce(sum(amount_minor), 0)::int4 AS amount
+    FROM compensation WHERE bucket = wanted.bucket AND reverses = wanted.id
+) AS back
 ORDER BY kept.id
 """
 
@@ -50,6 +56,18 @@ class Compensation(NamedTuple):
     reason: str
     occurred_at: datetime
     reverses: UUID | None = None
+    back_no: int = 1
+    """Of what takes back: which part it is, and what is left after it of what was paid."""
+    left_minor: int = 0
+
+
+class Standing(NamedTuple):
+    """A compensation as it was booked, and what of it has not been taken back, in minor units."""
+
+    id: UUID
+    booked: Compensation
+    parts: int
+    left_minor: int
 
 
 async def book(
@@ -70,19 +88,51 @@ async def book(
     return ids
 
 
-async def take_back(
-    connection: Connection, ids: Collection[UUID], *, occurred_at: datetime, at: datetime
-) -> list[UUID]:
-    """Let what was paid go back, each whole; return the ids of what does it.
-
-    The caller has made sure that none of them was taken back before; the database refuses it.
-    """
+async def standing(connection: Connection, ids: Collection[UUID]) -> list[Standing]:
+    """Return compensations as they stand, in the order of their ids."""
     wanted = sorted(ids)
     rows = await connection.fetch(_READ, [bucket_of(one) for one in wanted], wanted)
     assert len(rows) == len(wanted), "what is taken back was booked here"
-    back = []
-    for row in rows:
-        one = Compensation._make(tuple(row)[1:])
-        given = one._replace(amount_minor=-one.amount_minor, occurred_at=occurred_at)
-        back.append(given._replace(reverses=row["id"]))
+    return [
+        Standing(row["id"], Compensation(*tuple(row)[1:-2]), row["parts"], row["left_minor"])
+        for row in rows
+    ]
+
+
+async def take_back(
+    connection: Connection, ids: Collection[UUID], *, occurred_at: datetime, at: datetime
+) -> list[UUID]:
+    """Let all go back that is left of what was paid; return the ids of what does it.
+
+    The caller has made sure that something is left of each; the database refuses it otherwise.
+    """
+    wanted = [(one, one.left_minor) for one in await standing(connection, ids)]
+    return await _take_back(connection, wanted, occurred_at=occurred_at, at=at)
+
+
+async def take_back_parts(
+    connection: Connection, parts: Mapping[UUID, int], *, occurred_at: datetime, at: datetime
+) -> list[UUID]:
+    """Let so many minor units of each go back, no more than is left; return what does it."""
+    wanted = [(one, parts[one.id]) for one in await standing(connection, parts.keys())]
+    return await _take_back(connection, wanted, occurred_at=occurred_at, at=at)
+
+
+async def _take_back(
+    connection: Connection,
+    parts: Iterable[tuple[Standing, int]],
+    *,
+    occurred_at: datetime,
+    at: datetime,
+) -> list[UUID]:
+    back = [
+        of.booked._replace(
+            amount_minor=-amount_minor,
+            occurred_at=occurred_at,
+            reverses=of.id,
+            back_no=of.parts + 1,
+            left_minor=of.left_minor - amount_minor,
+        )
+        for of, amount_minor in parts
+    ]
     return await book(connection, back, at=at)

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from billing.benefits import entitlement_rows
-from billing.benefits.entitlements import Entitlement, Ground
+from billing.benefits.entitlements import Entitlement, Ground, Pool
 from billing.plans.catalogue import Plans
 from billing.subscriptions.states import Given
 from coalition.kernel.database import Connection
@@ -107,6 +107,7 @@ def _shared(seat: Seat, payers: Iterable[Entitlement], plans: Plans) -> Iterable
                 ends=ends,
                 source=f"seat:{seat.id}",
                 taken_back=one.taken_back and ends == one.ends,
+                pool=Pool(seat.payer, seat.paid_by),
             )
 
 

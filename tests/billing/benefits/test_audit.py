@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing.benefits import audit_checks, granting, uses
+from billing.benefits import audit_checks, granting, returning, uses
+from billing.benefits.returning import UseKey
 from billing.benefits.uses import Wanted
 from coalition.federation import catalogue
 from coalition.kernel.database import transaction
@@ -58,14 +59,12 @@ async def test_what_benefits_leave_in_the_books_is_whole(at: datetime) -> None:
     await anna.apply(anna.entitled(day(1), at, period=(day(1), day(1, 12)), taken_back=True), at=at)
     await granting.grant_due(at + timedelta(minutes=1))
     async with transaction() as connection:
-        await uses.give_back(
-            connection,
-            member=anna.member,
-            partner_no=anna.world.grocer,
-            receipt="R-1",
-            benefit="shipping",
-            at=at,
-        )
+        used = UseKey(anna.member, anna.world.grocer, "R-1", "shipping")
+        part = Money(300, "SEK")
+        await returning.give_back(connection, used, amount=part, at=at)
+    assert await breaches() == []
+    async with transaction() as connection:
+        await returning.give_back(connection, used, at=at)
     assert await breaches() == []
 
 

@@ -47,7 +47,7 @@ async def test_who_is_forgotten_leaves_what_was_given_in_the_books(at: datetime)
     async with transaction() as connection:
         for _ in range(2):
             await keeping.KEEPER.erase(connection, anna.member, at)
-        assert await entitlement_rows.read(connection, anna.member) == []
+        assert len(await entitlement_rows.read(connection, anna.member)) == 2
         assert await connection.fetchval("SELECT sum(points) FROM benefit_grant") == 100
 
 

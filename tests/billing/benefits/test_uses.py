@@ -4,22 +4,26 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from billing.benefits import audit_checks as promised
-from billing.benefits import uses
-from billing.benefits.entitlements import Ground
+from billing.benefits import held_now, returning, uses
+from billing.benefits.entitlements import Ground, Pool
 from billing.benefits.refusals import (
     BenefitNotHeld,
     BenefitUsedUp,
     InvalidSaving,
     ReceiptUsedOtherwise,
+    ReturnsTooMuch,
+    SavingInOtherCurrency,
     UnknownUse,
 )
+from billing.benefits.returning import Returned, UseKey
 from billing.benefits.uses import Used, Wanted
 from coalition.federation import catalogue
 from coalition.kernel.database import transaction
-from coalition.kernel.ids import MemberId
+from coalition.kernel.ids import MemberId, random_id
 from coalition.kernel.money import Money
 from coalition.ledger import audit
 from partners.settlement import audit_checks as settled
@@ -74,16 +78,16 @@ async def use(
         return await uses.use(connection, wanted, plans=club.plans, known=known, at=at)
 
 
-async def give_back(club: Club, at: datetime, receipt: str = "R-1") -> datetime:
+async def give_back(
+    club: Club, at: datetime, receipt: str = "R-1", amount: Money | None = None
+) -> Returned:
+    key = UseKey(club.member, club.world.grocer, receipt, "shipping")
     async with transaction() as connection:
-        return await uses.give_back(
-            connection,
-            member=club.member,
-            partner_no=club.world.grocer,
-            receipt=receipt,
-            benefit="shipping",
-            at=at,
-        )
+        return await returning.give_back(connection, key, amount=amount, at=at)
+
+
+def sek(amount_minor: int) -> Money:
+    return Money(amount_minor, "SEK")
 
 
 async def net(club: Club, at: datetime) -> tuple[int, int]:
@@ -100,12 +104,65 @@ async def test_a_use_is_paid_for_by_its_funders_and_goes_back_with_its_purchase(
     anna = await club(at)
     assert (await use(anna, at)).remaining == 1
     assert await net(anna, at) == (-4_900, 3_675)
-    assert await give_back(anna, at + MINUTE) == at + MINUTE
-    assert await give_back(anna, at + 2 * MINUTE) == at + MINUTE
+    assert await give_back(anna, at + MINUTE) == Returned(at + MINUTE, sek(0))
+    assert await give_back(anna, at + 2 * MINUTE) == Returned(at + MINUTE, sek(0))
     assert await net(anna, at + MINUTE) == (0, 0)
     # It counts no longer.
     assert (await use(anna, at, "R-2")).remaining == 1
     report = await audit.run((*settled.CHECKS, *promised.CHECKS))
+    assert report.breaches == []
+
+
+async def test_a_use_goes_back_in_parts_and_every_part_is_exact(at: datetime) -> None:
+    anna = await club(at)
+    await use(anna, at, saved=1_001)
+    # Fuel pays three quarters of 1,001, rounded up for what was left over.
+    assert await net(anna, at) == (-1_001, 751)
+    part = await give_back(anna, at + MINUTE, amount=sek(334))
+    assert part == Returned(at + MINUTE, sek(667))
+    # 334 * 751 / 1001 is 250.58, so 251 go back to Fuel and 83 to the operator.
+    assert await net(anna, at + MINUTE) == (-667, 500)
+    # It counts on, and is told with what is left of it.
+    again = await use(anna, at, saved=1_001)
+    assert (again.saved, again.left, again.remaining) == (sek(1_001), sek(667), 1)
+    with pytest.raises(ReturnsTooMuch) as refused:
+        await give_back(anna, at + MINUTE, amount=sek(668))
+    assert refused.value.facts == {"left_minor": 667, "currency": "SEK"}
+    with pytest.raises(SavingInOtherCurrency, match="say in SEK"):
+        await give_back(anna, at + MINUTE, amount=Money(1, "EUR"))
+    await give_back(anna, at + 2 * MINUTE, amount=sek(1))
+    report = await audit.run((*settled.CHECKS, *promised.CHECKS))
+    assert report.breaches == []
+    assert await give_back(anna, at + 3 * MINUTE, amount=sek(666)) == Returned(
+        at + 3 * MINUTE, sek(0)
+    )
+    assert await net(anna, at + 3 * MINUTE) == (0, 0)
+    assert (await use(anna, at, "R-2")).remaining == 1
+    report = await audit.run((*settled.CHECKS, *promised.CHECKS))
+    assert report.breaches == []
+
+
+async def test_who_shares_a_plan_has_its_uses_together_with_who_pays(at: datetime) -> None:
+    anna = await club(at)
+    bo, bos = MemberId(await anna.world.member()), random_id()
+    pool = Pool(anna.member, anna.membership)
+    shared = msgspec.structs.replace(
+        anna.entitled(at - MINUTE, day(1, 12), ground=Ground.SHARED), pool=pool
+    )
+    await anna.apply(shared, at=at, member=bo, membership=bos)
+    wanted = [use(anna, at, f"R-{no}", member=(anna.member, bo)[no % 2]) for no in range(4)]
+    found = await asyncio.gather(*wanted, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in found) == [
+        "BenefitUsedUp", "BenefitUsedUp", "Used", "Used",
+    ]  # fmt: skip
+    async with transaction() as connection:
+        for member in (anna.member, bo):
+            held = await held_now.read(
+                connection, member, at_partner=anna.world.grocer, plans=anna.plans, at=at
+            )
+            assert held is not None
+            assert [one.remaining for one in held.benefits if one.code == "shipping"] == [0]
+    report = await audit.run(promised.CHECKS)
     assert report.breaches == []
 
 
@@ -171,7 +228,7 @@ async def test_a_discount_is_a_share_of_the_price_and_its_partner_bears_its_own_
         await use(anna, at, saved=2**31, benefit="five-percent", price=Money(10**12, "SEK"))
     with pytest.raises(BenefitNotHeld):
         await use(anna, at, saved=500, partner_no=anna.world.fuel, **price)
-    assert await use(anna, at, saved=501, **price) == Used(Money(501, "SEK"), at, None, None)
+    assert await use(anna, at, saved=501, **price) == Used(sek(501), sek(501), at, None, None)
     assert await net(anna, at) == (-251, 0)
 
 
@@ -181,7 +238,16 @@ async def test_what_is_not_held_cannot_be_used(at: datetime) -> None:
         await use(anna, day(2, 12))
     with pytest.raises(InvalidSaving, match="at most 5900"):
         await use(anna, at, saved=5_901)
-    with pytest.raises(InvalidSaving, match="SEK"):
+    with pytest.raises(SavingInOtherCurrency, match="in SEK, not in EUR") as refused:
         await use(anna, at, currency="EUR")
+    assert refused.value.facts == {"benefit": "shipping", "currency": "SEK"}
+    price = Money(900, "EUR")
+    with pytest.raises(SavingInOtherCurrency, match="price before the discount in SEK"):
+        await use(anna, at, saved=45, benefit="five-percent", price=price)
+    euros = await make_club(at, plan("plus", {**SHIPPING, "currency": "EUR"}))
+    await euros.apply(euros.entitled(day(1), day(1, 12)), at=at)
+    with pytest.raises(SavingInOtherCurrency, match="your contract is in SEK") as refused:
+        await use(euros, at, currency="EUR")
+    assert refused.value.facts == {"benefit": "shipping", "currency": "SEK"}
     with pytest.raises(UnknownUse):
         await give_back(anna, at)

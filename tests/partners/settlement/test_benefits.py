@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from asyncpg import UniqueViolationError
+from asyncpg import CheckViolationError
 
 from coalition.federation.terms import Mode
 from coalition.kernel.database import transaction
@@ -153,7 +153,7 @@ async def test_what_is_returned_goes_back_at_the_period_in_which_it_was_paid() -
     assert (line.amount_minor, line.prior_period) == (2_000, True)
     assert set((await book()).values()) == {Decimal(0)}
     assert (await audit.run(audit_checks.CHECKS, audit_walks.WALKS)).ok
-    with pytest.raises(UniqueViolationError, match="a_compensation_is_taken_back_once"):
+    with pytest.raises(CheckViolationError, match="a_compensation_is_of_some_money"):
         await take_back(owed, NOVEMBER)
 
 
