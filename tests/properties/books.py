@@ -22,6 +22,7 @@ from coalition.ledger import (
 from coalition.ledger.accounts import HolderState
 from coalition.ledger.clocks import Clock
 from coalition.ledger.drafts import Converted, Draft, Outcome, Owed, Paid, Posted
+from coalition.ledger.forfeits import Remains
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.provenance import Provenance
 from tests.properties.model.things import Answer, Source
@@ -131,13 +132,18 @@ class Books:
 
         return await _answered(work, at)
 
-    async def close(self, holder: int, at: datetime) -> Answer:
-        """Close a holder whose points and debts are given up, as an erasure does."""
+    async def erase(self, holder: int, at: datetime) -> Answer:
+        """End an account as an erasure does: all is given up, it is closed, and looked at again."""
         member = self.members[holder]
 
         async def work(connection: Connection) -> Answer:
             left = await forfeits.forfeit(connection, member, at=at, today=at.date(), actor="staff")
             await holders.set_state(connection, member, HolderState.CLOSED)
+            for one in (member, *await holders.merged_into(connection, member)):
+                again = await forfeits.forfeit(
+                    connection, one, at=at, today=at.date(), actor="staff"
+                )
+                assert again == Remains(0, 0)
             return Answer("done", left.points, debt=left.owes)
 
         return await _answered(work, at)

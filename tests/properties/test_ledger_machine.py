@@ -124,7 +124,7 @@ class LedgerMachine(RuleBasedStateMachine):
             case _:
                 self.at += timedelta(**{event: which if event != "weeks" else which % 7})
 
-    @rule(event=st.sampled_from(["freeze", "suspend", "merge", "close", "forgive"]), which=few)
+    @rule(event=st.sampled_from(["freeze", "suspend", "merge", "erase", "forgive"]), which=few)
     def staff_do_something(self, event: str, which: int) -> None:
         holder, other = which % HOLDERS, which // HOLDERS % HOLDERS
         match event:
@@ -134,8 +134,8 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.suspend(holder, self.today + timedelta(days=which))
             case "merge":
                 self.merge(holder, other)
-            case "close":
-                self.close(holder)
+            case "erase":
+                self.erase(holder)
             case "forgive":
                 self.forgive(holder, CURRENCIES[which % 2], which if which > 5 else None)
 
@@ -175,11 +175,11 @@ class LedgerMachine(RuleBasedStateMachine):
         answer = merge(self.model, owners[gone], owners[kept], self.at)
         assert self.wait(self.books.merge(gone, kept, self.at)) == answer
 
-    def close(self, holder: int) -> None:
+    def erase(self, holder: int) -> None:
         owner = self.model.owners[holder]
         if owner.state in {"active", "frozen"}:
             answer = close(self.model, owner, self.at)
-            assert self.wait(self.books.close(holder, self.at)) == answer
+            assert self.wait(self.books.erase(holder, self.at)) == answer
 
     def forgive(self, holder: int, currency: int, points: int | None) -> None:
         answer = forgive(self.model, self.model.owners[holder], currency, points)
