@@ -51,7 +51,7 @@ TAGS = ("price campaigns",)
 KINDS = (proposing.CAMPAIGN,)
 BASE, WAITING = "/v1/admin/price-campaigns", "/v1/admin/price-campaign-approvals"
 
-_ONE = f"{BASE}/{{code:str}}"
+_ONE = f"{BASE}/{{name:str}}"
 _ANYBODY = (READ, PREPARE, APPROVE)
 _STEERING = (PREPARE, APPROVE)
 
@@ -104,7 +104,7 @@ async def _list(call: Call) -> Answer:
 
 async def _show(call: Call) -> Answer:
     async with transaction() as connection:
-        found = await steering.known(connection, call.path["code"])
+        found = await steering.known(connection, call.path["name"])
         counted = await rows.counts(connection, found.no)
     tallies = [CampaignTally(**dict(row)) for row in counted]
     return Answer(200, CampaignStatus.of(found, tallies))
@@ -114,7 +114,7 @@ async def _members(call: Call) -> Answer:
     asked: MembersQuery = call.query
     wanted = rows.Wanted(asked.state, asked.has_agreed, asked.wants_consent)
     async with transaction() as connection:
-        found = await steering.known(connection, call.path["code"])
+        found = await steering.known(connection, call.path["name"])
         plans = await catalogue.load(connection)
         page = await rows.members(
             connection, found.no, wanted, after=asked.after, most=asked.limit + 1
@@ -184,7 +184,7 @@ def _try(countries: Countries) -> HotEndpoint:
 def _try_again(countries: Countries) -> HotEndpoint:
     async def dry_run(call: Call) -> Answer:
         async with transaction() as connection:
-            found = await steering.known(connection, call.path["code"])
+            found = await steering.known(connection, call.path["name"])
         return Answer(200, await reach.dry_run(found, countries, at=call.at))
 
     return HotEndpoint(
@@ -205,7 +205,7 @@ def _steer(
     word: str, step: Step, summary: str, refusals: tuple[type[Refused], ...] = (CampaignStopped,)
 ) -> HotEndpoint:
     async def steer(call: Call) -> Answer:
-        code: str = call.path["code"]
+        code: str = call.path["name"]
 
         async def work(connection: Connection) -> CampaignRow:
             del connection
@@ -228,7 +228,7 @@ def _steer(
 
 def _run(settings: Settings) -> HotEndpoint:
     async def run(call: Call) -> Answer:
-        code: str = call.path["code"]
+        code: str = call.path["name"]
 
         async def work(connection: Connection) -> CampaignRow:
             found = await steering.known(connection, code)

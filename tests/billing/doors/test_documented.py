@@ -173,8 +173,8 @@ async def _there(house: ClubDoors, path: str, member: MemberId) -> dict[str, str
         home = Home(club)
         family = await home.costly(await _new(house))
         there["fee_id"] = str(await home.joining(family, member))
-    if "{code}" in path:
-        there["code"] = await _campaign(house)
+    if "{name}" in path:
+        there["name"] = await _campaign(house)
     if "{approval_id}" in path:
         there["approval_id"] = str(await _waiting(house, path, member))
     return there
