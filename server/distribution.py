@@ -158,6 +158,7 @@ LOCAL: tuple[str, ...] = (
     "stripe_event",
     "stripe_intent",
     "membership_reconciliation",
+    "membership_unexplained",
     "client",
     "client_key",
     "client_secret",

@@ -17,7 +17,7 @@ import structlog
 
 from billing.benefits import schedule
 from billing.gateway import inbox
-from billing.subscriptions import reconciling
+from billing.subscriptions import reconciling, unexplained
 from coalition.kernel import outbox
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, transaction
@@ -65,6 +65,7 @@ _TEXTS = {
     "coalition_stripe_events_failed": "Events of Stripe that failed at least once",
     "coalition_stripe_lag_seconds": "Age of the oldest event of Stripe that is not handled",
     "coalition_stripe_drifted": "Subscriptions that differed when last compared with Stripe",
+    "coalition_stripe_unexplained": "What no comparison with Stripe explains, not set aside",
     "coalition_emails_waiting": "E-mails that wait to be sent",
     "coalition_emails_failed": "E-mails that failed within a week",
     "coalition_benefits_late_seconds": "For how long points of a plan are due that were not given",
@@ -137,6 +138,7 @@ async def _stripe(connection: Connection, at: datetime) -> Values:
         "coalition_stripe_events_waiting": waiting,
         "coalition_stripe_events_failed": failed,
         "coalition_stripe_lag_seconds": oldest_s,
+        "coalition_stripe_unexplained": await unexplained.count(connection),
     }
     drifted = await reconciling.drifted_last(connection)
     return values if drifted is None else values | {"coalition_stripe_drifted": drifted}

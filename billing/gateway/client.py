@@ -15,8 +15,8 @@ import structlog
 
 from billing.gateway.acts import Acts
 from billing.gateway.calls import Params, Raw
+from billing.gateway.listings import Listings
 from billing.gateway.patience import PAUSES_S, Passing, patiently
-from billing.gateway.readings import Readings
 from billing.gateway.refusals import StripeRefused, StripeUnavailable
 
 API_VERSION = "2026-10-28.endive"
@@ -45,7 +45,7 @@ class _Wire(stripe.HTTPXClient):
         ]
 
 
-class Gateway(Acts, Readings):
+class Gateway(Acts, Listings):
     """Stripe as billing needs it: a few acts, and pictures of what is there."""
 
     def __init__(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from billing.gateway.amounts import money_of
 from billing.gateway.shapes import (
+    Charge,
     Checkout,
     Dispute,
     Invoice,
@@ -120,6 +121,28 @@ def refund_of(raw: Raw, *, payment_intent_id: str | None = None) -> Refund:
         created_at=instant(raw["created"]),
         metadata=_metadata(raw),
     )
+
+
+def charge_of(raw: Raw) -> Charge | None:
+    """Return a charge; None for one by which no money came."""
+    if raw["status"] != "succeeded" or not raw["captured"]:
+        return None
+    return Charge(
+        id=raw["id"],
+        payment=_id(raw.get("payment_intent")) or raw["id"],
+        customer_id=_id(raw.get("customer")),
+        amount=money_of(raw["amount_captured"], raw["currency"]),
+        is_refunded=bool(raw.get("refunded")),
+        metadata=_metadata(raw),
+    )
+
+
+def paid_by(raw: Raw) -> tuple[str, ...]:
+    """Return the payments that paid an invoice: intents, or charges that have none."""
+    payments = (raw.get("payments") or {}).get("data", ())
+    paid = [one["payment"] for one in payments if one["status"] == "paid"]
+    named = (_id(one.get("payment_intent")) or _id(one.get("charge")) for one in paid)
+    return tuple(one for one in named if one is not None)
 
 
 def dispute_of(raw: Raw, *, payment_intent_id: str | None = None) -> Dispute:

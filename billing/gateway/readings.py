@@ -34,7 +34,7 @@ class Readings(Calls):
         subscription = mapping.subscription_of(raw)
         asked = {"subscription": subscription_id, "expand": ["data.payments"]}
         found = [one async for one in self.pages("/v1/invoices", asked)]
-        invoices = [mapping.invoice_of(one, await self._lines(one)) for one in found]
+        invoices = [mapping.invoice_of(one, await self.lines_of(one)) for one in found]
         payments = {payment for one in invoices for payment in one.payment_intent_ids}
         refunds, disputes = await self._taken_back(subscription.customer_id, payments)
         return Picture(
@@ -44,7 +44,8 @@ class Readings(Calls):
             disputes=tuple(sorted(disputes, key=lambda one: (one.created_at, one.id))),
         )
 
-    async def _lines(self, invoice: Raw) -> Sequence[Raw]:
+    async def lines_of(self, invoice: Raw) -> Sequence[Raw]:
+        """Return all lines of an invoice, which itself holds the first ones alone."""
         lines = invoice["lines"]
         if not lines.get("has_more"):
             return cast("Sequence[Raw]", lines["data"])
@@ -85,11 +86,6 @@ class Readings(Calls):
         asked = {"customer": customer_id, "status": "all"}
         pages = self.pages("/v1/subscriptions", asked)
         return tuple([mapping.subscription_of(one) async for one in pages])
-
-    async def every_subscription(self) -> AsyncIterator[Subscription]:
-        """Yield all subscriptions of the account, ended ones too."""
-        async for one in self.pages("/v1/subscriptions", {"status": "all"}):
-            yield mapping.subscription_of(one)
 
     async def preview_change(
         self, subscription: Subscription, price_id: str, at: datetime
@@ -158,9 +154,14 @@ class Readings(Calls):
 
     async def subscription_of_payment(self, payment_intent_id: str) -> str | None:
         """Return the subscription whose invoice a payment has paid; None for any other payment."""
+        invoice = await self.invoice_of_payment(payment_intent_id)
+        return None if invoice is None else await self.subscription_of_invoice(invoice)
+
+    async def invoice_of_payment(self, payment_intent_id: str) -> str | None:
+        """Return the invoice that a payment has paid, or is for; None for any other payment."""
         payment = {"type": "payment_intent", "payment_intent": payment_intent_id}
         async for one in self.pages("/v1/invoice_payments", {"payment": payment}):
-            return await self.subscription_of_invoice(one["invoice"])
+            return str(one["invoice"])
         return None
 
     async def subscription_of_invoice(self, invoice_id: str) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from billing.gateway.shapes import Dispute, Invoice, Picture, Refund
+from coalition.kernel.money import Money
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,24 +20,37 @@ def differences(kept: Picture | None, shown: Picture) -> tuple[str, ...]:
     """Return how `shown` differs from what is `kept`; nothing where they are the same."""
     if kept is None:
         return ("unknown here",)
+    invoices = ([lasting(one) for one in side.invoices] for side in (kept, shown))
     return (
-        *_fields(kept, shown),
-        *_each("invoice", _lasting(kept), _lasting(shown)),
+        *_fields(kept.subscription, shown.subscription),
+        *_each("invoice", *invoices),
         *_each("refund", kept.refunds, shown.refunds),
         *_each("dispute", kept.disputes, shown.disputes),
     )
 
 
-def _fields(kept: Picture, shown: Picture) -> Iterator[str]:
-    before, now = (msgspec.structs.asdict(one.subscription) for one in (kept, shown))
+def lasting(invoice: Invoice) -> Invoice:
+    """Return an invoice without the address of its page, which Stripe makes anew as it likes."""
+    return msgspec.structs.replace(invoice, hosted_url=None)
+
+
+def _fields(kept: msgspec.Struct, shown: msgspec.Struct) -> Iterator[str]:
+    before, now = (msgspec.structs.asdict(one) for one in (kept, shown))
     for name in before:
-        if before[name] != now[name]:
-            yield f"{name}: {before[name]} here, {now[name]} at Stripe"
+        if before[name] == now[name]:
+            continue
+        if isinstance(now[name], tuple):
+            yield f"{name} differ"
+        else:
+            yield f"{name}: {_told(before[name])} here, {_told(now[name])} at Stripe"
 
 
-def _lasting(picture: Picture) -> list[Invoice]:
-    """Return invoices without the address of their page, which Stripe makes anew as it likes."""
-    return [msgspec.structs.replace(one, hosted_url=None) for one in picture.invoices]
+def _told(value: object) -> str:
+    return f"{value.amount_minor} {value.currency}" if isinstance(value, Money) else str(value)
+
+
+def _money(one: Invoice | Refund | Dispute) -> str:
+    return _told(one.amount_paid if isinstance(one, Invoice) else one.amount)
 
 
 def _each(
@@ -47,8 +61,8 @@ def _each(
     before, now = ({one.id: one for one in side} for side in (kept, shown))
     for name in sorted(before.keys() | now.keys()):
         if name not in before:
-            yield f"{what} {name} is missing here"
+            yield f"{what} {name} of {_money(now[name])} is missing here"
         elif name not in now:
-            yield f"{what} {name} is missing at Stripe"
-        elif before[name] != now[name]:
-            yield f"{what} {name} differs"
+            yield f"{what} {name} of {_money(before[name])} is missing at Stripe"
+        else:
+            yield from (f"{what} {name}, {how}" for how in _fields(before[name], now[name]))

@@ -1,9 +1,9 @@
 """Compares what we keep with what Stripe has, tells what differs, and repairs it by looking again.
 
 Each hour by Stripe's list of events since the last time: what never came here is kept and handled
-now, so that a day of lost webhooks costs an hour. Each night whole: every subscription with its
-money, those that we do not know, those that Stripe does not, and pages on which an order or a
-gift still waits to be paid.
+now, so that a day of lost webhooks costs an hour. Each night whole, by Stripe's lists: every
+subscription with its money, and what was paid once; only what differs is looked at by itself. What
+no look explains is kept for staff (`unexplained`).
 """
 
 import asyncio
@@ -16,11 +16,21 @@ from billing.gateway import events, inbox, intents
 from billing.gateway.inbox import Arrival
 from billing.gateway.refusals import EventUnreadable, StripeRefused
 from billing.gateway.shapes import EventRow, Picture
-from billing.subscriptions import deriving, entries, register, syncing
+from billing.subscriptions import (
+    booked,
+    comparing,
+    deriving,
+    entries,
+    register,
+    syncing,
+    unexplained,
+)
 from billing.subscriptions.bookings import bookings
+from billing.subscriptions.comparing import Comparison
 from billing.subscriptions.drifts import Drift, differences
 from billing.subscriptions.handling import Handler
 from billing.subscriptions.register import Kept
+from billing.subscriptions.unexplained import Kind, Unexplained
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.ids import uuid7
 
@@ -58,7 +68,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a reconciliation found; `drifts` are told up to `DRIFTS_TOLD`, `drifted` counts all.
 
     `missed_events` came to Stripe's list and never to us; `lost_intents` are calls of which nobody
-    knows the answer. A dry run repairs nothing.
+    knows the answer. `unexplained` is what this time found that no look repairs and that staff have
+    not set aside, told up to `DRIFTS_TOLD`. A dry run repairs and keeps nothing.
     """
 
     begun_at: datetime
@@ -70,6 +81,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     drifted: int
     repaired: int
     drifts: tuple[Drift, ...]
+    unexplained_count: int = 0
+    unexplained: tuple[Unexplained, ...] = ()
 
 
 async def reconcile(
@@ -84,17 +97,19 @@ async def reconcile(
     await found.catch_up(missed)
     if whole:
         await found.look_at_everything()
-        await found.settle_pages()
+    waiting = await found.keep_unexplained(is_whole=whole)
     report = Report(
         begun_at=at,
         is_whole=whole,
         is_dry=dry_run,
-        looked_at=len(found.looked),
+        looked_at=found.compared,
         missed_events=len(missed),
         lost_intents=await intents.count_lost(at),
         drifted=len(found.drifts),
         repaired=found.repaired,
         drifts=tuple(found.drifts[:DRIFTS_TOLD]),
+        unexplained_count=len(waiting),
+        unexplained=tuple(waiting[:DRIFTS_TOLD]),
     )
     if not dry_run:
         await _keep(report)
@@ -121,8 +136,15 @@ class _Found:
         self.looked: set[str] = set()
         self.drifts: list[Drift] = []
         self.repaired = 0
+        self._unexplained: dict[tuple[str, Kind], Unexplained] = {}
+        self._listed = 0
         self._handler, self._at, self._is_dry = handler, at, is_dry
         self._gate = asyncio.Semaphore(SIDE_BY_SIDE)
+
+    @property
+    def compared(self) -> int:
+        """How many subscriptions were compared, by lists or by themselves."""
+        return max(self._listed, len(self.looked))
 
     async def catch_up(self, missed: Sequence[Arrival]) -> None:
         """Take in the events that never came, and handle them now."""
@@ -144,19 +166,26 @@ class _Found:
                 group.create_task(self._look(one))
 
     async def look_at_everything(self) -> None:
-        """Compare every subscription that either side knows."""
-        page: list[str] = []
-        async for one in self._handler.gateway.every_subscription():
-            if syncing.MEMBER in one.metadata or await _is_kept(one.id):
-                page.append(one.id)
-            if len(page) == PAGE:
-                await self.look_at(page)
-                page.clear()
-        await self.look_at(page)
-        after = None
-        while kept := await _kept_after(after):
-            await self.look_at(kept)
-            after = kept[-1]
+        """Compare all that either side has, by lists, and look at what differs by itself."""
+        comparison = Comparison(self._handler.gateway)
+        await comparison.read()
+        self._listed = comparison.compared
+        ledger = await booked.compare()
+        self._note(*comparison.found, *ledger.too_many)
+        await self.look_at(comparison.suspects | ledger.lacking)
+        await self.settle_pages()
+        self._note(*await comparison.unexplained())
+
+    async def keep_unexplained(self, *, is_whole: bool) -> list[Unexplained]:
+        """Keep what no look explains, and return what of it staff have not set aside."""
+        found = [self._unexplained[name] for name in sorted(self._unexplained)]
+        async with transaction() as connection:
+            waiting = await unexplained.without_set_aside(connection, found)
+            if not self._is_dry:
+                await unexplained.keep(connection, found, self._at)
+                if is_whole:
+                    await unexplained.close(connection, self._at)
+        return waiting
 
     async def settle_pages(self) -> None:
         """Look what became of orders and gifts that wait for their payment."""
@@ -167,49 +196,70 @@ class _Found:
         for page in pages:
             await self._handler.handle(page, self._at)
 
+    def _note(self, *found: Unexplained) -> None:
+        self._unexplained |= {(one.id, one.kind): one for one in found}
+
     async def _look(self, subscription: str) -> None:
         async with self._gate:
-            found = await self._drift(subscription)
-            if found is None:
+            kept = await _kept(subscription)
+            for kind in _OF_A_LOOK:
+                self._unexplained.pop((subscription, kind), None)
+            try:
+                shown = await self._handler.gateway.picture(subscription)
+            except StripeRefused as refused:
+                if not refused.is_missing:
+                    raise
+                self._note(_gone(subscription, kept))
                 return
-            self.drifts.append(found)
-            if not self._is_dry and await syncing.sync(
-                self._handler.gateway, subscription, at=self._at
-            ):
-                self.repaired += 1
+            await self._compare(kept, shown)
 
-    async def _drift(self, subscription: str) -> Drift | None:
-        kept = await _kept(subscription)
-        try:
-            shown = await self._handler.gateway.picture(subscription)
-        except StripeRefused as refused:
-            if not refused.is_missing:
-                raise
-            return _drift_of(subscription, kept, ["unknown to Stripe"])
+    async def _compare(self, kept: Kept | None, shown: Picture) -> None:
+        one = shown.subscription
         found = [*differences(None if kept is None else kept.picture, shown)]
         async with transaction() as connection:
-            found += await _beyond(connection, kept, shown)
-        return _drift_of(subscription, kept, found) if found else None
+            member = await syncing.owner(connection, shown, kept)
+            terms = deriving.terms_of(await deriving.plans_now(connection), [shown])
+            found += await _not_booked(connection, kept, shown)
+        if member is None:
+            self._note(comparing.foreign(one))
+        elif one.price_id not in terms:
+            self._note(comparing.unpriced(one, str(member)))
+        if not found or (member is None and kept is None):
+            return
+        is_followed = not self._is_dry and await syncing.sync(
+            self._handler.gateway, one.id, at=self._at
+        )
+        if member is not None:
+            told = Drift(subscription=one.id, member_id=str(member), differences=tuple(found))
+            self.drifts.append(told)
+            self.repaired += is_followed
 
 
-async def _beyond(connection: Connection, kept: Kept | None, shown: Picture) -> list[str]:
-    """Return what is wrong beyond the picture: with our ledger, or with the price."""
-    found = []
-    if kept is not None and kept.membership_id is not None and kept.member_id is not None:
-        lacking = await entries.lacking(connection, kept.member_id, bookings(shown))
-        found += [
-            f"the ledger lacks {one.amount_minor} {one.currency} of {one.source}"
-            for _, one in lacking
-        ]
-    terms = deriving.terms_of(await deriving.plans_now(connection), [shown])
-    if shown.subscription.price_id not in terms:
-        found.append(f"price {shown.subscription.price_id} is none of ours")
-    return found
+_OF_A_LOOK = (Kind.FOREIGN, Kind.GONE, Kind.PRICE)
+"""What a look at a subscription decides."""
 
 
-def _drift_of(subscription: str, kept: Kept | None, found: Sequence[str]) -> Drift:
-    member = None if kept is None or kept.member_id is None else str(kept.member_id)
-    return Drift(subscription=subscription, member_id=member, differences=tuple(found))
+async def _not_booked(connection: Connection, kept: Kept | None, shown: Picture) -> list[str]:
+    """Return what our ledger lacks of what a subscription cost."""
+    if kept is None or kept.membership_id is None or kept.member_id is None:
+        return []
+    lacking = await entries.lacking(connection, kept.member_id, bookings(shown))
+    return [
+        f"the ledger lacks {one.amount_minor} {one.currency} of {one.source}" for _, one in lacking
+    ]
+
+
+def _gone(subscription: str, kept: Kept | None) -> Unexplained:
+    is_ours = kept is not None and kept.membership_id is not None
+    picture = None if kept is None else kept.picture
+    return Unexplained(
+        id=subscription,
+        kind=Kind.GONE,
+        customer_id=None if picture is None else picture.subscription.customer_id,
+        member_id=None if kept is None or kept.member_id is None else str(kept.member_id),
+        told="unknown to Stripe; "
+        + ("a membership hangs on it" if is_ours else "nothing here hangs on it"),
+    )
 
 
 async def _missed(handler: Handler, at: datetime) -> list[Arrival]:
@@ -258,15 +308,6 @@ async def _done(ids: Sequence[str], at: datetime) -> None:
 async def _kept(subscription: str) -> Kept | None:
     async with transaction() as connection:
         return await register.kept(connection, subscription)
-
-
-async def _is_kept(subscription: str) -> bool:
-    return await _kept(subscription) is not None
-
-
-async def _kept_after(after: str | None) -> list[str]:
-    async with transaction() as connection:
-        return await register.some_kept(connection, after, PAGE)
 
 
 async def _keep(report: Report) -> None:

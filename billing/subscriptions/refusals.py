@@ -153,3 +153,9 @@ class InvalidPath(Invalid):
     """The way back is a path of this service that begins with one slash, such as /membership."""
 
     code, title = "invalid_path", "Invalid path"
+
+
+class NothingUnexplained(NotFound):
+    """Nothing that waits has this id or kind; `coalition membership unexplained` lists it."""
+
+    code, title = "nothing_unexplained", "Nothing unexplained"

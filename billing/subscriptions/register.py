@@ -103,8 +103,13 @@ SET applied_no = $3, member_id = $4, membership_id = $5, customer_id = $6, statu
     picture = $8, applied_at = $9
 WHERE bucket = $1 AND id = $2
 """
-_EVERY = """
-SELECT id FROM stripe_subscription WHERE (bucket, id) > ($1, $2) ORDER BY bucket, id LIMIT $3
+_EVERY = (
+    f"SELECT {_KEPT} FROM stripe_subscription "  # noqa: S608 - names of our own
+    "WHERE (bucket, id) > ($1, $2) ORDER BY bucket, id LIMIT $3"
+)
+_PICTURES_OF = """
+SELECT membership_id, picture FROM stripe_subscription
+WHERE membership_id = ANY($1) AND picture IS NOT NULL ORDER BY id
 """
 
 _decoder = msgspec.json.Decoder(Picture)
@@ -205,10 +210,20 @@ async def apply(
     )
 
 
-async def some_kept(connection: Connection, after: str | None, most: int) -> list[str]:
-    """Return subscriptions that were ever fetched, the next ones after `after`."""
+async def pictures_of(
+    connection: Connection, memberships: Sequence[UUID]
+) -> dict[UUID, list[Picture]]:
+    """Return the subscriptions of some memberships as they were fetched last."""
+    found: dict[UUID, list[Picture]] = {}
+    for row in await connection.fetch(_PICTURES_OF, list(memberships)):
+        found.setdefault(row["membership_id"], []).append(_decoder.decode(row["picture"]))
+    return found
+
+
+async def some_kept(connection: Connection, after: str | None, most: int) -> list[Kept]:
+    """Return subscriptions as they were fetched last, the next ones after `after`."""
     place = (-1, "") if after is None else (_place(after), after)
-    return [row[0] for row in await connection.fetch(_EVERY, *place, most)]
+    return [_kept(row) for row in await connection.fetch(_EVERY, *place, most)]
 
 
 def place_of(identifier: UUID) -> tuple[int, UUID]:

@@ -15,6 +15,7 @@ from server.commands import (
     membership_figures,
     membership_grants,
     membership_notices,
+    membership_unexplained,
 )
 from server.commands.options import (
     answer,
@@ -39,6 +40,7 @@ def membership() -> None:
 membership_grants.add_to(membership)
 membership_figures.add_to(membership)
 membership_notices.add_to(membership)
+membership_unexplained.add_to(membership)
 membership_books.add_to(membership)
 
 
@@ -116,5 +118,6 @@ def reconcile(context: click.Context, *, whole: bool, dry_run: bool, as_json: bo
     if not as_json:
         say(
             f"{report.looked_at} subscriptions were compared, {report.drifted} differed, "
-            f"{report.repaired} were repaired; {report.missed_events} events had never come."
+            f"{report.repaired} were repaired; {report.missed_events} events had never come. "
+            f"{report.unexplained_count} are unexplained: `coalition membership unexplained`."
         )

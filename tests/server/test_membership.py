@@ -4,6 +4,8 @@ from pathlib import Path
 
 from billing.gateway import events, inbox
 from billing.gateway.inbox import Arrival
+from billing.subscriptions import unexplained
+from billing.subscriptions.unexplained import Kind, Unexplained
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
@@ -30,6 +32,17 @@ def _has_failed(data: Path) -> None:
     do(Place(environ={}, data=data), work)
 
 
+def _is_unexplained(data: Path) -> None:
+    """Let a comparison have found a subscription that is nobody's."""
+
+    async def work(_: Settings) -> None:
+        found = Unexplained(id="sub_1", kind=Kind.FOREIGN, told="nobody's here")
+        async with transaction() as connection:
+            await unexplained.keep(connection, [found], SystemClock().now())
+
+    do(Place(environ={}, data=data), work)
+
+
 def test_staff_see_what_failed_have_it_again_and_compare_with_stripe(data: Path) -> None:
     assert membership(data, "events", "--json").document == {"items": []}
     _has_failed(data)
@@ -38,6 +51,17 @@ def test_staff_see_what_failed_have_it_again_and_compare_with_stripe(data: Path)
     assert "evt_7" in membership(data, "events").out
     assert "0 events are handled again" in membership(data, "again", "evt_8").err
     assert "1 events are handled again" in membership(data, "again").err
+    assert membership(data, "unexplained", "--json").document == {"items": []}
+    reason = ("--reason", "a shop's own", "--by", "anna")
+    assert "nothing_unexplained" in membership(data, "set-aside", "sub_1", *reason).err
+    _is_unexplained(data)
+    (foreign,) = membership(data, "unexplained", "--json").document["items"]
+    assert (foreign["id"], foreign["kind"], foreign["reason"]) == ("sub_1", "foreign", None)
+    assert membership(data, "set-aside", *reason).status == 2
+    assert "1 set aside" in membership(data, "set-aside", "sub_1", *reason).err
+    assert membership(data, "unexplained", "--json").document == {"items": []}
+    (aside,) = membership(data, "unexplained", "--all", "--json").document["items"]
+    assert (aside["set_aside_by"], aside["reason"]) == ("staff:anna", "a shop's own")
     dry = membership(data, "reconcile", "--dry-run", "--json").document
     assert (dry["is_dry"], dry["is_whole"], dry["drifted"]) == (True, False, 0)
     told = membership(data, "reconcile", "--whole")
