@@ -49,8 +49,11 @@ NOT_FOUND_STATUS = 127  # what a shell answers when there is no such command
 IN_PARALLEL = ("-n", "auto", "--dist", "worksteal")
 COVERED_WHOLE = (
     "coalition/ledger/*",
-    "coalition/points/rules.py",
     "coalition/points/bonuses/*",
+    *(
+        f"coalition/points/{name}.py"
+        for name in ("rules", "earning", "judging", "usage", "purchases", "returns", "replaying")
+    ),
     *(
         f"partners/settlement/{name}.py"
         for name in ("rules", "pricing", "netting", "calendars", "limits", "digests")
