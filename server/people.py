@@ -8,6 +8,7 @@ from datetime import datetime
 
 from billing.benefits import keeping as benefits
 from billing.subscriptions import keeping as memberships
+from billing.subscriptions import merging as membership_merging
 from coalition.access import logins
 from coalition.access.sign_in import SignIns
 from coalition.families import keeping as families
@@ -32,6 +33,7 @@ FOLLOWERS: tuple[Follower, ...] = (
     merging.take_over,
     merged_places.take_over,
     benefits.take_over,
+    membership_merging.take_over,
 )
 """What is done above the members when two of them become one."""
 

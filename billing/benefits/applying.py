@@ -61,6 +61,38 @@ async def apply_locked(
     wanted = _wanted(entitlements, plans)
     await held_standings.agree(connection, member, membership_id, wanted.standings, at=at)
     await held_bonuses.agree(connection, member, membership_id, wanted.earnings, at=at)
+    return await _keep(
+        connection, member, membership_id, entitlements=entitlements, plans=plans, at=at
+    )
+
+
+async def apply_merged(
+    connection: Connection,
+    member: MemberId,
+    membership_id: UUID,
+    *,
+    entitlements: Sequence[Entitlement],
+    plans: Plans,
+    at: datetime,
+) -> bool:
+    """Do as `apply_locked` for a member that was merged, who is and earns nothing any more.
+
+    What was given by the month for what is taken back goes back of the survivor's points.
+    """
+    ended = [one for one in entitlements if one.ends <= at]
+    return await _keep(connection, member, membership_id, entitlements=ended, plans=plans, at=at)
+
+
+async def _keep(
+    connection: Connection,
+    member: MemberId,
+    membership_id: UUID,
+    *,
+    entitlements: Sequence[Entitlement],
+    plans: Plans,
+    at: datetime,
+) -> bool:
+    """Keep entitlements, and have what is given by the month looked at where they are others."""
     changed = await entitlement_rows.replace(connection, member, membership_id, entitlements)
     if changed and _gives_by_the_month(entitlements, plans):
         await schedule.look_again(connection, member, membership_id, at)

@@ -218,10 +218,15 @@ async def _apply(
 ) -> bool:
     """Let benefits follow, for whoever is a member still; who left keeps what has ended.
 
+    Of whom was merged only what was taken back follows: it goes back of the survivor's points.
     Returns whether the member is entitled to anything else than before.
     """
     stands = await queries.read_standing(connection, now.member_id)
-    if stands is None or stands.merged_into is not None or stands.state is MemberState.CLOSED:
+    if stands is not None and stands.merged_into is not None:
+        return await applying.apply_merged(
+            connection, now.member_id, now.id, entitlements=held, plans=plans, at=at
+        )
+    if stands is None or stands.state is MemberState.CLOSED:
         _logger.warning("benefits_of_nobody", membership=str(now.id))
         return False
     return await applying.apply_locked(

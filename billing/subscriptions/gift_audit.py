@@ -1,4 +1,4 @@
-"""Checks of gifts: each is booked, redeemable and in force as its payment makes it; a walk of I9."""
+"""Checks of gifts: each is booked, and gives its months, as its payment makes it; a walk of I9."""
 
 from billing.subscriptions import entries, gift_money, gift_rows, grounds
 from billing.subscriptions.gift_rows import Gift

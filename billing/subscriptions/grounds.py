@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from billing.benefits.entitlements import Ground
@@ -32,6 +33,10 @@ UPDATE membership_ground SET unpaid_from = $4, unpaid_for_good = $5
 WHERE bucket = $1 AND member_id = $2 AND source = $3
     AND (unpaid_from, unpaid_for_good) IS DISTINCT FROM ($4::timestamptz, $5::bool)
 RETURNING membership_id
+"""
+_RESTS = """
+SELECT count(*) FROM membership_ground
+WHERE bucket = $1 AND member_id = $2 AND unpaid_from IS NOT NULL AND NOT unpaid_for_good
 """
 _OF_SOURCE = """
 SELECT unpaid_from, unpaid_for_good FROM membership_ground
@@ -94,6 +99,11 @@ async def unpaid(
     return found
 
 
+async def rests(connection: Connection, member: MemberId) -> bool:
+    """Tell whether a member was given something whose money a bank holds back."""
+    return bool(await connection.fetchval(_RESTS, bucket_of(member), member))
+
+
 async def unpaid_since(
     connection: Connection, source: str, member: MemberId
 ) -> tuple[datetime | None, bool] | None:
@@ -105,25 +115,23 @@ async def unpaid_since(
 async def of_membership(connection: Connection, membership_id: UUID, plans: Plans) -> list[Given]:
     """Return what was given to a membership, as its entitlements need it."""
     rows = await connection.fetch(_OF_MEMBERSHIP, bucket_of(membership_id), membership_id)
-    return [
-        Given(
-            ground=Ground(row["ground"]),
-            plan_no=row["plan_no"],
-            rank=plans.plan(row["plan_no"]).document.rank,
-            begins=row["begins"],
-            ends=_end(row["begins"], row["ends"], row["taken_back_at"], row["unpaid_from"]),
-            source=row["source"],
-            taken_back=_is_before(row["taken_back_at"], row["ends"])
-            or (row["unpaid_for_good"] and _is_before(row["unpaid_from"], row["ends"])),
-        )
-        for row in rows
-    ]
+    return [_given(row, plans) for row in rows]
 
 
-def _end(begins: datetime, ends: datetime, *cuts: datetime | None) -> datetime:
-    """Return where a ground ends that the first of `cuts` may have ended."""
-    return max(begins, min([ends, *(cut for cut in cuts if cut is not None)]))
-
-
-def _is_before(cut: datetime | None, ends: datetime) -> bool:
-    return cut is not None and cut < ends
+def _given(row: asyncpg.Record, plans: Plans) -> Given:
+    cuts = [cut for cut in (row["taken_back_at"], row["unpaid_from"]) if cut is not None]
+    first_cut = min(cuts, default=None)
+    begins, ends = row["begins"], row["ends"]
+    is_taken = row["unpaid_for_good"] or (
+        row["taken_back_at"] is not None and row["taken_back_at"] < ends
+    )
+    return Given(
+        ground=Ground(row["ground"]),
+        plan_no=row["plan_no"],
+        rank=plans.plan(row["plan_no"]).document.rank,
+        begins=begins,
+        ends=ends if first_cut is None else max(begins, min(ends, first_cut)),
+        source=row["source"],
+        # What goes back before it has begun was nothing, and has nothing to take back.
+        taken_back=is_taken and first_cut is not None and first_cut >= begins,
+    )

@@ -39,6 +39,11 @@ async def leave(connection: Connection, member_id: MemberId, at: datetime) -> No
                 request = {"subscription": kept.id}
                 await intents.promise(connection, END, f"leave-{kept.id}", request, at=at)
     await sharing.leave(connection, member_id, at)
+    await drop_order(connection, member_id, at)
+
+
+async def drop_order(connection: Connection, member_id: MemberId, at: datetime) -> None:
+    """Let an order that waits be none, and promise that its page is closed."""
     waiting = await orders.waiting(connection, member_id)
     if waiting is not None:
         await orders.settle(connection, waiting, OrderState.EXPIRED, subscription=None, at=at)

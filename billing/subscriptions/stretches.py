@@ -162,6 +162,7 @@ def _paid(picture: Picture, terms: Mapping[str, Terms]) -> list[Stretch]:
                 source=invoice.id,
                 # What cost no money has none to go back once its time has passed.
                 taken_back=for_good
+                and begins <= ends
                 and (ends < line.period_end or invoice.amount_paid.amount_minor > 0),
                 recurring_minor=_of_whole(line, period, its_terms),
             )

@@ -205,6 +205,9 @@ async def owner(connection: Connection, picture: Picture, kept: Kept | None) -> 
 async def _member(connection: Connection, picture: Picture, kept: Kept) -> MemberId | None:
     """Return the member of a subscription, locked; None for one that is nobody's here."""
     member = await owner(connection, picture, kept)
+    if member is not None and kept.membership_id is None:
+        # Paid for while its member was merged, it is the survivor's.
+        member = await queries.survivor(connection, member)
     if member is None or not await queries.lock_members(connection, [member]):
         _logger.warning("subscription_of_nobody", subscription=picture.subscription.id)
         return None

@@ -6,6 +6,7 @@ from uuid import UUID
 from coalition.families.kin import places
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, digest16
+from coalition.members import queries
 from coalition.members.blind_index import contact_digest
 from coalition.members.contacts import ContactKind, bucket_of_digest
 from coalition.members.personal import PersonalData
@@ -37,8 +38,9 @@ async def digests_of(
         for email in (person.email, *person.other_emails)
         if email is not None
     ]
+    merged = await queries.merged_into(connection, member)
     return (
-        b"m" + digest16("trial", member.bytes),
+        *(b"m" + digest16("trial", one.bytes) for one in (member, *merged)),
         *(b"e" + digest16("trial", email) for email in emails),
         *(b"h" + digest16("trial", group.bytes) for group in groups),
     )
