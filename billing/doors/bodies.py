@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from billing.subscriptions.entries import Entry
-from billing.subscriptions.views import GiftView, Receipt
+from billing.subscriptions.views import FeeView, GiftView, Receipt
 from coalition.kernel.web.fields import Body, CurrencyCode, Instant, ShortText
 
 PriceNo = Annotated[int, Meta(ge=1, le=2**31 - 1, description="A price of `GET /v1/plans`")]
@@ -122,6 +122,12 @@ class GiftList(msgspec.Struct, frozen=True):
     """Gifts, the latest first."""
 
     items: list[GiftView]
+
+
+class FeeList(msgspec.Struct, frozen=True):
+    """Fees: what is due first, then what was paid, the latest first."""
+
+    items: tuple[FeeView, ...]
 
 
 class MembershipLedger(msgspec.Struct, frozen=True):

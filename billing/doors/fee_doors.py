@@ -9,7 +9,7 @@ from litestar.handlers import ASGIRouteHandler
 
 from billing.doors import asking
 from billing.doors.asking import OF_READS, OF_STRIPE
-from billing.doors.bodies import PortalBody
+from billing.doors.bodies import FeeList, PortalBody
 from billing.doors.membership_doors import Act, endpoint_of
 from billing.subscriptions.fees.refusals import UnknownFee
 from billing.subscriptions.refusals import InvalidPath
@@ -32,9 +32,26 @@ def routes(door: Door, memberships: Memberships) -> list[ASGIRouteHandler]:
 
     pay = replace(endpoint_of(memberships, _PAY, TAGS), owned=check_own)
     return [
+        hot_route(door, "/v1/fees", _list(memberships)),
         hot_route(door, BASE, _show(memberships)),
         hot_route(door, f"{BASE}/checkout", pay),
     ]
+
+
+def _list(memberships: Memberships) -> HotEndpoint:
+    async def look(call: Call) -> Answer:
+        member = await asking.reader(call)
+        return Answer(200, FeeList(await memberships.fees(member, at=call.at)))
+
+    return HotEndpoint(
+        method="GET",
+        summary="The fees in money that the member's families ask of it, and those it has paid",
+        handle=look,
+        answers={200: FeeList},
+        scope=MEMBER_SCOPE,
+        refusals=OF_READS,
+        tags=TAGS,
+    )
 
 
 def _show(memberships: Memberships) -> HotEndpoint:
@@ -70,6 +87,6 @@ _PAY = Act(
     description=(
         "The id is `transfer_id` of a transfer in `awaiting_payment`, or `act_id` of an act that "
         "waits. Paid at `url`, it goes on at once. What cannot be done any more gives the money "
-        "back."
+        "back, and so does what staff have noted as paid meanwhile."
     ),
 )

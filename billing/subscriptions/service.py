@@ -21,6 +21,7 @@ from billing.subscriptions import (
     withdrawing,
 )
 from billing.subscriptions.campaigns import agreeing
+from billing.subscriptions.fees import listing as owed
 from billing.subscriptions.fees import paying as fees
 from billing.subscriptions.house import House
 from billing.subscriptions.seats import sharing
@@ -255,6 +256,10 @@ class Memberships:
         Raises `UnknownFee`, and `FeeNotDue` for what neither waits for it nor was paid here.
         """
         return await fees.show(self._house, member, fee_id, at=at)
+
+    async def fees(self, member: MemberId, *, at: datetime) -> tuple[FeeView, ...]:
+        """Return the fees that the member owes, then those it has paid, the latest first."""
+        return await owed.of_member(member, at=at)
 
     async def check_fee(self, member: MemberId, fee_id: UUID) -> None:
         """Raise `UnknownFee` unless the member pays what has this id."""

@@ -295,7 +295,8 @@ class FeeView(msgspec.Struct, frozen=True, kw_only=True):
     """A fee in money of a transfer or an act in a family; its id is that of either.
 
     It is due, open (payable at `url`), expired, paid, done, or returned; `outcome` is what came of
-    what was paid for, or why the money went back.
+    what was paid for, or why the money went back: `paid_otherwise` where staff had noted the fee as
+    paid before.
     """
 
     fee_id: UUID
@@ -305,6 +306,9 @@ class FeeView(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None = None
     expires_at: datetime | None = None
     outcome: str | None = None
+    due_by: datetime | None = None
+    """When what waits is given up."""
+    paid_at: datetime | None = None
 
 
 class GiftOrder(msgspec.Struct, frozen=True, kw_only=True):

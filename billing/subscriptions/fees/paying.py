@@ -7,14 +7,18 @@ often as it takes; what cannot be done any more gives the money back.
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from billing.gateway import intents
 from billing.gateway.shapes import Checkout
 from billing.subscriptions import customers
 from billing.subscriptions.fees import rows
+from billing.subscriptions.fees.listing import view
 from billing.subscriptions.fees.refusals import UnknownFee
 from billing.subscriptions.fees.rows import Fee
 from billing.subscriptions.house import House, one_act
 from billing.subscriptions.recovering import EXPIRE, FEE_BACK
+from billing.subscriptions.telling import of_fees
 from billing.subscriptions.views import FeeView
 from coalition.families.groups import act_rows
 from coalition.families.groups.act_rows import ActState
@@ -34,6 +38,9 @@ from coalition.kernel.money import Money
 from coalition.kernel.outbox import Delivery, Event, Subscriber
 
 BILLING = By.staff("system:billing")
+
+OTHERWISE = "paid_otherwise"
+"""Why a payment goes back: staff have noted the fee as paid before it came."""
 
 _FAILED = frozenset({TransferState.REJECTED, TransferState.EXPIRED})
 
@@ -57,12 +64,12 @@ async def checkout(
     async with one_act(member, "fee", key, at):
         known = await _looked_at(house, member, fee_id, at=at)
         if known is not None and known.state in {"paid", "done"}:
-            return _view(known)
+            return view(known)
         async with transaction() as connection:
             kind, money = await _due(connection, member, fee_id)
             fee = await rows.begin(connection, fee_id, kind, payer=member, money=money, at=at)
         if fee.url is not None:
-            return _view(fee)
+            return view(fee)
         customer = await customers.ensure(house, member, country=None, at=at)
         own = f"fee-{fee.id}-{fee.attempt}"
         metadata = {"member_id": str(member), "fee_id": str(fee.id)}
@@ -84,14 +91,14 @@ async def checkout(
             await rows.opened(connection, fee.id, page.id, page.url, page.expires_at)
             now = await rows.read(connection, fee.id)
     assert now is not None, "it was begun above"
-    return _view(now)
+    return view(now)
 
 
 async def show(house: House, member: MemberId, fee_id: UUID, *, at: datetime) -> FeeView:
     """Return how a fee stands; see `Memberships.fee`."""
     known = await _looked_at(house, member, fee_id, at=at)
     if known is not None:
-        return _view(known)
+        return view(known)
     async with transaction() as connection:
         kind, money = await _due(connection, member, fee_id)
     return FeeView(fee_id=fee_id, kind=kind, state="due", amount=money)
@@ -123,7 +130,12 @@ async def settle(house: House, page: Checkout, *, at: datetime) -> None:
             if fee.payment not in {None, payment}:
                 await _promise_back(connection, fee, payment, at)
                 return
+            is_noted = fee.payment is None and await _noted_at(connection, fee) is not None
             await rows.paid(connection, fee_id, payment, at)
+            if is_noted:
+                paid = msgspec.structs.replace(fee, payment=payment)
+                await _give_back(connection, paid, OTHERWISE, at)
+                return
         elif page.status == "expired":
             await rows.expired(connection, fee_id, page.id)
         fee = await rows.read(connection, fee_id)
@@ -149,8 +161,19 @@ async def _call_down(house: House, fee: Fee, *, at: datetime) -> None:
     async with transaction() as connection:
         if is_lost:
             await _give_back(connection, fee, outcome, at)
+        elif await _noted_at(connection, fee) not in {fee.paid_at, at}:
+            # Staff came in between. Only a process that died twice here could be taken for that.
+            await _give_back(connection, fee, OTHERWISE, at)
         else:
             await rows.over(connection, fee.id, "done", outcome)
+
+
+async def _noted_at(connection: Connection, fee: Fee) -> datetime | None:
+    """Return when what waits for a fee was told that it is paid, by whomever."""
+    if fee.kind == "act":
+        return (await act_rows.read(connection, fee.id)).paid_at
+    transfer = await transfers.read(connection, fee.id)
+    return None if transfer is None else transfer.fee_paid_at
 
 
 async def _give_back(connection: Connection, fee: Fee, why: str, at: datetime) -> None:
@@ -168,6 +191,7 @@ async def _give_back(connection: Connection, fee: Fee, why: str, at: datetime) -
     }
     shard = shard_of(bucket_of(fee.id))
     await outbox.append(connection, [Event("billing.fee_returned", told, shard=shard)], at)
+    await of_fees.tell_of_returned(connection, fee, at)
 
 
 async def _promise_back(connection: Connection, fee: Fee, payment: str, at: datetime) -> None:
@@ -216,33 +240,34 @@ async def _due(connection: Connection, member: MemberId, fee_id: UUID) -> tuple[
     return "act", Money(act.fee_minor, act.fee_currency)
 
 
-def _view(fee: Fee) -> FeeView:
-    return FeeView(
-        fee_id=fee.id,
-        kind=fee.kind,
-        state=fee.state,
-        amount=fee.money,
-        url=fee.url if fee.state == "open" else None,
-        expires_at=fee.expires_at if fee.state == "open" else None,
-        outcome=fee.outcome,
-    )
-
-
 async def _heard(delivery: Delivery, at: datetime) -> None:
-    """Give back what was paid for a transfer or an act of which nothing comes; close its page."""
+    """Give back what was paid for a transfer or an act of which nothing comes; close its page.
+
+    The page is closed as well of what staff have noted as paid.
+    """
     told = delivery.payload
+    is_paid = delivery.kind in _ON_ITS_WAY
+    if is_paid and "transfer_id" in told and "fee" not in told:
+        return
     fee_id = UUID(str(told.get("transfer_id") or told["act_id"]))
     async with transaction() as connection:
         fee = await rows.read(connection, fee_id, lock=True)
         if fee is None:
             return
-        if fee.payment is not None:
+        if fee.payment is not None and not is_paid:
             await _give_back(connection, fee, delivery.kind.rpartition(".")[2], at)
         elif fee.state == "open" and fee.checkout_id is not None:
             request = {"checkout": fee.checkout_id}
             key = f"fee-close-{fee.id}-{fee.attempt}"
             await intents.promise(connection, EXPIRE, key, request, at=at)
+            if is_paid:
+                await rows.closed(connection, fee.id, OTHERWISE)
 
+
+_ON_ITS_WAY = frozenset(
+    {"families.transfer_held", "families.transfer_completed", "families.fee_paid"}
+)
+"""What is told of what waits no more, since its fee was paid."""
 
 SUBSCRIBER = Subscriber(
     "fees",
@@ -252,7 +277,8 @@ SUBSCRIBER = Subscriber(
             "families.transfer_expired",
             "families.fee_to_return",
         }
-    ),
+    )
+    | _ON_ITS_WAY,
     _heard,
 )
-"""Who hears that nothing comes of what was paid for."""
+"""Who hears that nothing comes of what was paid for, and that a fee waits no more."""

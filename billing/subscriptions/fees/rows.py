@@ -60,6 +60,10 @@ _EXPIRED = """
 UPDATE family_fee SET state = 'expired'
 WHERE bucket = $1 AND id = $2 AND state = 'open' AND checkout_id = $3
 """
+_CLOSED = """
+UPDATE family_fee SET state = 'expired', outcome = $3
+WHERE bucket = $1 AND id = $2 AND state = 'open'
+"""
 _PAID = """
 UPDATE family_fee SET state = 'paid', payment = $3, paid_at = $4
 WHERE bucket = $1 AND id = $2 AND state IN ('open', 'expired')
@@ -111,6 +115,11 @@ async def opened(
 async def expired(connection: Connection, fee_id: UUID, checkout_id: str) -> None:
     """Store that a page has expired, if it is still the fee's."""
     await connection.execute(_EXPIRED, bucket_of(fee_id), fee_id, checkout_id)
+
+
+async def closed(connection: Connection, fee_id: UUID, why: str) -> None:
+    """Store that a fee's page is to be closed, and why; money that comes yet is still seen."""
+    await connection.execute(_CLOSED, bucket_of(fee_id), fee_id, why)
 
 
 async def paid(connection: Connection, fee_id: UUID, payment: str, at: datetime) -> None:

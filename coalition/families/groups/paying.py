@@ -117,6 +117,8 @@ async def fee_paid(
     await act_rows.end(connection, over)
     if refusal is not None:
         await _tell(connection, "fee_to_return", over, book.at, reason=refusal)
+    else:
+        await _tell(connection, "fee_paid", over, book.at)
     if by.is_staff:
         facts = {"act": act, "amount_minor": paid.amount_minor, "currency": paid.currency}
         await audit_log.record(

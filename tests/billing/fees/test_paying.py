@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -21,6 +22,7 @@ from coalition.families.groups.wanted import Accept
 from coalition.families.kin import places
 from coalition.families.kin.speaking import By
 from coalition.families.kin.transfer_refusals import FeeNotDue
+from coalition.families.rule_sets.notation import Money as Agreed
 from coalition.families.transfers import deciding
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, random_id
@@ -187,3 +189,97 @@ async def test_an_act_of_a_family_is_done_when_it_is_paid_and_else_paid_back(
     await desk.club.hear()
     assert (await desk.show(cy, act)).state == "returned"
     assert await desk.refunded(await desk.payment_of(act)) == 5_000
+
+    act = await joining(cy)
+    page = await desk.pay_for(cy, act)
+    assert page.url is not None
+    (owed, *_) = await desk.club.memberships.fees(cy, at=desk.club.now())
+    assert (owed.fee_id, owed.kind, owed.state) == (act, "act", "open")
+    agreed = Agreed(amount_minor=5_000, currency="SEK")
+    await groups.fee_paid(act, paid=agreed, by=By.staff("anna"), at=at)
+    await desk.hear("families.fee_paid")
+    await desk.club.pay(page.url)
+    await desk.club.hear()
+    seen = await desk.show(cy, act)
+    assert (seen.state, seen.outcome) == ("returned", "paid_otherwise")
+    assert await desk.refunded(await desk.payment_of(act)) == 5_000
+
+
+async def test_what_staff_note_as_paid_is_not_paid_twice(at: datetime) -> None:
+    desk = await opened(at)
+    anna, bo = await desk.bank.member(900), await desk.bank.member()
+    fee = Agreed(amount_minor=5_000, currency="SEK")
+
+    async def noted(transfer: UUID) -> None:
+        sent = await deciding.fee_paid(
+            desk.bank.transfers, transfer, paid=fee, at=desk.bank.at, by=By.staff("anna")
+        )
+        assert sent.state == "completed"
+
+    closed = UUID((await desk.bank.send(anna, bo, 100))["transfer_id"])
+    page = await desk.pay_for(anna, closed)
+    assert page.url is not None
+    await noted(closed)
+    await desk.hear("families.transfer_completed")
+    seen = await desk.show(anna, closed)
+    assert (seen.state, seen.outcome, seen.url) == ("expired", "paid_otherwise", None)
+    await recovering.recover(desk.club.gateway, desk.club.now() + timedelta(minutes=5))
+    assert "expired" in (await desk.club.browser.get(urlsplit(page.url).path)).text.lower()
+
+    late = UUID((await desk.bank.send(anna, bo, 200))["transfer_id"])
+    page = await desk.pay_for(anna, late)
+    assert page.url is not None
+    await noted(late)
+    await desk.club.pay(page.url)
+    for _ in range(2):
+        await desk.club.hear()
+    seen = await desk.show(anna, late)
+    assert (seen.state, seen.outcome) == ("returned", "paid_otherwise")
+    assert await desk.refunded(await desk.payment_of(late)) == 5_000
+    await desk.hear("families.transfer_completed")
+    assert await desk.bank.balance(bo) == 300, "both went on, once each"
+
+
+async def test_staff_who_come_between_a_payment_and_what_waits_for_it_cost_nobody_twice(
+    at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = await opened(at)
+    anna, bo = await desk.bank.member(900), await desk.bank.member()
+    transfer = UUID((await desk.bank.send(anna, bo, 100))["transfer_id"])
+    page = await desk.pay_for(anna, transfer)
+    assert page.url is not None
+    called_down = deciding.fee_paid
+
+    async def just_before(*given: Any, **named: Any) -> Any:
+        moment = desk.bank.at + timedelta(seconds=1)
+        await called_down(*given, **named | {"at": moment, "by": By.staff("anna")})
+        return await called_down(*given, **named)
+
+    monkeypatch.setattr(deciding, "fee_paid", just_before)
+    await desk.club.pay(page.url)
+    await desk.club.hear()
+    monkeypatch.undo()
+    assert (await desk.show(anna, transfer)).outcome == "paid_otherwise"
+    assert await desk.refunded(await desk.payment_of(transfer)) == 5_000
+
+
+async def test_a_member_sees_what_it_owes_and_what_it_has_paid(at: datetime) -> None:
+    desk = await opened(at)
+    anna, bo = await desk.bank.member(900), await desk.bank.member()
+    paid, open_, due = [
+        UUID((await desk.bank.send(anna, bo, points))["transfer_id"]) for points in (100, 50, 60)
+    ]
+    page = await desk.pay_for(anna, paid)
+    assert page.url is not None
+    await desk.club.pay(page.url)
+    await desk.club.hear()
+    page = await desk.pay_for(anna, open_)
+    seen = await desk.club.memberships.fees(anna, at=desk.club.now())
+    assert {one.fee_id: (one.state, one.url) for one in seen} == {
+        open_: ("open", page.url),
+        due: ("due", None),
+        paid: ("done", None),
+    }
+    assert seen[-1].fee_id == paid
+    assert all(one.due_by is not None for one in seen[:2])
+    assert await desk.club.memberships.fees(bo, at=desk.club.now()) == ()
