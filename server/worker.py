@@ -14,6 +14,7 @@ from billing.gateway import draining
 from billing.subscriptions import arrivals
 from billing.subscriptions.fees import paying as fees
 from billing.subscriptions.seats import sharing
+from billing.subscriptions.telling import of_fees
 from coalition.families.pools.pooling import FamilyPools
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.jobs import JobKind, run_worker
@@ -35,6 +36,7 @@ SUBSCRIBERS: tuple[AnySubscriber, ...] = (
     guards.SUBSCRIBER,
     sharing.SUBSCRIBER,
     fees.SUBSCRIBER,
+    of_fees.SUBSCRIBER,
 )
 """Who wants to know of which events."""
 

@@ -29,6 +29,7 @@ from billing.subscriptions.refusals import (
     UnknownCheckout,
     UnknownPromotion,
 )
+from billing.subscriptions.telling import of_orders
 from billing.subscriptions.views import CheckoutView, Order
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.ids import MemberId, digest16
@@ -288,5 +289,6 @@ async def _completed(
     # Whoever finds the order settled finds its membership, also in another tab.
     await syncing.sync(house.gateway, subscription, at=at)
     async with transaction() as connection:
-        await orders.settle(connection, order, state, subscription=subscription, at=at)
+        if await orders.settle(connection, order, state, subscription=subscription, at=at):
+            await of_orders.tell_of(connection, house, order, state, subscription, at=at)
     return state

@@ -21,6 +21,7 @@ from billing.subscriptions.register import Membership
 from billing.subscriptions.seats import rows as seats
 from billing.subscriptions.states import State, entitlements, standing
 from billing.subscriptions.stretches import Terms, is_over
+from billing.subscriptions.telling import of_changes
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection, Engine, bound_engine
 from coalition.kernel.ids import MemberId, bucket_of, uuid7
@@ -141,6 +142,7 @@ async def derive(
         await _let_follow(connection, now, plans, at)
     told_of = changes.events(None if has_begun else before, now, booked, plans)
     await outbox.append(connection, told_of, at)
+    await of_changes.tell_of(connection, before, now, pictures, plans, at=at)
     return now
 
 

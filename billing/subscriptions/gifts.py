@@ -20,6 +20,7 @@ from billing.subscriptions.grounds import Gift as Given
 from billing.subscriptions.house import House, one_act
 from billing.subscriptions.months import months_after
 from billing.subscriptions.refusals import AlreadyMember, GiftNotSold, UnknownGift
+from billing.subscriptions.telling import of_gifts
 from billing.subscriptions.views import GiftOrder, GiftState, GiftView
 from coalition.access import logins
 from coalition.kernel.database import transaction
@@ -93,6 +94,7 @@ async def settle(house: House, page: Checkout, *, at: datetime) -> None:
             row = await gift_rows.read(connection, digest)
             if is_news and row is not None:
                 await gift_paying.tell(connection, "membership.gift_paid", row, at)
+                await of_gifts.tell_of_paid(connection, house, row, at)
         elif page.status == "expired":
             await gift_rows.expired(connection, digest)
     if payment is not None:
@@ -138,6 +140,7 @@ async def redeem(house: House, member: MemberId, code: str, *, key: str, at: dat
                 made_by=f"member:{row.bought_by}",
             )
             await syncing.give(connection, given, member=member, at=at)
+            await of_gifts.tell_of_redeemed(connection, house, row, given, member=member, at=at)
     await logins.forgive_attempt(attempts)
 
 

@@ -1,7 +1,7 @@
 """Tells members ahead, as their country wants it: that a trial ends, that a year renews.
 
-A notice is an event; whoever writes to members sends it. Each is told once, to nobody who has
-cancelled or paused.
+A notice is a message to the member, and an event. Each is told once, to nobody who has cancelled or
+paused.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,8 @@ from billing.gateway.shapes import Subscription, SubscriptionStatus
 from billing.plans.catalogue import PlanPrice, Plans
 from billing.plans.countries import Countries
 from billing.subscriptions import deriving, orders, register
+from billing.subscriptions.telling import telling
+from billing.subscriptions.telling.telling import Each
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.ids import MemberId, bucket_of, shard_of
@@ -116,6 +118,19 @@ async def _tell_one(
         }
         event = Event(f"membership.{notice.kind}", facts, shard=shard_of(bucket))
         await outbox.append(connection, [event], at)
+        await telling.tell(
+            connection,
+            member,
+            notice.kind,
+            f"{row['id']}:{ends_at.isoformat()}",
+            at=at,
+            countries=countries,
+            facts={
+                "plan": plans.plan(notice.price.plan_no).document.name,
+                "ends": ends_at,
+                "price": Each(notice.price.money, notice.price.interval),
+            },
+        )
     return bool(is_news)
 
 

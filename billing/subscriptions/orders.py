@@ -66,6 +66,7 @@ WHERE bucket = $1 AND id = $2 AND state IN ('begun', 'open')
 RETURNING true
 """
 _READ = f"SELECT {_COLUMNS} FROM membership_order WHERE bucket = $1 AND id = $2"  # noqa: S608 - ours
+_TEXT = "SELECT shown FROM disclosure_text WHERE digest = $1"
 _OF_MEMBER = f"""
 SELECT {_COLUMNS} FROM membership_order WHERE bucket = $1 AND member_id = $2
 ORDER BY begun_at DESC, id
@@ -137,6 +138,12 @@ async def of_member(connection: Connection, member: MemberId) -> list[OrderRow]:
     """Return the orders of a member, the latest first."""
     rows = await connection.fetch(_OF_MEMBER, bucket_of(member), member)
     return [msgspec.convert(dict(row), OrderRow) for row in rows]
+
+
+async def text_shown(connection: Connection, order: OrderRow) -> str:
+    """Return the text that was disclosed before an order."""
+    shown: str = await connection.fetchval(_TEXT, order.disclosure)
+    return shown
 
 
 async def waiting(connection: Connection, member: MemberId) -> OrderRow | None:

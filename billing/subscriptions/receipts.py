@@ -4,13 +4,14 @@ from uuid import UUID
 
 import msgspec
 
+from billing.subscriptions.telling import of_receipts
 from billing.subscriptions.views import Receipt, ReceiptKind
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
 
 _KEEP = """
 INSERT INTO membership_receipt (bucket, id, member_id, membership_id, key, kind, at, facts)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING true
 """
 _OF_KEY = "SELECT facts FROM membership_receipt WHERE bucket = $1 AND member_id = $2 AND key = $3"
 _OF_MEMBER = """
@@ -21,9 +22,9 @@ SELECT facts FROM membership_receipt WHERE bucket = $1 AND member_id = $2 ORDER 
 async def keep(connection: Connection, member: MemberId, key: str, receipt: Receipt) -> Receipt:
     """Keep a receipt of the act with this key, and return the one that was kept first.
 
-    A receipt that another key has is kept once.
+    A receipt that another key has is kept once. The member is told of what is kept.
     """
-    await connection.execute(
+    is_news = await connection.fetchval(
         _KEEP,
         bucket_of(member),
         receipt.receipt_id,
@@ -34,6 +35,8 @@ async def keep(connection: Connection, member: MemberId, key: str, receipt: Rece
         receipt.at,
         msgspec.json.encode(receipt).decode(),
     )
+    if is_news:
+        await of_receipts.tell_of(connection, member, receipt)
     return await of_key(connection, member, key) or receipt
 
 

@@ -17,6 +17,8 @@ from billing.plans.catalogue import PlanPrice, Plans
 from billing.subscriptions import deriving, offering, register, selling, syncing
 from billing.subscriptions.house import House, one_act
 from billing.subscriptions.refusals import ActInProgress
+from billing.subscriptions.telling import telling
+from billing.subscriptions.telling.telling import Each
 from coalition.kernel import outbox
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, bucket_of, shard_of
@@ -111,6 +113,19 @@ async def _change(
         async with transaction() as connection:
             event = Event("membership.eligibility_ended", facts, shard=shard)
             await outbox.append(connection, [event], at)
+            await telling.tell(
+                connection,
+                member,
+                "special_price_ends",
+                key,
+                at=at,
+                countries=house.countries,
+                facts={
+                    "plan": plans.plan(price.plan_no).document.name,
+                    "applies": one.period_end,
+                    "price": Each(following.money, following.interval),
+                },
+            )
 
 
 def _for_all(plans: Plans, price: PlanPrice) -> PlanPrice:

@@ -24,6 +24,7 @@ from billing.subscriptions.campaigns.rows import Change
 from billing.subscriptions.campaigns.rules import Promise, Stand, Step
 from billing.subscriptions.house import HELD, House, one_act
 from billing.subscriptions.refusals import ActInProgress
+from billing.subscriptions.telling import of_prices
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.ids import bucket_of, random_id, shard_of
@@ -114,6 +115,7 @@ async def _tell(house: House, campaign: Campaign, seen: Reached, *, at: datetime
             if not await rows.tell(connection, change):
                 return False
             await outbox.append(connection, [_notice(campaign, change, now[0])], at)
+            await of_prices.tell_of_new(connection, house, campaign, change, now[0].move)
             return True
 
     return await retrying(attempt)
@@ -310,6 +312,8 @@ async def _stand(campaign: Campaign, change: Change, step: Step, why: str, *, at
         async with transaction() as connection:
             await rows.stand(connection, change, state, why, look_at=look_at, at=at)
             await _tell_of(connection, campaign, change, state, at)
+            if state == "ending" and change.state != state:
+                await of_prices.tell_of_end(connection, campaign, change, at)
 
     await retrying(attempt)
 

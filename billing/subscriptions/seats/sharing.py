@@ -23,6 +23,7 @@ from billing.subscriptions.seats.refusals import (
     UnknownSeat,
 )
 from billing.subscriptions.seats.rows import Seat
+from billing.subscriptions.telling import of_seats
 from billing.subscriptions.views import Relative, SeatsView, SeatView
 from coalition.families.kin import places
 from coalition.kernel import outbox
@@ -159,6 +160,7 @@ async def _add(
     await rows.add(connection, seat)
     await deriving.derive(connection, made, plans=plans, at=at, has_begun=True)
     await _tell(connection, "seat_given", seat, at)
+    await of_seats.tell_of_given(connection, seat, plans.plan(made.plan_no).document.name, at=at)
 
 
 async def _end(seat: Seat, *, why: str, at: datetime) -> None:
@@ -168,6 +170,7 @@ async def _end(seat: Seat, *, why: str, at: datetime) -> None:
             if await rows.end(connection, seat, why=why, at=at):
                 await _derive(connection, seat, await deriving.plans_now(connection), at=at)
                 await _tell(connection, "seat_ended", seat, at, why=why)
+                await of_seats.tell_of_ended(connection, seat, why=why, at=at)
 
     await retrying(attempt)
 

@@ -1,0 +1,1 @@
+"""What members are told of their memberships, in words: the receipts and notices of billing."""

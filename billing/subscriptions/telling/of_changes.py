@@ -1,0 +1,60 @@
+"""Tells a member of what has happened to its membership: a payment that failed, its end."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from billing.gateway.shapes import Invoice, InvoiceStatus, Picture, SubscriptionStatus
+from billing.plans.catalogue import Plans
+from billing.subscriptions.register import Membership
+from billing.subscriptions.states import State
+from billing.subscriptions.telling.telling import Fact, Moment, tell
+from coalition.kernel.database import Connection
+from coalition.kernel.money import Money
+
+_FAILED = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
+
+
+async def tell_of(
+    connection: Connection,
+    before: Membership,
+    now: Membership,
+    pictures: Sequence[Picture],
+    plans: Plans,
+    *,
+    at: datetime,
+) -> None:
+    """Tell a member once of each invoice that it could not pay, and of what ended for that."""
+    facts: dict[str, Fact] = {"plan": plans.plan(now.plan_no).document.name}
+    if now.state is State.ENDED and before.state in {State.GRACE, State.SUSPENDED}:
+        if now.ended_at is not None and before.ended_at is None and _had(before):
+            facts["ended"] = now.ended_at
+            await tell(connection, now.member_id, "ended", now.id, at=at, facts=facts)
+        return
+    lacking = _unpaid(pictures)
+    if lacking is None or now.state not in {State.GRACE, State.SUSPENDED}:
+        return
+    amount = Money(
+        lacking.total.amount_minor - lacking.amount_paid.amount_minor, lacking.total.currency
+    )
+    about = f"{now.id}:{lacking.id}"
+    kind, facts["amount"] = "payment_failed_now", amount
+    if now.state is State.GRACE and now.entitled_until is not None:
+        kind, facts["until"] = "payment_failed", Moment(now.entitled_until)
+    await tell(connection, now.member_id, kind, about, at=at, facts=facts)
+
+
+def _had(before: Membership) -> bool:
+    """Tell whether a membership has given something: what was never paid ends without a word."""
+    return before.period_end is not None
+
+
+def _unpaid(pictures: Sequence[Picture]) -> Invoice | None:
+    """Return the last invoice that Stripe tried to charge for, and could not."""
+    found = [
+        invoice
+        for picture in pictures
+        if picture.subscription.status in _FAILED
+        for invoice in picture.invoices
+        if invoice.status is InvoiceStatus.OPEN and invoice.attempt_count
+    ]
+    return max(found, key=lambda one: one.created_at, default=None)
