@@ -197,7 +197,9 @@ def test_the_ledger_and_the_earning_rules_are_covered_whole_by_all_tests_togethe
     done = copy.dev("test", "--coverage", FAILS_ON="--fail-under 100")
     *_, held = copy.calls()
     assert done.returncode == 1
-    assert "--include coalition/ledger/*,coalition/points/bonuses/*,coalition/points/rules.py" in held
+    assert (
+        "--include coalition/ledger/*,coalition/points/bonuses/*,coalition/points/rules.py" in held
+    )
     assert "coalition/points/returns.py" in held
     copy.dev("test", "--coverage", "tests/kernel")
     assert not any("--fail-under" in call for call in copy.calls()), "some tests cover some"
