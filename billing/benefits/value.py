@@ -63,10 +63,18 @@ GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """  # noqa: S608 - our own words
 
 _USED = """
-SELECT benefit, currency, sum(saved_minor)::int8, count(*)::int4 FROM benefit_use
+SELECT benefit, currency, sum(saved_minor)::int8, count(*)::int4 FROM benefit_use_now
 WHERE bucket = $1 AND member_id = $2 AND membership_id = $5
   AND used_at >= $3 AND used_at < $4 AND returned_at IS NULL
 GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+
+_SHARED = """
+SELECT member_id, membership_id, greatest(begins, $2) AS begins, least(ends, $3) AS ends
+FROM benefit_entitlement
+WHERE paid_by = $1 AND begins < $3 AND ends > $2 AND begins < ends
+ORDER BY member_id, membership_id, begins
 """
 
 
@@ -96,6 +104,18 @@ class Stretch(NamedTuple):
 
     begins: datetime
     ends: datetime
+
+
+class Together(NamedTuple):
+    """What a plan saved who pays it, and what it saved all with whom it is shared."""
+
+    own: tuple[Saved, ...]
+    shared: tuple[Saved, ...]
+
+    @property
+    def all(self) -> tuple[Saved, ...]:
+        """What it saved together, by benefit."""
+        return _added((*self.own, *self.shared))
 
 
 async def saved_in(
@@ -140,6 +160,45 @@ async def saved_in(
     )
 
 
+async def saved_together(
+    connection: Connection,
+    member: MemberId,
+    membership_id: UUID,
+    stretch: Stretch,
+    *,
+    known: Catalogue,
+    currency: str,
+) -> Together:
+    """Return what a membership saved its member, and whoever shared it while they did."""
+    own = await saved_in(connection, member, membership_id, stretch, known=known, currency=currency)
+    shared: list[Saved] = []
+    for sharer, of, *times in await connection.fetch(_SHARED, membership_id, *stretch):
+        shared += await saved_in(
+            connection, MemberId(sharer), of, Stretch(*times), known=known, currency=currency
+        )
+    return Together(own, _added(shared))
+
+
+def _added(saved: Iterable[Saved]) -> tuple[Saved, ...]:
+    """Return one sum for each benefit, in order."""
+    found: dict[tuple[Saving, str], Saved] = {}
+    for one in saved:
+        before = found.get((one.kind, one.benefit))
+        found[one.kind, one.benefit] = one if before is None else _sum(before, one)
+    return tuple(one for _, one in sorted(found.items()))
+
+
+def _sum(one: Saved, other: Saved) -> Saved:
+    minor = one.value.amount_minor + other.value.amount_minor
+    return Saved(
+        benefit=one.benefit,
+        kind=one.kind,
+        points=one.points + other.points,
+        uses=one.uses + other.uses,
+        value=Money(minor, one.value.currency),
+    )
+
+
 async def used_in(
     connection: Connection,
     member: MemberId,
@@ -151,12 +210,13 @@ async def used_in(
 ) -> Money:
     """Return what of a membership was used up, for who withdraws from it.
 
-    Points that were given by the month are not among it: those go back, or are owed.
+    What those used with whom it is shared counts too: it was all had for one price. Points that
+    were given by the month are not among it: those go back, or are owed.
     """
-    saved = await saved_in(
+    together = await saved_together(
         connection, member, membership_id, stretch, known=known, currency=currency
     )
-    return total((one for one in saved if one.kind is not Saving.MONTHLY), currency)
+    return total((one for one in together.all if one.kind is not Saving.MONTHLY), currency)
 
 
 def total(saved: Iterable[Saved], currency: str) -> Money:

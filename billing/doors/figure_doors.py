@@ -1,8 +1,11 @@
 """Where staff see what memberships come to."""
 
-from litestar.handlers import ASGIRouteHandler
+from typing import Annotated
 
-from billing.figures import kpis
+from litestar.handlers import ASGIRouteHandler
+from msgspec import Meta
+
+from billing.figures import kpis, price_changes
 from billing.figures.kpis import Figures, Month
 from billing.figures.refusals import MonthAhead
 from billing.plans.catalogue import Shelf
@@ -16,9 +19,13 @@ SCOPE = "memberships:read"
 
 
 class FiguresQuery(Body, frozen=True):
-    """Of which month; without one it is the present one as far as it has come."""
+    """Of which month; without one it is the present one as far as it has come.
+
+    `within_days` is how long after a new price members who leave count with its campaign.
+    """
 
     month: Month | None = None
+    within_days: Annotated[int, Meta(ge=1, le=366)] = price_changes.WITHIN_DAYS
 
 
 def routes(door: Door) -> list[ASGIRouteHandler]:
@@ -36,6 +43,7 @@ def _show(shelf: Shelf) -> HotEndpoint:
                 plans=await shelf.read(connection),
                 known=await catalogue.load(connection),
                 at=call.at,
+                within_days=asked.within_days,
             )
         return Answer(200, found)
 
@@ -44,7 +52,9 @@ def _show(shelf: Shelf) -> HotEndpoint:
         summary="What memberships come to in a month",
         description=(
             "How many hold which plan, who left, what they bring a month, what they spend beside "
-            "others, what benefits cost whom, the margin per member, and how each price did."
+            "others, what benefits cost whom, the margin per member, how each price did, and what "
+            "each campaign of prices did beside those whom it did not reach. All is as it held "
+            "then, at the prices of then."
         ),
         handle=show,
         query=FiguresQuery,

@@ -9,7 +9,7 @@ postings, and costs by who pays them. Months are those of the coalition's zone.
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
@@ -17,12 +17,14 @@ import msgspec
 from msgspec import Meta
 
 from billing.benefits.value import point_price
-from billing.figures import queries
+from billing.figures import price_changes, queries
+from billing.figures.price_changes import CampaignEffect
 from billing.figures.refusals import MonthAhead
+from billing.figures.shares import percent, whole
 from billing.plans.catalogue import Plans
 from coalition.federation.catalogue import Catalogue
 from coalition.kernel.database import Connection
-from coalition.kernel.money import Money, Rounding, exponent, round_whole
+from coalition.kernel.money import Money, exponent
 from coalition.points.bonuses.compiled import OPERATOR
 
 Month = Annotated[
@@ -34,16 +36,18 @@ Month = Annotated[
     ),
 ]
 
-_CENT = Decimal("0.01")
-
 
 class PlanStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """How many members hold a plan at the end: paid for or given, on trial, in grace."""
+    """How many members hold a plan at the end: paid for or given, on trial, in grace.
+
+    `shared` are those whose plan another pays, beside the others.
+    """
 
     plan: str
     active: int
     trialing: int
     in_grace: int
+    shared: int
 
 
 class Churn(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,9 +59,10 @@ class Churn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recurring(msgspec.Struct, frozen=True, kw_only=True):
-    """What memberships that are paid, or in grace, bring a month, tax included.
+    """What memberships that are paid, or in grace, bring a month, tax included (MRR).
 
-    A price by the year counts by the twelfth (MRR).
+    Each counts by what its period was charged at that held at the end, coupons taken off; one by
+    the year by the twelfth.
     """
 
     memberships: int
@@ -98,7 +103,9 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 class Margin(msgspec.Struct, frozen=True, kw_only=True):
     """What memberships brought in the month, less tax, and what the operator's benefits cost it.
 
-    A payment is earned evenly over its period. `per_member` is of everyone entitled in the month.
+    A payment is earned evenly over its period, that of a gift over the months that it gives; what
+    goes back takes from what is left of the period. `per_member` is of everyone entitled in the
+    month, those who share a plan among them.
     """
 
     earned: Money
@@ -111,7 +118,8 @@ class Margin(msgspec.Struct, frozen=True, kw_only=True):
 class PriceEffect(msgspec.Struct, frozen=True, kw_only=True):
     """How memberships of one price did: so the price before a change and after stand side by side.
 
-    A membership counts under the price that it has now, or had last.
+    A membership counts under the price that it had when the month began, or by which it joined.
+    `lost` have no plan at the end, `changed` have another price.
     """
 
     price_no: int
@@ -120,6 +128,7 @@ class PriceEffect(msgspec.Struct, frozen=True, kw_only=True):
     price: Money
     begun: int
     lost: int
+    changed: int
     joined: int
     churn_percent: Decimal | None
 
@@ -137,6 +146,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     costs: tuple[Cost, ...]
     margins: tuple[Margin, ...]
     prices: tuple[PriceEffect, ...]
+    campaigns: tuple[CampaignEffect, ...]
 
 
 async def read(
@@ -146,10 +156,12 @@ async def read(
     plans: Plans,
     known: Catalogue,
     at: datetime,
+    within_days: int = price_changes.WITHIN_DAYS,
 ) -> Figures:
     """Return the figures of a month (yyyy-mm), by default the one that `at` lies in.
 
-    The caller's transaction is one snapshot. Raises `MonthAhead`.
+    Effects of campaigns are told until `within_days` after each new price. The caller's transaction
+    is one snapshot. Raises `MonthAhead`.
     """
     begins, following = _bounds(month or at.astimezone(known.zone).strftime("%Y-%m"), known)
     if begins > at:
@@ -163,13 +175,16 @@ async def read(
         plans=await _standing(connection, ends, plans),
         churn=_churn(*await connection.fetchrow(queries.CHURN, begins, ends)),
         recurring=tuple(
-            Recurring(memberships=row["memberships"], monthly=_whole(row["minor"], row["currency"]))
+            Recurring(memberships=row["memberships"], monthly=whole(row["minor"], row["currency"]))
             for row in await connection.fetch(queries.RECURRING, ends)
         ),
         spend=await _spend(connection, begins, ends),
         costs=costs,
         margins=await _margins(connection, begins, ends, costs),
         prices=await _prices(connection, begins, ends, plans),
+        campaigns=await price_changes.read(
+            connection, plans=plans, ends=ends, within_days=within_days
+        ),
     )
 
 
@@ -185,16 +200,22 @@ async def _standing(
 ) -> tuple[PlanStanding, ...]:
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in await connection.fetch(queries.STANDING, ends):
-        ground = row["ground"] if row["ground"] in {"trial", "grace"} else "active"
+        ground = row["ground"] if row["ground"] in {"trial", "grace", "shared"} else "active"
         counts[plans.plan(row["plan_no"]).code][ground] += row["members"]
     return tuple(
-        PlanStanding(plan=plan, active=of["active"], trialing=of["trial"], in_grace=of["grace"])
+        PlanStanding(
+            plan=plan,
+            active=of["active"],
+            trialing=of["trial"],
+            in_grace=of["grace"],
+            shared=of["shared"],
+        )
         for plan, of in sorted(counts.items())
     )
 
 
 def _churn(begun: int, lost: int) -> Churn:
-    return Churn(begun=begun, lost=lost, percent=_percent(lost, begun))
+    return Churn(begun=begun, lost=lost, percent=percent(lost, begun))
 
 
 async def _spend(connection: Connection, begins: datetime, ends: datetime) -> tuple[Spend, ...]:
@@ -244,7 +265,7 @@ def _price(
 
 def _cost(key: tuple[int, str], parts: list[Decimal], known: Catalogue) -> Cost:
     partner_no, currency = key
-    earning, monthly, money = (_whole(part, currency).amount_minor for part in parts)
+    earning, monthly, money = (whole(part, currency).amount_minor for part in parts)
     return Cost(
         partner=None if partner_no == OPERATOR else known.partner(partner_no).name,
         partner_no=partner_no,
@@ -252,7 +273,7 @@ def _cost(key: tuple[int, str], parts: list[Decimal], known: Catalogue) -> Cost:
         earning_minor=earning,
         monthly_minor=monthly,
         money_minor=money,
-        total_minor=_whole(sum(parts, Decimal(0)), currency).amount_minor,
+        total_minor=whole(sum(parts, Decimal(0)), currency).amount_minor,
     )
 
 
@@ -265,7 +286,7 @@ async def _margins(
     cost = {one.currency: one.total_minor for one in costs if one.partner_no == OPERATOR}
     found = []
     for currency in sorted(earned.keys() | cost.keys()):
-        brought = _whole(earned.get(currency, Decimal(0)), currency)
+        brought = whole(earned.get(currency, Decimal(0)), currency)
         left = Money(brought.amount_minor - cost.get(currency, 0), currency)
         found.append(
             Margin(
@@ -290,25 +311,16 @@ async def _prices(
             price=Money(row["amount_minor"], row["currency"]),
             begun=row["begun"],
             lost=row["lost"],
+            changed=row["changed"],
             joined=row["joined"],
-            churn_percent=_percent(row["lost"], row["begun"]),
+            churn_percent=percent(row["lost"], row["begun"]),
         )
         for row in await connection.fetch(queries.PRICES, begins, ends)
     )
 
 
-def _percent(part: int, whole: int) -> Decimal | None:
-    if not whole:
-        return None
-    return (Decimal(100 * part) / whole).quantize(_CENT, rounding=ROUND_HALF_UP)
-
-
 def _mean(members: int, minor: int, currency: str) -> Money | None:
-    return _whole(Decimal(minor) / members, currency) if members else None
-
-
-def _whole(minor: Decimal, currency: str) -> Money:
-    return Money(round_whole(Decimal(minor), Rounding.HALF_AWAY_FROM_ZERO), currency)
+    return whole(Decimal(minor) / members, currency) if members else None
 
 
 def _lowest_id(begins: datetime) -> UUID:

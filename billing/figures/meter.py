@@ -23,7 +23,9 @@ from coalition.kernel.money import Money
 class MeterView(msgspec.Struct, frozen=True, kw_only=True):
     """What a membership has saved in its period so far, beside what was paid for all of it.
 
-    `saved` is the sum of `items`. `advice` is null while the plan pays, or it is too early to tell.
+    `saved` is the sum of `items`, of which `shared` is what it saved those with whom it is shared:
+    of them it tells no more. Who shares another's plan pays nothing for it. `advice` is null while
+    the plan pays, or it is too early to tell.
     """
 
     membership_id: UUID
@@ -32,6 +34,7 @@ class MeterView(msgspec.Struct, frozen=True, kw_only=True):
     period_end: datetime
     paid: Money
     saved: Money
+    shared: Money
     items: tuple[Saved, ...]
     advice: Advice | None
 
@@ -47,9 +50,10 @@ async def read(
     mine = [one for one in await entries.of_member(connection, member) if _is_of(one, held)]
     currency = _currency(held, plan, mine, plans)
     stretch = Stretch(held.period_start, held.period_end)
-    saved = await value.saved_in(
+    together = await value.saved_together(
         connection, member, held.id, stretch, known=known, currency=currency
     )
+    saved = together.all
     paid = Money(
         sum(one.amount.amount_minor for one in mine if one.amount.currency == currency), currency
     )
@@ -70,6 +74,7 @@ async def read(
         period_end=held.period_end,
         paid=paid,
         saved=value.total(saved, currency),
+        shared=value.total(together.shared, currency),
         items=saved,
         advice=advice,
     )

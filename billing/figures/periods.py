@@ -15,7 +15,10 @@ from coalition.kernel.money import Money
 
 
 class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
-    """One period that was paid for: `paid` is less what went back, `saved` is what benefits did."""
+    """One period that was paid for, and what benefits saved in it, those who share it too.
+
+    `paid` is less what went back.
+    """
 
     period_start: datetime
     period_end: datetime
@@ -36,28 +39,22 @@ async def read(
     What was charged for a part of a period, such as an upgrade in its midst, counts to the period
     in which it begins. A year is one period, as it was paid.
     """
-    found = _periods(booked)[:most]
-    return tuple(
-        [
+    found = []
+    for stretch, mine in _periods(booked)[:most]:
+        of, currency = mine[0].membership_id, mine[0].amount.currency
+        assert of is not None, "what is for a period is for a membership"
+        together = await value.saved_together(
+            connection, member, of, stretch, known=known, currency=currency
+        )
+        found.append(
             PeriodView(
                 period_start=stretch.begins,
                 period_end=stretch.ends,
-                paid=Money(sum(one.amount.amount_minor for one in mine), mine[0].amount.currency),
-                saved=value.total(
-                    await value.saved_in(
-                        connection,
-                        member,
-                        mine[0].membership_id,
-                        stretch,
-                        known=known,
-                        currency=mine[0].amount.currency,
-                    ),
-                    mine[0].amount.currency,
-                ),
+                paid=Money(sum(one.amount.amount_minor for one in mine), currency),
+                saved=value.total(together.all, currency),
             )
-            for stretch, mine in found
-        ]
-    )
+        )
+    return tuple(found)
 
 
 def _periods(booked: Sequence[Entry]) -> list[tuple[Stretch, list[Entry]]]:
@@ -65,7 +62,9 @@ def _periods(booked: Sequence[Entry]) -> list[tuple[Stretch, list[Entry]]]:
     dated = [
         (Stretch(one.period_start, one.period_end), one)
         for one in booked
-        if one.period_start is not None and one.period_end is not None
+        if one.membership_id is not None
+        and one.period_start is not None
+        and one.period_end is not None
     ]
     found: list[tuple[Stretch, list[Entry]]] = []
     for stretch, one in sorted(dated, key=lambda two: (two[0].begins, two[1].occurred_at)):

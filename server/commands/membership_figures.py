@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import msgspec
 import rich_click as click
 
-from billing.figures import kpis
+from billing.figures import kpis, price_changes
 from billing.figures.kpis import Figures
+from billing.figures.price_changes import CampaignEffect
 from billing.plans import catalogue as plan_catalogue
 from coalition.federation import catalogue
 from coalition.kernel.clock import SystemClock
@@ -35,12 +36,22 @@ _COLUMNS = ("figure", "of", "value")
     metavar="YYYY-MM",
     help="A month of the coalition's zone; without it the present one so far.",
 )
+@click.option(
+    "--within-days",
+    type=click.IntRange(1, 366),
+    default=price_changes.WITHIN_DAYS,
+    show_default=True,
+    help="How long after a new price who leaves counts with its campaign.",
+)
 @place_options
 @as_json_option
 @click.pass_context
 @example("coalition membership figures", "coalition membership figures --month 2026-10 --json")
-def figures(context: click.Context, *, month: str | None, as_json: bool) -> None:
-    """Show who holds plans, who left, what they bring and spend, and what benefits cost whom."""
+def figures(context: click.Context, *, month: str | None, within_days: int, as_json: bool) -> None:
+    """Show who holds plans, who left, what they bring and spend, and what benefits cost whom.
+
+    Also how each price did, and what each campaign of prices did beside those not reached by it.
+    """
     try:
         asked = None if month is None else msgspec.convert(month, kpis.Month)
     except msgspec.ValidationError:
@@ -56,6 +67,7 @@ def figures(context: click.Context, *, month: str | None, as_json: bool) -> None
                     plans=await plan_catalogue.load(connection),
                     known=await catalogue.load(connection),
                     at=paying.clock.now(),
+                    within_days=within_days,
                 )
         finally:
             await paying.close()
@@ -72,6 +84,7 @@ def figures(context: click.Context, *, month: str | None, as_json: bool) -> None
 def _lines(found: Figures) -> Iterator[tuple[str, str, str]]:
     for plan in found.plans:
         standing = f"{plan.active} active, {plan.trialing} on trial, {plan.in_grace} in grace"
+        standing += f", {plan.shared} share it" if plan.shared else ""
         yield "members", plan.plan, standing
     churn = found.churn
     yield "churn", "the month", _share(churn.lost, churn.begun, churn.percent)
@@ -93,7 +106,20 @@ def _lines(found: Figures) -> Iterator[tuple[str, str, str]]:
     for price in found.prices:
         of = f"{price.plan}, {_money(price.price)} a {price.interval}"
         lost = _share(price.lost, price.begun, price.churn_percent)
-        yield "price", of, f"{lost}; {price.joined} joined"
+        yield "price", of, f"{lost}; {price.changed} changed, {price.joined} joined"
+    for campaign in found.campaigns:
+        yield from _of_campaign(campaign)
+
+
+def _of_campaign(one: CampaignEffect) -> Iterator[tuple[str, str, str]]:
+    agreed = f"{one.agreed} of {one.must_agree} agreed"
+    yield "campaign", one.campaign, f"{one.told.members} told, {agreed}, {one.applied} applied"
+    how = f"{one.changed} pay it, {one.kept} the old one, {one.moved} otherwise, {one.gone} none"
+    yield f"{one.within_days} days after it", one.campaign, how
+    for name, group in (("told", one.told), ("not told", one.others)):
+        yield f"left, {name}", one.campaign, _share(group.left, group.members, group.left_percent)
+        monthly = f"{_money(group.recurring_before)} to {_money(group.recurring_after)}"
+        yield f"monthly, {name}", one.campaign, monthly
 
 
 def _share(part: int, whole: int, percent: object) -> str:

@@ -71,8 +71,8 @@ async def test_who_holds_plans_who_left_and_what_they_bring(at: datetime) -> Non
     found = await figures(world, at)
     assert (found.month, found.begins, found.ends) == ("2026-11", NOVEMBER, at)
     assert found.plans == (
-        PlanStanding(plan="basic", active=1, trialing=1, in_grace=0),
-        PlanStanding(plan="plus", active=1, trialing=0, in_grace=1),
+        PlanStanding(plan="basic", active=1, trialing=1, in_grace=0, shared=0),
+        PlanStanding(plan="plus", active=1, trialing=0, in_grace=1, shared=0),
     )
     # Anna, Bo and Cecilia paid when the month began; Bo has nothing any more.
     assert found.churn == Churn(begun=3, lost=1, percent=Decimal("33.33"))
@@ -87,6 +87,7 @@ async def test_who_holds_plans_who_left_and_what_they_bring(at: datetime) -> Non
             price=sek(9_900),
             begun=2,
             lost=1,
+            changed=0,
             joined=0,
             churn_percent=Decimal("50.00"),
         ),
@@ -97,6 +98,7 @@ async def test_who_holds_plans_who_left_and_what_they_bring(at: datetime) -> Non
             price=sek(99_000),
             begun=1,
             lost=0,
+            changed=0,
             joined=0,
             churn_percent=Decimal("0.00"),
         ),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from billing.benefits import applying
 from billing.benefits.entitlements import Entitlement, Ground
+from billing.plans.catalogue import PlanPrice
 from billing.subscriptions import entries, register
 from billing.subscriptions.bookings import Booking
 from billing.subscriptions.register import Membership
@@ -47,7 +48,7 @@ async def subscribe(
         ended_at=ended_at,
         changed_at=begins,
     )
-    held = [_entitlement(bought.no, span, ground) for span, ground in spans]
+    held = [entitlement(price, span, ground) for span, ground in spans]
     async with transaction() as connection:
         assert await register.add(connection, made)
         await applying.apply(
@@ -98,13 +99,17 @@ async def buy(club: Club, member: MemberId, amount_minor: int, at: datetime) -> 
     return UUID((await club.world.ask(body))["posting_id"])
 
 
-def _entitlement(plan_no: int, span: Span, ground: Ground) -> Entitlement:
+def entitlement(price: PlanPrice, span: Span, ground: Ground) -> Entitlement:
+    """Return what a member is entitled to by a price, of which the span is a period."""
+    is_charged = ground in {Ground.PAID, Ground.GRACE}
     return Entitlement(
-        plan_no=plan_no,
+        plan_no=price.plan_no,
         begins=span[0],
         ends=span[1],
         ground=ground,
         period_start=span[0],
         period_end=span[1],
         source=f"invoice:{span[0]:%Y%m%d}",
+        price_no=price.no if is_charged or ground is Ground.TRIAL else None,
+        recurring_minor=price.money.amount_minor if is_charged else None,
     )
