@@ -19,7 +19,7 @@ from pages.rendering import lead_to
 OPERATOR = 0
 _START = "/wallet"
 _OURS = re.compile(
-    r"/(?:wallet|plans|membership|gifts|order)(?:/[a-z0-9-]{1,40}){0,3}(?:\?[\w=&.%-]{0,300})?",
+    r"/(?:wallet|plans|membership|gifts|order|fees)(?:/[a-z0-9-]{1,40}){0,3}(?:\?[\w=&.%-]{0,300})?",
     re.ASCII,
 )
 """Where somebody who signs in may be led on to."""

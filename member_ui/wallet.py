@@ -5,6 +5,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from coalition.kernel.database import transaction
 from coalition.points import expiring, history
+from member_ui.fees import DUE
 from member_ui.visit import House, Visit, shown
 
 _POSTINGS = 20
@@ -25,10 +26,12 @@ async def _wallet(visit: Visit) -> Response[bytes]:
         ends = await expiring.of_member(connection, visit.member, terms=terms, at=visit.at)
     names = {partner.no: partner.name for partner in terms.catalogue.partners}
     membership = await visit.house.memberships.membership(visit.member, at=visit.at)
+    fees = await visit.house.memberships.fees(visit.member, at=visit.at)
     return visit.page(
         "wallet.html",
         balance=balance,
         postings=[(names.get(no), view) for no, view in found],
         expiring=ends.expiring,
         membership=membership,
+        owes=any(fee.state in DUE for fee in fees),
     )

@@ -312,4 +312,28 @@ ENGLISH: dict[str, str] = {
     "declared.withdrawn": "Withdrawal from the contract",
     "declared.price_agreed": "Consent to the new price",
     "refusal.reason_needed": "A reason has at most 500 characters, and none that cannot be seen.",
+    "fees.title": "Fees of your family",
+    "fees.text": "Some acts in a family cost money. What waits goes on as soon as its fee is paid.",
+    "fees.transfer": "For a transfer of points",
+    "fees.act": "For an act in your family",
+    "fees.due_by": "To be paid before {day}; after that it is given up.",
+    "fees.pay": "Pay",
+    "fees.none": "You owe nothing.",
+    "fees.before": "Before",
+    "fees.owed": "A fee of your family waits to be paid.",
+    "fees.see": "See the fee",
+    "fees.otherwise": (
+        "It had been noted as paid already: nothing is paid twice, and what you paid here goes "
+        "back to your card."
+    ),
+    "fees.returned": "Nothing came of it, so the money goes back to your card.",
+    "fee_state.paid": "Paid",
+    "fee_state.done": "Paid",
+    "fee_state.expired": "Closed",
+    "fee_state.returned": "Given back",
+    "refusal.fee_not_found": "There is no such fee.",
+    "refusal.fee_not_due": "Nothing waits for this fee any more.",
+    "m.credit": "Credit",
+    "m.credit_text": "It is taken off your next invoices.",
+    "entry.gift": "for a gift",
 }

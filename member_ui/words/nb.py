@@ -308,4 +308,30 @@ NORWEGIAN: dict[str, str] = {
     "declared.withdrawn": "Angret avtale",
     "declared.price_agreed": "Samtykke til den nye prisen",
     "refusal.reason_needed": "En grunn har høyst 500 tegn, og ingen som ikke synes.",
+    "fees.title": "Familiens gebyrer",
+    "fees.text": (
+        "Noe i en familie koster penger. Det som venter, går videre så snart gebyret er betalt."
+    ),
+    "fees.transfer": "For en overføring av poeng",
+    "fees.act": "For noe i familien din",
+    "fees.due_by": "Betales før {day}; deretter faller det bort.",
+    "fees.pay": "Betal",
+    "fees.none": "Du har ingenting å betale.",
+    "fees.before": "Tidligere",
+    "fees.owed": "Et gebyr i familien din venter på betaling.",
+    "fees.see": "Se gebyret",
+    "fees.otherwise": (
+        "Det var allerede notert som betalt: ingenting betales to ganger, og det du betalte "
+        "her, går tilbake til kortet ditt."
+    ),
+    "fees.returned": "Det ble ikke noe av det, så pengene går tilbake til kortet ditt.",
+    "fee_state.paid": "Betalt",
+    "fee_state.done": "Betalt",
+    "fee_state.expired": "Lukket",
+    "fee_state.returned": "Betalt tilbake",
+    "refusal.fee_not_found": "Det gebyret finnes ikke.",
+    "refusal.fee_not_due": "Ingenting venter lenger på det gebyret.",
+    "m.credit": "Til gode",
+    "m.credit_text": "Det trekkes fra på de neste fakturaene.",
+    "entry.gift": "for en gave",
 }

@@ -318,4 +318,30 @@ SWEDISH: dict[str, str] = {
     "declared.withdrawn": "Ångrat avtal",
     "declared.price_agreed": "Samtycke till det nya priset",
     "refusal.reason_needed": "Ett skäl har högst 500 tecken, och inga som inte syns.",
+    "fees.title": "Familjens avgifter",
+    "fees.text": (
+        "En del i en familj kostar pengar. Det som väntar går vidare så snart avgiften är betald."
+    ),
+    "fees.transfer": "För en överföring av poäng",
+    "fees.act": "För något i din familj",
+    "fees.due_by": "Betalas före {day}; därefter faller det.",
+    "fees.pay": "Betala",
+    "fees.none": "Du har inget att betala.",
+    "fees.before": "Tidigare",
+    "fees.owed": "En avgift i din familj väntar på betalning.",
+    "fees.see": "Se avgiften",
+    "fees.otherwise": (
+        "Den var redan antecknad som betald: inget betalas två gånger, och det du betalade här "
+        "går tillbaka till ditt kort."
+    ),
+    "fees.returned": "Det blev inget av det, så pengarna går tillbaka till ditt kort.",
+    "fee_state.paid": "Betald",
+    "fee_state.done": "Betald",
+    "fee_state.expired": "Stängd",
+    "fee_state.returned": "Återbetald",
+    "refusal.fee_not_found": "Den avgiften finns inte.",
+    "refusal.fee_not_due": "Inget väntar längre på den avgiften.",
+    "m.credit": "Tillgodo",
+    "m.credit_text": "Det dras av på dina nästa fakturor.",
+    "entry.gift": "för en present",
 }

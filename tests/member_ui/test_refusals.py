@@ -8,6 +8,7 @@ from billing.gateway.refusals import StripeRefused, StripeUnavailable
 from billing.plans.refusals import UnknownPlan, UnknownPrice
 from billing.subscriptions import refusals
 from billing.subscriptions.campaigns.refusals import NothingToAgreeTo
+from billing.subscriptions.fees.refusals import UnknownFee
 from coalition.access.refusals import (
     LoginTaken,
     MemberFrozen,
@@ -16,14 +17,17 @@ from coalition.access.refusals import (
     TooManyAttempts,
     WeakPassword,
 )
+from coalition.families.kin.transfer_refusals import FeeNotDue
 from coalition.kernel.errors import Forbidden, Malformed, Refused, TooLarge, Unavailable
 from coalition.members.refusals import EmailTaken, InvalidEmail, InvalidName, PaymentCardInText
+from coalition.oversight.refusals import ReasonNeeded
 from member_ui.visit import NotFromHere
 from member_ui.words import WORDS
 from pages.forms import ForeignForm
 
 ELSEWHERE = (
     *(StripeRefused, StripeUnavailable, UnknownPlan, UnknownPrice, NothingToAgreeTo),
+    *(UnknownFee, FeeNotDue, ReasonNeeded),
     *(LoginTaken, MemberFrozen, MembershipEnded, SignInFailed, TooManyAttempts, WeakPassword),
     *(EmailTaken, InvalidEmail, InvalidName, PaymentCardInText),
     *(ForeignForm, NotFromHere, Malformed, TooLarge, Unavailable),

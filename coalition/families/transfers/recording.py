@@ -22,6 +22,8 @@ from coalition.kernel.outbox import events
 from coalition.kernel.outbox.events import Event
 from coalition.ledger.drafts import Held, Outcome, Transferred
 
+PAID_AT = "/fees"
+"""Where members pay fees in money; whoever serves that page charges them."""
 _WAITING = (TransferState.REQUESTED, TransferState.AWAITING_PAYMENT, TransferState.HELD)
 
 
@@ -133,6 +135,7 @@ def answer_of(
         rule_set=rule_set,
         rule_set_version=transfer.rule_version,
         fee=fee or UNSET,
+        pay_at=PAID_AT if transfer.state is TransferState.AWAITING_PAYMENT else UNSET,
         fee_points=transfer.fee_points or UNSET,
         waits_for=tuple(waits_for) if is_waiting and waits_for else UNSET,
         expires_at=transfer.expires_at or UNSET,

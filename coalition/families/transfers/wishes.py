@@ -45,6 +45,8 @@ class TransferAnswer(msgspec.Struct, kw_only=True):
     rule_set: str
     rule_set_version: int
     fee: Money | UnsetType = UNSET
+    pay_at: str | UnsetType = UNSET
+    """The page of the service on which its sender pays the fee that it waits for."""
     fee_points: int | UnsetType = UNSET
     waits_for: tuple[str, ...] | UnsetType = UNSET
     expires_at: datetime | UnsetType = UNSET
