@@ -99,6 +99,8 @@ def run_worker(place: Place, *, while_stdin_open: bool = False) -> None:
 
     with place.opened(issuer="http://worker.invalid") as settings:
         configure_logging(settings.log_level)
+        # Only now: an embedded server that this process has started serves the tills too.
+        os.nice(worker.GIVES_WAY)
         uvloop.run(run(settings))
 
 

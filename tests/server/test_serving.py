@@ -12,6 +12,7 @@ import httpx
 
 from coalition.kernel import embedded_postgres
 from coalition.ledger import audit
+from server.worker import GIVES_WAY
 from tests.server.processes import Ended, coalition, serving
 
 
@@ -133,6 +134,18 @@ def test_a_worker_that_is_killed_is_started_again(tmp_path: Path) -> None:
     assert ended.status == 0
     assert "worker_ended" in ended.err
     assert not is_alive(second[0])
+
+
+def test_the_worker_gives_way_to_the_service(tmp_path: Path) -> None:
+    with serving("serve", "--data", tmp_path / "data") as service:
+        niceness = os.getpriority(os.PRIO_PROCESS, service.process.pid)
+        while not any(
+            os.getpriority(os.PRIO_PROCESS, worker) == min(niceness + GIVES_WAY, 19)
+            for worker in workers_of(service.process.pid)
+        ):
+            assert service.process.poll() is None
+        server = int(next(tmp_path.rglob("postmaster.pid")).read_text().split()[0])
+        assert os.getpriority(os.PRIO_PROCESS, server) == niceness
 
 
 def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
