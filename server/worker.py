@@ -40,6 +40,10 @@ SUBSCRIBERS: tuple[AnySubscriber, ...] = (
 )
 """Who wants to know of which events."""
 
+GIVES_WAY = 10
+"""How much nicer than the service the worker is, on the scale of `nice`: where both want the same
+core, a till is answered first."""
+
 PATIENCE_S = 25.0
 _PAUSES_S = (0.5, 1.0, 2.0, 5.0, 15.0)
 
