@@ -12,6 +12,7 @@ from coalition.kernel.errors import Refused, TooMany
 from coalition.members import service as members
 from coalition.members.personal import Enrolment
 from coalition.members.refusals import InvalidField
+from coalition.messages import tongues
 from member_ui.shop import currencies_of, offers_of
 from member_ui.visit import House, Visit, sent, shown
 from pages.rendering import lead_to
@@ -19,7 +20,7 @@ from pages.rendering import lead_to
 OPERATOR = 0
 _START = "/wallet"
 _OURS = re.compile(
-    r"/(?:wallet|plans|membership|gifts|order|fees)(?:/[a-z0-9-]{1,40}){0,3}(?:\?[\w=&.%-]{0,300})?",
+    r"/(?:wallet|plans|membership|messages|gifts|order|fees)(?:/[a-z0-9-]{1,40}){0,3}(?:\?[\w=&.%-]{0,300})?",
     re.ASCII,
 )
 """Where somebody who signs in may be led on to."""
@@ -73,10 +74,11 @@ async def _enrol(visit: Visit, email: str, password: str) -> None:
         last_name=visit.form.get("last_name") or None,
     )
     keys, at = visit.house.keys, visit.at
-    async with transaction():
+    async with transaction() as connection:
         made = await members.enrol(wanted, partner_no=OPERATOR, keys=keys, at=at)
         code = await sign_ins.give_code(made.member_id, email, actor="member:joined", at=at)
         await sign_ins.set_password(code.code, password, at)
+        await tongues.choose(connection, made.member_id, visit.wording.language, at)
 
 
 async def _ask_to_sign_in(visit: Visit) -> Response[bytes]:

@@ -21,10 +21,12 @@ from coalition.access.sessions import Session, Sessions
 from coalition.access.sign_in import SignIns
 from coalition.federation.catalogue import Catalogue
 from coalition.kernel.clock import Clock
+from coalition.kernel.database import transaction
 from coalition.kernel.errors import Invalid, Refused, Unauthenticated
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
+from coalition.messages import inbox
 from coalition.points.till import Tills
 from member_ui.words import WORDS
 from pages import forms
@@ -87,6 +89,8 @@ class Visit:
         self.house, self.request, self.known = house, request, known
         self.session = session
         self.form: Mapping[str, str] = {}
+        self.unread = 0
+        """How many messages the member has not read."""
         self.at = house.clock.now()
         self.wording = wording_of(request, known.zone if known.is_set_up else ZoneInfo("UTC"))
 
@@ -150,6 +154,7 @@ class Visit:
             "w": self.wording,
             "name": self.coalition,
             "session": self.session,
+            "unread": self.unread,
             "here": self.request.url.path,
             "languages": in_languages(self.request),
             "act": secrets.token_urlsafe(12),
@@ -238,10 +243,17 @@ def shown(house: House, path: str, show: Show, *, to_members: bool = True) -> HT
     return handler
 
 
-def sent(house: House, path: str, do: Show, *, to_members: bool = True) -> HTTPRouteHandler:
-    """Return the handler that takes a form at `path`; what it answers leads on to a page."""
+def sent(
+    house: House, path: str, do: Show, *, to_members: bool = True, from_anywhere: bool = False
+) -> HTTPRouteHandler:
+    """Return the handler that takes a form at `path`; what it answers leads on to a page.
+
+    One that comes `from_anywhere` is not read: its address alone says all.
+    """
 
     async def act(visit: Visit) -> Response[bytes]:
+        if from_anywhere:
+            return await do(visit)
         headers = visit.request.headers
         forms.check_origin(headers, house.settings.issuer)
         visit.form = forms.read(headers.get("content-type", ""), await visit.request.body())
@@ -267,6 +279,9 @@ async def _answer(
     visit = Visit(house, request, known, session)
     if to_members and session is None:
         return _to_sign_in(request)
+    if session is not None:
+        async with transaction() as connection:
+            visit.unread = await inbox.unread(connection, session.member_id)
     try:
         return await do(visit)
     except Unauthenticated:

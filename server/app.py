@@ -29,6 +29,7 @@ from coalition.kernel.web.hot import Door
 from coalition.kernel.web.metrics import Metrics
 from coalition.kernel.web.observation import Application
 from coalition.members.sealing import MemberKeys
+from coalition.messages import my_doors as messages
 from coalition.oversight import api as oversight
 from coalition.points import my_doors
 from coalition.points.till import Tills
@@ -155,6 +156,7 @@ def create_service(
             *oversight.routes(door),
             *rule_sets.routes(door),
             *my_doors.routes(door, tills, keys),
+            *messages.routes(door),
             *families.routes(door, transfers, groups, keys),
             *family_admin.routes(door, transfers, groups),
             *statements.routes(door, tills),

@@ -10,11 +10,14 @@ from coalition.kernel.ids import MemberId
 from coalition.kernel.money import Money
 from coalition.kernel.outbox import Delivery, Subscriber
 
+FEES = "/fees"
+"""The page of fees of families."""
+
 
 async def tell_of_returned(connection: Connection, fee: Fee, at: datetime) -> None:
     """Tell who paid a fee that it comes back, in the transaction that promises it."""
     await tell(
-        connection, fee.payer, "fee_returned", fee.id, at=at, path=None, facts={"amount": fee.money}
+        connection, fee.payer, "fee_returned", fee.id, at=at, path=FEES, facts={"amount": fee.money}
     )
 
 
@@ -33,7 +36,7 @@ async def _heard(delivery: Delivery, at: datetime) -> None:
     async def attempt() -> None:
         async with transaction() as connection:
             due = {"amount": amount}
-            await tell(connection, member, "fee_due", str(about), at=at, path=None, facts=due)
+            await tell(connection, member, "fee_due", str(about), at=at, path=FEES, facts=due)
 
     await retrying(attempt)
 

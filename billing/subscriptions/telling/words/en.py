@@ -159,7 +159,7 @@ ENGLISH: dict[str, str] = {
     "fee_due.subject": "A fee of {amount} waits for you",
     "fee_due.body": (
         "What you wanted to do in your family costs {amount}. It waits until you have "
-        "paid, which you do where you asked for it."
+        "paid, on the page of your fees."
     ),
     "fee_returned.subject": "You get {amount} back",
     "fee_returned.body": (

@@ -154,7 +154,7 @@ NORWEGIAN: dict[str, str] = {
     "fee_due.subject": "Et gebyr på {amount} venter på deg",
     "fee_due.body": (
         "Det du vil gjøre i familien din, koster {amount}. Det venter til du har betalt, "
-        "og det gjør du der du ba om det."
+        "på siden for gebyrene dine."
     ),
     "fee_returned.subject": "Du får tilbake {amount}",
     "fee_returned.body": (

@@ -160,7 +160,7 @@ SWEDISH: dict[str, str] = {
     "fee_due.subject": "En avgift på {amount} väntar på dig",
     "fee_due.body": (
         "Det du vill göra i din familj kostar {amount}. Det väntar tills du har betalat, "
-        "och det gör du där du bad om det."
+        "på sidan för dina avgifter."
     ),
     "fee_returned.subject": "Du får tillbaka {amount}",
     "fee_returned.body": (
