@@ -1,10 +1,13 @@
 """Entitlement tokens: what a till may check without asking, by our published keys, for some hours.
 
 A token names the member by an id that says nothing, its plan and the codes of its benefits at one
-partner, and no person. It ends with the entitlement at the latest. It is no access token: those are
-of another type and for another audience, and neither passes for the other.
+partner, and no person. Where it was asked for with a card it bears that card's mark, by which a
+till knows whose it is without a look-up; the mark is of one partner, and does not tell the card. It
+ends with the entitlement at the latest, and says how often a benefit may still be had. It is no
+access token: those are of another type and for another audience, and neither passes for the other.
 """
 
+import hashlib
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,6 +16,7 @@ from uuid import UUID
 import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import UNSET
 
 from billing.benefits.held_now import HeldNow
 from coalition.access.signing import SigningKey
@@ -39,7 +43,9 @@ class InvalidEntitlement(Unauthenticated):
 class EntitlementClaims(msgspec.Struct, frozen=True, kw_only=True):
     """What an entitlement token says; times are whole seconds since 1970.
 
-    `aud` is `partner:` and the partner's id, `sub` the member's.
+    `aud` is `partner:` and the partner's id, `sub` the member's, `jti` the same for the same token.
+    `remaining` is how often those benefits may be had, at `iat`, that are limited. `card` is the
+    mark of the card that it was asked for with (see `mark_of`), empty where there was none.
     """
 
     iss: str
@@ -50,6 +56,9 @@ class EntitlementClaims(msgspec.Struct, frozen=True, kw_only=True):
     plan: str
     flags: tuple[str, ...]
     benefits: tuple[str, ...]
+    remaining: dict[str, int] = {}
+    card: str = ""
+    jti: str = ""
 
 
 class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +70,11 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def audience_of(partner_id: UUID) -> str:
     """Return the `aud` of tokens for a partner."""
     return f"partner:{partner_id}"
+
+
+def mark_of(card: str, partner_id: UUID) -> str:
+    """Return the mark of a card, written without spaces and in capitals, at one partner."""
+    return hashlib.sha256(f"{audience_of(partner_id)} {card}".encode()).hexdigest()[:32]
 
 
 class Signer:
@@ -75,9 +89,18 @@ class Signer:
         self._signed: dict[bytes, str] = {}
 
     async def sign(
-        self, connection: Connection, held: HeldNow, *, partner_id: UUID, at: datetime
+        self,
+        connection: Connection,
+        held: HeldNow,
+        *,
+        partner_id: UUID,
+        card: str | None = None,
+        at: datetime,
     ) -> str | None:
-        """Return the token for what a member holds now; None for who holds nothing."""
+        """Return the token for what a member holds now; None for who holds nothing.
+
+        `card` is one that the caller has seen to be the member's, in its normal form.
+        """
         if held.plan is None or held.until is None:
             return None
         begins = _quarter_of(at)
@@ -90,8 +113,14 @@ class Signer:
             plan=held.plan,
             flags=held.flags,
             benefits=tuple(one.code for one in held.benefits),
+            remaining={
+                one.code: one.remaining for one in held.benefits if one.remaining is not UNSET
+            },
+            card="" if card is None else mark_of(card, partner_id),
+            jti="",
         )
-        payload = msgspec.json.encode(claims)
+        name = hashlib.sha256(msgspec.json.encode(claims)).hexdigest()[:32]
+        payload = msgspec.json.encode(msgspec.structs.replace(claims, jti=name))
         if self._quarter != begins or self._key is None:
             self._signed.clear()
             master_key = self._master_key

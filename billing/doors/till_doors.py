@@ -51,8 +51,12 @@ from coalition.kernel.web.hot import (
     hot_route,
 )
 from coalition.ledger.refusals import HolderMerged
+from coalition.members import queries
 from coalition.members.refusals import MemberIsClosed, UnknownMember
-from coalition.points.refusals import OtherStore, StoreClosed, TimeOutOfBounds
+from coalition.members.rules import normal_card
+from coalition.points.commands import CardText
+from coalition.points.refusals import OtherStore, StoreClosed, TimeOutOfBounds, UnknownCard
+from coalition.points.service import digest_or_none
 from coalition.points.till import Tills
 
 TAGS = ("entitlements",)
@@ -65,6 +69,12 @@ BenefitCode = Annotated[
         examples=["shipping"],
     ),
 ]
+
+
+class EntitlementsQuery(Body, frozen=True):
+    """With which of the member's cards its token is to be known offline, if with any."""
+
+    card: CardText | None = None
 
 
 class MoneyBody(Body, frozen=True):
@@ -139,16 +149,18 @@ def routes(door: Door, tills: Tills, settings: Settings) -> list[ASGIRouteHandle
     """Return the handlers of entitlements at tills."""
     shelf = Shelf()
     signer = Signer(issuer=settings.issuer, master_key=settings.master_key)
+    card_key = settings.blind_index_key
     address = "/v1/members/{member_id:uuid}/entitlements"
     return [
-        hot_route(door, address, _show(shelf, signer)),
+        hot_route(door, address, _show(shelf, signer, card_key)),
         hot_route(door, f"{address}/use", _use(shelf, tills)),
         hot_route(door, f"{address}/return", _give_back()),
     ]
 
 
-def _show(shelf: Shelf, signer: Signer) -> HotEndpoint:
+def _show(shelf: Shelf, signer: Signer, card_key: bytes) -> HotEndpoint:
     async def show(call: Call) -> Answer:
+        asked: EntitlementsQuery = call.query
         partner_id = call.caller.partner_id
         assert partner_id is not None, "the scope is of partners"
         async with transaction() as connection:
@@ -161,7 +173,10 @@ def _show(shelf: Shelf, signer: Signer) -> HotEndpoint:
             )
             if held is None:
                 raise UnknownMember
-            token = await signer.sign(connection, held, partner_id=partner_id, at=call.at)
+            card = await _card(connection, asked.card, held.member_id, card_key)
+            token = await signer.sign(
+                connection, held, partner_id=partner_id, card=card, at=call.at
+            )
         told = {field: getattr(held, field) for field in HeldNow.__struct_fields__}
         return Answer(200, EntitlementsAnswer(**told, token=token))
 
@@ -170,14 +185,31 @@ def _show(shelf: Shelf, signer: Signer) -> HotEndpoint:
         summary="What a member's plan gives at your tills now",
         description=(
             "The token is good for some hours, never beyond the entitlement, and for you alone: "
-            "check `typ` entitlement+jwt, `aud`, `iss`, `exp` and the signature by the key set."
+            "check `typ` entitlement+jwt, `aud`, `iss`, `exp` and the signature by the key set. "
+            "Asked for with a `card` of the member it bears its mark, the first 32 hexadecimal "
+            "digits of the SHA-256 of `aud`, a space and the card, so that a till that is offline "
+            "knows whose it is."
         ),
         handle=show,
+        query=EntitlementsQuery,
         answers={200: EntitlementsAnswer},
         scope="members:read",
-        refusals=(UnknownMember,),
+        refusals=(UnknownMember, UnknownCard),
         tags=TAGS,
     )
+
+
+async def _card(
+    connection: Connection, given: str | None, member: UUID, card_key: bytes
+) -> str | None:
+    """Return a card in its normal form; raises `UnknownCard` where it is not the member's."""
+    if given is None:
+        return None
+    digest = digest_or_none(card_key, given)
+    found = await queries.holders_of_cards(connection, [digest] if digest else [])
+    if digest is None or found.get(digest) != member:
+        raise UnknownCard
+    return normal_card(given)
 
 
 def _use(shelf: Shelf, tills: Tills) -> HotEndpoint:

@@ -46,7 +46,9 @@ class Desk:
         self.verifier = verifier
         self.signer = Signer(issuer=ISSUER, master_key=SETTINGS.master_key)
 
-    async def token(self, at: datetime, at_partner: int | None = None) -> str | None:
+    async def token(
+        self, at: datetime, at_partner: int | None = None, card: str | None = None
+    ) -> str | None:
         async with transaction() as connection:
             held = await held_now.read(
                 connection,
@@ -56,7 +58,7 @@ class Desk:
                 at=at,
             )
             assert held is not None
-            return await self.signer.sign(connection, held, partner_id=PARTNER, at=at)
+            return await self.signer.sign(connection, held, partner_id=PARTNER, card=card, at=at)
 
     def verify(self, token: str, at: datetime, partner: UUID = PARTNER) -> EntitlementClaims:
         keys = self.verifier.keys
@@ -77,7 +79,9 @@ async def test_a_till_checks_a_token_without_asking_until_it_ends(at: datetime) 
     token = await till.token(at + timedelta(minutes=7))
     assert token is not None
     later = at + timedelta(hours=3, minutes=59)
-    assert till.verify(token, later) == EntitlementClaims(
+    claims = till.verify(token, later)
+    assert len(claims.jti) == 32
+    assert msgspec.structs.replace(claims, jti="") == EntitlementClaims(
         iss=ISSUER,
         aud=f"partner:{PARTNER}",
         sub=till.club.member,
@@ -86,6 +90,8 @@ async def test_a_till_checks_a_token_without_asking_until_it_ends(at: datetime) 
         plan="plus",
         flags=("early-access",),
         benefits=("shipping", "double", "early"),
+        remaining={"shipping": 3},
+        card="",
     )
     for partner, moment in ((PARTNER, at + timedelta(hours=4)), (UUID(int=8), later)):
         with pytest.raises(InvalidEntitlement):
@@ -167,7 +173,7 @@ async def test_what_the_guide_shows_to_developers_of_tills_works() -> None:
     await till.club.apply(
         till.club.entitled(at - timedelta(hours=1), at + timedelta(days=30)), at=at
     )
-    token = await till.token(at)
+    token = await till.token(at, card="97520001")
     keys = {
         kid: {
             "kty": "OKP",
@@ -179,6 +185,13 @@ async def test_what_the_guide_shows_to_developers_of_tills_works() -> None:
     }
     claims = known["entitlement"](token, keys, ISSUER, str(PARTNER))
     assert (claims["plan"], claims["sub"]) == ("plus", str(till.club.member))
+    # Whose it is a till knows by the card alone, however it is written.
+    is_of = known["is_of"]
+    assert is_of(claims, "9752 0001")
+    assert not is_of(claims, "97520002")
+    assert not is_of(known["entitlement"](await till.token(at), keys, ISSUER, str(PARTNER)), "")
+    at_another = tokens.mark_of("97520001", random_id())
+    assert at_another != claims["card"] == tokens.mark_of("97520001", PARTNER)
     with pytest.raises(jwt.InvalidAudienceError):
         known["entitlement"](token, keys, ISSUER, str(random_id()))
     async with transaction() as connection:

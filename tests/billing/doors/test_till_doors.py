@@ -12,6 +12,7 @@ import pytest
 from billing.benefits import applying, tokens
 from billing.benefits.entitlements import Entitlement, Ground
 from billing.doors import till_doors
+from billing.plans import catalogue
 from coalition.access import freshness
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.identity import TokenVerifier, audience_of
@@ -88,6 +89,31 @@ async def open_counter(at: datetime) -> Counter:
     return Counter(coalition, verifier, member)
 
 
+async def entitled_holder(counter: Counter, card: str) -> UUID:
+    """Return a further member with a card, who has the same plan."""
+    member = UUID(await counter.shop.new_member(card))
+    async with transaction() as connection:
+        plans = await catalogue.load(connection)
+        paid = Entitlement(
+            plan_no=plans.by_code("plus").no,
+            begins=day(1),
+            ends=day(1, 12),
+            ground=Ground.PAID,
+            period_start=day(1),
+            period_end=day(1, 12),
+            source="invoice:2",
+        )
+        await applying.apply(
+            connection,
+            member=MemberId(member),
+            membership_id=random_id(),
+            entitlements=[paid],
+            plans=plans,
+            at=counter.shop.at,
+        )
+    return member
+
+
 @pytest.fixture
 def counter(runner: asyncio.Runner, database: Engine, at: datetime) -> Iterator[Counter]:
     """Yield the counter of a grocer whose customer has a plan."""
@@ -130,6 +156,26 @@ async def test_a_till_sees_the_plan_its_benefits_and_a_token(counter: Counter) -
     assert refused.status_code == 401
 
 
+async def test_a_token_bears_the_mark_of_the_card_that_it_is_asked_for_with(
+    counter: Counter,
+) -> None:
+    partner = counter.shop.partner.id
+    counter.member = str(await entitled_holder(counter, "97520007"))
+    told = await counter.shop.get(f"{counter.address}?card=9752-0007")
+    claims = tokens.verify(
+        told.json()["token"],
+        counter.verifier.keys,
+        issuer=ISSUER,
+        partner_id=partner,
+        at=counter.shop.at,
+    )
+    assert claims.card == tokens.mark_of("97520007", partner)
+    await counter.shop.new_member("97520008")
+    for card in ("97520008", "97520009", "----"):
+        refused = await counter.shop.get(f"{counter.address}?card={card}")
+        assert (refused.status_code, refused.json()["code"]) == (404, "card_not_found")
+
+
 async def test_who_has_no_plan_has_no_token(counter: Counter) -> None:
     counter.member = await counter.shop.new_member("97520002")
     told = await counter.shown()
@@ -164,7 +210,22 @@ async def test_a_benefit_is_had_once_per_receipt_and_as_often_as_the_plan_says(
 
 async def test_a_returned_purchase_gives_the_benefit_back(counter: Counter) -> None:
     await counter.use()
-    body = {"benefit": "shipping", "receipt": "R-1"}
+    body: dict[str, Any] = {"benefit": "shipping", "receipt": "R-1"}
+    part = {"amount": {"amount_minor": 1_000, "currency": "SEK"}}
+    for _ in range(2):
+        some = await counter.shop.post(f"{counter.address}/return", body | part, key="part")
+        assert some.json()["left"] == {"amount_minor": 3_900, "currency": "SEK"}
+    assert (await counter.use()).json()["left"]["amount_minor"] == 3_900
+    too_much = {"amount": {"amount_minor": 3_901, "currency": "SEK"}}
+    refused = await counter.shop.post(f"{counter.address}/return", body | too_much)
+    assert (refused.status_code, refused.json()["code"]) == (409, "returns_too_much")
+    assert refused.json()["left_minor"] == 3_900
+    other = {"amount": {"amount_minor": 1, "currency": "EUR"}}
+    refused = await counter.shop.post(f"{counter.address}/return", body | other)
+    assert (refused.json()["code"], refused.json()["currency"]) == (
+        "saving_in_other_currency",
+        "SEK",
+    )
     returned = await counter.shop.post(f"{counter.address}/return", body)
     assert (returned.status_code, returned.json()["receipt"]) == (201, "R-1")
     assert (await counter.use("R-2")).json()["remaining"] == 0
