@@ -118,7 +118,7 @@ class Member:
         self.page.check("#accept")
         if not pays:
             return
-        self.page.click("form[action='/order'] button")
+        self.page.click("form[action='/order'][method=post] button")
         self.page.wait_for_url("**/sandbox/checkout/**")
 
     def pay(self, card: str) -> None:

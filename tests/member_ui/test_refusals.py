@@ -32,8 +32,8 @@ ELSEWHERE = (
     *(EmailTaken, InvalidEmail, InvalidName, PaymentCardInText),
     *(ForeignForm, NotFromHere, Malformed, TooLarge, Unavailable),
 )
-NOT_ON_PAGES = {refusals.NothingToTakeBack, refusals.InvalidPath}
-"""Staff take gifts back, and pages say no path that is none."""
+NOT_ON_PAGES = {*(refusals.NothingToTakeBack, refusals.InvalidPath, refusals.NothingUnexplained)}
+"""Staff take gifts back and explain what is drifted, and pages say no path that is none."""
 
 
 def met() -> Iterator[type[Refused]]:
