@@ -43,14 +43,18 @@ async def tell_of_redeemed(
     *,
     member: MemberId,
     at: datetime,
+    is_put_off: bool = False,
 ) -> None:
-    """Tell who redeemed a gift what it has, and who bought it that it is redeemed."""
+    """Tell who redeemed a gift what it has, and who bought it that it is redeemed.
+
+    `is_put_off` where the gift puts off a payment, so that the plan goes on after it.
+    """
     plan = await _plan_name(connection, house, gift)
     countries = house.countries
     await tell(
         connection,
         member,
-        "gift_received",
+        "gift_put_off" if is_put_off else "gift_received",
         gift.id,
         at=at,
         countries=countries,

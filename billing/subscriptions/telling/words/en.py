@@ -141,6 +141,11 @@ ENGLISH: dict[str, str] = {
         "You have redeemed a gift: {plan} from {begins} until {ends}. It ends by itself, "
         "and you are charged nothing."
     ),
+    "gift_put_off.subject": "{months} months of {plan} for you",
+    "gift_put_off.body": (
+        "You have redeemed a gift of {months} months of {plan}. They follow what you have "
+        "paid, and your next payment is on {ends}."
+    ),
     "seat_given.subject": "You share {plan} now",
     "seat_given.body": (
         "Somebody in your family shares {plan} with you. You have its benefits from now "

@@ -136,6 +136,11 @@ NORWEGIAN: dict[str, str] = {
         "Du har løst inn en gave: {plan} fra {begins} til {ends}. Det slutter av seg selv, "
         "og du belastes ikke."
     ),
+    "gift_put_off.subject": "{months} måneder med {plan} til deg",
+    "gift_put_off.body": (
+        "Du har løst inn en gave på {months} måneder med {plan}. De følger etter det du "
+        "har betalt, og neste betaling er {ends}."
+    ),
     "seat_given.subject": "Du deler nå {plan}",
     "seat_given.body": (
         "Noen i familien din deler {plan} med deg. Du har fordelene fra nå av, betaler "

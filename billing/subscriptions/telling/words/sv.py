@@ -142,6 +142,11 @@ SWEDISH: dict[str, str] = {
         "Du har löst in en present: {plan} från den {begins} till den {ends}. Det slutar "
         "av sig självt, och inget dras."
     ),
+    "gift_put_off.subject": "{months} månader av {plan} till dig",
+    "gift_put_off.body": (
+        "Du har löst in en present på {months} månader av {plan}. De följer på det du har "
+        "betalat, och nästa betalning är den {ends}."
+    ),
     "seat_given.subject": "Du delar nu {plan}",
     "seat_given.body": (
         "Någon i din familj delar {plan} med dig. Du har förmånerna från och med nu, "

@@ -1,0 +1,1 @@
+"""Tests of what members are told of their memberships."""

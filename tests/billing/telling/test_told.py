@@ -1,0 +1,125 @@
+"""Members are told of everything that concerns their membership, once, in the inbox."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from billing.plans.countries import shipped
+from billing.subscriptions import noticing
+from billing.subscriptions.views import GiftOrder
+from coalition.kernel.database import transaction
+from coalition.kernel.ids import MemberId
+from coalition.messages import inbox, tongues
+from coalition.messages.inbox import Message
+from tests.billing.campaigns.world import rising, run
+from tests.billing.memberships.world import TRIED, Club, make_club
+
+pytestmark = pytest.mark.usefixtures("database")
+
+DAY = timedelta(days=1)
+FAILS = "pm_card_chargeCustomerFail"
+
+
+async def told(club: Club, member: MemberId) -> list[Message]:
+    """Return what a member was told, the first first."""
+    del club
+    async with transaction() as connection:
+        found = await inbox.page(connection, member, before=None, limit=100)
+    return sorted(found, key=lambda one: (one.said_at, one.message_id))
+
+
+async def kinds(club: Club, member: MemberId) -> list[str]:
+    """Return the kinds of what a member was told, in order."""
+    return [one.kind for one in await told(club, member)]
+
+
+async def test_a_trial_is_confirmed_its_end_told_and_a_payment_that_fails_until_the_end(
+    at: datetime,
+) -> None:
+    club = await make_club(at, TRIED)
+    member = await club.joined("tried")
+    (order,) = await told(club, member)
+    terms = shipped().of("SE")
+    assert order.subject.startswith("Your order of ")
+    assert terms.disclosure("en") in order.body
+    assert f"(version {terms.disclosure_version})" in order.body
+    assert "SEK\u00a079.00 a month" in order.body
+    assert "It is free until 5 December 2026" in order.body
+    assert "until the end of 5 December 2026" in order.body
+
+    await club.advance(11 * DAY)
+    for _ in range(2):
+        await noticing.tell(shipped(), club.now())
+    assert await kinds(club, member) == ["order", "trial_ends"]
+
+    await club.replace_card(member, FAILS)
+    await club.advance(3 * DAY + timedelta(hours=2))
+    *_, failed = await told(club, member)
+    assert failed.kind == "payment_failed"
+    assert "A payment of SEK\u00a079.00" in failed.body
+    view = await club.view(member)
+    assert view.entitled_until is not None
+    await club.advance(40 * DAY)
+    assert (await kinds(club, member))[-1] == "ended"
+    assert len(set(await kinds(club, member))) == len(await kinds(club, member))
+
+
+async def test_what_a_member_does_is_confirmed_once_in_its_own_language(at: datetime) -> None:
+    club = await make_club(at)
+    member = await club.enrol()
+    async with transaction() as connection:
+        await tongues.choose(connection, member, "sv", at)
+    await club.join(member)
+    acts, key = club.memberships, club.key()
+    for _ in range(2):
+        await acts.cancel(member, key=key, at=club.now())
+    await acts.uncancel(member, key=club.key(), at=club.now())
+    await acts.pause(member, months=1, key=club.key(), at=club.now())
+    await acts.resume(member, key=club.key(), at=club.now())
+    declared = await acts.declare_withdrawal(member, at=club.now())
+    await acts.confirm_withdrawal(
+        declared.withdrawal_id, member=member, key=club.key(), at=club.now()
+    )
+    said = await told(club, member)
+    assert sorted(one.kind for one in said) == [
+        *("cancelled", "order", "paused", "resumed", "uncancelled", "withdrawn")
+    ]
+    by_kind = {one.kind: one for one in said}
+    assert "slutar den 21 december 2026" in by_kind["cancelled"].body
+    assert "den 21 november 2026 13:00" in by_kind["cancelled"].body
+    assert "Du får tillbaka 79,00\u00a0kr" in by_kind["withdrawn"].body
+
+
+async def test_a_new_price_is_told_with_the_old_one_and_the_day(at: datetime) -> None:
+    club = await make_club(at)
+    member = await club.joined()
+    asked = await club.joined(name="bo", country="DE", card="5555555555554444")
+    await rising(club)
+    for _ in range(2):
+        await run(club)
+    *_, notice = await told(club, member)
+    assert notice.kind == "price_notice"
+    assert "Until now: SEK\u00a079.00 a month" in notice.body
+    assert "From 21 January 2027: SEK\u00a099.00 a month" in notice.body
+    assert "cancel before" in notice.body
+    assert (await kinds(club, member)).count("price_notice") == 1
+    assert (await kinds(club, asked))[-1].startswith("price_asked_")
+
+
+async def test_a_gift_is_told_to_who_bought_it_and_to_who_has_it_without_its_code(
+    at: datetime,
+) -> None:
+    club = await make_club(at)
+    giver, member = await club.enrol("giver"), await club.enrol()
+    order = GiftOrder(plan="plus", months=3, currency="SEK")
+    gift = await club.memberships.buy_gift(giver, order, key=club.key(), at=club.now())
+    assert gift.url is not None
+    await club.pay(gift.url)
+    (paid,) = await club.memberships.gifts(giver, at=club.now())
+    assert paid.code is not None
+    await club.memberships.redeem_gift(member, paid.code, key=club.key(), at=club.now())
+    assert sorted(await kinds(club, giver)) == ["gift_paid", "gift_redeemed"]
+    (received,) = await told(club, member)
+    assert "from 21 November 2026 until 21 February 2027" in received.body
+    for said in [*await told(club, giver), received]:
+        assert paid.code not in said.body
