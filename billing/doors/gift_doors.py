@@ -7,7 +7,7 @@ from billing.doors.asking import OF_READS, OF_STRIPE
 from billing.doors.bodies import GiftBody, GiftCodeBody, GiftList
 from billing.doors.membership_doors import Act, endpoint_of
 from billing.plans.refusals import UnknownPlan
-from billing.subscriptions.refusals import AlreadyMember, GiftNotSold, InvalidPath, UnknownGift
+from billing.subscriptions.refusals import GiftNotSold, GiftWaits, InvalidPath, UnknownGift
 from billing.subscriptions.service import Memberships
 from billing.subscriptions.views import GiftOrder, GiftView, MembershipView
 from coalition.access.refusals import TooManyAttempts
@@ -71,6 +71,9 @@ _REDEEM = Act(
     "Redeem the code of a gift",
     MembershipView,
     body=GiftCodeBody,
-    refusals=(UnknownGift, AlreadyMember, TooManyAttempts),
-    description="Its months follow what you have been given before.",
+    refusals=(UnknownGift, GiftWaits, TooManyAttempts),
+    description=(
+        "Its months follow what you have paid for and what you were given before; a membership "
+        "that renews is charged next when they end."
+    ),
 )

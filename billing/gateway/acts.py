@@ -67,13 +67,17 @@ class Acts(Calls):
         success_url: str,
         cancel_url: str,
         promotion: str | None = None,
+        begins: datetime | None = None,
     ) -> Checkout:
         """Open a hosted page on which a customer subscribes to a price; a trial asks for a card.
 
-        The subscription carries `metadata` too, so that its events find their member.
+        The subscription carries `metadata` too, so that its events find their member. It is first
+        charged at `begins`, if that is given, which Stripe wants two days ahead.
         """
         plan: Raw = {"metadata": dict(metadata), "billing_mode": {"type": "flexible"}}
-        if trial_days:
+        if begins is not None:
+            plan["trial_end"] = seconds(begins)
+        elif trial_days:
             plan["trial_period_days"] = trial_days
         asked: Raw = {
             "mode": "subscription",
@@ -205,6 +209,17 @@ class Acts(Calls):
         """Charge nothing until `resumes_at`: invoices of the time between are void."""
         paused = {"behavior": "void", "resumes_at": seconds(resumes_at)}
         return await self._update(key, subscription_id, {"pause_collection": paused})
+
+    async def put_off(
+        self, key: str, subscription_id: str, until: datetime, metadata: Mapping[str, str]
+    ) -> Subscription:
+        """Charge next at `until`, and by periods from then on; what is paid stays as it is."""
+        asked = {
+            "trial_end": seconds(until),
+            "proration_behavior": "none",
+            "metadata": dict(metadata),
+        }
+        return await self._update(key, subscription_id, asked)
 
     async def resume(self, key: str, subscription_id: str) -> Subscription:
         """Charge again, from the next period on."""

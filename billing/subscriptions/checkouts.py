@@ -14,7 +14,8 @@ from billing.subscriptions import (
     customers,
     offering,
     orders,
-    register,
+    put_offs,
+    putting_off,
     selling,
     syncing,
     trials,
@@ -22,7 +23,6 @@ from billing.subscriptions import (
 from billing.subscriptions.house import House, one_act
 from billing.subscriptions.orders import OrderRow, OrderState
 from billing.subscriptions.refusals import (
-    AlreadyMember,
     CheckoutOpen,
     DisclosureOutdated,
     TrialUsed,
@@ -177,7 +177,7 @@ async def _begin(
         known = await orders.read(connection, member, order_id)
         if known is not None and known.settled_at is None:
             return known
-        await _check_free(connection, member, order_id)
+        await _check_free(connection, member, order_id, at)
         price = await offering.price_on_sale(connection, plans, order.price_no, member, at)
         waiting = await orders.waiting(connection, member)
         if waiting is not None and waiting.id == order_id:
@@ -206,10 +206,10 @@ async def _begin(
     return begun
 
 
-async def _check_free(connection: Connection, member: MemberId, order_id: UUID) -> None:
-    live = await register.live(connection, member)
-    if live is not None:
-        raise AlreadyMember(membership_id=str(live.id))
+async def _check_free(
+    connection: Connection, member: MemberId, order_id: UUID, at: datetime
+) -> None:
+    await putting_off.beginning(connection, member, at)
     # The same key again, after what it ordered is over, is not another order.
     known = await orders.read(connection, member, order_id)
     if known is not None and known.settled_at is not None:
@@ -242,10 +242,17 @@ async def _open(
     at: datetime,
 ) -> Checkout:
     mark = "&" if "?" in back else "?"
+    async with transaction() as connection:
+        given_until = await putting_off.beginning(connection, order.member_id, at)
+    begins: datetime | None = None
+    why: dict[str, str] = {}
+    if given_until is not None:
+        begins, why = put_offs.ordered(given_until, order.trial_days, at)
     metadata = {
         "member_id": str(order.member_id),
         "order_id": str(order.id),
         "price_no": str(order.price_no),
+        **why,
     }
 
     async def call() -> Checkout:
@@ -258,6 +265,7 @@ async def _open(
             success_url=f"{back}{mark}{RETURNED}",
             cancel_url=back,
             promotion=promotion,
+            begins=begins,
         )
 
     request = metadata | {"price": stripe_price, "customer": customer, "back": back}

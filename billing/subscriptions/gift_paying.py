@@ -10,7 +10,7 @@ import structlog
 
 from billing.gateway.client import Gateway
 from billing.gateway.shapes import Payment
-from billing.subscriptions import entries, gift_money, gift_rows, syncing
+from billing.subscriptions import entries, gift_money, gift_rows, putting_off, syncing
 from billing.subscriptions.gift_rows import Gift
 from billing.subscriptions.views import GiftState
 from coalition.kernel import outbox
@@ -79,7 +79,7 @@ async def _apply(
     )
     if gift.redeemed_by is not None:
         lost = gift_money.gone(picture)
-        await syncing.unpaid(
+        membership = await syncing.unpaid(
             connection,
             gift.source,
             member=gift.redeemed_by,
@@ -87,6 +87,8 @@ async def _apply(
             for_good=lost.for_good,
             at=at,
         )
+        if membership is not None and lost.for_good:
+            await putting_off.bring_forward(connection, membership, at)
     if state is not gift.state and state in _TOLD:
         await tell(connection, _TOLD[state], gift, at)
 

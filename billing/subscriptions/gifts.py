@@ -12,14 +12,23 @@ from uuid import UUID
 
 from billing.benefits.entitlements import Ground
 from billing.gateway import intents
-from billing.gateway.shapes import Checkout, Payment
+from billing.gateway.shapes import Checkout, Payment, Subscription
 from billing.plans.catalogue import Plan, Plans
-from billing.subscriptions import customers, gift_paying, gift_rows, reading, register, syncing
+from billing.subscriptions import (
+    customers,
+    gift_paying,
+    gift_rows,
+    putting_off,
+    reading,
+    register,
+    syncing,
+)
 from billing.subscriptions.gift_rows import Gift
 from billing.subscriptions.grounds import Gift as Given
 from billing.subscriptions.house import House, one_act
 from billing.subscriptions.months import months_after
-from billing.subscriptions.refusals import AlreadyMember, GiftNotSold, UnknownGift
+from billing.subscriptions.recovering import PUT_OFF
+from billing.subscriptions.refusals import GiftNotSold, GiftWaits, UnknownGift
 from billing.subscriptions.telling import of_gifts
 from billing.subscriptions.views import GiftOrder, GiftState, GiftView
 from coalition.access import logins
@@ -122,8 +131,16 @@ async def redeem(house: House, member: MemberId, code: str, *, key: str, at: dat
     attempts = digest16("redeems gifts", member.bytes)
     await logins.count_attempt(attempts, at)
     async with one_act(member, "redeem", key, at):
-        live = await _free_from(house, member, at)
         digest = _digest(_plain(code), house.keys)
+        try:
+            free = await _free_from(house, member, digest, at)
+        except GiftWaits:
+            await logins.forgive_attempt(attempts)
+            raise
+        if free is None:
+            return
+        begins, renewing = free
+        put_off = None
         async with transaction() as connection:
             row = await gift_rows.read(connection, digest, lock=True)
             if row is not None and row.redeemed_by == member:
@@ -131,33 +148,60 @@ async def redeem(house: House, member: MemberId, code: str, *, key: str, at: dat
             if row is None or row.state is not GiftState.PAID or (row.valid_until or at) <= at:
                 raise UnknownGift
             await gift_rows.redeemed(connection, digest, member, at)
+            ends = months_after(begins, row.months)
             given = Given(
                 ground=Ground.GIFT,
                 plan_no=row.plan_no,
-                begins=live,
-                ends=months_after(live, row.months),
+                begins=begins,
+                ends=ends,
                 source=row.source,
                 made_by=f"member:{row.bought_by}",
             )
             await syncing.give(connection, given, member=member, at=at)
-            await of_gifts.tell_of_redeemed(connection, house, row, given, member=member, at=at)
+            await of_gifts.tell_of_redeemed(
+                connection,
+                house,
+                row,
+                given,
+                member=member,
+                at=at,
+                is_put_off=renewing is not None,
+            )
+            if renewing is not None:
+                # Promised with the gift: what a dying process leaves undone, the worker does.
+                put_off = putting_off.request_of(renewing, ends, at)
+                await intents.promise(connection, PUT_OFF, f"put-off-{row.id}", put_off, at=at)
+        if put_off is not None:
+            await putting_off.perform(house, f"put-off-{row.id}", put_off, at=at)
     await logins.forgive_attempt(attempts)
 
 
-async def _free_from(house: House, member: MemberId, at: datetime) -> datetime:
-    """Return from when months that are given hold: after all that the member has without them."""
+async def _free_from(
+    house: House, member: MemberId, digest: bytes, at: datetime
+) -> tuple[datetime, Subscription | None] | None:
+    """Return from when months that are given hold, and the subscription whose renewal they put off.
+
+    They follow all that the member has without them. None for a code that the member has redeemed.
+    Raises `UnknownGift` for a code that is none, and `GiftWaits`.
+    """
     async with transaction() as connection:
+        row = await gift_rows.read(connection, digest)
         live = await register.live(connection, member)
+        given = None if live is None else await putting_off.given_until(connection, live)
+    if row is not None and row.redeemed_by == member:
+        return None
+    if row is None or row.state is not GiftState.PAID:
+        raise UnknownGift
     if live is None:
-        return at
-    if live.subscription is not None:
-        one = (await house.gateway.picture(live.subscription)).subscription
-        if one.status in reading.LIVING and not one.cancel_at_period_end:
-            raise AlreadyMember(
-                "A membership that renews is paid already; cancel it, and the gift follows it",
-                membership_id=str(live.id),
-            )
-    return max(at, live.entitled_until or at)
+        return at, None
+    follows = max(at, live.entitled_until or at, given or at)
+    if live.subscription is None:
+        return follows, None
+    one = (await house.gateway.picture(live.subscription)).subscription
+    if one.status not in reading.LIVING or one.cancel_at_period_end:
+        return follows, None
+    putting_off.check(one, at)
+    return max(one.period_end, given or at), one
 
 
 def _price(plan: Plan, order: GiftOrder, at: datetime) -> Money:

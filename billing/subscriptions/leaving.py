@@ -7,7 +7,7 @@ from typing import Any
 from billing.gateway import intents
 from billing.gateway.shapes import Subscription, SubscriptionStatus
 from billing.plans.catalogue import PlanPrice, Plans
-from billing.subscriptions import orders, reading, receipts, syncing
+from billing.subscriptions import orders, putting_off, reading, receipts, syncing
 from billing.subscriptions.house import House, one_act
 from billing.subscriptions.months import months_after
 from billing.subscriptions.reading import Paid
@@ -128,6 +128,13 @@ async def uncancel(house: House, member: MemberId, *, key: str, at: datetime) ->
 
         request = {"subscription": one.id}
         await intents.perform("uncancel", own, request, call, answer=Subscription, at=at)
+        async with transaction() as connection:
+            given = await putting_off.given_until(connection, paid.membership)
+        if given is not None and given > one.period_end:
+            put_off = putting_off.request_of(one, given, at)
+            # Done twice it is the same; of two instants the spans differ by a moment.
+            key_there = f"{own}:put-off:{int(at.timestamp())}"
+            await putting_off.perform(house, key_there, put_off, at=at)
         return await _receipt(house, paid, ReceiptKind.UNCANCELLED, at=at)
 
     return await _with_receipt(member, "uncancel", key, at, work)

@@ -14,7 +14,7 @@ import asyncpg
 from billing.gateway.shapes import Subscription, SubscriptionStatus
 from billing.plans.catalogue import PlanPrice, Plans
 from billing.plans.countries import Countries
-from billing.subscriptions import deriving, orders, register
+from billing.subscriptions import deriving, orders, put_offs, register
 from billing.subscriptions.telling import telling
 from billing.subscriptions.telling.telling import Each
 from coalition.kernel import outbox
@@ -101,6 +101,8 @@ async def _tell_one(
         renewal_days=terms.renewal_notice_days,
     )
     ends_at: datetime = row["period_end"]
+    if put_offs.waits_beyond(kept.picture.subscription, ends_at):
+        return False
     if notice is None or at < ends_at - timedelta(days=notice.days):
         return False
     bucket = bucket_of(row["id"])
@@ -142,6 +144,6 @@ def _notice(
     is_ending = one.cancel_at_period_end or one.cancel_at is not None or one.is_collection_paused
     if price is None or is_ending:
         return None
-    if one.status is SubscriptionStatus.TRIALING:
+    if one.status is SubscriptionStatus.TRIALING and not put_offs.is_put_off(one):
         return _Notice("trial_ends", trial_days, price)
     return _Notice("renews", renewal_days, price)

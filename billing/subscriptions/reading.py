@@ -153,14 +153,13 @@ def _with_subscription(told: MembershipView, picture: Picture, plans: Plans) -> 
     price = plans.price_at_stripe(one.price_id)
     following = _following(told, one, plans)
     ends_at = one.cancel_at or (one.period_end if one.cancel_at_period_end else None)
-    is_trial = one.status is SubscriptionStatus.TRIALING
     return msgspec.structs.replace(
         told,
         state=_state_of(told.state, one),
         price_no=None if price is None else price.no,
         price=None if price is None else price.money,
         interval=None if price is None else price.interval,
-        trial_ends_at=one.trial_end if is_trial else None,
+        trial_ends_at=told.period_end if told.state is MembershipState.TRIALING else None,
         renews_at=None if ends_at or one.is_collection_paused else one.period_end,
         ends_at=ends_at,
         paused_until=one.resumes_at if one.is_collection_paused else None,

@@ -6,6 +6,7 @@ from datetime import datetime
 from billing.gateway import intents
 from billing.gateway.client import Gateway
 from billing.gateway.intents import Intent
+from billing.subscriptions import put_offs
 from coalition.kernel.money import Money
 
 CREDIT = "take-credit"
@@ -18,6 +19,8 @@ FORGET = "forget-customer"
 """Let Stripe forget a customer."""
 FEE_BACK = "fee-back"
 """Give a family's fee back of which nothing came."""
+PUT_OFF = "put-off"
+"""Let a subscription be charged next when what was given has ended."""
 REFUND = "refund"
 WITHDRAW = "withdraw"
 """The parts of a withdrawal, which go on when its process dies in between."""
@@ -56,7 +59,14 @@ def _calls(gateway: Gateway) -> Mapping[str, Callable[[Intent], Awaitable[object
         metadata = {name: request[name] for name in ("member_id", "fee_id")}
         return await gateway.refund(intent.key, request["payment"], money, metadata)
 
+    async def put_off(intent: Intent) -> object:
+        request = intent.request
+        until = datetime.fromisoformat(request["until"])
+        metadata = put_offs.metadata_of(request)
+        return await gateway.put_off(intent.key, request["subscription"], until, metadata)
+
     return {
+        PUT_OFF: put_off,
         FEE_BACK: give_back,
         CREDIT: credit,
         END: end,

@@ -10,7 +10,10 @@ class ActInProgress(Conflict):
 
 
 class AlreadyMember(Conflict):
-    """There is a membership already; change its plan, or order anew once it has ended."""
+    """There is a membership already; change its plan, or order anew once it has ended.
+
+    Whoever has months that were given, and nothing else, may order: it is paid for when they end.
+    """
 
     code, title = "already_member", "Already a member"
     constraint = "one_live_membership_per_member"
@@ -141,6 +144,12 @@ class UnknownGift(NotFound):
     """No gift can be redeemed with this code; codes are used once and before their last day."""
 
     code, title = "gift_not_found", "Gift not found"
+
+
+class GiftWaits(Conflict):
+    """The gift is kept: redeem it once `detail` is done, or from `until` on where that is told."""
+
+    code, title = "gift_waits", "Gift waits"
 
 
 class NothingToTakeBack(Conflict):

@@ -87,7 +87,8 @@ class Memberships:
     ) -> CheckoutView:
         """Begin an order; the member pays on Stripe's page at `url`.
 
-        The same order again, while it waits, is the same checkout. Raises `AlreadyMember`,
+        Whoever has months that were given is first charged when they end. The same order again,
+        while it waits, is the same checkout. Raises `AlreadyMember`,
         `CheckoutOpen` while another order waits, `DisclosureOutdated`, `PriceNotForYou`,
         `PriceNotOnSale`, and `StripeUnavailable`. Whoever had a trial gets none.
         """
@@ -290,10 +291,11 @@ class Memberships:
     async def redeem_gift(
         self, member: MemberId, code: str, *, key: str, at: datetime
     ) -> MembershipView:
-        """Turn the code of a gift into months of its plan, after what the member was given before.
+        """Turn the code of a gift into months of its plan, after what the member has already.
 
-        Raises `UnknownGift` (also for a code that was used or has expired, told apart only to whom
-        used it), `AlreadyMember` while a membership renews, and `TooManyAttempts`.
+        A membership that renews is charged next when they end. Raises `UnknownGift` (also for a
+        code that was used or has expired, told apart only to whom used it), `GiftWaits` while a
+        payment is due or a change is under way, and `TooManyAttempts`.
         """
         await gifts.redeem(self._house, member, code, key=key, at=at)
         return await reading.view(self._house, member, at=at)

@@ -20,6 +20,7 @@ from billing.gateway.shapes import (
     Subscription,
     SubscriptionStatus,
 )
+from billing.subscriptions import put_offs
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -75,11 +76,12 @@ _OVER = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EX
 def of_picture(picture: Picture, terms: Mapping[str, Terms]) -> list[Stretch]:
     """Return what a subscription stands for, without overlap, with its grace."""
     found = [*_trials(picture, terms), *_paid(picture, terms)]
-    if not found:
-        return []
     stretches = painted(found)
+    put_off = _put_off(picture, terms, found)
+    if put_off is not None:
+        stretches += _grace(picture, put_off)
     # What ended before its time (refunded, disputed) has no grace after it.
-    if stretches and stretches[-1].ends == max(stretch.would_end for stretch in found):
+    elif stretches and stretches[-1].ends == max(stretch.would_end for stretch in found):
         stretches += _grace(picture, stretches[-1])
     ended_at = picture.subscription.ended_at
     held = stretches if ended_at is None else _before(ended_at, stretches)
@@ -95,35 +97,63 @@ def _before(instant: datetime, stretches: Iterable[Stretch]) -> list[Stretch]:
     ]
 
 
+def _put_off(
+    picture: Picture, terms: Mapping[str, Terms], found: Sequence[Stretch]
+) -> Stretch | None:
+    """Return what a renewal that is put off follows, which is for no time; None without one.
+
+    Until then the months hold for which it is put off; what follows is awaited as any renewal.
+    """
+    one = picture.subscription
+    its_terms, charged_at = terms.get(one.price_id), put_offs.charged_at(one)
+    if charged_at is None or its_terms is None:
+        return None
+    if any(stretch.would_end > charged_at for stretch in found):
+        return None
+    was_paid = any(stretch.ground is Ground.PAID for stretch in found)
+    return Stretch(
+        terms=its_terms,
+        ground=Ground.PAID if was_paid else Ground.TRIAL,
+        begins=charged_at,
+        ends=charged_at,
+        would_end=charged_at,
+        period_start=charged_at,
+        period_end=charged_at,
+        source=one.id,
+    )
+
+
 def _trials(picture: Picture, terms: Mapping[str, Terms]) -> list[Stretch]:
     one = picture.subscription
-    if one.trial_start is None or one.trial_end is None or one.status not in _TRIED:
+    tried = put_offs.of(one).tried
+    if tried is None or one.status not in _TRIED:
         return []
-    its_terms = terms.get(_trial_price(picture))
-    if its_terms is None or one.trial_start >= one.trial_end:
+    begins, ends = max(tried[0], one.created_at), tried[1]
+    its_terms = terms.get(_trial_price(picture, begins))
+    if its_terms is None or begins >= ends:
         return []
     return [
         Stretch(
             terms=its_terms,
             ground=Ground.TRIAL,
-            begins=one.trial_start,
-            ends=one.trial_end,
-            would_end=one.trial_end,
-            period_start=one.trial_start,
-            period_end=one.trial_end,
+            begins=begins,
+            ends=ends,
+            would_end=ends,
+            period_start=begins,
+            period_end=ends,
             source=one.id,
         )
     ]
 
 
-def _trial_price(picture: Picture) -> str:
+def _trial_price(picture: Picture, begins: datetime) -> str:
     """Return the price that was tried, which may have been changed since: its invoice knows."""
     one = picture.subscription
     tried = [
         line.price_id
         for invoice in sorted(picture.invoices, key=_age)
         for line in invoice.lines
-        if line.period_start == one.trial_start and line.price_id is not None
+        if line.period_start == begins and line.price_id is not None
     ]
     return tried[0] if tried else one.price_id
 
@@ -133,12 +163,16 @@ def _paid(picture: Picture, terms: Mapping[str, Terms]) -> list[Stretch]:
 
     A credit (a negative line) entitles to nothing, and a line of a trial is the trial's.
     """
+    put_off = put_offs.of(picture.subscription)
     lines = [
         (invoice, line)
         for invoice in sorted(picture.invoices, key=_age)
         if invoice.status is InvoiceStatus.PAID
         for line in sorted(invoice.lines, key=_weight)
-        if line.amount.amount_minor >= 0 and line.price_id in terms
+        if line.amount.amount_minor >= 0
+        and line.price_id in terms
+        # What was put off is not paid for: somebody's gift holds then.
+        and (line.amount.amount_minor or not put_off.covers(line.period_start))
     ]
     periods = [line for _, line in lines if not line.is_proration]
     stretches = []
@@ -205,9 +239,8 @@ def _weight(line: InvoiceLine) -> tuple[int, datetime, datetime, str]:
 
 def _after_trial(one: Subscription, instant: datetime) -> datetime:
     """Return `instant`, or the end of the trial in which it lies."""
-    if one.trial_start is None or one.trial_end is None:
-        return instant
-    return one.trial_end if one.trial_start <= instant < one.trial_end else instant
+    tried = put_offs.of(one).tried
+    return instant if tried is None or not tried[0] <= instant < tried[1] else tried[1]
 
 
 def _period_of(line: InvoiceLine, periods: Iterable[InvoiceLine]) -> InvoiceLine:

@@ -88,8 +88,6 @@ async def test_a_gift_waits_for_the_end_of_a_membership_that_was_cancelled(at: d
     club = await make_club(at)
     giver, member = await club.enrol("giver"), await club.joined()
     code = await bought(club, giver, 1)
-    with pytest.raises(AlreadyMember):
-        await club.memberships.redeem_gift(member, code, key=club.key(), at=club.now())
     receipt = await club.memberships.cancel(member, key=club.key(), at=club.now())
     seen = await club.memberships.redeem_gift(member, code, key=club.key(), at=club.now())
     assert receipt.ends_at == at.replace(month=12)
