@@ -64,8 +64,13 @@ class _Event(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class _Before(msgspec.Struct):
+    balance: int | None = None
+
+
 class _Data(msgspec.Struct):
     object: _Object
+    previous_attributes: _Before | None = None
 
 
 _events = msgspec.json.Decoder(_Event)
@@ -105,8 +110,11 @@ def _target(event: _Event) -> str | None:
     if family is None:
         return None
     try:
-        found = _TARGETS[family](_data.decode(event.data).object)
+        data = _data.decode(event.data)
+        found = _TARGETS[family](data.object)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if family == _CREDIT and (data.previous_attributes or _Before()).balance is None:
         return None
     if not found or "\0" in found or len(found) > _LONGEST:
         return None
@@ -138,6 +146,9 @@ def _itself(one: _Object) -> str | None:
     return one.id
 
 
+_CREDIT = "customer.updated"
+"""Of a customer nothing is looked at but what credit it has left, where that has changed."""
+
 _TARGETS: Final[dict[str, Callable[[_Object], str | None]]] = {
     "customer.subscription.": _itself,
     "subscription_schedule.": _of_schedule,
@@ -147,6 +158,7 @@ _TARGETS: Final[dict[str, Callable[[_Object], str | None]]] = {
     "charge.refund": _of_payment,
     "charge.dispute.": _of_payment,
     "refund.": _of_payment,
+    _CREDIT: _itself,
 }
 """Which events ask for a look at what; charges and payments that succeed come with an invoice or a
 checkout, which has its own."""

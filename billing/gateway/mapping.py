@@ -21,6 +21,7 @@ from billing.gateway.shapes import (
     Subscription,
     SubscriptionStatus,
 )
+from coalition.kernel.money import Money
 
 Raw = Mapping[str, Any]  # Any: JSON, of which each function below reads what it knows
 _Status = TypeVar("_Status", bound=StrEnum)
@@ -54,6 +55,17 @@ def subscription_of(raw: Raw) -> Subscription:
         latest_invoice_id=_id(raw.get("latest_invoice")),
         metadata=_metadata(raw),
     )
+
+
+def credit_of(customer: object) -> Money | None:
+    """Return what a customer, where it is expanded, has left for later invoices; None for nothing.
+
+    Stripe counts what a customer owes, so that credit is negative.
+    """
+    if not isinstance(customer, Mapping):
+        return None
+    balance, currency = customer.get("balance") or 0, customer.get("currency")
+    return money_of(-balance, currency) if balance < 0 and currency else None
 
 
 def _next_price(schedule: object) -> str | None:

@@ -29,8 +29,9 @@ class Readings(Calls):
         return mapping.checkout_of(await self.get(f"/v1/checkout/sessions/{checkout_id}"))
 
     async def picture(self, subscription_id: str) -> Picture:
-        """Return a subscription with all its invoices, and the refunds and disputes of these."""
-        raw = await self.get(f"/v1/subscriptions/{subscription_id}", {"expand": ["schedule"]})
+        """Return a subscription with its invoices, their refunds and disputes, and credit left."""
+        expanded = {"expand": ["schedule", "customer"]}
+        raw = await self.get(f"/v1/subscriptions/{subscription_id}", expanded)
         subscription = mapping.subscription_of(raw)
         asked = {"subscription": subscription_id, "expand": ["data.payments"]}
         found = [one async for one in self.pages("/v1/invoices", asked)]
@@ -42,6 +43,7 @@ class Readings(Calls):
             invoices=tuple(sorted(invoices, key=lambda one: (one.created_at, one.id))),
             refunds=tuple(sorted(refunds, key=lambda one: (one.created_at, one.id))),
             disputes=tuple(sorted(disputes, key=lambda one: (one.created_at, one.id))),
+            credit=mapping.credit_of(raw["customer"]),
         )
 
     async def lines_of(self, invoice: Raw) -> Sequence[Raw]:

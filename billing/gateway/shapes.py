@@ -211,3 +211,5 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     invoices: tuple[Invoice, ...]
     refunds: tuple[Refund, ...]
     disputes: tuple[Dispute, ...]
+    credit: Money | None = None
+    """What its customer has left for later invoices, such as after a change to a smaller plan."""

@@ -23,10 +23,16 @@ def differences(kept: Picture | None, shown: Picture) -> tuple[str, ...]:
     invoices = ([lasting(one) for one in side.invoices] for side in (kept, shown))
     return (
         *_fields(kept.subscription, shown.subscription),
+        *_credit(kept, shown),
         *_each("invoice", *invoices),
         *_each("refund", kept.refunds, shown.refunds),
         *_each("dispute", kept.disputes, shown.disputes),
     )
+
+
+def _credit(kept: Picture, shown: Picture) -> Iterator[str]:
+    if kept.credit != shown.credit:
+        yield f"credit: {_told(kept.credit)} here, {_told(shown.credit)} at Stripe"
 
 
 def lasting(invoice: Invoice) -> Invoice:

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from billing.gateway.client import Gateway
 from billing.gateway.refusals import StripeRefused
 from billing.subscriptions import syncing
+from billing.subscriptions.stretches import is_over
 
 Found = TypeVar("Found")
 
@@ -42,6 +43,14 @@ class Handler(NamedTuple):
             await self._payment(target, at)
         elif kind == "cs":
             await self._checkout(target, at)
+        elif kind == "cus":
+            await self._customer(target, at)
+
+    async def _customer(self, target: str, at: datetime) -> None:
+        """Look at what a customer pays for, whose credit has changed."""
+        for one in await _found(self.gateway.subscriptions_of(target)) or ():
+            if not is_over(one):
+                await self._follow(one.id, at)
 
     async def _payment(self, target: str, at: datetime) -> None:
         subscription = await _found(self.gateway.subscription_of_payment(target))

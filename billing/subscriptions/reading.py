@@ -138,6 +138,7 @@ def _view(
         ends_at=shown.ended_at,
         checkout=checkout,
         withdrawal=right,
+        credit=None if picture is None else picture.credit,
     )
     if picture is None or picture.subscription.status not in LIVING:
         is_given = shown.state is not State.ENDED

@@ -169,6 +169,9 @@ class MembershipView(msgspec.Struct, frozen=True, kw_only=True):
     """The bank holds a payment back; benefits rest until that is decided."""
     checkout: CheckoutView | None = None
     withdrawal: WithdrawalRight | None = None
+    credit: Money | None = None
+    """What is left of earlier payments, such as after a change to a smaller plan: the next invoices
+    are paid with it first."""
     seats: int = 0
     """With how many of the family the plan may be shared."""
     price_notice: PriceNotice | None = None
