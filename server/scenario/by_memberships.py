@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 
@@ -15,7 +14,6 @@ from coalition.kernel.database import transaction
 from coalition.kernel.errors import Conflict
 from coalition.kernel.ids import MemberId
 from coalition.kernel.money import Money
-from server.scenario.club import Club
 from server.scenario.membership_steps import (
     Cancel,
     Downgrade,
@@ -59,11 +57,13 @@ class MembershipOutcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only
     ground: str | None = None
     entitled_until: datetime | None = None
     renews_at: datetime | None = None
+    shared_by: str | None = None
+    """Who pays for the plan that is shared with the member."""
     payments: list[PaymentOutcome] = []
 
 
 async def _subscribe(world: World, step: Subscribe, n: int) -> Done:
-    club, member = _club(world), _member(world, step.member)
+    club, member = world.its_club(), world.member(step.member)
     offers = await club.memberships.plans_for(
         member, country=step.country, language="en", at=world.at
     )
@@ -104,7 +104,7 @@ async def _downgrade(world: World, step: Downgrade, n: int) -> Done:
 
 
 async def _change(world: World, step: Upgrade | Downgrade, n: int, kind: ChangeKind) -> Done:
-    club, member = _club(world), _member(world, step.member)
+    club, member = world.its_club(), world.member(step.member)
     view = await club.memberships.membership(member, at=world.at)
     price_no = await _price_of(world, view, step.plan, step.interval)
     preview = await club.memberships.preview(member, price_no, at=world.at)
@@ -126,7 +126,7 @@ async def _price_of(
     world: World, view: MembershipView, plan: str | None, interval: Interval | None
 ) -> int:
     """Return the price in the member's currency that a change names, by what stays as it is."""
-    plans = await _club(world).memberships.house.plans()
+    plans = await world.its_club().memberships.house.plans()
     currency = None if view.price is None else view.price.currency
     wanted = (plan or view.plan, interval or view.interval, currency)
     for one in plans.at(world.at):
@@ -137,30 +137,30 @@ async def _price_of(
 
 
 async def _cancel(world: World, step: Cancel, n: int) -> Done:
-    member = _member(world, step.member)
-    made = await _club(world).memberships.cancel(member, key=_key(n), at=world.at)
+    member = world.member(step.member)
+    made = await world.its_club().memberships.cancel(member, key=_key(n), at=world.at)
     return Done(f"{step.member} cancels; it ends {made.ends_at:%F}", state="ending")
 
 
 async def _uncancel(world: World, step: Uncancel, n: int) -> Done:
-    await _club(world).memberships.uncancel(_member(world, step.member), key=_key(n), at=world.at)
+    await world.its_club().memberships.uncancel(world.member(step.member), key=_key(n), at=world.at)
     return Done(f"{step.member} keeps its membership after all")
 
 
 async def _pause(world: World, step: Pause, n: int) -> Done:
-    made = await _club(world).memberships.pause(
-        _member(world, step.member), months=step.months, key=_key(n), at=world.at
+    made = await world.its_club().memberships.pause(
+        world.member(step.member), months=step.months, key=_key(n), at=world.at
     )
     return Done(f"{step.member} pauses until {made.paused_until:%F}")
 
 
 async def _resume(world: World, step: Resume, n: int) -> Done:
-    await _club(world).memberships.resume(_member(world, step.member), key=_key(n), at=world.at)
+    await world.its_club().memberships.resume(world.member(step.member), key=_key(n), at=world.at)
     return Done(f"{step.member} ends its pause")
 
 
 async def _withdraw(world: World, step: Withdraw, n: int) -> Done:
-    club, member = _club(world), _member(world, step.member)
+    club, member = world.its_club(), world.member(step.member)
     declared = await club.memberships.declare_withdrawal(member, at=world.at)
     made = await club.memberships.confirm_withdrawal(
         declared.withdrawal_id, member=member, key=_key(n), at=world.at
@@ -173,8 +173,8 @@ async def _withdraw(world: World, step: Withdraw, n: int) -> Done:
 
 async def _card(world: World, step: PaymentCard, n: int) -> Done:
     del n
-    club = _club(world)
-    await club.take_card(_member(world, step.member), step.card)
+    club = world.its_club()
+    await club.take_card(world.member(step.member), step.card)
     await club.hear()
     words = step.card.replace("_", " ")
     return Done(f"{step.member} has a card that {words}")
@@ -185,18 +185,21 @@ async def outcomes(world: World) -> dict[str, MembershipOutcome]:
     if world.club is None:
         return {}
     found = {}
+    names = {member_id: name for name, member_id in world.members.items()}
     for name, member_id in world.members.items():
         member = MemberId(member_id)
         view = await world.club.memberships.membership(member, at=world.at)
+        seats = await world.club.memberships.seats(member, at=world.at)
         async with transaction() as connection:
             paid = await entries.of_member(connection, member)
-        if view.state is not MembershipState.NONE or paid:
+        if view.state is not MembershipState.NONE or paid or seats.shared_by is not None:
             found[name] = MembershipOutcome(
                 state=view.state,
                 plan=view.plan,
                 ground=view.ground,
                 entitled_until=view.entitled_until,
                 renews_at=view.renews_at,
+                shared_by=None if seats.shared_by is None else names[seats.shared_by],
                 payments=[
                     PaymentOutcome(
                         at=one.occurred_at,
@@ -208,16 +211,6 @@ async def outcomes(world: World) -> dict[str, MembershipOutcome]:
                 ],
             )
     return found
-
-
-def _club(world: World) -> Club:
-    assert world.club is not None, "a story was checked: it has the plans that its steps name"
-    return world.club
-
-
-def _member(world: World, name: str) -> MemberId:
-    found: UUID = world.members[name]
-    return MemberId(found)
 
 
 def _key(n: int) -> str:

@@ -1,7 +1,7 @@
 """Paid memberships of a story: the sandbox in memory, Stripe's webhooks, and their time."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -15,6 +15,7 @@ from billing.gateway.intake import Intake
 from billing.plans import registering
 from billing.sandbox import Delivery, Sandbox
 from billing.subscriptions import arrivals, register, syncing
+from billing.subscriptions.campaigns import running
 from billing.subscriptions.service import Memberships
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
@@ -23,6 +24,7 @@ from coalition.members.sealing import MemberKeys
 from server.payments import secrets_of
 from server.scenario.membership_steps import CardKind
 
+_DAY: Final = timedelta(days=1)
 _KEY: Final = "sk_test_sandbox"
 _WORK: Final = (
     *("4242424242424242", "5555555555554444", "4000056655665556", "378282246310005"),
@@ -53,6 +55,8 @@ class Club:
         self.memberships = Memberships(self.gateway, keys, home=settings.issuer)
         secrets = secrets_of(self.sandbox, settings.issuer + intake.PATH)
         self._intake = Intake(secrets, clock=self, is_live=False)
+        self.has_campaigns = False
+        """Whether prices change by a campaign, which the worker looks at again each day here."""
         self._cards: dict[UUID, CardKind] = {}
         self._working: Iterator[str] = iter(_WORK * 1000)
 
@@ -84,6 +88,8 @@ class Club:
             ours = [
                 await connection.fetchval(query, self.now()) for query in (_NEXT_MONTH, _NEXT_TURN)
             ]
+        if self.has_campaigns:
+            ours.append(self.now() + _DAY)
         due = [at for at in (*ours, self.sandbox.next_instant(end)) if at is not None]
         return min((at for at in due if at < end), default=None)
 
@@ -97,6 +103,10 @@ class Club:
         await draining.drain_all(self.now(), arrivals.handler(self.memberships.house).handle)
         await syncing.turn(self.now())
         await granting.grant_due(self.now())
+        if self.has_campaigns:
+            await running.run(self.memberships.house, at=self.now(), pause_s=0)
+            await self.sandbox.deliver_due()
+            await draining.drain_all(self.now(), arrivals.handler(self.memberships.house).handle)
 
     # ---- cards
 

@@ -17,6 +17,7 @@ POSTINGS: Final = frozenset({"issue", "redeem", "convert", "capture", "reverse",
 """The verbs that make a posting which later steps can speak of."""
 HOLDS: Final = frozenset({"hold"})
 TRANSFERS: Final = frozenset({"transfer"})
+GIFTS: Final = frozenset({"gift"})
 
 
 class _Named(NamedTuple):
@@ -126,6 +127,10 @@ def _posting(name: str, seen: _Seen) -> str | None:
     return _earlier(name, "posting", POSTINGS, seen)
 
 
+def _gift(name: str, seen: _Seen) -> str | None:
+    return _earlier(name, "gift", GIFTS, seen)
+
+
 def _fresh(name: str, seen: _Seen) -> str | None:
     if name in seen.steps:
         return f"the step on line {seen.steps[name].line} is called so already; take another id"
@@ -187,6 +192,9 @@ _COMPLAINTS_OF: Final[dict[str, dict[str, _Complaint]]] = {
     "relate": {"to": _member},
     "settle": {"by": _member_or_staff},
     "death": {"heir": _member},
+    "redeem_gift": {"gift": _gift},
+    "share": {"with": _member},
+    "unshare": {"with": _member},
 }
 """By verb: the fields that say something else there."""
 

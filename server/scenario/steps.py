@@ -41,6 +41,17 @@ from server.scenario.membership_steps import (
     Upgrade,
     Withdraw,
 )
+from server.scenario.plan_steps import (
+    Agree,
+    Campaign,
+    Dispute,
+    DisputeEnds,
+    Gift,
+    RedeemGift,
+    Sell,
+    Share,
+    Unshare,
+)
 from server.scenario.settlement_steps import (
     Close,
     Default,
@@ -110,7 +121,9 @@ HouseholdStep = (
 MembershipStep = (
     Subscribe | Upgrade | Downgrade | Cancel | Uncancel | Pause | Resume | Withdraw | PaymentCard
 )
-Step = TillStep | StaffStep | SettlementStep | FamilyStep | HouseholdStep | MembershipStep
+PlanStep = Gift | RedeemGift | Share | Unshare | Sell | Campaign | Agree | Dispute | DisputeEnds
+_OfMembers = FamilyStep | HouseholdStep | MembershipStep | PlanStep
+Step = TillStep | StaffStep | SettlementStep | _OfMembers
 
 LATER: Final = ("estimate",)
 """Verbs of packages that are not there yet."""

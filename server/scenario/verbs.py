@@ -7,6 +7,7 @@ from server.scenario import (
     by_families,
     by_households,
     by_memberships,
+    by_plans,
     by_settlement,
     by_staff,
     family_time,
@@ -16,7 +17,7 @@ from server.scenario.steps import Step, TillStep
 from server.scenario.world import Done, World
 
 _FAMILIES = by_families.ACTS | by_households.ACTS
-_MEMBERSHIPS = by_memberships.ACTS
+_MEMBERSHIPS = by_memberships.ACTS | by_plans.ACTS
 _ACTS = at_tills.ACTS | by_staff.ACTS | by_settlement.ACTS | _FAMILIES | _MEMBERSHIPS
 
 

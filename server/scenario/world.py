@@ -12,6 +12,7 @@ from coalition.families.rule_sets.notation import Money
 from coalition.families.transfers.transferring import Transfers
 from coalition.federation.terms import COALITION_CURRENCY_NO, CreditMode
 from coalition.kernel.clock import FixedClock
+from coalition.kernel.ids import MemberId
 from coalition.kernel.money import Money as BillingMoney
 from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
@@ -34,7 +35,8 @@ class Done(msgspec.Struct, frozen=True):
     """At whose till it was done, where it was at one."""
     transfer: UUID | None = None
     sender: UUID | None = None
-    """Whose points a transfer moves."""
+    """Whose points a transfer moves, or who bought a gift."""
+    gift: UUID | None = None
     state: str | None = None
     """Of a transfer that has not moved, or no longer."""
     fee: Money | None = None
@@ -101,6 +103,15 @@ class World:
     def at(self) -> datetime:
         """The present instant of the story, in UTC."""
         return self.clock.now()
+
+    def its_club(self) -> Club:
+        """Return the paid memberships of a story that has some."""
+        assert self.club is not None, "a story was checked: it has the plans that its steps name"
+        return self.club
+
+    def member(self, name: str) -> MemberId:
+        """Return the id of a member of the story."""
+        return MemberId(self.members[name])
 
     def day(self) -> date:
         """Return the present day in the coalition's zone."""
