@@ -68,12 +68,12 @@ def mail_of(
     mail["Subject"] = message.subject
     mail["Date"] = format_datetime(message.said_at)
     mail["Message-ID"] = id_of(message.message_id, head.domain)
-    mail["Content-Language"] = message.language
     mail["Auto-Submitted"] = "auto-generated"
     if no_more is not None:
         mail["List-Unsubscribe"] = f"<{no_more}>"
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.set_content(_text(message, head, no_more), cte="quoted-printable")
+    mail["Content-Language"] = message.language  # `set_content` drops all headers of content
     return mail
 
 
