@@ -46,6 +46,9 @@ UPDATE stripe_intent SET answered_at = $2, answer = $3 WHERE key = $1 AND answer
 _REFUSE = """
 UPDATE stripe_intent SET answered_at = $2, refusal = $3 WHERE key = $1 AND answered_at IS NULL
 """
+_BEGUN = """
+SELECT key, kind, request, begun_at FROM stripe_intent WHERE key = $1 AND refusal IS NULL
+"""
 _IS_ANSWERED = "SELECT answer IS NOT NULL FROM stripe_intent WHERE key = $1"
 _UNANSWERED = """
 SELECT key, kind, request, begun_at FROM stripe_intent
@@ -126,6 +129,16 @@ async def promise(
     await connection.execute(_PROMISE, key, kind, msgspec.json.encode(request).decode(), at)
 
 
+async def begun(key: str) -> Intent | None:
+    """Return what was written down under `key` and not refused; None for nothing.
+
+    Whoever asks again goes on with it without judging it anew: Stripe may have done it.
+    """
+    async with transaction() as connection:
+        row = await connection.fetchrow(_BEGUN, key)
+    return None if row is None else _intent(row)
+
+
 async def is_answered(key: str) -> bool:
     """Tell whether Stripe has said yes to the intent under `key`."""
     async with transaction() as connection:
@@ -163,21 +176,22 @@ async def unanswered(at: datetime, *, most: int = 100) -> Sequence[Intent]:
     """Return intents whose callers are gone, while Stripe still knows their keys."""
     async with transaction() as connection:
         rows = await connection.fetch(_UNANSWERED, at - LEFT_ALONE, at - KEPT_AT_STRIPE, most)
-    return [
-        Intent(
-            key=row["key"],
-            kind=row["kind"],
-            request=msgspec.json.decode(row["request"]),
-            begun_at=row["begun_at"],
-        )
-        for row in rows
-    ]
+    return [_intent(row) for row in rows]
 
 
 async def count_lost(at: datetime) -> int:
     """Return how many intents nobody will hear of any more."""
     async with transaction() as connection:
         return int(await connection.fetchval(_LOST, at - KEPT_AT_STRIPE))
+
+
+def _intent(row: Mapping[str, Any]) -> Intent:
+    return Intent(
+        key=row["key"],
+        kind=row["kind"],
+        request=msgspec.json.decode(row["request"]),
+        begun_at=row["begun_at"],
+    )
 
 
 async def _keep(statement: str, key: str, at: datetime, told: object) -> None:

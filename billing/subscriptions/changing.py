@@ -75,12 +75,18 @@ async def change(
     async with one_act(member, "change", key, at) as own:
         if await intents.is_answered(own):
             return
-        wanted, paid, plans = await _judged(house, member, price_no, at=at)
-        subscription = paid.subscription
-        kind = kind_of(plans, paid.price, wanted)
-        if not subscription.period_start <= previewed_at <= at < previewed_at + PREVIEW_HOLDS:
-            raise PreviewOutdated
-        stripe_price = await selling.stripe_price_of(house.gateway, wanted, at=at)
+        begun = await intents.begun(own)
+        if begun is None:
+            wanted, paid, plans = await _judged(house, member, price_no, at=at)
+            subscription = paid.subscription
+            if not subscription.period_start <= previewed_at <= at < previewed_at + PREVIEW_HOLDS:
+                raise PreviewOutdated
+            kind = kind_of(plans, paid.price, wanted)
+            stripe_price = await selling.stripe_price_of(house.gateway, wanted, at=at)
+        else:
+            # Stripe may have done it, and then it is judged no more: the same is asked again.
+            subscription = (await reading.paid(house, member)).subscription
+            kind, stripe_price = ChangeKind(begun.kind), begun.request["price"]
         request = {"subscription": subscription.id, "price": stripe_price}
         if kind is ChangeKind.DOWNGRADE:
 

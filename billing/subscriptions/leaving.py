@@ -69,9 +69,10 @@ async def cancel(
     why = None if reason is None else valid_reason(reason)
 
     async def work(own: str) -> Receipt:
+        begun = await intents.begun(own)
         paid = await _cancellable(house, member)
         one = paid.subscription
-        if one.cancel_at_period_end:
+        if one.cancel_at_period_end and begun is None:
             async with transaction() as connection:
                 before = await receipts.last_of(
                     connection, member, paid.membership.id, ReceiptKind.CANCELLED
@@ -120,7 +121,7 @@ async def uncancel(house: House, member: MemberId, *, key: str, at: datetime) ->
         except NotAMember as error:
             raise NothingToRestore from error
         one = paid.subscription
-        if not one.cancel_at_period_end:
+        if not one.cancel_at_period_end and await intents.begun(own) is None:
             raise NothingToRestore
 
         async def call() -> Subscription:
@@ -146,12 +147,15 @@ async def pause(house: House, member: MemberId, *, months: int, key: str, at: da
         raise PauseNotPossible(f"A pause is of {PAUSES[0]} to {PAUSES[-1]} months")
 
     async def work(own: str) -> Receipt:
+        begun = await intents.begun(own)
         paid = await reading.paid(house, member)
-        if not _is_pausable(paid):
+        if begun is None and not _is_pausable(paid):
             raise PauseNotPossible
         one = paid.subscription
         # The invoice of the last month of the pause is void too, and the next one is charged.
         until = months_after(one.period_end, months)
+        if begun is not None:
+            until = datetime.fromisoformat(begun.request["until"])
 
         async def call() -> Subscription:
             return await house.gateway.pause(own, one.id, until - timedelta(hours=1))
@@ -169,7 +173,7 @@ async def resume(house: House, member: MemberId, *, key: str, at: datetime) -> R
     async def work(own: str) -> Receipt:
         paid = await reading.paid(house, member)
         one = paid.subscription
-        if not one.is_collection_paused:
+        if not one.is_collection_paused and await intents.begun(own) is None:
             raise NotPaused
 
         async def call() -> Subscription:
