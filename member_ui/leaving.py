@@ -6,14 +6,19 @@ from uuid import UUID
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
+from billing.subscriptions.refusals import UnknownMembership
 from billing.subscriptions.views import Receipt, Withdrawal
+from coalition.kernel.errors import Refused, TooMany
 from coalition.kernel.ids import MemberId
+from coalition.oversight.refusals import ReasonNeeded
 from member_ui import papers
 from member_ui.shop import interval_of, names_of, offers_of
 from member_ui.visit import House, NotFromHere, Visit, sent, shown
 from pages.rendering import lead_to
 
 _TEXT = ".txt"
+_MISTYPED = (UnknownMembership, ReasonNeeded, TooMany)
+"""What is said beside the form that it was typed in."""
 
 
 def routes(house: House) -> list[HTTPRouteHandler]:
@@ -79,27 +84,33 @@ async def _confirm(visit: Visit) -> Response[bytes]:
 
 
 async def _stranger_cancels(visit: Visit) -> Response[bytes]:
-    return visit.page("cancel_stranger.html", terms=(await offers_of(visit)).terms)
+    return await _asked_of_stranger(visit, "cancel_stranger.html")
 
 
 async def _cancel_as_stranger(visit: Visit) -> Response[bytes]:
-    made = await visit.house.memberships.cancel_as_stranger(
-        reference=_id(visit, "reference"),
-        email=visit.asked("email"),
-        at=visit.at,
-        reason=visit.form.get("reason") or None,
-    )
+    try:
+        made = await visit.house.memberships.cancel_as_stranger(
+            reference=_reference(visit),
+            email=visit.asked("email"),
+            at=visit.at,
+            reason=visit.form.get("reason") or None,
+        )
+    except _MISTYPED as refusal:
+        return await _asked_of_stranger(visit, "cancel_stranger.html", refusal)
     return await _show(visit, made)
 
 
 async def _stranger(visit: Visit) -> Response[bytes]:
-    return visit.page("withdraw.html", terms=(await offers_of(visit)).terms)
+    return await _asked_of_stranger(visit, "withdraw.html")
 
 
 async def _declare_as_stranger(visit: Visit) -> Response[bytes]:
-    declared = await visit.house.memberships.declare_withdrawal_as_stranger(
-        reference=_id(visit, "reference"), email=visit.asked("email"), at=visit.at
-    )
+    try:
+        declared = await visit.house.memberships.declare_withdrawal_as_stranger(
+            reference=_reference(visit), email=visit.asked("email"), at=visit.at
+        )
+    except _MISTYPED as refusal:
+        return await _asked_of_stranger(visit, "withdraw.html", refusal)
     return await _to_confirm(visit, declared, "/withdraw/confirm")
 
 
@@ -107,6 +118,16 @@ async def _confirm_as_stranger(visit: Visit) -> Response[bytes]:
     # Nobody has signed in, so the declaration itself is what makes the act one.
     key = f"withdraw-{_id(visit, 'withdrawal')}"
     return await _show(visit, await _confirmed(visit, None, key))
+
+
+async def _asked_of_stranger(
+    visit: Visit, page: str, refusal: Refused | None = None
+) -> Response[bytes]:
+    """Ask for the reference and the address; with what was typed, where that was refused."""
+    terms = (await offers_of(visit)).terms
+    said = None if refusal is None else visit.refused(refusal)
+    status = 200 if refusal is None else refusal.status
+    return visit.page(page, status=status, terms=terms, said=said, typed=visit.form)
 
 
 async def _show(visit: Visit, receipt: Receipt) -> Response[bytes]:
@@ -133,6 +154,14 @@ async def _confirmed(visit: Visit, member: MemberId | None, key: str) -> Receipt
     return await visit.house.memberships.confirm_withdrawal(
         _id(visit, "withdrawal"), member=member, key=key, at=visit.at
     )
+
+
+def _reference(visit: Visit) -> UUID:
+    """Return the reference that was typed; what can be none is one that nobody has."""
+    try:
+        return UUID(visit.asked("reference"))
+    except ValueError as error:
+        raise UnknownMembership from error
 
 
 def _id(visit: Visit, name: str) -> UUID:

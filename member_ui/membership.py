@@ -62,7 +62,7 @@ async def _figures(
         value = await meter.read(
             connection, visit.member, plans=plans, known=visit.known, at=visit.at
         )
-        booked = await entries.of_member(connection, visit.member)
+        booked = await entries.of_person(connection, visit.member)
         past = await periods.read(
             connection, visit.member, booked, known=visit.known, most=_PERIODS
         )
@@ -85,6 +85,7 @@ async def _changes(visit: Visit) -> Response[bytes]:
         offers=offers,
         membership=view,
         preview=preview,
+        terms=offers.terms,
         interval=None if preview is None else interval_of(offers, preview.price_no),
         names=names_of(offers),
         **shown_in,

@@ -24,6 +24,16 @@ _OURS = re.compile(
     re.ASCII,
 )
 """Where somebody who signs in may be led on to."""
+_FIELDS = {
+    "email_taken": "email",
+    "login_taken": "email",
+    "invalid_email": "email",
+    "contact_needed": "email",
+    "invalid_name": "name",
+    "payment_card_refused": "name",
+    "weak_password": "password",
+}
+"""The field that a refusal is about."""
 
 
 def routes(house: House) -> list[HTTPRouteHandler]:
@@ -46,7 +56,7 @@ async def _welcome(visit: Visit) -> Response[bytes]:
 
 
 async def _ask_to_join(visit: Visit) -> Response[bytes]:
-    return visit.page("join.html", said=None, filled={}, next=_next(visit))
+    return visit.page("join.html", said=None, filled={}, wrong="", next=_next(visit))
 
 
 async def _join(visit: Visit) -> Response[bytes]:
@@ -60,7 +70,12 @@ async def _join(visit: Visit) -> Response[bytes]:
             raise
         said, filled = visit.refused(refusal), {**form, "password": ""}
         return visit.page(
-            "join.html", status=refusal.status, said=said, filled=filled, next=_next(visit)
+            "join.html",
+            status=refusal.status,
+            said=said,
+            filled=filled,
+            wrong=_FIELDS.get(refusal.code, ""),
+            next=_next(visit),
         )
 
 

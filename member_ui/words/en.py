@@ -127,7 +127,6 @@ ENGLISH: dict[str, str] = {
     "change.downgrade": "You have {plan} from {day}; until then nothing changes.",
     "change.due": "To pay now",
     "change.then": "After that {price}.",
-    "change.confirm": "Change and pay",
     "cancel.text": "Your benefits hold until {day}. Nothing more is charged.",
     "cancel.stranger": "It ends with what is paid. You get the receipt at once.",
     "cancel.pause": "Or pause instead: nothing is charged meanwhile.",
@@ -336,4 +335,5 @@ ENGLISH: dict[str, str] = {
     "m.credit": "Credit",
     "m.credit_text": "It is taken off your next invoices.",
     "entry.gift": "for a gift",
+    "m.reference_help": "It is on the page My membership and on every receipt.",
 }

@@ -125,7 +125,6 @@ NORWEGIAN: dict[str, str] = {
     "change.downgrade": "Du får {plan} fra {day}; inntil da endres ingenting.",
     "change.due": "Å betale nå",
     "change.then": "Deretter {price}.",
-    "change.confirm": "Bytt og betal",
     "cancel.text": "Fordelene gjelder til {day}. Ingenting mer trekkes.",
     "cancel.stranger": "Det slutter når det som er betalt er brukt opp. Du får kvittering straks.",
     "cancel.pause": "Eller ta en pause i stedet: ingenting trekkes imens.",
@@ -334,4 +333,5 @@ NORWEGIAN: dict[str, str] = {
     "m.credit": "Til gode",
     "m.credit_text": "Det trekkes fra på de neste fakturaene.",
     "entry.gift": "for en gave",
+    "m.reference_help": "Den står på siden Mitt medlemskap og på hver kvittering.",
 }

@@ -126,7 +126,6 @@ SWEDISH: dict[str, str] = {
     "change.downgrade": "Du får {plan} från {day}; tills dess ändras inget.",
     "change.due": "Att betala nu",
     "change.then": "Därefter {price}.",
-    "change.confirm": "Byt och betala",
     "cancel.text": "Dina förmåner gäller till {day}. Inget mer dras.",
     "cancel.stranger": "Det upphör när det som är betalt tar slut. Du får kvittot genast.",
     "cancel.pause": "Eller pausa i stället: inget dras under tiden.",
@@ -344,4 +343,5 @@ SWEDISH: dict[str, str] = {
     "m.credit": "Tillgodo",
     "m.credit_text": "Det dras av på dina nästa fakturor.",
     "entry.gift": "för en present",
+    "m.reference_help": "Den står på sidan Mitt medlemskap och på varje kvitto.",
 }

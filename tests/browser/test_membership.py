@@ -70,7 +70,7 @@ def test_an_upgrade_charges_what_was_shown_and_a_failing_card_keeps_the_plan(her
     said = member.press("Change to this")
     due = re.search(r"To pay now\s+SEK\s(\S+)", said)
     assert due is not None
-    member.press("Change and pay")
+    member.press("Order with obligation to pay")
     assert "Premium" in member.goto("/membership")
     assert member.entitled()["plan"] == "premium"
     member.press("Cards and invoices")
@@ -84,7 +84,7 @@ def test_an_upgrade_charges_what_was_shown_and_a_failing_card_keeps_the_plan(her
     poor.pay(FAILS_LATER)
     poor.goto("/membership/change")
     poor.press("Change to this")
-    poor.press("Change and pay")
+    poor.press("Order with obligation to pay")
     said = poor.goto("/membership")
     assert "Plus" in said
     assert "waits for its payment" in said

@@ -123,6 +123,20 @@ async def test_a_failure_of_ours_is_a_plain_page_with_the_number_of_the_request(
     assert "Traceback" not in answer.text
 
 
+async def test_every_page_keeps_to_itself_what_it_says(standing: Person, town: Town) -> None:
+    more = ("/cancel", "/fees", "/plans", "/order?price=1", "/membership/seats", "/nowhere")
+    for who in (standing, town.person()):
+        for path in (*PAGES, *more):
+            headers = (await who.get(path)).headers
+            policy = headers["content-security-policy"]
+            assert "default-src 'none'" in policy, path
+            assert "frame-ancestors 'none'" in policy, path
+            assert "script" not in policy, path
+            assert headers["cache-control"] == "no-store", path
+            assert headers["referrer-policy"] == "same-origin", path
+            assert headers["x-content-type-options"] == "nosniff", path
+
+
 async def test_head_is_answered_as_get_is_without_the_body(standing: Person) -> None:
     style = re.search(r'href="(/static/[^"]+)"', (await standing.get("/plans")).text)
     assert style is not None
