@@ -3,6 +3,8 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
+from billing.plans.countries import shipped
+from billing.subscriptions import noticing
 from billing.subscriptions.views import MembershipState
 from tests.billing.journeys.club import DAY, Books, Club
 
@@ -20,6 +22,13 @@ async def test_a_trial_and_twelve_renewals_keep_to_the_ends_of_months(club: Club
     begins = club.now()
     member = await club.bought("tried")
     assert (await club.view(member)).trial_ends_at == ANCHORS[0]
+    # Sweden wants three days; told once, however often it is looked at.
+    reminders = []
+    for days in (4, 3, 2, 1):
+        await club.until(ANCHORS[0] - days * DAY)
+        await noticing.tell(shipped(), club.now())
+        reminders.append((await club.told(member))["trial_ends"])
+    assert reminders == [0, 1, 1, 1]
     for paid, until in itertools.pairwise(ANCHORS):
         await club.until(paid + timedelta(hours=2))
         seen = await club.view(member)
@@ -37,6 +46,6 @@ async def test_a_trial_and_twelve_renewals_keep_to_the_ends_of_months(club: Club
         ],
         paid=[("payment", 7_900)] * 12,
         points=1_200,
-        told={"started", "renewed"},
+        told={"started", "trial_ends", "renewed"},
     )
     await club.check()
