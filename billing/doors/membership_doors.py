@@ -162,7 +162,7 @@ def _ledger() -> HotEndpoint:
     async def ledger(call: Call) -> Answer:
         member = await asking.reader(call)
         async with transaction() as connection:
-            found = await entries.of_member(connection, member)
+            found = await entries.of_person(connection, member)
         return Answer(200, MembershipLedger(found))
 
     return HotEndpoint(

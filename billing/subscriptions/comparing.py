@@ -14,7 +14,14 @@ from uuid import UUID
 import msgspec
 
 from billing.gateway.client import Gateway
-from billing.gateway.shapes import Charge, Invoice, InvoiceStatus, Picture, Subscription
+from billing.gateway.shapes import (
+    Charge,
+    Invoice,
+    InvoiceStatus,
+    Payment,
+    Picture,
+    Subscription,
+)
 from billing.subscriptions import deriving, register, sold
 from billing.subscriptions.drifts import lasting
 from billing.subscriptions.syncing import MEMBER
@@ -46,6 +53,7 @@ class Comparison:
         self._strangers: dict[str, Subscription] = {}
         self._loose: list[Invoice] = []
         self._sold: list[Charge] = []
+        self._back: Mapping[str, int] = {}
 
     @property
     def compared(self) -> int:
@@ -55,11 +63,18 @@ class Comparison:
     async def read(self) -> None:
         """Read both sides. Raises `StripeUnavailable`."""
         await self._read_ours()
-        given_back = await self._given_back()
+        given_back = self._back = await self._given_back()
         await self._take_off_subscriptions()
         await self._take_off_invoices(given_back)
         await self._take_off_charges()
         self.suspects |= {name for name, left in self._sums.items() if left % _ROOM}
+
+    def is_as_kept(self, payment: str, kept: Payment | None) -> bool:
+        """Tell whether what is listed as given back of a payment is what is kept of it."""
+        if kept is None:
+            return False
+        known = sum(_digest(one) for one in (*kept.refunds, *kept.disputes))
+        return not (self._back.get(payment, 0) - known) % _ROOM
 
     async def _read_ours(self) -> None:
         after = None

@@ -9,7 +9,7 @@ from coalition.kernel.money import Money
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
-    """A subscription that is not here as it is at Stripe, and how."""
+    """A subscription, or a gift's payment, that is not here as it is at Stripe, and how."""
 
     subscription: str
     member_id: str | None

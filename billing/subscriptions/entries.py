@@ -10,6 +10,7 @@ from billing.subscriptions.bookings import Booking, difference
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
 from coalition.kernel.money import Money
+from coalition.members import queries
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +124,13 @@ async def of_member(connection: Connection, member: MemberId) -> list[Entry]:
         )
         for row in await connection.fetch(_READ, bucket_of(member), member)
     ]
+
+
+async def of_person(connection: Connection, member: MemberId) -> list[Entry]:
+    """Return all entries of a member and of those who were merged into it, in order."""
+    merged = await queries.merged_into(connection, member)
+    found = [one for each in (member, *merged) for one in await of_member(connection, each)]
+    return sorted(found, key=lambda one: one.occurred_at) if merged else found
 
 
 async def net(connection: Connection, member: MemberId) -> dict[str, int]:

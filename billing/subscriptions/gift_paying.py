@@ -4,6 +4,7 @@ As with subscriptions: a fetch is numbered before it begins, and applied only ov
 number. What was paid is booked for who bought the gift; what it gave ends when the money is gone.
 """
 
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
 import structlog
@@ -11,6 +12,7 @@ import structlog
 from billing.gateway.client import Gateway
 from billing.gateway.shapes import Payment
 from billing.subscriptions import entries, gift_money, gift_rows, putting_off, syncing
+from billing.subscriptions.drifts import Drift
 from billing.subscriptions.gift_rows import Gift
 from billing.subscriptions.views import GiftState
 from coalition.kernel import outbox
@@ -23,6 +25,8 @@ _TOLD = {
     GiftState.DISPUTED: "membership.gift_disputed",
     GiftState.LOST: "membership.gift_lost",
 }
+
+_PAGE = 500
 
 _logger = structlog.get_logger(__name__)
 
@@ -57,6 +61,34 @@ async def look(gateway: Gateway, payment: str, at: datetime) -> bool:
             return True
 
     return await retrying(attempt)
+
+
+async def drifted(
+    gateway: Gateway, is_as_kept: Callable[[str, Payment | None], bool]
+) -> AsyncIterator[tuple[str, Drift]]:
+    """Yield the payments of gifts that are not here as they are at Stripe, and how.
+
+    Only those are fetched that are not `is_as_kept`, by what is listed as given back of them.
+    """
+    after: bytes | None = None
+    while True:
+        async with transaction() as connection:
+            gifts = await gift_rows.paid_after(connection, after, _PAGE)
+        if not gifts:
+            return
+        after = gifts[-1].digest
+        for gift in gifts:
+            if gift.payment is None or is_as_kept(gift.payment, gift.picture):
+                continue
+            shown = await gateway.payment(gift.payment)
+            if shown is None:
+                continue
+            async with transaction() as connection:
+                found = await drift(connection, gift, shown)
+            if found:
+                member = str(gift.bought_by)
+                told = Drift(subscription=gift.payment, member_id=member, differences=tuple(found))
+                yield gift.payment, told
 
 
 async def drift(connection: Connection, gift: Gift, shown: Payment) -> list[str]:

@@ -1,5 +1,6 @@
 """The rows of gifts: found by the digest of the code, by the payment, or by who bought them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -72,7 +73,7 @@ WHERE bucket = $1 AND digest = $2
 """
 _READ = f"SELECT {_COLUMNS} FROM gift WHERE bucket = $1 AND digest = $2"  # noqa: S608 - ours
 _BOUGHT = f"""
-SELECT {_COLUMNS} FROM gift WHERE bought_by = $1 ORDER BY made_at DESC, id
+SELECT {_COLUMNS} FROM gift WHERE bought_by = ANY ($1) ORDER BY made_at DESC, id
 """  # noqa: S608 - ours
 _PAID_AFTER = f"""
 SELECT {_COLUMNS} FROM gift WHERE payment IS NOT NULL AND (bucket, digest) > ($1, $2)
@@ -148,9 +149,9 @@ async def read(connection: Connection, digest: bytes, *, lock: bool = False) -> 
     return None if row is None else _gift(row)
 
 
-async def bought(connection: Connection, member: MemberId) -> list[Gift]:
-    """Return the gifts that a member has bought, the latest first."""
-    return [_gift(row) for row in await connection.fetch(_BOUGHT, member)]
+async def bought(connection: Connection, members: Sequence[MemberId]) -> list[Gift]:
+    """Return the gifts that one of `members` has bought, the latest first."""
+    return [_gift(row) for row in await connection.fetch(_BOUGHT, list(members))]
 
 
 async def paid_after(connection: Connection, after: bytes | None, most: int) -> list[Gift]:

@@ -35,6 +35,7 @@ from coalition.access import logins
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, digest16
 from coalition.kernel.money import Money
+from coalition.members import queries
 from coalition.members.sealing import MemberKeys
 
 VALID = timedelta(days=3 * 365)
@@ -114,12 +115,13 @@ async def bought(house: House, member: MemberId, *, at: datetime) -> tuple[GiftV
     """Return the gifts that a member has bought; see `Memberships.gifts`."""
     plans = await house.plans()
     async with transaction() as connection:
-        rows = await gift_rows.bought(connection, member)
+        members = [member, *await queries.merged_into(connection, member)]
+        rows = await gift_rows.bought(connection, members)
     for row in rows:
         if row.state is GiftState.OPEN and row.checkout_id is not None:
             await settle(house, await house.gateway.checkout(row.checkout_id), at=at)
     async with transaction() as connection:
-        rows = await gift_rows.bought(connection, member)
+        rows = await gift_rows.bought(connection, members)
     return tuple(_view(house, row, plans) for row in rows)
 
 

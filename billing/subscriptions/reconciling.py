@@ -21,6 +21,7 @@ from billing.subscriptions import (
     comparing,
     deriving,
     entries,
+    gift_paying,
     register,
     syncing,
     unexplained,
@@ -174,6 +175,7 @@ class _Found:
         self._note(*comparison.found, *ledger.too_many)
         await self.look_at(comparison.suspects | ledger.lacking)
         await self.settle_pages()
+        await self.look_at_gifts(comparison)
         self._note(*await comparison.unexplained())
 
     async def keep_unexplained(self, *, is_whole: bool) -> list[Unexplained]:
@@ -195,6 +197,14 @@ class _Found:
             pages = [row["checkout_id"] for row in await connection.fetch(_PAGES)]
         for page in pages:
             await self._handler.handle(page, self._at)
+
+    async def look_at_gifts(self, comparison: Comparison) -> None:
+        """Look at the gifts of whose payments more, or less, went back than we know."""
+        gateway = self._handler.gateway
+        async for payment, drift in gift_paying.drifted(gateway, comparison.is_as_kept):
+            self.drifts.append(drift)
+            if not self._is_dry and await gift_paying.look(gateway, payment, self._at):
+                self.repaired += 1
 
     def _note(self, *found: Unexplained) -> None:
         self._unexplained |= {(one.id, one.kind): one for one in found}

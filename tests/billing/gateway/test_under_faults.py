@@ -90,7 +90,8 @@ class Life:
                 price_id=price_id,
                 trial_days=0,
                 metadata=FACTS,
-                **pages,
+                success_url=pages["success_url"],
+                cancel_url=pages["cancel_url"],
             )
         )
         await self.do(lambda: self.gateway.expire_checkout("shut", checkout.id))

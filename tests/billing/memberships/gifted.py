@@ -37,7 +37,7 @@ async def give(
 async def row_of(giver: MemberId) -> Gift:
     """Return the gift that a member bought last."""
     async with transaction() as connection:
-        return (await gift_rows.bought(connection, giver))[0]
+        return (await gift_rows.bought(connection, [giver]))[0]
 
 
 async def refund(club: Club, giver: MemberId, minor: int) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from billing.benefits.refusals import PlanOfMerged
+from billing.subscriptions import entries
 from billing.subscriptions.views import MembershipState
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
@@ -12,7 +13,7 @@ from coalition.ledger.partitions import ensure_partition
 from coalition.members import merging
 from server.people import FOLLOWERS
 from server.proof import prove
-from tests.billing.memberships.gifted import PLUS, decide, dispute, ledger, points
+from tests.billing.memberships.gifted import PLUS, decide, dispute, give, ledger, points, refund
 from tests.billing.memberships.world import Club, make_club
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -90,3 +91,21 @@ async def test_an_order_of_who_is_merged_can_be_paid_no_more_and_a_trial_is_had_
     assert [row["state"] for row in states] == ["complete", "expired"]
     opened = await club.memberships.checkout(kept, await club.order(), key="t", at=club.now())
     assert opened.trial_days == 0
+
+
+async def test_the_survivor_has_the_gifts_and_sees_the_payments_of_who_was_merged(
+    at: datetime,
+) -> None:
+    club = await make_club(at, PLUS)
+    gone, kept = await club.enrol("gone"), await club.enrol("kept")
+    bought = await give(club, gone)
+    await merge(club, gone, kept)
+    assert await club.memberships.gifts(kept, at=club.now()) == (bought,)
+    async with transaction() as connection:
+        found = await entries.of_person(connection, kept)
+    assert [(one.kind, one.gift_id) for one in found] == [("payment", bought.gift_id)]
+    # Given back after the merge it is booked where it was paid, once.
+    await refund(club, gone, 900)
+    await club.hear()
+    assert [kind for kind, _, _ in await ledger(gone)] == ["payment", "refund"]
+    assert await ledger(kept) == []

@@ -4,9 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing.subscriptions import recovering
+from billing.gateway.refusals import StripeUnavailable
+from billing.sandbox.faults import Kind
+from billing.subscriptions import recovering, register
 from billing.subscriptions.refusals import AlreadyMember, GiftWaits
 from billing.subscriptions.views import MembershipState
+from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
 from server.proof import prove
 from tests.billing.memberships.gifted import PLUS, give, ledger, points, refund
@@ -183,3 +186,30 @@ async def test_a_renewal_that_was_put_off_and_fails_has_grace(at: datetime) -> N
     seen = await club.view(member)
     assert (seen.state, seen.ground) == (MembershipState.PAST_DUE, "grace")
     assert seen.entitled_until == ends + 7 * DAY
+
+
+@pytest.mark.parametrize("is_after", [False, True], ids=["before it is done", "answer lost"])
+async def test_a_renewal_is_put_off_also_when_stripe_is_lost_after_the_gift(
+    at: datetime, *, is_after: bool
+) -> None:
+    club = await make_club(at, PLUS)
+    giver, member = await club.enrol("giver"), await club.joined()
+    gift = await give(club, giver, 2)
+    code = gift.code or ""
+    async with transaction() as connection:
+        live = await register.live(connection, member)
+    assert live is not None
+    path = f"/v1/subscriptions/{live.subscription}"
+    club.sandbox.faults.add(Kind.LOST, times=20, method="POST", path=path, after=is_after)
+    with pytest.raises(StripeUnavailable):
+        await club.memberships.redeem_gift(member, code, key="r", at=club.now())
+    club.sandbox.faults.planned.clear()
+    await club.memberships.redeem_gift(member, code, key="r", at=club.now())
+    await club.advance(timedelta(minutes=3))
+    assert await recovering.recover(club.gateway, club.now()) == 1
+    await club.hear()
+    seen = await club.view(member)
+    assert seen.renews_at == later(at, 3)
+    await club.advance(80 * DAY)
+    assert await ledger(member) == [("payment", 7_900, "SEK")]
+    assert (await prove()).breaches == []
