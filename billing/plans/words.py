@@ -30,6 +30,16 @@ _SEATS: Final = {
     "sv": "delas med {} i familjen",
     "nb": "deles med {} i familien",
 }
+_TOGETHER: Final = {
+    "en": "what is limited counts for all of you together",
+    "sv": "det som är begränsat räknas för er alla tillsammans",
+    "nb": "det som er begrenset, telles for dere alle sammen",
+}
+_PAYERS: Final = {
+    "en": "the points of every month are for who pays",
+    "sv": "varje månads poäng får den som betalar",
+    "nb": "hver måneds poeng går til den som betaler",
+}
 
 
 def sentences(
@@ -39,8 +49,18 @@ def sentences(
     spoken = language if language in _EARN else "en"
     said = [_said(benefit, spoken, names or {}) for benefit in document.benefits]
     if document.seats:
-        said.append(_SEATS[spoken].format(document.seats))
+        said.append(_shared(document, spoken))
     return tuple(text[:1].upper() + text[1:] for text in said)
+
+
+def _shared(document: PlanDocument, language: str) -> str:
+    """Return with how many a plan is shared, and what of it is not each one's own."""
+    parts = [_SEATS[language].format(document.seats)]
+    if any(getattr(benefit, "uses_per_period", None) for benefit in document.benefits):
+        parts.append(_TOGETHER[language])
+    if any(isinstance(benefit, MonthlyPoints) for benefit in document.benefits):
+        parts.append(_PAYERS[language])
+    return "; ".join(parts)
 
 
 def _said(benefit: Benefit, language: str, names: dict[str, str]) -> str:
