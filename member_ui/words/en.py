@@ -280,6 +280,10 @@ ENGLISH: dict[str, str] = {
     "refusal.withdrawal_not_found": "There is no such withdrawal; begin again.",
     "refusal.gift_not_sold": "This plan is not given away in this currency.",
     "refusal.gift_not_found": "No gift has this code, or it was used already.",
+    "refusal.gift_waits": (
+        "The gift is kept, but not just now: a payment is due, the membership is paused, or its "
+        "price is about to change. Redeem it afterwards."
+    ),
     "refusal.stripe_refused": (
         "The payment service said no. Check the code or the card, and try again."
     ),

@@ -278,6 +278,10 @@ NORWEGIAN: dict[str, str] = {
     "refusal.withdrawal_not_found": "Det finnes ingen slik angring; begynn på nytt.",
     "refusal.gift_not_sold": "Denne planen gis ikke bort i denne valutaen.",
     "refusal.gift_not_found": "Ingen gave har denne koden, eller den er allerede brukt.",
+    "refusal.gift_waits": (
+        "Gaven er i behold, men ikke akkurat nå: en betaling forfaller, medlemskapet er på pause, "
+        "eller prisen er i ferd med å endres. Løs den inn etterpå."
+    ),
     "refusal.stripe_refused": "Betalingstjenesten sa nei. Sjekk koden eller kortet, og prøv igjen.",
     "refusal.intent_reused": "Dette er allerede sendt. Åpne siden igjen.",
     "refusal.nothing_to_agree_to": "Ingen prisendring venter på deg.",

@@ -284,6 +284,10 @@ SWEDISH: dict[str, str] = {
     "refusal.withdrawal_not_found": "Det finns inget sådant ångrat köp; börja om.",
     "refusal.gift_not_sold": "Den här planen ges inte bort i den här valutan.",
     "refusal.gift_not_found": "Ingen present har den koden, eller så är den redan använd.",
+    "refusal.gift_waits": (
+        "Presenten finns kvar, men inte just nu: en betalning väntar, medlemskapet är pausat "
+        "eller priset ska ändras. Lös in den efteråt."
+    ),
     "refusal.stripe_refused": (
         "Betaltjänsten sade nej. Kontrollera koden eller kortet och försök igen."
     ),
