@@ -16,6 +16,8 @@ SOONEST = timedelta(hours=49)
 _LONGEST = 500
 """So many signs a value of Stripe's metadata may have."""
 
+_DIGITS = 10  # of seconds since 1970, until the year 2286
+
 Span = tuple[datetime, datetime]
 
 
@@ -94,9 +96,13 @@ def _spans(written: str) -> tuple[Span, ...]:
     found = []
     for word in written.split():
         begins, _, ends = word.partition("-")
-        if begins.isdecimal() and ends.isdecimal() and len(word) <= 22:
+        if _is_time(begins) and _is_time(ends):
             found.append((_instant(begins), _instant(ends)))
     return tuple(found)
+
+
+def _is_time(seconds: str) -> bool:
+    return seconds.isdecimal() and len(seconds) <= _DIGITS
 
 
 def _instant(seconds: str) -> datetime:
