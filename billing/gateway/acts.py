@@ -104,7 +104,10 @@ class Acts(Calls):
         success_url: str,
         cancel_url: str,
     ) -> Checkout:
-        """Open a hosted page on which `money`, tax included, is paid once for `what`."""
+        """Open a hosted page on which `money`, tax included, is paid once for `what`.
+
+        Who has a card with us there is offered to pay with it: it was kept for later payments.
+        """
         price = {
             "currency": money.currency.lower(),
             "unit_amount": amount_of(money),
@@ -121,6 +124,9 @@ class Acts(Calls):
         }
         if customer_id:
             asked["customer"] = customer_id
+            asked["saved_payment_method_options"] = {
+                "allow_redisplay_filters": ["always", "limited", "unspecified"]
+            }
         return mapping.checkout_of(await self.post(key, "/v1/checkout/sessions", asked))
 
     async def expire_checkout(self, key: str, checkout_id: str) -> Checkout:

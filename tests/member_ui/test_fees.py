@@ -1,5 +1,7 @@
 """Fees of families on the pages: seen where one looks, paid on Stripe's page, and paid once."""
 
+import re
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -70,3 +72,25 @@ async def test_a_member_sees_and_pays_the_fee_that_its_transfer_waits_for(town: 
     back = await anna.pay(opened.headers["location"])
     assert "nothing is paid twice" in (await anna.get("/fees")).text
     assert ">Given back</span>" in back.text
+
+
+async def test_who_has_a_card_there_pays_with_it_at_a_tap(town: Town) -> None:
+    member = await town.member()
+    await member.order()
+    opened = await member.send("/gifts", "/gifts", months="1")
+    path = urlsplit(opened.headers["location"]).path
+    page = (await member.get(path)).text
+    kept = re.search(r'name="kept" value="(pm_\w+)"', page)
+    assert kept is not None, page
+    assert "Visa ending in 4242" in page
+    stolen = await town.member()
+    await stolen.order(card="5555555555554444")
+    other = await stolen.send("/gifts", "/gifts", months="1")
+    theirs = urlsplit(other.headers["location"]).path
+    refused = await stolen.http.post(theirs, data={"action": "pay", "kept": kept[1]})
+    assert "gifts" not in refused.headers.get("location", ""), "nobody pays with another's card"
+    answer = await member.http.post(path, data={"action": "pay", "kept": kept[1]})
+    while answer.headers.get("location", "").startswith("cs_"):
+        answer = await member.http.get(answer.url.join(answer.headers["location"]))
+    assert "Paid" in (await member.get("/gifts")).text
+    assert "Paid" not in (await stolen.get("/gifts")).text.replace("Not paid", "")

@@ -70,7 +70,10 @@ def _typed(world: World, held: Document, params: Params) -> paying.Typed:
     if "@" not in email:
         raise Invalid("Write your e-mail address.", param="email")
     name, method = params.text("name"), None
-    if paying.needs_card(held):
+    kept = {one["id"]: one for one in paying.kept_cards(world, held)}
+    if params.text("kept") in kept:
+        method = kept[params.text("kept") or ""]
+    elif paying.needs_card(held):
         method = paying.card_typed(world, params, name=name, email=email)
     return paying.Typed(email, name, method)
 
@@ -136,9 +139,16 @@ def _content(world: World, held: Document) -> dict[str, Any]:
         "takes_codes": _takes_codes(world, held),
         "cancel_url": held["cancel_url"],
         "needs_card": paying.needs_card(held),
+        "kept": [_kept(one) for one in paying.kept_cards(world, held)],
         "button": _button(held, reckoned),
         "promise": message or _promise(held),
     }
+
+
+def _kept(method: Document) -> dict[str, str]:
+    card = method["card"]
+    brand = str(card["display_brand"] or card["brand"]).replace("_", " ").title()
+    return {"id": method["id"], "says": f"{brand} ending in {card['last4']}"}
 
 
 def _heading(held: Document, reckoned: totals.Totals) -> tuple[str, str, str | None]:

@@ -41,6 +41,15 @@ def pay(world: World, id_: str, typed: Typed) -> str | None:
     return None
 
 
+def kept_cards(world: World, session: Document) -> list[Document]:
+    """Return the cards of the customer that the page of a single payment offers to pay with."""
+    options = session.get("saved_payment_method_options")
+    if session["mode"] != "payment" or not options or session["customer"] is None:
+        return []
+    held = payment_methods.list_of_customer(world, Params({}), session["customer"])["data"]
+    return [one for one in held if one["allow_redisplay"] in options["allow_redisplay_filters"]]
+
+
 def needs_card(session: Document) -> bool:
     """Tell whether the page asks for a card."""
     is_always = session["mode"] == "setup" or session["payment_method_collection"] == "always"

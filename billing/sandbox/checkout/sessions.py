@@ -24,7 +24,7 @@ _NOTHING = (
     " integration_identifier invoice invoice_creation locale managed_payments name_collection"
     " optional_items origin_context payment_intent payment_link permissions"
     " payment_method_configuration_details presentment_details recovered_from"
-    " redirect_on_completion return_url saved_payment_method_options setup_intent"
+    " redirect_on_completion return_url setup_intent"
     " shipping_address_collection shipping_cost subscription tax_id_collection wallet_options"
 )
 
@@ -69,6 +69,7 @@ def create(world: World, params: Params) -> Document:
         "payment_method_types": ["card"],
         "payment_status": "no_payment_required" if mode == "setup" else "unpaid",
         "phone_number_collection": {"enabled": False},
+        "saved_payment_method_options": _saved_options(params),
         "shipping_options": [],
         "status": "open",
         "submit_type": params.text("submit_type"),
@@ -218,6 +219,19 @@ def _discounts(world: World, params: Params) -> list[Document] | None:
             promotion_codes.check_for(world, promotion, customer=customer, amount=0, currency="")
         found.append({"coupon": coupon, "promotion_code": code})
     return found or None
+
+
+def _saved_options(params: Params) -> Document | None:
+    """Return which kept cards the page offers; Stripe's own default is those marked for it."""
+    if "saved_payment_method_options" not in params:
+        return None
+    wished = params.nested("saved_payment_method_options")
+    shown = wished.texts("allow_redisplay_filters") or ["always"]
+    return {
+        "allow_redisplay_filters": shown,
+        "payment_method_remove": None,
+        "payment_method_save": None,
+    }
 
 
 def _expiry(world: World, params: Params) -> int:
