@@ -1,5 +1,6 @@
 """The mail server that takes our e-mails, and the way to it; the only place that speaks SMTP."""
 
+import contextlib
 import ipaddress
 import re
 from collections.abc import AsyncIterator
@@ -19,6 +20,10 @@ TIMEOUT_S = 30.0
 
 _STATUS = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
 """An enhanced status code (RFC 3463), such as 5.1.1 for no such mailbox."""
+
+
+class MailServerAwayError(Exception):
+    """The mail server cannot be reached, or does not let us in; it says by which codes."""
 
 
 class Fate(Enum):
@@ -86,7 +91,7 @@ class Office:
     async def open(self) -> AsyncIterator["Counter"]:
         """Connect, and sign in where there is a name; close when the block ends.
 
-        Raises `aiosmtplib.SMTPException` or `OSError` where that does not work.
+        Raises `MailServerAwayError` where that does not work.
         """
         client = aiosmtplib.SMTP(
             hostname=self.host,
@@ -98,8 +103,16 @@ class Office:
             start_tls=False if self.is_wrapped else True if self.needs_tls else None,
             timeout=TIMEOUT_S,
         )
-        async with client:
+        try:
+            await client.connect()
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise MailServerAwayError(_why(error)) from error
+        try:
             yield Counter(client, parseaddr(self.sender)[1])
+        finally:
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                await client.quit()
+            client.close()
 
 
 class Counter:
@@ -119,20 +132,25 @@ class Counter:
             return _answer(refused)
         except aiosmtplib.SMTPNotSupported:
             return Answer(Fate.NEVER, "the mail server takes no address with such letters")
-        except aiosmtplib.SMTPResponseException as refused:
-            return Answer(Fate.NOT_NOW, _answer(refused).why)
         except (aiosmtplib.SMTPException, OSError) as error:
-            return Answer(Fate.NOT_NOW, type(error).__name__)
+            return Answer(Fate.NOT_NOW, _why(error))
         return Answer(Fate.TAKEN)
 
 
 def _answer(refused: aiosmtplib.SMTPResponseException) -> Answer:
     """Return what a reply to one e-mail says (RFC 5321 section 4.2.1): 5xx is for good."""
-    status = _STATUS.search(refused.message)
-    why = str(refused.code) if status is None else f"{refused.code} {status[0]}"
+    why = _why(refused)
     if refused.code == aiosmtplib.SMTPStatus.domain_unavailable:  # 421: it closes the connection
         return Answer(Fate.NOT_NOW, why)
     return Answer(Fate.NEVER if refused.code >= 500 else Fate.LATER, why)
+
+
+def _why(error: Exception) -> str:
+    """Return the codes of a reply, or the kind of an error that is none."""
+    if not isinstance(error, aiosmtplib.SMTPResponseException):
+        return type(error).__name__
+    status = _STATUS.search(error.message)
+    return str(error.code) if status is None else f"{error.code} {status[0]}"
 
 
 def _is_here(host: str) -> bool:

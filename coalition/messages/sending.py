@@ -23,7 +23,7 @@ from coalition.members.service import opened
 from coalition.messages import mails, saying, unsubscribing
 from coalition.messages.inbox import Message
 from coalition.messages.mails import Letterhead, UnwritableAddressError
-from coalition.messages.office import Answer, Counter, Fate, Office
+from coalition.messages.office import Answer, Counter, Fate, MailServerAwayError, Office
 from coalition.messages.rules import LEASE, STALE_AFTER, pause_after
 from coalition.messages.saying import Purpose
 
@@ -77,21 +77,29 @@ class _Nobody(Exception):  # noqa: N818 - no error: there is nobody to send it t
 async def send_due(post: Post, clock: Clock) -> int:
     """Send all that is due; return how many the mail server took.
 
-    It ends early where the server takes nothing now. Several may run at once. Raises what
-    connecting raises, before anything was taken.
+    It ends early where the server takes nothing now, and takes nothing up where it is away.
+    Several may run at once.
     """
-    sent = 0
     async with transaction() as connection:
         await connection.execute(_LET_BE, clock.now(), clock.now() - STALE_AFTER)
     if not await _due(clock.now()):
-        return sent
-    async with post.office.open() as counter:
-        while due := await _due(clock.now()):
-            for message_id in due:
-                fate = await _send(post, counter, message_id, clock)
-                sent += fate is Fate.TAKEN
-                if fate is Fate.NOT_NOW:
-                    return sent
+        return 0
+    try:
+        async with post.office.open() as counter:
+            return await _send_all(post, counter, clock)
+    except MailServerAwayError as error:
+        _logger.error("mail_server_away", why=str(error))  # noqa: TRY400 - its codes say all
+        return 0
+
+
+async def _send_all(post: Post, counter: Counter, clock: Clock) -> int:
+    sent = 0
+    while due := await _due(clock.now()):
+        for message_id in due:
+            fate = await _send(post, counter, message_id, clock)
+            sent += fate is Fate.TAKEN
+            if fate is Fate.NOT_NOW:
+                return sent
     return sent
 
 

@@ -28,7 +28,6 @@ from tests.support.members import App, open_app
 pytestmark = pytest.mark.usefixtures("database")
 
 STAFF = "staff:anna"
-MAILED = replace(SETTINGS, smtp_url="smtp://mail.example", mail_from="a@points.example")
 
 
 async def open_apps(at: datetime, *members: MemberId) -> list[App]:
@@ -134,16 +133,20 @@ async def test_staff_see_what_became_of_an_email_and_send_it_again(at: datetime)
 
 
 async def test_the_doctor_says_how_to_send_emails_and_when_nobody_does(at: datetime) -> None:
-    member = await enrolled(at, card="97520001")
-    await say(member, "a", at)
     later = at + timedelta(hours=1)
-    async with transaction() as connection:
+    async with open_town(at) as town, transaction() as connection:
+        await say(await enrolled(at, card="97520001"), "a", at)
+        place = f"smtp://127.0.0.1:{town.post.office.port}"
+        mailed = replace(SETTINGS, smtp_url=place, mail_from="a@points.example")
         none = await mail_checks.emails(connection, SETTINGS, later)
-        late = await mail_checks.emails(connection, MAILED, later)
-        fresh = await mail_checks.emails(connection, MAILED, at)
+        late = await mail_checks.emails(connection, mailed, later)
+        fresh = await mail_checks.emails(connection, mailed, at)
+    async with transaction() as connection:
+        away = await mail_checks.emails(connection, mailed, at)
     assert (none.ok, "set COALITION_SMTP_URL" in none.found) == (True, True)
     assert (late.ok, "coalition worker" in late.mend) == (False, True)
     assert (fresh.ok, fresh.found) == (True, "1 wait, 0 failed within a week")
+    assert (away.ok, "COALITION_SMTP_URL" in away.mend) == (False, True)
 
 
 async def test_a_members_own_word_is_written_once(at: datetime) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
-from coalition.kernel.database import Engine, transaction
+from coalition.kernel.database import transaction
 from coalition.members import queries
 from coalition.messages import unsubscribing
 from coalition.messages.keeping import KEEPER
@@ -124,12 +124,11 @@ async def test_what_a_dying_sender_had_taken_is_sent_by_the_next(at: datetime) -
 
 
 async def test_while_the_mail_server_is_away_nothing_is_counted_and_nothing_is_lost(
-    at: datetime, database: Engine
+    at: datetime,
 ) -> None:
     async with open_town(at) as town:
         message = await town.say(await town.member())
-    with pytest.raises(OSError, match=r"127\.0\.0\.1"):
-        await town.send()
+    assert await town.send() == 0
     assert await town.state(message) == ("waiting", 0, None)
     town.clock.advance(STALE_AFTER + timedelta(seconds=1))
     assert await town.send() == 0
