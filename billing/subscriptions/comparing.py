@@ -106,9 +106,9 @@ class Comparison:
         return given
 
     async def _take_off_subscriptions(self) -> None:
-        async for one in self._gateway.every_subscription():
+        async for one, credit in self._gateway.every_subscription():
             if one.id in self._sums:
-                self._sums[one.id] -= _digest(one)
+                self._sums[one.id] -= _digest(one) + _digest(["credit", credit])
             elif _names_a_member(one):
                 self.suspects.add(one.id)
             else:
@@ -205,7 +205,8 @@ def _names_a_member(one: Subscription) -> bool:
 def _worth(picture: Picture) -> int:
     invoices = sum(_digest(lasting(one)) for one in picture.invoices)
     given_back = sum(_digest(one) for one in (*picture.refunds, *picture.disputes))
-    return _digest(picture.subscription) + invoices + given_back
+    credit = _digest(["credit", picture.credit])
+    return _digest(picture.subscription) + invoices + given_back + credit
 
 
 def _digest(what: object) -> int:

@@ -7,14 +7,15 @@ no look explains is kept for staff (`unexplained`).
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
+import structlog
 
 from billing.gateway import events, inbox, intents
 from billing.gateway.inbox import Arrival
-from billing.gateway.refusals import EventUnreadable, StripeRefused
+from billing.gateway.refusals import EventUnreadable, StripeRefused, StripeUnavailable
 from billing.gateway.shapes import EventRow, Picture
 from billing.subscriptions import (
     booked,
@@ -47,6 +48,8 @@ OVERLAP = timedelta(minutes=15)
 SIDE_BY_SIDE = 8
 PAGE = 500
 DRIFTS_TOLD = 1000
+
+_logger = structlog.get_logger(__name__)
 
 _LAST = "SELECT max(begun_at) FROM membership_reconciliation"
 _KEEP = """
@@ -141,6 +144,8 @@ class _Found:
         self._listed = 0
         self._handler, self._at, self._is_dry = handler, at, is_dry
         self._gate = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._failed: set[str] = set()
+        self._unavailable: StripeUnavailable | None = None
 
     @property
     def compared(self) -> int:
@@ -155,16 +160,18 @@ class _Found:
         subscriptions = {target for target in targets if target.startswith("sub_")}
         await self.look_at(subscriptions)
         if not self._is_dry:
-            for target in sorted(targets - subscriptions):
-                await self._handler.handle(target, self._at)
-            await _done([one.event.id for one in missed], self._at)
+            await self._handle(targets - subscriptions)
+            seen = [one.event.id for one in missed if one.event.target not in self._failed]
+            await _done(seen, self._at)
 
     async def look_at(self, subscriptions: Iterable[str]) -> None:
         """Compare subscriptions, some at a time, and repair them."""
         async with asyncio.TaskGroup() as group:
             for one in sorted(set(subscriptions) - self.looked):
                 self.looked.add(one)
-                group.create_task(self._look(one))
+                group.create_task(self._tried(one, self._look(one)))
+        if self._unavailable is not None:
+            raise self._unavailable
 
     async def look_at_everything(self) -> None:
         """Compare all that either side has, by lists, and look at what differs by itself."""
@@ -194,9 +201,8 @@ class _Found:
         if self._is_dry:
             return
         async with transaction() as connection:
-            pages = [row["checkout_id"] for row in await connection.fetch(_PAGES)]
-        for page in pages:
-            await self._handler.handle(page, self._at)
+            pages = {row["checkout_id"] for row in await connection.fetch(_PAGES)}
+        await self._handle(pages)
 
     async def look_at_gifts(self, comparison: Comparison) -> None:
         """Look at the gifts of whose payments more, or less, went back than we know."""
@@ -205,6 +211,28 @@ class _Found:
             self.drifts.append(drift)
             if not self._is_dry and await gift_paying.look(gateway, payment, self._at):
                 self.repaired += 1
+
+    async def _handle(self, targets: Iterable[str]) -> None:
+        for target in sorted(targets):
+            await self._tried(target, self._handler.handle(target, self._at))
+            if self._unavailable is not None:
+                raise self._unavailable
+
+    async def _tried(self, name: str, look: Coroutine[object, object, None]) -> None:
+        """Let one look be made; what fails at it is told, and keeps nobody from the others."""
+        if self._unavailable is not None:
+            look.close()
+            return
+        try:
+            await look
+        except StripeUnavailable as error:
+            self._unavailable = error
+        except Exception as error:
+            is_plain = isinstance(error, StripeRefused)
+            _logger.warning("look_failed", target=name, exc_info=None if is_plain else error)
+            self._failed.add(name)
+            told = f"could not be looked at: {type(error).__name__}: {error}"
+            self.drifts.append(Drift(subscription=name, member_id=None, differences=(told,)))
 
     def _note(self, *found: Unexplained) -> None:
         self._unexplained |= {(one.id, one.kind): one for one in found}

@@ -306,7 +306,7 @@ async def test_questions_find_what_belongs_to_what() -> None:
     assert await gateway.card_fingerprint("cus_1") == "f"
     assert await gateway.card_fingerprint("cus_1") is None
     assert [one.id for one in await gateway.subscriptions_of("cus_1")] == ["sub_1"]
-    assert [one.id async for one in gateway.every_subscription()] == ["sub_1"]
+    assert [one.subscription.id async for one in gateway.every_subscription()] == ["sub_1"]
     (event,) = [one async for one in gateway.events_since(START)]
     assert (event.id, event.created_at) == ("evt_1", START)
     assert stripe.asked[-1].given["created[gte]"] == "1767225600"

@@ -165,8 +165,11 @@ async def test_an_event_of_live_payments_is_set_aside_among_test_ones(door: Door
         ("charge.succeeded", {"id": "ch_1", "payment_intent": "pi_9"}, None),
         ("customer.updated", {"id": "cus_9"}, None),
         ("customer.subscription.updated", {"id": "sub_\0"}, None),
+        ("customer.subscription.updated", {"id": "sub_../../v1/customers"}, None),
+        ("customer.subscription.updated", {"id": "sub_1?expand[]=customer"}, None),
+        ("customer.subscription.updated", {"id": "sub_" + "1" * 300}, None),
     ],
-    ids=range(15),
+    ids=range(18),
 )
 async def test_an_event_names_what_is_to_be_looked_at(
     door: Door, kind: str, named: dict[str, object], target: str | None

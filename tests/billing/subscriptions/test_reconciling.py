@@ -12,12 +12,14 @@ import pytest
 from billing.gateway import intents
 from billing.gateway.client import Gateway
 from billing.gateway.refusals import StripeUnavailable
+from billing.sandbox.faults import Kind
 from billing.subscriptions import reconciling, unexplained
 from billing.subscriptions.drifts import differences
 from billing.subscriptions.handling import Handler
 from billing.subscriptions.reconciling import Report
 from billing.subscriptions.refusals import NothingUnexplained
-from billing.subscriptions.unexplained import Kind, Unexplained
+from billing.subscriptions.unexplained import Kind as Unexplaining
+from billing.subscriptions.unexplained import Unexplained
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.ids import bucket_of
 from server import proof
@@ -254,10 +256,48 @@ async def test_what_is_explained_later_is_closed_and_is_news_when_it_comes_again
     async with transaction() as connection:
         (closed,) = await unexplained.listed(connection, with_closed=True, most=9)
         assert closed.explained_at == club.at
-        again = Unexplained(id=subscription, kind=Kind.FOREIGN, told="again")
+        again = Unexplained(id=subscription, kind=Unexplaining.FOREIGN, told="again")
         await unexplained.keep(connection, [again], club.at)
         (news,) = await unexplained.listed(connection, with_closed=False, most=9)
     assert (news.told, news.found_at, news.reason) == ("again", club.at, None)
+
+
+async def test_what_cannot_be_looked_at_is_told_and_keeps_nobody_from_the_others(
+    club: Club,
+) -> None:
+    member = await club.member()
+    subscription = await club.subscribe(member)
+    async with transaction() as connection:
+        await connection.execute(
+            "INSERT INTO stripe_subscription (bucket, id) VALUES (1, 'sub_../customers')"
+        )
+    # Another shop of the account sells in a currency that is none here.
+    with club.sandbox.store.transaction() as making:
+        (invoice,) = making.all("invoice", {})
+        other = {"id": "in_other", "currency": "zzz", "parent": None, "customer": "cus_other"}
+        club.sandbox.world(making).add(invoice | other)
+    report = await _reconcile(club, whole=True)
+    told = {one.subscription: one.differences for one in report.drifts}
+    assert told[subscription] == ("unknown here",)
+    (why,) = told["sub_../customers"]
+    assert why.startswith("could not be looked at: StripeRefused")
+    assert (report.drifted, report.repaired) == (2, 1)
+    assert await club.live(member) is not None
+
+
+async def test_while_stripe_is_down_nothing_is_concluded(club: Club) -> None:
+    for _ in range(3):
+        await club.subscribe(await club.member())
+    club.sandbox.faults.add(Kind.BROKEN, times=99, path="/v1/subscriptions/sub_*")
+    for _ in range(2):
+        with pytest.raises(StripeUnavailable):
+            await _reconcile(club, whole=True)
+    assert await reconciling.latest() is None
+    club.sandbox.faults.planned.clear()
+    report = await _reconcile(club, whole=True)
+    assert (report.drifted, report.repaired) == (3, 3)
+    await club.hear()
+    assert all(row["handled_at"] is not None for row in await rows())
 
 
 async def test_calls_whose_answer_nobody_knows_are_counted(club: Club) -> None:
