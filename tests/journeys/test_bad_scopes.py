@@ -11,7 +11,7 @@ from tests.support.http import open_desk, token_of
 
 NAMED = (
     *("approval_id", "statement_id", "cycle_id", "transfer_id", "group_id", "invitation_id"),
-    *("act_id", "fee_id", "checkout_id", "withdrawal_id"),
+    *("act_id", "fee_id", "checkout_id", "withdrawal_id", "message_id"),
 )
 OPERATIONS = [*documented.operations(documented.schema())]
 

@@ -11,7 +11,7 @@ from tests.families.groups.world import account
 from tests.journeys import documented
 from tests.journeys.documented import Operation
 from tests.journeys.world import Scene, footprint
-from tests.support.members import App
+from tests.support.members import App, told
 
 FEE = {
     "kind": "flat",
@@ -63,6 +63,7 @@ async def _theirs(town: Town) -> dict[str, str]:
         "invitation_id": invited["invitation_id"],
         "act_id": done(await head.post("/v1/families", {"kind": "costly"}), 202)["act_id"],
         "transfer_id": sent["transfer_id"],
+        "message_id": await told(head.member, town.at),
         "member_id": str(ward.member),
         "no": "1",
     }

@@ -15,7 +15,7 @@ from tests.families.groups.world import account
 from tests.journeys import documented
 from tests.journeys.documented import Operation
 from tests.journeys.world import Scene
-from tests.support.members import PASSWORD, App
+from tests.support.members import PASSWORD, App, told
 
 OF_MEMBERS = {
     operation.label: operation
@@ -56,6 +56,7 @@ class Street:
     invitation: str
     transfer: str
     act: str
+    message: str
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +123,7 @@ async def _street(town: Town, operation: Operation) -> Street:
     return Street(
         *(head, spouse, ward, friend, group),
         *(named["no"], invited["invitation_id"], sent["transfer_id"], waiting),
+        await told(head.member, town.at),
     )
 
 
@@ -145,6 +147,7 @@ def _named(street: Street, operation: Operation) -> dict[str, object]:
         "member_id": str((street.ward if of_ward else street.spouse).member),
         "no": street.place,
         "act_id": street.act,
+        "message_id": street.message,
     }
 
 

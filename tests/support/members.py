@@ -11,7 +11,10 @@ import httpx
 from coalition.access.sign_in import claims_of
 from coalition.access.signing_keys import active_signing_key
 from coalition.kernel.database import transaction
+from coalition.kernel.ids import MemberId, random_hex
 from coalition.kernel.settings import Settings
+from coalition.messages import saying
+from coalition.messages.saying import Words
 
 PASSWORD = "four words of mine"
 
@@ -51,6 +54,16 @@ class App:
     def new_key(self) -> str:
         """Return an idempotency key that was not used before."""
         return f"{self.member}-{next(self._keys)}"
+
+
+async def told(member: UUID, at: datetime) -> str:
+    """Let a member be told something; return the message's id."""
+    words = Words(language="en", subject="News", body="There are some.")
+    async with transaction() as connection:
+        made = await saying.say(
+            connection, words, member=MemberId(member), key=random_hex(), kind="test", at=at
+        )
+    return str(made)
 
 
 async def open_app(http: httpx.AsyncClient, member: UUID, settings: Settings, at: datetime) -> App:
