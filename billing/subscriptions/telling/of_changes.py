@@ -1,4 +1,4 @@
-"""Tells a member of what has happened to its membership: a payment that failed, its end."""
+"""Tells a member of what has happened to its membership: a payment that failed, an end."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,6 +6,7 @@ from datetime import datetime
 from billing.gateway.shapes import Invoice, InvoiceStatus, Picture, SubscriptionStatus
 from billing.plans.catalogue import Plans
 from billing.subscriptions.register import Membership
+from billing.subscriptions.seats import rows as seats
 from billing.subscriptions.states import State
 from billing.subscriptions.telling.telling import Fact, Moment, tell
 from coalition.kernel.database import Connection
@@ -25,10 +26,10 @@ async def tell_of(
 ) -> None:
     """Tell a member once of each invoice that it could not pay, and of what ended for that."""
     facts: dict[str, Fact] = {"plan": plans.plan(now.plan_no).document.name}
-    if now.state is State.ENDED and before.state in {State.GRACE, State.SUSPENDED}:
-        if now.ended_at is not None and before.ended_at is None and _had(before):
-            facts["ended"] = now.ended_at
-            await tell(connection, now.member_id, "ended", now.id, at=at, facts=facts)
+    if now.ended_at is not None:
+        facts["ended"] = now.ended_at
+        if before.ended_at is None:
+            await _tell_of_end(connection, before, now, facts, at=at)
         return
     lacking = _unpaid(pictures)
     if lacking is None or now.state not in {State.GRACE, State.SUSPENDED}:
@@ -41,6 +42,28 @@ async def tell_of(
     if now.state is State.GRACE and now.entitled_until is not None:
         kind, facts["until"] = "payment_failed", Moment(now.entitled_until)
     await tell(connection, now.member_id, kind, about, at=at, facts=facts)
+
+
+async def _tell_of_end(
+    connection: Connection,
+    before: Membership,
+    now: Membership,
+    facts: dict[str, Fact],
+    *,
+    at: datetime,
+) -> None:
+    """Tell of an end that nobody asked for: unpaid, or that of whoever shared its plan."""
+    if before.state in {State.GRACE, State.SUSPENDED} and _had(before):
+        await tell(connection, now.member_id, "ended", now.id, at=at, facts=facts)
+    elif now.subscription is None:
+        shared = [
+            seat
+            for seat in await seats.held_by(connection, now.member_id)
+            if seat.membership_id == now.id
+        ]
+        for seat in shared:
+            kind, payer = "seat_ended", seat.payer
+            await tell(connection, now.member_id, kind, seat.id, at=at, like=payer, facts=facts)
 
 
 def _had(before: Membership) -> bool:

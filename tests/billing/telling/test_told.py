@@ -5,14 +5,18 @@ from datetime import datetime, timedelta
 import pytest
 
 from billing.plans.countries import shipped
-from billing.subscriptions import noticing
+from billing.subscriptions import noticing, syncing
+from billing.subscriptions.telling import of_fees
 from billing.subscriptions.views import GiftOrder
 from coalition.kernel.database import transaction
-from coalition.kernel.ids import MemberId
+from coalition.kernel.ids import MemberId, random_id
+from coalition.kernel.outbox import Delivery
 from coalition.messages import inbox, tongues
 from coalition.messages.inbox import Message
 from tests.billing.campaigns.world import rising, run
 from tests.billing.memberships.world import TRIED, Club, make_club
+from tests.billing.plans.written import plan
+from tests.billing.seats.home import Home
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -123,3 +127,46 @@ async def test_a_gift_is_told_to_who_bought_it_and_to_who_has_it_without_its_cod
     assert "from 21 November 2026 until 21 February 2027" in received.body
     for said in [*await told(club, giver), received]:
         assert paid.code not in said.body
+
+
+async def test_a_seat_is_told_to_who_has_it_without_a_name_and_its_end_to_who_did_not_end_it(
+    at: datetime,
+) -> None:
+    club = await make_club(at, plan("plus", seats=2))
+    home = Home(club)
+    anna = await club.joined("plus", name="anna")
+    bo, cy = await club.enrol("bo"), await club.enrol("cy")
+    async with transaction() as connection:
+        await tongues.choose(connection, anna, "nb", at)
+    await home.family(anna, bo, cy)
+    await home.add(anna, bo)
+    await home.add(anna, cy)
+    (given,) = await told(club, bo)
+    # Of Bo no language is known: it is spoken to as Anna, who pays.
+    assert (given.kind, given.language) == ("seat_given", "nb")
+    await club.memberships.remove_seat(bo, bo, at=club.now())
+    assert await kinds(club, bo) == ["seat_given"]
+    assert (await kinds(club, anna))[-1] == "seat_given_up"
+
+    await club.memberships.cancel(anna, key=club.key(), at=club.now())
+    await club.advance(31 * DAY)
+    await syncing.turn(club.now())
+    assert await kinds(club, cy) == ["seat_given", "seat_ended"]
+
+
+@pytest.mark.parametrize("what", ["transfer_id", "act_id"])
+async def test_whoever_is_to_pay_a_fee_is_told_how_much(at: datetime, what: str) -> None:
+    club = await make_club(at)
+    member, about = await club.enrol(), random_id()
+    money = {"amount_minor": 5_000, "currency": "SEK"}
+    payloads: dict[str, dict[str, object]] = {
+        "transfer_id": {"transfer_id": str(about), "sender": str(member), "fee": money},
+        "act_id": {"act_id": str(about), "member_id": str(member), **money},
+    }
+    due = Delivery(
+        id=about, kind="families.fee_due", payload=payloads[what], occurred_at=at, committed_at=at
+    )
+    for _ in range(2):
+        await of_fees.SUBSCRIBER.handle(due, at)
+    (said,) = await told(club, member)
+    assert (said.subject, said.path) == ("A fee of SEK\u00a050.00 waits for you", "/fees")

@@ -6,14 +6,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.subscriptions.telling.telling import SUBJECT_MOST, Each, Moment, Part, worded
+from billing.subscriptions.telling.telling import SUBJECT_MOST, Each, Fact, Moment, Part, worded
 from billing.subscriptions.telling.words import WORDS
 from coalition.kernel.money import Money
 from coalition.messages.wording import LANGUAGES, Wording
 
 KINDS = sorted({key.partition(".")[0] for key in WORDS["en"] if key.endswith(".subject")})
 LATE = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
-FACTS = {
+FACTS: dict[str, Fact] = {
     **dict.fromkeys(("ends", "applies", "agree_by", "begins", "ended", "ordered"), LATE),
     **dict.fromkeys(("until", "done"), Moment(LATE)),
     **dict.fromkeys(("price", "old", "new"), Each(Money(9_900, "SEK"), "month")),
