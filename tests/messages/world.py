@@ -40,6 +40,9 @@ class Mailbox:
         self.recipients: list[str] = []
         self.refuses: dict[str, str] = {}
         """What is said to RCPT TO, by address; to all others what stands at `*`."""
+        self.stops_after: int | None = None
+        """After so many mails it says that, and answers no more."""
+        self.stopped = asyncio.Event()
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: Any, session: Any, envelope: Envelope, address: str, options: list[str]
@@ -61,6 +64,9 @@ class Mailbox:
         assert isinstance(parsed, EmailMessage)
         self.mails.append(parsed)
         self.recipients += envelope.rcpt_tos
+        if len(self.mails) == self.stops_after:
+            self.stopped.set()
+            await asyncio.Event().wait()
         return "250 OK"
 
 
