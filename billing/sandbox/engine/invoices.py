@@ -3,7 +3,7 @@
 from typing import Any
 
 from billing.sandbox.documents import Document, listed
-from billing.sandbox.engine import invoicing
+from billing.sandbox.engine import invoicing, lacking
 from billing.sandbox.errors import Invalid, Missing
 from billing.sandbox.payments import payment_methods
 from billing.sandbox.requests import Params
@@ -24,6 +24,7 @@ def retrieve(world: World, _: Params, invoice: str) -> Document:
 @route("GET", "/v1/invoices")
 def listing(world: World, params: Params) -> Document:
     """Return invoices, newest first."""
+    lacking.check_list(params, "due_date")
     where: dict[str, Any] = {}
     for name in ("customer", "collection_method"):
         if (value := params.text(name)) is not None:

@@ -36,7 +36,12 @@ def check_checkout(params: Params) -> None:
         raise Lacking("checkout that only reserves", param=data.name_of("capture_method"))
 
 
+def check_list(params: Params, *names: str) -> None:
+    """Refuse a list by what the sandbox does not sort things by."""
+    _check(params, names)
+
+
 def _check(params: Params, names: Iterable[str]) -> None:
     for name in names:
-        if params.values.get(name, "") not in {"", "false"}:
+        if params.values.get(name, "") not in ("", "false"):
             raise Lacking(f"`{name}` here", param=params.name_of(name))

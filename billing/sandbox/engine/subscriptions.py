@@ -5,7 +5,15 @@ from typing import Any
 
 from billing.sandbox.calendar import period_around
 from billing.sandbox.documents import Document
-from billing.sandbox.engine import changing, invoicing, reckoning, schedules, standing, subscribing
+from billing.sandbox.engine import (
+    changing,
+    invoicing,
+    lacking,
+    reckoning,
+    schedules,
+    standing,
+    subscribing,
+)
 from billing.sandbox.engine.shapes import items_of, plan_of, with_items
 from billing.sandbox.errors import CardDeclined, Invalid
 from billing.sandbox.requests import Params
@@ -34,11 +42,15 @@ def retrieve(world: World, _: Params, subscription: str) -> Document:
 
 @route("GET", "/v1/subscriptions")
 def listing(world: World, params: Params) -> Document:
-    """Return subscriptions; without a `status` all but those that were cancelled."""
-    where: dict[str, Any] = {}
-    for name in ("customer", "collection_method"):
-        if (value := params.text(name)) is not None:
-            where[name] = value
+    """Return subscriptions; without a `status` all but those that were cancelled.
+
+    Those of a test clock only where it, or their customer, is named.
+    """
+    lacking.check_list(params, "automatic_tax", "current_period_end", "current_period_start")
+    lacking.check_list(params, "plan", "price")
+    where: dict[str, Any] = params.filters("customer", "collection_method", "test_clock")
+    if "customer" not in where:
+        where.setdefault("test_clock", None)
     status = params.choice("status", _STATES | {"all", "ended"})
     if status == "ended":
         where["status"] = standing.ENDED

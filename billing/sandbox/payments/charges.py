@@ -1,6 +1,7 @@
 """Charges: each attempt to take money from a card, that succeeded or failed."""
 
 from billing.sandbox.documents import Document
+from billing.sandbox.engine import lacking
 from billing.sandbox.errors import DECLINES, CardDeclined
 from billing.sandbox.payments import balance
 from billing.sandbox.payments.addresses import address_of, optional_address
@@ -158,6 +159,7 @@ def retrieve(world: World, _params: Params, charge: str) -> Document:
 @route("GET", _PATH)
 def list_all(world: World, params: Params) -> Document:
     """Return charges, newest first."""
+    lacking.check_list(params, "transfer_group")
     return world.listing(params, _KIND, params.filters("customer", "payment_intent"))
 
 

@@ -334,3 +334,11 @@ async def test_a_schedule_may_change_within_a_period_and_end_the_subscription() 
     await shop.advance(days=14)
     assert (await shop.again(subscription)).status == "canceled"
     assert (await schedules.retrieve_async(schedule.id)).status == "completed"
+
+
+async def test_a_list_by_what_is_not_kept_here_is_refused_and_never_answered_wrongly() -> None:
+    shop = Shop()
+    for asked in ({"price": "price_1"}, {"current_period_end": {"gte": 1}}):
+        with pytest.raises(stripe.APIError) as refused:
+            await shop.client.subscriptions.list_async(asked)  # type: ignore[arg-type]  # it is a TypedDict
+        assert refused.value.code == "not_in_sandbox"

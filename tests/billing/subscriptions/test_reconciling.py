@@ -158,6 +158,33 @@ async def test_all_is_compared_by_lists_and_only_what_differs_by_itself(club: Cl
     assert singly == {f"/v1/subscriptions/{subscriptions[3]}"}
 
 
+async def test_what_lives_by_a_test_clock_is_in_no_list_and_is_looked_at_by_itself(
+    club: Club,
+) -> None:
+    seconds = int(club.at.timestamp())
+    clock = await club.stripe.test_helpers.test_clocks.create_async({"frozen_time": seconds})
+    member = await club.member()
+    customer = await club.gateway.customer(
+        "c", member_id=member, email="a@example.org", country="SE", clock_id=clock.id
+    )
+    await club.keep_card(customer, "pm_card_visa")
+    asked: Any = {
+        "customer": customer,
+        "items": [{"price": club.prices["plus/month"]}],
+        "billing_mode": {"type": "flexible"},
+        "metadata": {"member_id": str(member)},
+    }
+    made = await club.stripe.subscriptions.create_async(asked)
+    await club.hear()
+    assert (await club.stripe.subscriptions.list_async()).data == []
+    by_clock = await club.stripe.subscriptions.list_async({"test_clock": clock.id})
+    assert [one.id for one in by_clock.data] == [made.id]
+    counting = Counting(club)
+    report = await reconciling.reconcile(counting.handler, club.at, whole=True)
+    assert (report.looked_at, report.drifted, report.unexplained) == (1, 0, ())
+    assert counting.asked[f"/v1/subscriptions/{made.id}"] == 1
+
+
 async def test_money_that_no_order_explains_is_told_and_whose_it_is(club: Club) -> None:
     member = await club.member()
     await club.subscribe(member)
