@@ -14,7 +14,7 @@ from billing.plans.countries.terms import (
     shipped_files,
 )
 from coalition.kernel.money import CURRENCIES
-from pages.languages import LANGUAGES
+from coalition.messages.wording import LANGUAGES
 
 UNION = (
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK IS LI NO CH"
