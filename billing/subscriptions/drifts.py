@@ -27,13 +27,7 @@ def differences(kept: Picture | None, shown: Picture) -> tuple[str, ...]:
         *_each("invoice", *invoices),
         *_each("refund", kept.refunds, shown.refunds),
         *_each("dispute", kept.disputes, shown.disputes),
-        *_credit(kept, shown),
     )
-
-
-def _credit(kept: Picture, shown: Picture) -> Iterator[str]:
-    if kept.credit != shown.credit:
-        yield f"credit: {_told(kept.credit)} here, {_told(shown.credit)} at Stripe"
 
 
 def _credit(kept: Picture, shown: Picture) -> Iterator[str]:

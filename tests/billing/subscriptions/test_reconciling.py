@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from billing.gateway import intents
@@ -22,6 +23,7 @@ from billing.subscriptions.unexplained import Kind as Unexplaining
 from billing.subscriptions.unexplained import Unexplained
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.ids import bucket_of
+from coalition.kernel.money import Money
 from server import proof
 from tests.billing.gateway.webhooks import rows
 from tests.billing.subscriptions.pictures import MONTH, dispute, invoice, line, picture, refund
@@ -349,6 +351,8 @@ def test_what_differs_is_told_in_words() -> None:
         cancel_at_period_end=True,
     )
     assert differences(None, one) == ("unknown here",)
+    richer = msgspec.structs.replace(one, credit=Money(500, "SEK"))
+    assert differences(one, richer) == ("credit: None here, 500 SEK at Stripe",)
     assert differences(one, one) == ()
     assert differences(one, other) == (
         "cancel_at_period_end: False here, True at Stripe",
