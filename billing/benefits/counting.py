@@ -79,7 +79,7 @@ async def held_by(
     membership_id, one = of
     pool = one.pool or Pool(member, membership_id)
     if one.pool is not None:
-        entitled = await entitlement_rows.read(connection, pool.payer)
+        entitled = await entitlement_rows.read(connection, MemberId(pool.payer))
     counted = window(entitled, pool.membership_id, at)
     return Held(membership_id, one.plan_no, benefit, counted, pool)
 

@@ -7,8 +7,6 @@ from uuid import UUID
 
 import msgspec
 
-from coalition.kernel.ids import MemberId
-
 
 class Ground(StrEnum):
     """What stands behind an entitlement; without one there is no benefit (I9)."""
@@ -26,7 +24,7 @@ class Ground(StrEnum):
 class Pool(NamedTuple):
     """The membership whose uses of a benefit a sharer's count to, and the member who pays it."""
 
-    payer: MemberId
+    payer: UUID
     membership_id: UUID
 
 

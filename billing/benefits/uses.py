@@ -136,7 +136,7 @@ async def _locked(connection: Connection, wanted: Wanted) -> list[OfMembership]:
 
 
 def _payers(entitled: Sequence[OfMembership], wanted: Wanted) -> set[MemberId]:
-    return {one.pool.payer for _, one in entitled if one.pool and _holds(one, wanted)}
+    return {MemberId(one.pool.payer) for _, one in entitled if one.pool and _holds(one, wanted)}
 
 
 def _holds(one: Entitlement, wanted: Wanted) -> bool:
