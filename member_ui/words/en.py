@@ -340,4 +340,6 @@ ENGLISH: dict[str, str] = {
     "m.credit_text": "It is taken off your next invoices.",
     "entry.gift": "for a gift",
     "m.reference_help": "It is on the page My membership and on every receipt.",
+    "state.renewing": "Renewal under way",
+    "m.renewing": "The renewal is under way and your benefits go on. Look again in a moment.",
 }

@@ -338,4 +338,6 @@ NORWEGIAN: dict[str, str] = {
     "m.credit_text": "Det trekkes fra på de neste fakturaene.",
     "entry.gift": "for en gave",
     "m.reference_help": "Den står på siden Mitt medlemskap og på hver kvittering.",
+    "state.renewing": "Fornyes nå",
+    "m.renewing": "Fornyelsen pågår, og fordelene fortsetter. Åpne siden igjen om litt.",
 }

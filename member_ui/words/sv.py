@@ -348,4 +348,6 @@ SWEDISH: dict[str, str] = {
     "m.credit_text": "Det dras av på dina nästa fakturor.",
     "entry.gift": "för en present",
     "m.reference_help": "Den står på sidan Mitt medlemskap och på varje kvitto.",
+    "state.renewing": "Förnyas just nu",
+    "m.renewing": "Förnyelsen pågår, och dina förmåner fortsätter. Öppna sidan igen om en stund.",
 }
