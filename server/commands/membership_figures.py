@@ -75,13 +75,14 @@ def figures(context: click.Context, *, month: str | None, within_days: int, as_j
     found = do(place_of(context), work)
 
     def table() -> object:
-        rows = [dict(zip(_COLUMNS, line, strict=True)) for line in _lines(found)]
+        rows = [dict(zip(_COLUMNS, line, strict=True)) for line in lines(found)]
         return table_of(rows, _COLUMNS, title=f"Memberships in {found.month}")
 
     answer(found, as_json=as_json, table=table)  # type: ignore[arg-type]  # a table of rich
 
 
-def _lines(found: Figures) -> Iterator[tuple[str, str, str]]:
+def lines(found: Figures) -> Iterator[tuple[str, str, str]]:
+    """Yield the rows of the table: which figure, of what, and its value."""
     for plan in found.plans:
         standing = f"{plan.active} active, {plan.trialing} on trial, {plan.in_grace} in grace"
         standing += f", {plan.shared} share it" if plan.shared else ""

@@ -98,10 +98,10 @@ async def test_a_till_checks_a_token_without_asking_until_it_ends(at: datetime) 
             till.verify(token, moment, partner)
     # Any library of JSON Web Tokens does it, as the partner's guide shows.
     key = next(iter(till.verifier.keys.values()))
-    claims = jwt.decode(
+    read = jwt.decode(
         token, key, ["EdDSA"], audience=f"partner:{PARTNER}", options={"verify_exp": False}
     )
-    assert claims["plan"] == "plus"
+    assert read["plan"] == "plus"
 
 
 async def test_a_token_never_outlives_the_entitlement_and_is_signed_once_a_quarter(

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from billing.benefits import entitlement_rows
+from billing.benefits.entitlements import Pool
 from billing.subscriptions import keeping, recovering
 from billing.subscriptions.refusals import AlreadyMember
 from billing.subscriptions.seats import sharing
@@ -53,7 +55,11 @@ async def test_a_shared_plan_holds_as_long_as_the_payers_to_the_instant(at: date
     first, second = sharers
     shown = await club.view(first)
     assert (shown.state, shown.plan, shown.ground) == (MembershipState.GIVEN, "plus", "shared")
-    assert shown.entitled_until == (await club.view(anna)).entitled_until
+    payers = await club.view(anna)
+    assert shown.entitled_until == payers.entitled_until
+    async with transaction() as connection:
+        held = await entitlement_rows.read(connection, first)
+    assert {one.pool for _, one in held} == {Pool(anna, payers.membership_id or anna)}
     with pytest.raises(AlreadyMember):
         await club.join(first)
     assert (await club.memberships.seats(first, at=club.now())).shared_by == anna
