@@ -15,7 +15,10 @@ PLACES = (
     "partners/pos/service",
     "partners/batches/service",
     "partners/keys/service",
-    *(f"coalition/{name}/service" for name in ("points", "members", "access", "federation")),
+    *(
+        f"coalition/{name}/service"
+        for name in ("points", "messages", "members", "access", "federation")
+    ),
     *(f"coalition/families/{name}/service" for name in ("groups", "transfers")),
     "coalition/families/evaluator/limits",
     *(f"billing/{name}/service" for name in ("subscriptions", "benefits", "gateway", "plans")),
