@@ -88,6 +88,9 @@ def demo(
     partners' batch API over HTTP, month by month, with returns, redemptions and expiry. Each month
     that is over is settled: sealed, closed by two persons, and netted.
 
+    Some households have had paid memberships for some months: trials, renewals, an upgrade, a
+    gift, a card that fails, a dispute, a dearer price. One partner pays ahead, one is at its limit.
+
     Beside the households there is a family with a pool, and a friend who may send points. With
     --json, "logins" says how a member and a guardian sign in at /v1/sign-in.
 
@@ -166,7 +169,10 @@ def _to_look_at(kept: "Keepsake", data: Path) -> str:
         return ""
     return (
         f' Look at one:\n  coalition settle statement "{kept.client.partner}" \\\n'
-        f"    --period {kept.settled.period} --data {data}"
+        f"    --period {kept.settled.period} --data {data}\n"
+        "What paid memberships come to, and who is at its limit:\n"
+        f"  coalition membership figures --month {kept.settled.period} --data {data}\n"
+        f"  coalition settle credit --data {data}"
     )
 
 

@@ -97,19 +97,28 @@ PREMIUM: Final = PlanDocument(
 )
 
 
-async def put_on_sale(settings: Settings, buyer: MemberId, now: datetime) -> None:
-    """Put the plans on sale by two persons, bring them to the sandbox, let the buyer order one."""
+async def put_on_sale(settings: Settings, now: datetime) -> None:
+    """Put the plans on sale by two persons, where there is no sandbox in which they were told."""
+    if settings.stripe_sandbox:
+        return
     for document in (PLUS, PREMIUM):
         approval = await registering.prepare(
             document, valid_from=None, prepared_by=PREPARES, at=now
         )
         await registering.approve(approval, approved_by=APPROVES, at=now)
+
+
+async def order(settings: Settings, buyer: MemberId) -> None:
+    """Let the buyer order a plan in the sandbox, and share it with one of the family."""
     if not settings.stripe_sandbox:
         return
     paying = payments.open_payments(settings, SystemClock())
     try:
-        await selling.bring(paying.gateway, at=now)
-        await _order(paying, buyer, paying.clock.now())
+        at = paying.clock.now()
+        await selling.bring(paying.gateway, at=at)
+        await _order(paying, buyer, at)
+        relatives = await paying.memberships.family_of(buyer)
+        await paying.memberships.add_seat(buyer, MemberId(relatives[0].member_id), at=at)
     finally:
         await paying.close()
 

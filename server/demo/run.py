@@ -18,7 +18,8 @@ from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
 from coalition.kernel.web.logs import configure_logging
 from server import databases, proof
-from server.demo import family, journey, keepsake, made_up, plans, telling
+from server.demo import credit, family, journey, keepsake, made_up, plans, telling
+from server.demo.club import DemoClub
 from server.demo.history import History
 from server.demo.keepsake import Audited, Credential, Keepsake, Loaded
 from server.demo.settling import Settling
@@ -99,11 +100,14 @@ async def _tell(history: History, settings: Settings, settling: Settling) -> Kee
         await databases.bring_up_to_date(engine)
         began_s = perf_counter()
         with _progress(len(history.baskets)) as tell:
-            told = await telling.tell(history, settings, told=tell, after_month=settling.month_over)
+            told = await _history(history, settings, tell, settling)
         logins = await family.settle_in(settings, SystemClock().now())
         head = MemberId(UUID(next(one for one in logins if one.role == "guardian").member_id))
-        await plans.put_on_sale(settings, head, SystemClock().now())
+        await plans.put_on_sale(settings, SystemClock().now())
+        await plans.order(settings, head)
         settled = await settling.finished()
+        if not settling.leaves_last_month:
+            await credit.limit(SystemClock().now())
         seconds = perf_counter() - began_s - settled.seconds
         report = await proof.prove()
         async with transaction() as connection:
@@ -120,6 +124,23 @@ async def _tell(history: History, settings: Settings, settling: Settling) -> Kee
         refused=dict(told.refused),
         logins=logins,
     )
+
+
+async def _history(history: History, settings: Settings, tell: Tell, settling: Settling) -> Told:
+    """Tell purchases and paid memberships month by month, each settled when it is over."""
+    now = SystemClock().now()
+    club = DemoClub(settings, history, now) if settings.stripe_sandbox else None
+
+    async def month_over(ends: datetime) -> None:
+        if club is not None:
+            await club.month_over(ends)
+        await settling.month_over(ends)
+
+    try:
+        return await telling.tell(history, settings, told=tell, after_month=month_over)
+    finally:
+        if club is not None:
+            await club.close()
 
 
 def _card_to_try(told: Told) -> str:

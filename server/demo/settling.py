@@ -21,7 +21,8 @@ class Settling:
     def __init__(self, now: datetime, *, leave_last_month: bool = False) -> None:
         """Settle every month that is over by `now`, or leave the last of them as it is."""
         self._now = now
-        self._leave_last_month = leave_last_month
+        self.leaves_last_month = leave_last_month
+        """Whether the last month that is over stays for somebody to settle."""
         self._statements = 0
         self._cycles = 0
         self._seconds = 0.0
@@ -32,7 +33,7 @@ class Settling:
         this_month = self._now.astimezone(ZONE).replace(
             day=1, hour=0, minute=0, second=0, microsecond=0
         )
-        if ends > this_month or (self._leave_last_month and ends == this_month):
+        if ends > this_month or (self.leaves_last_month and ends == this_month):
             return
         began_s = perf_counter()
         await self._settle(min(ends + GRACE, self._now))
@@ -40,7 +41,7 @@ class Settling:
 
     async def finished(self) -> Settled:
         """Drain what is left, unless a month is left as it is; return what came of it all."""
-        if not self._leave_last_month:
+        if not self.leaves_last_month:
             began_s = perf_counter()
             await draining.drain_all(self._now)
             await credit.judge(self._now)
