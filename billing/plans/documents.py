@@ -141,4 +141,7 @@ class PlanDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     grace_after_trial_days: Annotated[int, Meta(ge=0, le=60)] = 1
     seats: Annotated[int, Meta(ge=0, le=20)] = 0
     """How many others of the family share the plan, beside who pays."""
+    refund_unused: bool = False
+    """Whether who withdraws, and has used none of the benefits, has all of it back: no days are
+    kept."""
     benefits: tuple[Benefit, ...] = ()

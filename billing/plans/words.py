@@ -30,6 +30,11 @@ _SEATS: Final = {
     "sv": "delas med {} i familjen",
     "nb": "deles med {} i familien",
 }
+_UNUSED: Final = {
+    "en": "all of your money back if you withdraw and have used nothing",
+    "sv": "alla pengar tillbaka om du ångrar dig och inte har använt något",
+    "nb": "alle pengene tilbake hvis du angrer og ikke har brukt noe",
+}
 _TOGETHER: Final = {
     "en": "what is limited counts for all of you together",
     "sv": "det som är begränsat räknas för er alla tillsammans",
@@ -50,6 +55,8 @@ def sentences(
     said = [_said(benefit, spoken, names or {}) for benefit in document.benefits]
     if document.seats:
         said.append(_shared(document, spoken))
+    if document.refund_unused:
+        said.append(_UNUSED[spoken])
     return tuple(text[:1].upper() + text[1:] for text in said)
 
 

@@ -28,11 +28,19 @@ class PartOfPayment(NamedTuple):
     amount_minor: int
 
 
-def reckon(picture: Picture, *, currency: str, used_minor: int, at: datetime) -> Reckoning:
+def reckon(
+    picture: Picture,
+    *,
+    currency: str,
+    used_minor: int,
+    at: datetime,
+    whole_if_unused: bool = False,
+) -> Reckoning:
     """Return what comes back at `at` of what a subscription has cost.
 
     The days are those begun, of each line that was paid for, rounded down in the member's favour.
     What benefits were used for counts where it is more than that; so nobody pays twice for them.
+    With `whole_if_unused` no days are kept where nothing was used at all.
     """
     paid = paid_in_all(picture)
     shares = [
@@ -42,6 +50,8 @@ def reckon(picture: Picture, *, currency: str, used_minor: int, at: datetime) ->
         for line in invoice.lines
     ]
     days = min(paid, max(0, round_whole(sum(shares, Decimal(0)), Rounding.DOWN)))
+    if whole_if_unused and not used_minor:
+        days = 0
     use = min(paid, max(days, used_minor)) - days
     return Reckoning(currency, paid, days, use, paid - days - use)
 

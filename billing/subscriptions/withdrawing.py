@@ -12,6 +12,7 @@ from billing.benefits import value
 from billing.benefits.value import Stretch
 from billing.gateway import intents
 from billing.gateway.shapes import Refund, Subscription
+from billing.plans.catalogue import Plans
 from billing.subscriptions import metering, reading, receipts, register, syncing
 from billing.subscriptions.house import House, one_act
 from billing.subscriptions.metering import PartOfPayment, Reckoning
@@ -83,7 +84,7 @@ async def declare(house: House, member: MemberId, *, at: datetime) -> Withdrawal
     until = await _until(house, paid)
     if at >= until:
         raise WithdrawalTooLate(until=until.isoformat())
-    reckoned = await _reckoned(paid, at)
+    reckoned = await _reckoned(paid, await house.plans(), at)
     bucket = bucket_of(member)
     async with transaction() as connection:
         row = await connection.fetchrow(
@@ -279,8 +280,12 @@ async def _until(house: House, paid: Paid) -> datetime:
     return right.until
 
 
-async def _reckoned(paid: Paid, at: datetime) -> Reckoning:
-    """Reckon with what the benefits were worth that the member has used since it joined."""
+async def _reckoned(paid: Paid, plans: Plans, at: datetime) -> Reckoning:
+    """Reckon with what the benefits were worth that were used since the member joined.
+
+    By itself and by all who share its plan. Whether days are kept of what nobody used says the plan
+    that it has now.
+    """
     currency = paid.price.money.currency
     async with transaction() as connection:
         used = await value.used_in(
@@ -291,7 +296,13 @@ async def _reckoned(paid: Paid, at: datetime) -> Reckoning:
             known=await catalogue.load(connection),
             currency=currency,
         )
-    return metering.reckon(paid.picture, currency=currency, used_minor=used.amount_minor, at=at)
+    return metering.reckon(
+        paid.picture,
+        currency=currency,
+        used_minor=used.amount_minor,
+        at=at,
+        whole_if_unused=plans.plan(paid.price.plan_no).document.refund_unused,
+    )
 
 
 async def _read(withdrawal_id: UUID) -> _Row | None:

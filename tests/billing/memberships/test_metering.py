@@ -36,6 +36,15 @@ def test_days_that_have_begun_are_kept_and_uses_beyond_them(
     assert seen == Reckoning("SEK", 3000, kept_for_days, kept_for_use, left)
 
 
+@pytest.mark.parametrize(("used", "kept"), [(0, (0, 0)), (1, (1200, 0)), (1500, (1200, 300))])
+def test_of_a_plan_that_says_so_nothing_is_kept_of_what_nobody_used(
+    used: int, kept: tuple[int, int]
+) -> None:
+    found = picture(invoice(1, line(1, 31, minor=3000)))
+    seen = metering.reckon(found, currency="SEK", used_minor=used, at=day(13), whole_if_unused=True)
+    assert seen == Reckoning("SEK", 3000, *kept, 3000 - sum(kept))
+
+
 def test_a_change_counts_by_its_own_lines_in_the_members_favour() -> None:
     found = picture(
         invoice(1, line(1, 31, minor=3001)),

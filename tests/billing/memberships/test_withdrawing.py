@@ -17,6 +17,7 @@ from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, random_id
 from coalition.kernel.money import Money
 from tests.billing.memberships.world import TRIED, make_club
+from tests.billing.plans.written import plan
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -235,3 +236,15 @@ async def test_where_the_law_gives_no_right_there_is_none(at: datetime) -> None:
     assert (await club.view(member)).withdrawal is None
     with pytest.raises(NothingToWithdraw):
         await club.memberships.declare_withdrawal(member, at=club.now())
+
+
+async def test_of_a_plan_that_says_so_all_comes_back_of_what_nobody_used(at: datetime) -> None:
+    club = await make_club(at, plan(refund_unused=True))
+    member = await club.joined()
+    await club.advance(12 * DAY)
+    declared = await club.memberships.declare_withdrawal(member, at=club.now())
+    assert (declared.kept_for_days.amount_minor, declared.refund) == (0, declared.paid)
+    await club.memberships.confirm_withdrawal(
+        declared.withdrawal_id, member=member, key="w", at=club.now()
+    )
+    assert await net(member) == 0
