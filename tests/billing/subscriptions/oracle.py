@@ -26,6 +26,12 @@ def money_kept(picture: Picture) -> int:
         if invoice.status == "paid":
             kept += invoice.amount_paid.amount_minor
             kept -= sum(
+                dispute.amount.amount_minor
+                for dispute in picture.disputes
+                if dispute.payment_intent_id in invoice.payment_intent_ids
+                and dispute.status != "won"
+            )
+            kept -= sum(
                 refund.amount.amount_minor
                 for refund in picture.refunds
                 if refund.payment_intent_id in invoice.payment_intent_ids
@@ -53,6 +59,14 @@ def _is_paid(picture: Picture, instant: datetime) -> bool:
 
 
 def _is_refunded(picture: Picture, invoice: Invoice, instant: datetime) -> bool:
+    """Tell whether the money of an invoice has gone back whole, or a bank holds or has it."""
+    if any(
+        dispute.payment_intent_id in invoice.payment_intent_ids
+        and dispute.created_at <= instant
+        and dispute.status != "won"
+        for dispute in picture.disputes
+    ):
+        return True
     back = [
         refund.amount.amount_minor
         for refund in picture.refunds

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from billing.gateway.refusals import StripeRefused
 from billing.gateway.shapes import Picture
 from billing.sandbox import Delivery
+from billing.sandbox.engine import disputes
 from billing.subscriptions import reconciling
 from coalition.kernel.database import Engine
 from coalition.kernel.ids import MemberId
@@ -30,7 +31,7 @@ GRACE_DAYS = {"plus": 7, "prime": 2}
 GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
 ACTS = (
     *("days", "days", "days", "fail", "mend", "cancel", "uncancel", "end"),
-    *("upgrade", "pause", "resume", "refund", "refund some"),
+    *("upgrade", "pause", "resume", "refund", "refund some", "dispute", "win", "lose"),
 )
 steps = st.tuples(st.sampled_from(ACTS), st.integers(1, 45), st.sampled_from(["shuffle", "lose"]))
 
@@ -69,6 +70,9 @@ class History:
             "resume": lambda: gateway.resume(key, one.id),
             "refund": lambda: self.refund(key, whole=True),
             "refund some": lambda: self.refund(key, whole=False),
+            "dispute": self.dispute,
+            "win": lambda: self.decide("winning_evidence"),
+            "lose": lambda: self.decide("losing_evidence"),
         }
         with suppress(StripeRefused):
             await acts[kind]()
@@ -87,6 +91,26 @@ class History:
             money = paid[-1].amount_paid
             part = money if whole else type(money)(money.amount_minor // 3 or 1, money.currency)
             await self.club.gateway.refund(key, paid[-1].payment_intent_ids[0], part, {})
+
+    async def dispute(self) -> None:
+        """Let the cardholder's bank take the last payment back, if nothing of it has gone back."""
+        shown = await self.picture()
+        back = {one.payment_intent_id for one in (*shown.refunds, *shown.disputes)}
+        paid = [one for one in shown.invoices if one.status == "paid" and one.payment_intent_ids]
+        if not paid or back & set(paid[-1].payment_intent_ids):
+            return
+        asked = {"payment_intent": paid[-1].payment_intent_ids[0]}
+        charge = await anext(self.club.gateway.pages("/v1/charges", asked))
+        with self.club.sandbox.store.transaction() as making:
+            world = self.club.sandbox.world(making)
+            disputes.open_one(world, world.get("charge", charge["id"]), reason="fraudulent")
+
+    async def decide(self, word: str) -> None:
+        """Let the bank decide the disputes that are open."""
+        evidence = {"evidence": {"uncategorized_text": word}, "submit": True}
+        for one in (await self.picture()).disputes:
+            if one.is_open:
+                await self.club.gateway.post(None, f"/v1/disputes/{one.id}", evidence)
 
     async def picture(self) -> Picture:
         """Return the subscription as Stripe has it."""
