@@ -48,7 +48,8 @@ def pick(
         case "undo":
             move = latest(moves, may_be_undone)
         case "reverse":
-            move = latest(moves, lambda one: one.left > 0 and is_active(one.owner.survivor))
+            would_owe = recipe.which % 2 and recipe.percent is not None
+            move = latest(moves, lambda one: may_be_reversed(one, is_spent=bool(would_owe)))
         case "recover":
             debt = latest(ledger.debts, may_be_paid)
             move = debt.move if debt is not None and recipe.which % 3 == 0 else None
@@ -98,6 +99,16 @@ def may_be_undone(move: Move) -> bool:
     if move.other is None or any(leg.back for leg in move.legs):
         return False
     return is_active(move.other.survivor) and is_active(move.owner.survivor)
+
+
+def may_be_reversed(move: Move, *, is_spent: bool) -> bool:
+    """Tell whether something of a posting may go back; `is_spent`: an issue, of which it is not."""
+    if move.left == 0 or move.other is not None or not is_active(move.owner.survivor):
+        return False
+    return not is_spent or (
+        move.kind == "issue"
+        and any(leg.lot.points_in - leg.lot.points_out < leg.points for leg in move.legs)
+    )
 
 
 def _partner(recipe: Recipe, move: Move | None, kept: Reservation | None) -> int:

@@ -137,25 +137,24 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(seed=seeds)
     def staff_do_something(self, seed: int) -> None:
         dice = random.Random(seed)
-        owners = self.model.owners
-        able = [owner for owner in owners if is_active(owner)] or owners
-        holder, other = dice.choice(able).number, dice.choice([*owners, *able, *able]).number
-        match dice.choice(["freeze", "suspend", "merge", "merge", "erase", "forgive", "forgive"]):
+        numbers = [owner.number for owner in self.model.owners]
+        able = [owner.number for owner in self.model.owners if is_active(owner)] or numbers
+        owing = [debt.owner.number for debt in self.model.debts if may_be_paid(debt)]
+        holder = dice.choice(owing if owing and dice.random() < 0.6 else able)
+        other = dice.choice([one for one in able if one != holder] or numbers)
+        match dice.choice(["freeze", "suspend", *["merge"] * 4, "erase", "forgive"]):
             case "freeze":
-                self.freeze_or_reopen(other)
+                self.freeze_or_reopen(dice.choice(numbers))
             case "suspend":
                 self.suspend(holder, self.today + timedelta(days=dice.randint(1, 15)))
             case "merge":
                 if dice.random() < 0.5:
                     self.at = max([self.at, *(one.until for _, one in self.holds if one.is_open)])
                     self.let_holds_run_out()
-                self.merge(holder, other)
+                self.merge(holder, other if dice.random() < 0.9 else dice.choice(numbers))
             case "erase" if dice.random() < 0.5:
                 self.erase(holder)
             case "forgive":
-                owing = [debt for debt in self.model.debts if may_be_paid(debt)]
-                if owing:
-                    holder = dice.choice(owing).owner.number
                 points = dice.choice([None, None, 1, 7, 60])
                 self.forgive(holder, dice.choice([1, 1, 1, 2]), points)
 
