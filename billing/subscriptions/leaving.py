@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from billing.gateway import intents
+from billing.gateway.intents import Intent
 from billing.gateway.shapes import Subscription, SubscriptionStatus
 from billing.plans.catalogue import PlanPrice, Plans
-from billing.subscriptions import orders, putting_off, reading, receipts, syncing
+from billing.subscriptions import orders, putting_off, reading, receipts, register, syncing
 from billing.subscriptions.house import House, one_act
 from billing.subscriptions.months import months_after
 from billing.subscriptions.reading import Paid
@@ -70,7 +71,7 @@ async def cancel(
 
     async def work(own: str) -> Receipt:
         begun = await intents.begun(own)
-        paid = await _cancellable(house, member)
+        paid = await _cancellable(house, member, begun)
         one = paid.subscription
         if one.cancel_at_period_end and begun is None:
             async with transaction() as connection:
@@ -81,7 +82,7 @@ async def cancel(
                 return before
         if one.schedule_id is not None:
             await house.gateway.drop_schedule(f"{own}:drop", one)
-        is_unpaid = one.status in _UNPAID
+        is_unpaid = one.status in _UNPAID if begun is None else bool(begun.request["now"])
 
         async def call() -> Subscription:
             if is_unpaid:
@@ -224,11 +225,28 @@ async def _receipt(
     )
 
 
-async def _cancellable(house: House, member: MemberId) -> Paid:
+async def _cancellable(house: House, member: MemberId, begun: Intent | None = None) -> Paid:
+    """Return what can be cancelled, or was by what was `begun` and not answered."""
     try:
         return await reading.paid(house, member)
     except NotAMember as error:
-        raise NothingToCancel from error
+        ended = None if begun is None else await _ended(house, member, begun)
+        if ended is None:
+            raise NothingToCancel from error
+        return ended
+
+
+async def _ended(house: House, member: MemberId, begun: Intent) -> Paid | None:
+    subscription = begun.request["subscription"]
+    async with transaction() as connection:
+        found = await register.of_member(connection, member)
+        plans = await house.shelf.read(connection)
+    picture = await house.gateway.picture(subscription)
+    price = plans.price_at_stripe(picture.subscription.price_id)
+    membership = next((one for one in found if one.subscription == subscription), None)
+    if membership is None or price is None:
+        return None
+    return Paid(membership=membership, picture=picture, price=price)
 
 
 def _is_pausable(paid: Paid) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from billing.gateway.refusals import StripeUnavailable
 from billing.sandbox.faults import Fault, Faults, Kind
-from billing.subscriptions.refusals import PreviewOutdated
+from billing.subscriptions.refusals import NothingToCancel, PreviewOutdated
 from billing.subscriptions.views import MembershipState
 from coalition.kernel.ids import MemberId
 from tests.billing.gateway.webhooks import rows
@@ -158,4 +158,37 @@ async def test_what_stripe_did_and_could_not_answer_is_done_once_when_it_is_aske
     assert kinds == [
         *([], ["cancelled"], ["uncancelled", "cancelled"], ["paused"], [], ["withdrawn"], [], []),
     ]
+    await club.check()
+
+
+class DownOnceEnded(Faults):
+    """Stripe goes down with the end of a subscription, which it has still answered."""
+
+    has_ended = False
+
+    def take(self, method: str, path: str) -> Fault | None:
+        if not self.has_ended:
+            self.has_ended = method == "DELETE" and path.startswith("/v1/subscriptions/")
+            return None
+        return Fault(Kind.BROKEN)
+
+
+@pytest.mark.usefixtures("database")
+async def test_an_unpaid_membership_that_is_ended_and_no_more_answered_has_its_receipt() -> None:
+    faults = DownOnceEnded()
+    club = await open_club(OPENS, Way.AS_SENT, faults)
+    member = await club.bought()
+    await club.replace_card(member, "pm_card_chargeCustomerFail")
+    await club.until(OPENS.replace(month=2, day=19))
+    assert (await club.view(member)).state is MembershipState.PAST_DUE
+    with pytest.raises(StripeUnavailable):
+        await club.memberships.cancel(member, key="bye", at=club.now())
+    faults.has_ended = False
+    await club.hear()
+    assert (await club.view(member)).state is MembershipState.ENDED
+    receipt = await club.memberships.cancel(member, key="bye", at=club.now())
+    assert receipt.ends_at == club.now()
+    assert await club.memberships.cancel(member, key="bye", at=club.now()) == receipt
+    with pytest.raises(NothingToCancel):
+        await club.memberships.cancel(member, key="again", at=club.now())
     await club.check()
