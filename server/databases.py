@@ -43,10 +43,10 @@ async def opened(settings: Settings, *, pool_size: int = 2) -> AsyncIterator[Eng
 async def bring_up_to_date(engine: Engine) -> list[str]:
     """Run the migrations that `engine` lacks and return them; a new Citus database is spread."""
     done = await migrate(engine, APPS)
-    if _FIRST_LEDGER_MIGRATION in done:
+    if _FIRST_LEDGER_MIGRATION in done and engine.spreads:
         async with transaction() as connection:
-            if await distribution.is_available(connection):
-                await distribution.distribute(connection)
+            await distribution.let_nodes_in(connection)
+            await distribution.distribute(connection)
     return done
 
 

@@ -171,19 +171,71 @@ LOCAL: tuple[str, ...] = (
 )
 """Tables that stay on the coordinator: queues, logs and keys, never joined with members' rows."""
 
-_AVAILABLE = "SELECT count(*) FROM pg_extension WHERE extname = 'citus'"
+# Nodes reach each other as the role of a transaction. What the poster inserts from a SELECT comes
+# to a node as a COPY, which row-level security refuses; its policies show it every row anyway.
+_ROLES = {"coalition_poster": "LOGIN BYPASSRLS", "coalition_tenant": "LOGIN"}
+
+_MAY = """
+SELECT count(*) FROM pg_roles
+WHERE rolcanlogin AND (rolbypassrls OR rolname <> 'coalition_poster') AND rolname = ANY ($1::text[])
+"""
+
+# Of the subqueries of policies Citus runs none on a distributed table. What is left keeps partners
+# apart: the policies of the tables that such a row hangs on, and the statements, which name them.
+LOOKING_ELSEWHERE = """
+SELECT polname::text AS policy, polrelid::regclass::text AS of_table FROM pg_policy
+WHERE polrelid::regclass::text = ANY ($1::text[]) AND polqual::text LIKE '%{SUBLINK %'
+ORDER BY 2, 1
+"""
+"""Finds the policies of given tables that have a subquery."""
+
+# A foreign key would make its other table a local one of Citus, which nothing distributed may name.
+_FOREIGN_KEYS = """
+SELECT conrelid::regclass::text AS of_table, quote_ident(conname) AS name,
+       pg_get_constraintdef(oid) AS said
+FROM pg_constraint
+WHERE contype = 'f' AND conparentid = 0
+  AND (conrelid::regclass::text = ANY ($1::text[]) OR confrelid::regclass::text = ANY ($1::text[]))
+ORDER BY 1, 2
+"""
+
+# What a transaction says by SET LOCAL (its role, the tenant, its plans) holds on every node. Citus
+# would ask of each row of pg_class whether it is a shard: seconds, when a client looks up a type.
+_OF_THE_DATABASE = """
+DO $$ BEGIN
+    EXECUTE format(
+        'ALTER DATABASE %I SET citus.propagate_set_commands = local', current_database());
+    EXECUTE format(
+        'ALTER DATABASE %I SET citus.override_table_visibility = off', current_database());
+END $$
+"""
 
 
-async def is_available(connection: Connection) -> bool:
-    """Tell whether this database has the extension."""
-    return bool(await connection.fetchval(_AVAILABLE))
+async def let_nodes_in(connection: Connection) -> None:
+    """Let the nodes reach each other in the two roles below the owner, unless they may already.
+
+    The roles get no password: who may come is said by each node's `pg_hba.conf`. Roles belong to
+    the whole server, and only a superuser may say this of them.
+    """
+    if await connection.fetchval(_MAY, list(_ROLES)) < len(_ROLES):
+        for role, rights in _ROLES.items():
+            await connection.execute(f"ALTER ROLE {role} {rights}")
 
 
 async def distribute(connection: Connection) -> None:
     """Distribute the member-owned tables by bucket and copy the reference tables to every node.
 
-    Called once, by `coalition migrate`, after the migrations of an empty database.
+    Called once, by `coalition migrate`, after the migrations of an empty database. Each group of
+    tables is one shard (docs/adr/0018): what is asked of many buckets at once is refused for more.
     """
+    await connection.execute("SET LOCAL citus.multi_shard_modify_mode = 'sequential'")
+    await connection.execute("SET LOCAL citus.shard_count = 1")
+    await connection.execute(_OF_THE_DATABASE)
+    for policy, of_table in await connection.fetch(LOOKING_ELSEWHERE, list(BY_BUCKET)):
+        await connection.execute(f"ALTER POLICY {policy} ON {of_table} USING (true)")
+    keys = await connection.fetch(_FOREIGN_KEYS, [*REFERENCE, *BY_BUCKET])
+    for of_table, name, _ in keys:
+        await connection.execute(f"ALTER TABLE {of_table} DROP CONSTRAINT {name}")
     for table in REFERENCE:
         await connection.execute(f"SELECT create_reference_table('{table}')")
     for table, beside in BY_BUCKET.items():
@@ -192,3 +244,5 @@ async def distribute(connection: Connection) -> None:
             table,
             beside or "none",
         )
+    for of_table, name, said in keys:
+        await connection.execute(f"ALTER TABLE {of_table} ADD CONSTRAINT {name} {said}")

@@ -41,7 +41,7 @@ WHERE (kept.holder, kept.contributor, kept.currency_no, kept.issuer_no,
     = (excluded.holder, excluded.contributor, excluded.currency_no, excluded.issuer_no,
        excluded.contract_no, excluded.funder_no, excluded.earned_month, excluded.issue_price,
        excluded.prefunded_share, excluded.clock_no, excluded.class_no)
-  AND kept.expires_on IS NOT DISTINCT FROM excluded.expires_on
+  AND kept.expires_on IS NOT DISTINCT FROM excluded.expires_on RETURNING true
 """
 
 # One lot at a time in spending order until the wanted points are covered: a shopper's first lot
@@ -253,8 +253,8 @@ class LotChanges:
             rows.append((bucket_of(holder), lot.bytes, lot, holder, source, points))
         rows.sort()
         buckets, _, *columns = zip(*rows, strict=True)
-        done = await connection.execute(_PUT_IN, buckets, *columns, *zip(*sources, strict=True))
-        if done != f"INSERT 0 {len(rows)}":
+        written = await connection.fetch(_PUT_IN, buckets, *columns, *zip(*sources, strict=True))
+        if len(written) != len(rows):  # the command's tag counts too much on Citus
             raise LotCollisionError(_COLLISION)
 
 

@@ -53,7 +53,6 @@ async def _make(connection: Connection, table: str, name: str, values: str) -> N
         return
     await connection.execute(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")
     if await connection.fetchval("SELECT to_regclass($1)", name) is None:
-        await connection.execute(
-            f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL);"
-            f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES {values}"
-        )
+        # Two statements: Citus repeats the text of one on every node.
+        await connection.execute(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)")
+        await connection.execute(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES {values}")

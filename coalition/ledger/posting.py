@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from coalition.kernel.database import Connection
+from coalition.kernel.database import Connection, bound_engine
 from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.errors import Refused
 from coalition.ledger import holders, lots, pooling, resolutions, reversals
@@ -115,7 +115,8 @@ refusal, or None in its place, may still change.
 
 async def pin(connection: Connection) -> None:
     """Give the open transaction of a caller that posts now and then the settings `PINNED`."""
-    settings = (f"SET LOCAL {name} = '{value}'" for name, value in PINNED.items())
+    pinned = bound_engine().suited(PINNED)
+    settings = (f"SET LOCAL {name} = '{value}'" for name, value in pinned.items())
     await connection.execute(";".join(settings))
 
 

@@ -13,6 +13,7 @@ _CLAIM = """
 INSERT INTO receipt_claim (bucket, digest, batch)
 SELECT bucket, digest, $3 FROM unnest($1::int2[], $2::uuid[]) AS claimed (bucket, digest)
 ON CONFLICT DO NOTHING
+RETURNING true
 """
 
 # Only where some were used. Whoever used one has committed, or the claim would have waited for it.
@@ -63,8 +64,9 @@ def _arrays(digests: Collection[bytes]) -> tuple[list[int], list[UUID]]:
 async def claim(connection: Connection, digests: Collection[bytes], batch: UUID) -> set[bytes]:
     """Claim `digests` (distinct) for `batch`, a new one; return those that were used before."""
     buckets, ids = _arrays(digests)
-    done = await connection.execute(_CLAIM, buckets, ids, batch)
-    used = len(ids) - int(done.removeprefix("INSERT 0 "))
+    # Rows and not the command's tag, which on Citus counts what met a conflict too.
+    claimed = await connection.fetch(_CLAIM, buckets, ids, batch)
+    used = len(ids) - len(claimed)
     if not used:
         return set()
     rows = await connection.fetch(_USED, buckets, ids, batch)

@@ -36,10 +36,11 @@ WHERE indisunique AND relkind IN ('r', 'p') AND NOT relispartition
 
 _FOREIGN = """
 SELECT conname, conrelid::regclass::text AS of_table, confrelid::regclass::text AS to_table,
-       confdeltype::text AS on_delete,
+       confdeltype::text AS on_delete, pg_get_constraintdef(oid) AS said,
        (SELECT array_agg(attname::text) FROM pg_attribute
         WHERE attrelid = conrelid AND attnum = ANY (conkey)) AS columns
 FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace AND conparentid = 0
+ORDER BY 1, 2
 """
 
 _TRIGGERS = """
@@ -104,25 +105,31 @@ async def test_the_schema_is_distributed_where_the_extension_is_there(
     async with transaction() as connection:
         await connection.execute(
             """
-            CREATE TABLE distributed (kind text, name text, by text, beside text);
+            CREATE TABLE distributed (kind text, name text, by text, beside text, shards text);
             CREATE FUNCTION create_distributed_table(name regclass, by text, colocate_with text)
                 RETURNS void LANGUAGE sql
-                AS $$ INSERT INTO distributed VALUES ('bucket', name::text, by, colocate_with) $$;
+                AS $$ INSERT INTO distributed VALUES (
+                    'bucket', name::text, by, colocate_with, current_setting('citus.shard_count'))
+                $$;
             CREATE FUNCTION create_reference_table(name regclass) RETURNS void LANGUAGE sql
-                AS $$ INSERT INTO distributed VALUES ('reference', name::text, NULL, NULL) $$;
+                AS $$ INSERT INTO distributed VALUES ('reference', name::text) $$;
             """
         )
+        keys = await connection.fetch(_FOREIGN)
         await distribution.distribute(connection)
         calls = await connection.fetch("SELECT * FROM distributed")
-    assert {
-        row["name"] for row in calls if row["kind"] == "bucket"
-    } == distribution.BY_BUCKET.keys()
-    assert {row["by"] for row in calls if row["kind"] == "bucket"} == {"bucket"}
+        assert await connection.fetch(_FOREIGN) == keys, "each is put back as it was"
+        looking_elsewhere = await connection.fetch(
+            distribution.LOOKING_ELSEWHERE, list(distribution.BY_BUCKET)
+        )
+    by_bucket = [row for row in calls if row["kind"] == "bucket"]
+    assert {row["name"] for row in by_bucket} == distribution.BY_BUCKET.keys()
+    assert {(row["by"], row["shards"]) for row in by_bucket} == {("bucket", "1")}
     names = [row["name"] for row in calls]
     assert set(distribution.REFERENCE) <= set(names)
     assert names.index("holder") < names.index("lot"), "what is referred to comes first"
+    assert looking_elsewhere == [], "no policy of a distributed table has a subquery"
 
 
-async def test_without_the_extension_nothing_is_distributed() -> None:
-    async with transaction() as connection:
-        assert not await distribution.is_available(connection)
+async def test_without_the_extension_nothing_is_distributed(database: Engine) -> None:
+    assert not database.spreads

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ import asyncpg
 from piccolo.conf.apps import AppConfig
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
-from coalition.kernel.database import piccolo_conf
+from coalition.kernel.database import piccolo_conf, spread
 from coalition.kernel.database.arrays import use_fast_arrays
 
 OLDEST_SERVER_VERSION = 150000
@@ -37,6 +37,16 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
     def get_reset_query(self) -> str:
         """Return no statement: nothing outlives a transaction here."""
         return ""
+
+
+class _ToNodes(Connection):
+    """The same to a server that spreads its tables; its errors come as those of one server."""
+
+    async def _execute(self, *arguments: Any, **named: Any) -> Any:  # Any: asyncpg's
+        try:
+            return await super()._execute(*arguments, **named)
+        except asyncpg.PostgresError as error:
+            raise spread.as_on_one_server(error) from error
 
 
 # The last one: asyncpg has read that the server ended the session, and not understood it yet.
@@ -131,6 +141,11 @@ class Engine(PostgresEngine):
     def __init__(self, config: dict[str, Any]) -> None:  # Any: asyncpg's connect arguments
         """Describe the database by asyncpg's connect arguments; `open_database` connects."""
         super().__init__(config=config)
+        self.spreads = False
+
+    def suited(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return the SET LOCALs `settings` as this server can do with them."""
+        return spread.suited(settings) if self.spreads else dict(settings)
 
     async def check_version(self) -> None:
         """Do nothing: Piccolo would connect inside the constructor; `open_database` checks."""
@@ -160,6 +175,13 @@ class Engine(PostgresEngine):
 
 async def _prepare(connection: asyncpg.Connection) -> None:
     use_fast_arrays(connection)
+
+
+async def _prepare_to_nodes(connection: asyncpg.Connection) -> None:
+    await _prepare(connection)
+    # asyncpg asks what an array is of when it first meets one. Among the settings of a posting that
+    # takes Citus seconds, within a transaction that others wait for.
+    await connection.fetchval(spread.ARRAYS)
 
 
 class UnsupportedServerError(Exception):
@@ -197,6 +219,12 @@ async def open_database(
         await engine.close()
         message = f"PostgreSQL {version // 10000} is too old; version 15 or later is needed"
         raise UnsupportedServerError(message)
+    if await engine.pool.fetchval(spread.INSTALLED):
+        await engine.pool.close()
+        engine.pool, engine.spreads = None, True
+        await engine.start_connection_pool(
+            min_size=1, max_size=pool_size, connection_class=_ToNodes, init=_prepare_to_nodes
+        )
     piccolo_conf.DB = engine
     for app in apps:
         for table in app.table_classes:

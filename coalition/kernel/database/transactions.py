@@ -60,14 +60,15 @@ async def transaction(
     statement comes out as the `Refused` class that names it; other database errors come out as
     they are.
     """
-    local = dict(settings or {})
+    engine = bound_engine()
+    local = engine.suited(settings or {})
     if role is not None:
         local["role"] = role
     if partner_no is not None:
         local["coalition.partner_no"] = str(partner_no)
     preamble = "".join(f"SET LOCAL {name} = {_quoted(value)};" for name, value in local.items())
     try:
-        async with bound_engine().begin(preamble) as opened:
+        async with engine.begin(preamble) as opened:
             yield opened.connection
     except asyncpg.IntegrityConstraintViolationError as error:
         refusal = refusal_for_constraint(error.constraint_name)
