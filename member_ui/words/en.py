@@ -342,4 +342,5 @@ ENGLISH: dict[str, str] = {
     "m.reference_help": "It is on the page My membership and on every receipt.",
     "state.renewing": "Renewal under way",
     "m.renewing": "The renewal is under way and your benefits go on. Look again in a moment.",
+    "gift.back": "{amount} went back",
 }

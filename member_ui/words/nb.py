@@ -340,4 +340,5 @@ NORWEGIAN: dict[str, str] = {
     "m.reference_help": "Den står på siden Mitt medlemskap og på hver kvittering.",
     "state.renewing": "Fornyes nå",
     "m.renewing": "Fornyelsen pågår, og fordelene fortsetter. Åpne siden igjen om litt.",
+    "gift.back": "{amount} gikk tilbake",
 }

@@ -350,4 +350,5 @@ SWEDISH: dict[str, str] = {
     "m.reference_help": "Den står på sidan Mitt medlemskap och på varje kvitto.",
     "state.renewing": "Förnyas just nu",
     "m.renewing": "Förnyelsen pågår, och dina förmåner fortsätter. Öppna sidan igen om en stund.",
+    "gift.back": "{amount} gick tillbaka",
 }
