@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
 from coalition.kernel.database import Engine, open_database
@@ -34,6 +35,11 @@ def pytest_configure() -> None:
     """
     none = providers._local_constants  # noqa: SLF001 - there is no setting for it
     providers._get_local_constants = lambda: none  # noqa: SLF001 - there is no setting for it
+    # Where many tests and others share the machine, making up cases takes long and is no fault.
+    settings.register_profile(
+        "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("unhurried")
 
 
 @pytest.hookimpl(trylast=True)
