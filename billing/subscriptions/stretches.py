@@ -85,7 +85,8 @@ def of_picture(picture: Picture, terms: Mapping[str, Terms]) -> list[Stretch]:
         stretches += _grace(picture, stretches[-1])
     ended_at = picture.subscription.ended_at
     held = stretches if ended_at is None else _before(ended_at, stretches)
-    return [*held, *taken_at_once(found)]
+    at_once = taken_at_once(found)
+    return [*held, *(one for one in at_once if ended_at is None or one.ends <= ended_at)]
 
 
 def _before(instant: datetime, stretches: Iterable[Stretch]) -> list[Stretch]:
