@@ -198,6 +198,12 @@ class Books:
             rows = await connection.fetch(_CLOCKS, self.members)
         return {(self.members.index(row[0]), row[1], row[2]): row[3] for row in rows}
 
+    async def kept_until(self) -> list[date | None]:
+        """Return through which day nothing of each holder expires."""
+        async with transaction() as connection:
+            found = await holders.read_states(connection, self.members)
+        return [found[member].suspended_until for member in self.members]
+
 
 async def _answered(work: Callable[[Connection], Awaitable[Answer]], at: datetime) -> Answer:
     """Do something in a transaction of its own; return its refusal as an answer."""

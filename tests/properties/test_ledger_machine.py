@@ -240,6 +240,11 @@ class LedgerMachine(RuleBasedStateMachine):
         }
         assert self.wait(self.books.running()) == known
 
+    @invariant()
+    def expiry_is_suspended_alike(self) -> None:
+        known = [owner.kept_until for owner in self.model.owners]
+        assert self.wait(self.books.kept_until()) == known
+
     def teardown(self) -> None:
         assert self.wait(audit.run()).breaches == []
 
