@@ -147,7 +147,8 @@ GROUP BY 1 ORDER BY 1
 """
 
 ENTITLED = """
-SELECT count(DISTINCT member_id)::int8 FROM benefit_entitlement WHERE begins < $2 AND ends > $1
+SELECT count(DISTINCT member_id)::int8 FROM benefit_entitlement
+WHERE begins < $2 AND ends > $1 AND ends > begins
 """
 
 # By the price that held when the month began, or by which a membership of the month began. Whoever

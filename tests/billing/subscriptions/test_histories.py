@@ -95,7 +95,8 @@ class History:
     async def dispute(self) -> None:
         """Let the cardholder's bank take the last payment back, if nothing of it has gone back."""
         shown = await self.picture()
-        back = {one.payment_intent_id for one in (*shown.refunds, *shown.disputes)}
+        back = {one.payment_intent_id for one in shown.refunds}
+        back |= {one.payment_intent_id for one in shown.disputes}
         paid = [one for one in shown.invoices if one.status == "paid" and one.payment_intent_ids]
         if not paid or back & set(paid[-1].payment_intent_ids):
             return
