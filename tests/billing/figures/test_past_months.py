@@ -202,68 +202,80 @@ async def _redeemed(club: Club, digest: bytes, gift: UUID, span: Span) -> None:
         )
 
 
-async def test_a_campaign_is_told_beside_those_whom_it_did_not_reach(at: datetime) -> None:
-    club = await make_club(at, plan("plus"), plan("basic", rank=0))
-    dearer = [{"interval": "month", "currency": "SEK", "amount_minor": 11_900}]
-    club.plans = await register_plans(plan("plus", prices=dearer), at=at)
-    basic = club.plans.by_code("basic")
+async def _agreed(month: PlanPrice, dearer: PlanPrice) -> int:
+    """Let two persons agree on the campaign; return its number."""
+    document = CampaignDocument(code="rise", plan="plus", from_version=1, applies_from=DECEMBER)
+    move = Move(
+        from_price=month.no,
+        to_price=dearer.no,
+        interval="month",
+        currency="SEK",
+        from_minor=9_900,
+        to_minor=11_900,
+    )
+    by = {"prepared_by": "staff:anna", "approved_by": "staff:bo"}
+    async with transaction() as connection:
+        return await rows.add(connection, document, [move], **by, at=NOVEMBER)
+
+
+async def _tell(no: int, member: MemberId, membership: UUID, name: str, move: Move) -> None:
+    """Tell a member of the dearer price, as its name in the story says."""
+    is_late = name == "told later"
+    told_at = DECEMBER + DAY if is_late else NOVEMBER + DAY
+    change = Change(
+        campaign_no=no,
+        subscription=f"sub_{name}",
+        member_id=member,
+        membership_id=membership,
+        from_price=move.from_price,
+        to_price=move.to_price,
+        country="SE",
+        text_version="1",
+        wants_consent=name != "by the year",
+        told_at=told_at,
+        applies_at=FEBRUARY if is_late else DECEMBER,
+        agreed_at=told_at + DAY if name in {"pays more", "left after"} else None,
+        state="told",
+        reason="told",
+        acts=0,
+        doing=None,
+        look_at=FEBRUARY,
+        changed_at=told_at,
+    )
+    async with transaction() as connection:
+        assert await rows.tell(connection, change)
+
+
+async def _rise(club: Club) -> None:
+    """Let Plus rise from 99.00 to 119.00 in December: six are told, two of the plan are not."""
     old, new = [one for one in club.plans.plans if one.code == "plus"]
-    month, year = old.prices
-    begins = NOVEMBER - 30 * DAY
-    stays = (begins, FEBRUARY + 90 * DAY)
-    until_then, since = (begins, DECEMBER), (DECEMBER, FEBRUARY)
+    (month, year), dearer = old.prices, new.prices[0]
+    begins, no = NOVEMBER - 30 * DAY, await _agreed(month, dearer)
+    stays, until_then = (begins, FEBRUARY + 90 * DAY), (begins, DECEMBER)
     told_of: dict[str, tuple[tuple[Span, PlanPrice], ...]] = {
-        "pays more": ((until_then, month), (since, new.prices[0])),
+        "pays more": ((until_then, month), ((DECEMBER, FEBRUARY), dearer)),
         "kept": ((stays, month),),
-        "left after": ((until_then, month), ((DECEMBER, DECEMBER + 5 * DAY), new.prices[0])),
+        "left after": ((until_then, month), ((DECEMBER, DECEMBER + 5 * DAY), dearer)),
         "left before": (((begins, NOVEMBER + 20 * DAY), month),),
         "by the year": ((until_then, month), ((DECEMBER, DECEMBER + 365 * DAY), year)),
         "told later": ((stays, month),),
     }
-    document = CampaignDocument(code="rise", plan="plus", from_version=1, applies_from=DECEMBER)
-    moves = [
-        Move(
-            from_price=month.no,
-            to_price=new.prices[0].no,
-            interval="month",
-            currency="SEK",
-            from_minor=9_900,
-            to_minor=11_900,
-        )
-    ]
     async with transaction() as connection:
-        by = {"prepared_by": "staff:anna", "approved_by": "staff:bo"}
-        no = await rows.add(connection, document, moves, **by, at=NOVEMBER)
+        [campaign] = await rows.campaigns(connection)
     for name, periods in told_of.items():
         member = await more(club)
         membership = await paid_by(club, member, *periods)
-        is_late = name == "told later"
-        told_at = DECEMBER + DAY if is_late else NOVEMBER + DAY
-        change = Change(
-            campaign_no=no,
-            subscription=f"sub_{name}",
-            member_id=member,
-            membership_id=membership,
-            from_price=month.no,
-            to_price=new.prices[0].no,
-            country="SE",
-            text_version="1",
-            wants_consent=name != "by the year",
-            told_at=told_at,
-            applies_at=FEBRUARY if is_late else DECEMBER,
-            agreed_at=told_at + DAY if name in {"pays more", "left after"} else None,
-            state="told",
-            reason="told",
-            acts=0,
-            doing=None,
-            look_at=FEBRUARY,
-            changed_at=told_at,
-        )
-        async with transaction() as connection:
-            assert await rows.tell(connection, change)
-    await paid_by(club, await more(club), (stays, month))
-    await paid_by(club, await more(club), ((begins, DECEMBER + 10 * DAY), month))
-    await paid_by(club, await more(club), (stays, basic.prices[0]))
+        await _tell(no, member, membership, name, campaign.moves[0])
+    others = (stays, month), ((begins, DECEMBER + 10 * DAY), month)
+    for period in (*others, (stays, club.plans.by_code("basic").prices[0])):
+        await paid_by(club, await more(club), period)
+
+
+async def test_a_campaign_is_told_beside_those_whom_it_did_not_reach(at: datetime) -> None:
+    club = await make_club(at, plan("plus"), plan("basic", rank=0))
+    dearer = [{"interval": "month", "currency": "SEK", "amount_minor": 11_900}]
+    club.plans = await register_plans(plan("plus", prices=dearer), at=at)
+    await _rise(club)
 
     [found] = (await figures(club, "2026-12", FEBRUARY)).campaigns
     assert found == CampaignEffect(
