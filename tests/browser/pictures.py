@@ -34,7 +34,7 @@ def _taken(here: Town) -> Iterator[str]:
     member.back()
     member.later(days=28)
     _earn(here, member)
-    _wait_for(member, "Active")
+    member.until("/membership", "Active")
     yield _take(member, "pages-wallet", "/wallet", PHONE)
     yield _take(member, "pages-membership", "/membership", DESK)
     yield _take(member, "pages-cancel", "/membership/cancel?lang=sv", PHONE)
@@ -46,14 +46,8 @@ def _taken(here: Town) -> Iterator[str]:
     late.page.click("text=Use another card")
     late.pay(FAILS_LATER)
     late.later(days=32)
-    _wait_for(late, "Pay the invoice")
+    late.until("/membership", "Pay the invoice")
     yield _take(late, "pages-payment-failed", "/membership", PHONE)
-
-
-def _wait_for(member: Member, words: str) -> None:
-    """Look at the membership until the worker has heard of what it says."""
-    while words not in member.goto("/membership"):
-        member.page.wait_for_timeout(500)
 
 
 def _earn(here: Town, member: Member) -> None:

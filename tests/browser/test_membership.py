@@ -53,7 +53,7 @@ def test_what_is_not_paid_gives_nothing_and_comes_to_an_end(here: Town) -> None:
     assert member.entitled()["plan"] is None
     assert "waits for its payment" in member.goto("/membership")
     member.later(days=2)
-    assert "no plan" in member.goto("/membership")
+    member.until("/membership", "no plan")
     assert member.entitled()["plan"] is None
     member.order("Premium", "149.00")
     member.pay(ASKS)
@@ -65,7 +65,7 @@ def test_what_is_not_paid_gives_nothing_and_comes_to_an_end(here: Town) -> None:
 def test_an_upgrade_charges_what_was_shown_and_a_failing_card_keeps_the_plan(here: Town) -> None:
     member = bought(here)
     member.later(days=20)  # beyond the trial, within the first paid month
-    assert "Active" in member.goto("/membership")
+    member.until("/membership", "Active")
     member.press("Change plan")
     said = member.press("Change to this")
     due = re.search(r"To pay now\s+SEK\s(\S+)", said)
@@ -78,7 +78,7 @@ def test_an_upgrade_charges_what_was_shown_and_a_failing_card_keeps_the_plan(her
 
     poor = bought(here)
     poor.later(days=20)
-    poor.goto("/membership")
+    poor.until("/membership", "Active")
     poor.press("Cards and invoices")
     poor.page.click("text=Use another card")
     poor.pay(FAILS_LATER)
@@ -106,8 +106,7 @@ def test_leaving_takes_two_clicks_has_a_receipt_and_can_be_taken_back(here: Town
     member.press("Confirm the cancellation")
     assert member.entitled()["plan"] == "premium"
     member.later(days=35)
-    assert "Ended" in member.goto("/membership")
-    assert "See the plans" in member.said()
+    assert "See the plans" in member.until("/membership", "Ended")
     assert member.entitled()["plan"] is None
 
 

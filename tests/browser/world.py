@@ -26,7 +26,7 @@ DECLINED = "4000000000000002"
 FAILS_LATER = "4000000000000341"
 ASKS = "4000002760003184"
 PASSWORD = "three words of mine"
-PATIENCE_MS = 20_000
+PATIENCE_MS, _GLANCE_MS = 20_000, 250
 
 _BENEFITS = [
     {"benefit": "earn_multiplier", "code": "more", "factor": "2", "funding": {"issuer": 1}},
@@ -105,6 +105,16 @@ class Member:
         assert answer is not None
         assert answer.status < 500, path
         return self.said()
+
+    def until(self, path: str, words: str) -> str:
+        """Open a page of ours until the worker has heard of what it should say; return that."""
+        for _ in range(PATIENCE_MS // _GLANCE_MS):
+            if words in self.goto(path):
+                break
+            self.page.wait_for_timeout(_GLANCE_MS)
+        said = self.said()
+        assert words in said, said
+        return said
 
     def said(self) -> str:
         """Return what the page says."""
