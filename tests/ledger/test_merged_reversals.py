@@ -9,7 +9,18 @@ import pytest
 from coalition.kernel.database import retrying, transaction
 from coalition.ledger import audit, clocks, expiry, holders, merging, posting
 from coalition.ledger.accounts import HolderState
-from coalition.ledger.drafts import Draft, Grant, Issue, Outcome, Owed, Posted, Redeem, Reverse
+from coalition.ledger.drafts import (
+    Draft,
+    Grant,
+    Held,
+    Hold,
+    Issue,
+    Outcome,
+    Owed,
+    Posted,
+    Redeem,
+    Reverse,
+)
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.refusals import (
     HolderNotActive,
@@ -373,3 +384,15 @@ async def test_reversals_beside_tills_and_a_further_merge_keep_the_books(at: dat
     assert await balance(anna, at) == 0
     assert await owes(double, anna) == [0, 0]
     assert await books_hold()
+
+
+async def test_what_the_survivor_has_on_hold_is_not_taken_back(at: datetime) -> None:
+    anna, double = await open_holder(at), await open_holder(at)
+    (bought,) = await post([issue(double, 30, at)], at)
+    assert isinstance(bought, Posted)
+    await merge(double, anna, at)
+    (held,) = await post([Hold(anna, till(FUEL, at, "h"), 1, 20, at + timedelta(hours=1))], at)
+    assert isinstance(held, Held)
+    (refused,) = await post([reverse(bought.posting, at, partner_no=GROCER)], at)
+    assert isinstance(refused, PointsAlreadySpent)
+    assert refused.facts["remaining"] == 10

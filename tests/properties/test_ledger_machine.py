@@ -142,7 +142,7 @@ class LedgerMachine(RuleBasedStateMachine):
         owing = [debt.owner.number for debt in self.model.debts if may_be_paid(debt)]
         holder = dice.choice(owing if owing and dice.random() < 0.6 else able)
         other = dice.choice([one for one in able if one != holder] or numbers)
-        match dice.choice(["freeze", "suspend", *["merge"] * 4, "erase", "forgive"]):
+        match dice.choice(["freeze", "suspend", *["merge"] * 4, *["erase"] * 2, "forgive"]):
             case "freeze":
                 self.freeze_or_reopen(dice.choice(numbers))
             case "suspend":
@@ -152,7 +152,7 @@ class LedgerMachine(RuleBasedStateMachine):
                     self.at = max([self.at, *(one.until for _, one in self.holds if one.is_open)])
                     self.let_holds_run_out()
                 self.merge(holder, other if dice.random() < 0.9 else dice.choice(numbers))
-            case "erase" if dice.random() < 0.5:
+            case "erase":
                 self.erase(holder)
             case "forgive":
                 points = dice.choice([None, None, 1, 7, 60])
