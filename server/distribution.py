@@ -244,5 +244,8 @@ async def distribute(connection: Connection) -> None:
             table,
             beside or "none",
         )
+    # Not those of the coordinator's own tables: they would make them tables of Citus, which ended
+    # the server (13.2.2) at an INSERT ... ON CONFLICT.
     for of_table, name, said in keys:
-        await connection.execute(f"ALTER TABLE {of_table} ADD CONSTRAINT {name} {said}")
+        if of_table not in LOCAL:
+            await connection.execute(f"ALTER TABLE {of_table} ADD CONSTRAINT {name} {said}")
