@@ -157,13 +157,17 @@ async def test_swept_lots_grow_again_where_they_went(at: datetime) -> None:
     await assert_books_hold()
 
 
+@pytest.mark.parametrize("days", [(9, None), (9, 4), (4, 9)], ids=str)
 async def test_a_merge_keeps_expiry_suspended_for_the_longer(
-    at: datetime, database: Engine
+    at: datetime, database: Engine, days: tuple[int, int | None]
 ) -> None:
     anna, double = await open_holder(at), await open_holder(at)
     await post([issue(double, 100, at, expires_on=at.date())], at)
     async with transaction() as connection:
-        await holders.suspend_expiry(connection, double, at.date() + timedelta(days=9))
+        for one, suspended in zip((double, anna), days, strict=True):
+            if suspended is not None:
+                until = at.date() + timedelta(days=suspended)
+                await holders.suspend_expiry(connection, one, until)
     await merge(double, anna, at)
     assert await balance(anna, at + timedelta(days=9)) == 100
     assert await balance(anna, at + timedelta(days=10)) == 0
