@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from coalition.kernel.database import transaction
-from coalition.ledger import audit
+from coalition.ledger import audit, debts
 from coalition.ledger.drafts import Grant, Issue, Outcome, Owed, Paid, Posted, Recover
 from tests.ledger.clock_world import NOON, Book, assert_books_hold
 from tests.ledger.clock_world import issue as issue_under_clock
@@ -99,3 +99,16 @@ async def test_points_go_back_first_to_the_funders_that_are_named_and_to_no_othe
     async with transaction() as connection:
         rows = await connection.fetch("SELECT funder_no, points_out FROM lot ORDER BY funder_no")
     assert [tuple(row) for row in rows] == [(1, 5), (2, 0)]
+
+
+async def test_two_returns_in_a_batch_leave_one_debt_of_both(at: datetime) -> None:
+    anna = await open_holder(at)
+    bought, _ = await post([issue(anna, 30, at), redeem(anna, 30, at)], at)
+    assert isinstance(bought, Posted)
+    whole = reverse(bought.posting, at, partner_no=GROCER)
+    backs = [structs.replace(whole, points=part, debts={GROCER * 10: 0}) for part in (10, 5)]
+    assert [type(outcome) for outcome in await post(backs, at)] == [Owed, Owed]
+    async with transaction() as connection:
+        (debt,) = await debts.list_open(connection, holder=anna)
+    assert (debt.booked, debt.points) == (15, 15)
+    assert (await audit.run()).breaches == []
