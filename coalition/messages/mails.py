@@ -1,7 +1,8 @@
 """A message as an e-mail: plain text with the headers that it needs; pure.
 
 Its Message-ID follows from the message, so that one that is sent twice can be known for one. No
-header can hold a line break: `EmailMessage` refuses it.
+header can hold a line break: `EmailMessage` refuses it as it is, and what would be read as one (an
+encoded word, RFC 2047) is in no address and no subject: it is put in decoded otherwise.
 """
 
 from email.headerregistry import Address
@@ -16,6 +17,9 @@ import msgspec
 from coalition.messages.inbox import Message
 from coalition.messages.saying import Purpose
 from coalition.messages.words import FOOTERS
+
+_ENCODED_WORD = "=?"
+"""What an encoded word begins with."""
 
 
 class UnwritableAddressError(Exception):
@@ -46,7 +50,8 @@ def recipient_of(email: str) -> str:
     except idna.IDNAError as error:
         raise UnwritableAddressError from error
     written = f"{local}@{plain}"
-    is_one_word = written.isprintable() and not any(sign in written for sign in ' ,;<>()[]"\\')
+    never = (*' ,;<>()[]"\\', _ENCODED_WORD)
+    is_one_word = written.isprintable() and not any(sign in written for sign in never)
     if not (at_sign and local and plain and is_one_word):
         raise UnwritableAddressError
     return written
@@ -65,7 +70,7 @@ def mail_of(
     mail["From"] = Address(display_name=name, addr_spec=address)
     local, _, domain = recipient.rpartition("@")
     mail["To"] = Address(username=local, domain=domain)
-    mail["Subject"] = message.subject
+    mail["Subject"] = message.subject.replace(_ENCODED_WORD, "= ?")
     mail["Date"] = format_datetime(message.said_at)
     mail["Message-ID"] = id_of(message.message_id, head.domain)
     mail["Auto-Submitted"] = "auto-generated"

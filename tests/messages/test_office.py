@@ -92,6 +92,7 @@ def test_without_a_mail_server_there_is_none() -> None:
         "a@points.example>\r\nBcc: <b@points.example",
         "a,b@points.example",
         "a@-.example\u200b\u00ad..",
+        "=?utf-8?q?=0d=0abcc=3a_b=40points.example?=@points.example",
     ],
     ids=ascii,
 )
@@ -113,3 +114,15 @@ def test_marketing_carries_how_to_say_no_and_nothing_slips_in() -> None:
             HEAD,
             no_more="https://no.example/x",
         )
+
+
+def test_a_subject_that_looks_encoded_slips_nothing_in() -> None:
+    subject = "=?utf-8?q?=0d=0aBcc:_b@points.example?= hej"
+    mail = mails.mail_of(
+        msgspec.structs.replace(MESSAGE, subject=subject),
+        "a@points.example",
+        HEAD,
+        no_more="https://no.example/x",
+    )
+    assert b"\r\nBcc" not in mail.as_bytes()
+    assert mail["Subject"] == subject.replace("=?", "= ?")
