@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from billing.gateway import intents
 from billing.gateway.client import Gateway
 from billing.gateway.intents import Intent
 from billing.subscriptions import put_offs
+from billing.subscriptions.stretches import is_over
 from coalition.kernel.money import Money
 
 CREDIT = "take-credit"
@@ -22,6 +24,8 @@ FEE_BACK = "fee-back"
 PUT_OFF = "put-off"
 """Let a subscription be charged next when what was given has ended."""
 REFUND = "refund"
+STOP = "stop"
+"""Let a subscription end with what is paid: the bank took a payment for it back for good."""
 WITHDRAW = "withdraw"
 """The parts of a withdrawal, which go on when its process dies in between."""
 
@@ -73,5 +77,14 @@ def _calls(gateway: Gateway) -> Mapping[str, Callable[[Intent], Awaitable[object
         EXPIRE: expire,
         FORGET: forget,
         REFUND: refund,
+        STOP: partial(_stop, gateway),
         WITHDRAW: end,
     }
+
+
+async def _stop(gateway: Gateway, intent: Intent) -> object:
+    one = (await gateway.picture(intent.request["subscription"])).subscription
+    if is_over(one) or one.cancel_at_period_end:
+        return one
+    await gateway.drop_schedule(f"{intent.key}:drop", one)
+    return await gateway.cancel_at_period_end(intent.key, one.id, cancel=True)

@@ -10,11 +10,13 @@ from uuid import UUID
 
 import structlog
 
+from billing.gateway import intents
 from billing.gateway.client import Gateway
 from billing.gateway.refusals import StripeRefused
 from billing.gateway.shapes import Picture
 from billing.subscriptions import deriving, grounds, register
 from billing.subscriptions.grounds import Gift
+from billing.subscriptions.recovering import STOP
 from billing.subscriptions.register import Kept, Membership
 from billing.subscriptions.stretches import is_over
 from coalition.kernel.database import Connection, retrying, transaction
@@ -190,6 +192,21 @@ async def _apply(
     )
     if before is not None:
         await deriving.derive(connection, before, plans=plans, at=at, has_begun=has_begun)
+    await _stop_if_lost(connection, picture, at=at)
+
+
+async def _stop_if_lost(connection: Connection, picture: Picture, *, at: datetime) -> None:
+    """Let no renewal be charged to a card whose bank took a payment back for good.
+
+    Once for each dispute: whoever restores the membership then wants it.
+    """
+    one = picture.subscription
+    if is_over(one) or one.cancel_at_period_end:
+        return
+    for dispute in picture.disputes:
+        if dispute.is_lost:
+            request = {"subscription": one.id}
+            await intents.promise(connection, STOP, f"lost-{dispute.id}", request, at=at)
 
 
 async def owner(connection: Connection, picture: Picture, kept: Kept | None) -> MemberId | None:

@@ -94,6 +94,27 @@ async def test_a_dispute_freezes_and_then_restores_or_takes_back(
     await club.check()
 
 
+@pytest.mark.parametrize("restores", [True, False], ids=["restored", "left"])
+async def test_after_a_lost_dispute_nothing_is_charged_unless_its_member_restores_it(
+    club: Club, *, restores: bool
+) -> None:
+    member = await club.bought()
+    await club.dispute()
+    await club.advance(2 * DAY)
+    await club.decide_dispute(is_won=False)
+    await club.advance(timedelta(minutes=10))
+    assert (await club.view(member)).renews_at is None
+    paid = [("payment", 7_900), ("dispute", -7_900)]
+    if restores:
+        await club.memberships.uncancel(member, key="again", at=club.now())
+        paid.append(("payment", 7_900))
+    await club.advance(35 * DAY)
+    found = await club.books(member)
+    assert found.paid == paid
+    assert found.state is (MembershipState.ACTIVE if restores else MembershipState.ENDED)
+    await club.check()
+
+
 async def test_a_card_whose_payment_is_disputed_at_once_gives_nothing(club: Club) -> None:
     member = await club.bought(card=DISPUTED)
     await club.advance(timedelta(minutes=1))
