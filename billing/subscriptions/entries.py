@@ -71,7 +71,8 @@ async def agree(
     It is for a membership or for a gift. Whoever calls holds a lock that keeps others from booking
     for the same.
     """
-    found = await lacking(connection, member, told)
+    wanted = await lacking(connection, member, told)
+    found = [(no, one if no == 1 else _after(one, at)) for no, one in wanted]
     if found:
         columns = zip(*(_row(no, one) for no, one in found), strict=True)
         place = bucket_of(member), member, membership_id, gift_id, at
@@ -95,6 +96,14 @@ async def lacking(
         if differs is not None:
             found.append((no + 1, differs))
     return found
+
+
+def _after(one: Booking, at: datetime) -> Booking:
+    """Return what undoes or corrects a source as it happens: when it is known.
+
+    Stripe does not say when, and no month that is past changes by it.
+    """
+    return one._replace(occurred_at=max(one.occurred_at, at))
 
 
 def _row(no: int, one: Booking) -> Iterable[object]:

@@ -38,6 +38,7 @@ def first(month: int, year: int = 2026) -> datetime:
 
 
 NOVEMBER, DECEMBER, JANUARY, FEBRUARY = first(11), first(12), first(1, 2027), first(2, 2027)
+MONTHS = ("2026-11", "2026-12", "2027-01")
 
 
 def sek(amount_minor: int) -> Money:
@@ -147,6 +148,26 @@ async def test_what_goes_back_takes_from_what_is_left_and_no_month_that_is_past(
     assert (await figures(club, "2026-11", FEBRUARY)).margins == before.margins
     assert (await figures(club, "2026-12", FEBRUARY)).margins[0].earned == sek(1_300)
     assert (await figures(club, "2027-01", FEBRUARY)).margins[0].earned == sek(0)
+
+
+async def test_what_a_bank_gives_back_is_earned_from_when_it_does(at: datetime) -> None:
+    club = await make_club(at, plan("plus"))
+    year = NOVEMBER, NOVEMBER + 365 * DAY
+    membership = await subscribe(club, club.member, (year, Ground.PAID), interval="year")
+    await pay(club.member, membership, 36_500, year)
+    held = Booking("du_1", "dispute", -36_500, 0, "SEK", year, "pi_1", DECEMBER)
+    won = held._replace(amount_minor=0)
+    earned = []
+    for told, known_at in ((held, DECEMBER), (won, JANUARY)):
+        async with transaction() as connection:
+            await entries.agree(
+                connection, member=club.member, membership_id=membership, told=[told], at=known_at
+            )
+        margins = [(await figures(club, one, FEBRUARY)).margins for one in MONTHS]
+        earned.append([one.earned.amount_minor for (one,) in margins])
+    # A hundred a day, and from December on 365.00 over 335 days less; from January on they are back,
+    # over the 304 days that are left then.
+    assert earned == [[3_000, -278, -278], [3_000, -278, -278 + round(36_500 * 31 / 304)]]
 
 
 async def test_the_money_of_a_gift_is_earned_over_the_months_that_it_gives(at: datetime) -> None:
