@@ -165,7 +165,7 @@ async def test_what_a_bank_gives_back_is_earned_from_when_it_does(at: datetime) 
             )
         margins = [(await figures(club, one, FEBRUARY)).margins for one in MONTHS]
         earned.append([one.earned.amount_minor for (one,) in margins])
-    # A hundred a day, and from December on 365.00 over 335 days less; from January on they are back,
+    # A hundred a day; from December on 365.00 over 335 days less, which from January on are back,
     # over the 304 days that are left then.
     assert earned == [[3_000, -278, -278], [3_000, -278, -278 + round(36_500 * 31 / 304)]]
 
