@@ -111,7 +111,10 @@ async def _keep(visit: Visit) -> Response[bytes]:
 
 
 async def _agree(visit: Visit) -> Response[bytes]:
-    await visit.house.memberships.agree_to_price(visit.member, key=visit.key, at=visit.at)
+    shown = visit.number("price")
+    await visit.house.memberships.agree_to_price(
+        visit.member, price_no=shown, key=visit.key, at=visit.at
+    )
     return lead_to("/membership")
 
 

@@ -53,6 +53,12 @@ class PriceBody(Body, frozen=True):
     price_no: PriceNo
 
 
+class ConsentBody(Body, frozen=True):
+    """To which price the member agrees: `new_price_no` of the notice that it was shown."""
+
+    price_no: PriceNo
+
+
 class ChangeBody(Body, frozen=True):
     """To which price the membership changes, as it was previewed."""
 

@@ -2,6 +2,7 @@
 
 from litestar.handlers import ASGIRouteHandler
 
+from billing.doors.bodies import ConsentBody
 from billing.doors.membership_doors import BASE, Act, endpoint_of
 from billing.subscriptions.campaigns.refusals import NothingToAgreeTo
 from billing.subscriptions.service import Memberships
@@ -16,7 +17,8 @@ def routes(door: Door, memberships: Memberships) -> list[ASGIRouteHandler]:
 
 
 async def _do_agree(memberships: Memberships, member: MemberId, call: Call, key: str) -> object:
-    return await memberships.agree_to_price(member, key=key, at=call.at)
+    price_no = call.body.price_no
+    return await memberships.agree_to_price(member, price_no=price_no, key=key, at=call.at)
 
 
 _AGREE = Act(
@@ -24,6 +26,7 @@ _AGREE = Act(
     _do_agree,
     "Agree to the new price of `price_notice`",
     Receipt,
+    body=ConsentBody,
     refusals=(NothingToAgreeTo,),
     description="Where nobody agrees by `agree_by`, `without_consent` says what comes of it.",
 )

@@ -218,12 +218,15 @@ class Memberships:
         del key  # A declaration is confirmed once: its id is the key.
         return await withdrawing.confirm(self._house, withdrawal_id, member=member, at=at)
 
-    async def agree_to_price(self, member: MemberId, *, key: str, at: datetime) -> Receipt:
+    async def agree_to_price(
+        self, member: MemberId, *, key: str, at: datetime, price_no: int | None = None
+    ) -> Receipt:
         """Agree to the new price of `MembershipView.price_notice`; return the receipt.
 
-        Agreed already it returns the first receipt. Raises `NothingToAgreeTo`.
+        With `price_no`, that which was shown, to no other. Agreed already it returns the first
+        receipt. Raises `NothingToAgreeTo`.
         """
-        return await agreeing.agree(self._house, member, key=key, at=at)
+        return await agreeing.agree(self._house, member, price_no=price_no, key=key, at=at)
 
     async def seats(self, member: MemberId, *, at: datetime) -> SeatsView:
         """Return with whom a member shares its plan, or who shares one with it."""

@@ -22,8 +22,6 @@ async def notice(connection: Connection, plans: Plans, member: MemberId) -> Pric
         return None
     campaigns = await rows.campaigns(connection)
     campaign = next(one for one in campaigns if one.no == change.campaign_no)
-    if campaign.stopped_at is not None and change.state != "scheduled":
-        return None
     new = plans.price(change.to_price)
     return PriceNotice(
         old=plans.price(change.from_price).money,
@@ -46,7 +44,9 @@ async def is_to_come(connection: Connection, member: MemberId, price_no: int) ->
     return change is not None and change.state == "scheduled" and change.to_price == price_no
 
 
-async def agree(house: House, member: MemberId, *, key: str, at: datetime) -> Receipt:
+async def agree(
+    house: House, member: MemberId, *, price_no: int | None, key: str, at: datetime
+) -> Receipt:
     """Keep the member's word; see `Memberships.agree_to_price`."""
     own = act_key(member, "price-consent", key)
     async with transaction() as connection:
@@ -57,7 +57,9 @@ async def agree(house: House, member: MemberId, *, key: str, at: datetime) -> Re
         change = await rows.waiting(connection, member)
         if change is None or not change.wants_consent:
             raise NothingToAgreeTo
-        if not await rows.agree(connection, member, at):
+        if price_no not in {None, change.to_price}:
+            raise NothingToAgreeTo("Another price is to come by now; look at it first")
+        if not await rows.agree(connection, change, at):
             last = await receipts.last_of(
                 connection, member, change.membership_id, ReceiptKind.PRICE_AGREED
             )

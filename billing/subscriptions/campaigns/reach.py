@@ -17,6 +17,8 @@ from coalition.kernel.database import Connection, transaction
 from coalition.kernel.ids import bucket_of
 
 PAGE = 500
+TOLD_BY_ANOTHER = "told_by_another"
+"""Why a member is told nothing: a price comes by another campaign, which can be stopped."""
 
 _AT_PRICES = """
 SELECT id FROM membership
@@ -137,6 +139,8 @@ async def judged(
     buckets = sorted({bucket_of(one.id) for one in found})
     ordered = await connection.fetch(_COUNTRIES, buckets, subscriptions)
     country_of = {row["subscription"]: row["country"] for row in ordered}
+    pairs = [(one.id, one.subscription) for one in found if one.subscription is not None]
+    elsewhere = await rows.told_elsewhere(connection, campaign.no, pairs)
     judgements = []
     for one in found:
         move = campaign.move_from(one.price_no or 0)
@@ -154,5 +158,8 @@ async def judged(
             joined_at=one.started_at,
             at=at,
         )
+        if one.subscription in elsewhere:
+            # One price at a time: a yes is to what was shown, and nobody is asked for two.
+            verdict = TOLD_BY_ANOTHER
         judgements.append(Reached(one, move, country, terms.disclosure_version, verdict))
     return judgements

@@ -101,6 +101,17 @@ _OF_MEMBER = f"""
 SELECT {_COLUMNS} FROM price_change WHERE bucket = $1 AND member_id = $2
 ORDER BY told_at DESC, campaign_no DESC
 """  # noqa: S608 - names of our own
+# Of a campaign that was stopped only what is scheduled comes still.
+_COMES = """look_at IS NOT NULL AND (state = 'scheduled'
+    OR campaign_no IN (SELECT no FROM price_campaign WHERE stopped_at IS NULL))"""
+_WAITING = f"""
+SELECT {_COLUMNS} FROM price_change WHERE bucket = $1 AND member_id = $2 AND {_COMES}
+ORDER BY told_at DESC, campaign_no DESC LIMIT 1
+"""  # noqa: S608 - names of our own
+_ELSEWHERE = f"""
+SELECT subscription FROM price_change
+WHERE bucket = ANY($1) AND campaign_no <> $2 AND subscription = ANY($3) AND {_COMES}
+"""  # noqa: S608 - names of our own
 _KNOWN = """
 SELECT subscription FROM price_change
 WHERE bucket = ANY($1) AND campaign_no = $2 AND subscription = ANY($3)
@@ -123,9 +134,9 @@ RETURNING acts
 """
 _AGREE = """
 UPDATE price_change SET agreed_at = $3, look_at = $3, changed_at = $3
-WHERE bucket = $1 AND member_id = $2 AND look_at IS NOT NULL
+WHERE bucket = $1 AND campaign_no = $2 AND subscription = $4 AND look_at IS NOT NULL
     AND wants_consent AND agreed_at IS NULL
-RETURNING campaign_no
+RETURNING true
 """
 _COUNTS = """
 SELECT state, reason, wants_consent, agreed_at IS NOT NULL AS has_agreed, count(*) AS members
@@ -209,18 +220,34 @@ async def of_member(connection: Connection, member: MemberId) -> list[Change]:
 
 async def waiting(connection: Connection, member: MemberId) -> Change | None:
     """Return the change of price that is to come for a member."""
-    found = await of_member(connection, member)
-    return next((one for one in found if one.look_at is not None), None)
+    row = await connection.fetchrow(_WAITING, bucket_of(member), member)
+    return None if row is None else msgspec.convert(dict(row), Change)
 
 
 async def known(
     connection: Connection, campaign_no: int, subscriptions: Iterable[tuple[UUID, str]]
 ) -> set[str]:
     """Return which of some subscriptions (each with its membership) were told."""
+    return await _among(connection, _KNOWN, campaign_no, subscriptions)
+
+
+async def told_elsewhere(
+    connection: Connection, campaign_no: int, subscriptions: Iterable[tuple[UUID, str]]
+) -> set[str]:
+    """Return for which of some subscriptions another campaign has a price to come."""
+    return await _among(connection, _ELSEWHERE, campaign_no, subscriptions)
+
+
+async def _among(
+    connection: Connection,
+    statement: str,
+    campaign_no: int,
+    subscriptions: Iterable[tuple[UUID, str]],
+) -> set[str]:
     pairs = list(subscriptions)
     buckets = sorted({bucket_of(membership) for membership, _ in pairs})
     ids = [subscription for _, subscription in pairs]
-    return {row[0] for row in await connection.fetch(_KNOWN, buckets, campaign_no, ids)}
+    return {row[0] for row in await connection.fetch(statement, buckets, campaign_no, ids)}
 
 
 async def begin(connection: Connection, change: Change, doing: str) -> int:
@@ -246,9 +273,11 @@ async def look_again(connection: Connection, change: Change, look_at: datetime) 
     await connection.execute(_LOOK, *_place(change), look_at)
 
 
-async def agree(connection: Connection, member: MemberId, at: datetime) -> bool:
+async def agree(connection: Connection, change: Change, at: datetime) -> bool:
     """Store that a member agrees to what it was told; return False where nothing waits for it."""
-    return bool(await connection.fetch(_AGREE, bucket_of(member), member, at))
+    bucket, campaign_no, subscription = _place(change)
+    agreed = await connection.fetchval(_AGREE, bucket, campaign_no, at, subscription)
+    return bool(agreed)
 
 
 async def counts(connection: Connection, campaign_no: int) -> list[asyncpg.Record]:

@@ -325,3 +325,34 @@ async def test_what_is_no_campaign_is_refused_and_one_person_alone_begins_none(
     )
     with pytest.raises(SecondPersonNeeded):
         await proposing.approve(alone, approved_by="staff:anna", at=club.now())
+
+
+async def test_of_two_campaigns_one_asks_and_a_yes_is_to_the_price_that_was_shown(
+    at: datetime,
+) -> None:
+    club = await make_club(at, PLUS)
+    agrees = await club.joined(name="c", country="DE")
+    first = await rising(club)
+    await run(club)
+    shown = await club.price_no("plus")
+    second = await rising(club, code="plus", from_version=1)
+    waits = await reach.dry_run(second, shipped(), at=club.now())
+    assert (waits.told, waits.left_out) == (0, {"told_by_another": 1})
+    assert (await run(club)).told == 0
+
+    await steering.stop(first.code, by="staff:anna", at=club.now())
+    assert (await run(club)).told == 1
+    with pytest.raises(NothingToAgreeTo):
+        await club.memberships.agree_to_price(agrees, price_no=shown, key="old", at=club.now())
+    seen = (await club.view(agrees)).price_notice
+    assert seen is not None
+    said = await club.memberships.agree_to_price(
+        agrees, price_no=seen.new_price_no, key="new", at=club.now()
+    )
+    assert said.new_price == Money(11_900, "SEK")
+    async with transaction() as connection:
+        found = await rows.of_member(connection, agrees)
+    assert {one.campaign_no: one.agreed_at for one in found} == {
+        first.no: None,
+        second.no: club.now(),
+    }
