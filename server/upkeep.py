@@ -12,6 +12,7 @@ from billing.subscriptions.campaigns import running
 from billing.subscriptions.handling import Handler
 from billing.subscriptions.house import House
 from billing.subscriptions.seats import sharing
+from billing.subscriptions.telling import tongue
 from coalition.access.signing_keys import ensure_signing_key
 from coalition.families.groups.groups import Groups
 from coalition.families.pools import coming_back
@@ -85,7 +86,9 @@ async def tell_of_expiry(at: datetime) -> int:
     """Tell of points that will end, on the notice days of contracts; return how many events."""
     async with transaction() as connection:
         known = await catalogue.load(connection)
-    return await expiring.notify(known, at) if known.is_set_up else 0
+    if not known.is_set_up:
+        return 0
+    return await expiring.notify(known, at, languages=tongue.languages_of)
 
 
 async def expire_points(at: datetime) -> int:

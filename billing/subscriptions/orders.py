@@ -1,5 +1,6 @@
 """The rows of orders: what was chosen, what was shown before it, and what became of it."""
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -72,6 +73,14 @@ SELECT {_COLUMNS} FROM membership_order WHERE bucket = $1 AND member_id = $2
 ORDER BY begun_at DESC, id
 """  # noqa: S608 - ours
 
+_LANGUAGES = """
+SELECT wanted.member_id, kept.language
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, member_id), LATERAL (
+    SELECT language FROM membership_order
+    WHERE membership_order.bucket = wanted.bucket AND membership_order.member_id = wanted.member_id
+    ORDER BY begun_at DESC, id LIMIT 1) AS kept
+"""
+
 
 async def begin(
     connection: Connection,
@@ -138,6 +147,15 @@ async def of_member(connection: Connection, member: MemberId) -> list[OrderRow]:
     """Return the orders of a member, the latest first."""
     rows = await connection.fetch(_OF_MEMBER, bucket_of(member), member)
     return [msgspec.convert(dict(row), OrderRow) for row in rows]
+
+
+async def languages_of(
+    connection: Connection, members: Collection[MemberId]
+) -> dict[MemberId, str]:
+    """Return the language of the last order of each of `members` that has ordered."""
+    ordered = list(members)
+    rows = await connection.fetch(_LANGUAGES, [bucket_of(one) for one in ordered], ordered)
+    return {MemberId(row[0]): row[1] for row in rows}
 
 
 async def text_shown(connection: Connection, order: OrderRow) -> str:

@@ -45,13 +45,13 @@ GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """  # noqa: S608 - our own conditions
 
 _NOTICES = f"""
-SELECT lot.holder, lot.currency_no, ending.day, notice.days,
+SELECT lot.holder, lot.contributor, lot.contract_no, lot.currency_no, ending.day, notice.days,
        sum(points_in - points_out - held)::int8
 FROM unnest($3::int4[], $4::int4[]) AS notice (contract_no, days)
 JOIN lot ON lot.contract_no = notice.contract_no {_WITH_LAST_DAYS}
   AND lot.bucket BETWEEN $5 AND $6
   AND ending.day - notice.days > $7 AND ending.day - notice.days <= $1
-GROUP BY 1, 2, 3, 4 ORDER BY 1, 3, 4, 2
+GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 5, 6, 4, 2, 3
 """  # noqa: S608 - our own conditions
 
 
@@ -72,9 +72,14 @@ class Forecast(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """Points of a holder that end on a day which is so many days away, or was so lately."""
+    """Points of a contract that end on a day which is so many days away, or was so lately.
+
+    `contributor` is who brought them to the holder, which mostly is the holder itself.
+    """
 
     holder: UUID
+    contributor: UUID
+    contract_no: int
     currency_no: int
     day: date
     days: int
@@ -117,6 +122,8 @@ async def notices(
     """Return of whom to tell what: points whose notice day lies after `after`, through `today`.
 
     `days_of_contracts` says for each contract how many days before points end their holder is told.
+    After days without a run the same points may have several notice days. In the order of holders,
+    days, notice days and currencies.
     """
     pairs = [(no, days) for no, each in days_of_contracts.items() for days in each]
     rows = await connection.fetch(

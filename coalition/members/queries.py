@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
@@ -159,6 +160,16 @@ _KEEP_KNOWN = """
 SELECT true FROM personal_data WHERE bucket = $1 AND member_id = $2 FOR KEY SHARE
 """
 
+_KEEP_MEMBERS = """
+SELECT kept.member_id
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, member_id), LATERAL (
+    SELECT data.bucket, data.member_id FROM personal_data AS data
+    WHERE data.bucket = wanted.bucket AND data.member_id = wanted.member_id
+    OFFSET 0 FOR KEY SHARE) AS kept
+JOIN member ON member.bucket = kept.bucket AND member.id = kept.member_id
+WHERE member.state <> 'closed'
+"""
+
 
 async def holders_of_cards(
     connection: Connection, digests: Iterable[bytes]
@@ -307,6 +318,18 @@ async def survivor(connection: Connection, member_id: MemberId) -> MemberId:
 async def keep_known(connection: Connection, member_id: MemberId) -> bool:
     """Tell whether a person is still known; it is not forgotten before the transaction ends."""
     return bool(await connection.fetchval(_KEEP_KNOWN, bucket_of(member_id), member_id))
+
+
+async def keep_members(connection: Connection, ids: Iterable[UUID]) -> set[MemberId]:
+    """Return which of `ids` are members, known and neither merged nor closed.
+
+    None of them is forgotten before the transaction ends.
+    """
+    ordered = sorted((bucket_of(one), one.bytes, one) for one in set(ids))
+    found = await connection.fetch(
+        _KEEP_MEMBERS, [bucket for bucket, _, _ in ordered], [one for _, _, one in ordered]
+    )
+    return {MemberId(row[0]) for row in found}
 
 
 async def merged_into(connection: Connection, member_id: MemberId) -> list[MemberId]:

@@ -4,8 +4,10 @@ It lies in the inbox when that commits, and waits to be sent. What the contract 
 everybody; marketing to those alone who have agreed to it by e-mail.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -18,12 +20,26 @@ from coalition.members.consents import Channel
 MARKETING = "marketing"
 """The purpose, in the ledger of consents, under which a member wants marketing."""
 
+SUBJECT_MOST = 150
+"""So many characters a subject has at most."""
+
 _SAY = """
 INSERT INTO message (bucket, id, member_id, key, kind, purpose, language, subject, body, path,
     said_at, email, email_due_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', $11)
 ON CONFLICT (bucket, member_id, key) DO NOTHING RETURNING id
 """
+_SAY_ALL = """
+INSERT INTO message (bucket, id, member_id, key, kind, purpose, language, subject, body, path,
+    said_at, email, email_due_at)
+SELECT said.bucket, said.id, said.member_id, said.key, said.kind, $10, said.language, said.subject,
+    said.body, said.path, $11, 'waiting', $11
+FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::text[], $9::text[])
+    AS said (bucket, id, member_id, key, kind, language, subject, body, path)
+ON CONFLICT (bucket, member_id, key) DO NOTHING RETURNING id
+"""
+_AT_ONCE = 5000
 
 
 class Purpose(StrEnum):
@@ -36,13 +52,22 @@ class Purpose(StrEnum):
 class Words(msgspec.Struct, frozen=True, kw_only=True):
     """What is said, in one language; `path` is a page of ours where there is more of it.
 
-    The subject is one line of at most 150 characters, the body plain text.
+    The subject is one line of at most `SUBJECT_MOST` characters, the body plain text.
     """
 
     language: str
     subject: str
     body: str
     path: str | None = None
+
+
+class Saying(NamedTuple):
+    """What is said to one member, once under its key."""
+
+    member: MemberId
+    key: str
+    kind: str
+    words: Words
 
 
 async def say(
@@ -70,6 +95,35 @@ async def say(
     made: UUID | None = await connection.fetchval(
         _SAY, bucket, uuid7(at, bucket), member, key, kind, purpose, *facts, at
     )
+    return made
+
+
+async def say_all(connection: Connection, sayings: Sequence[Saying], *, at: datetime) -> int:
+    """Say what the contract needs to many, as `say` does; return how many had not heard it.
+
+    The members were returned by `queries.keep_members` in this transaction: nobody who was merged,
+    closed or forgotten is among them.
+    """
+    made = 0
+    for first in range(0, len(sayings), _AT_ONCE):
+        some = sayings[first : first + _AT_ONCE]
+        buckets = [bucket_of(one.member) for one in some]
+        # Each statement is over columns: so many members, one round trip.
+        rows = await connection.fetch(
+            _SAY_ALL,
+            buckets,
+            [uuid7(at, bucket) for bucket in buckets],
+            [one.member for one in some],
+            [one.key for one in some],
+            [one.kind for one in some],
+            [one.words.language for one in some],
+            [one.words.subject for one in some],
+            [one.words.body for one in some],
+            [one.words.path for one in some],
+            Purpose.CONTRACT,
+            at,
+        )
+        made += len(rows)
     return made
 
 

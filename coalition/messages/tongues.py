@@ -1,5 +1,6 @@
 """In which language a member wants to be spoken to, where it has said so."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from coalition.kernel.database import Connection
@@ -14,6 +15,12 @@ WHERE message_language.language <> excluded.language
 """
 _CHOSEN = "SELECT language FROM message_language WHERE bucket = $1 AND member_id = $2"
 
+_CHOSEN_BY = """
+SELECT kept.member_id, kept.language
+FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, member_id)
+JOIN message_language AS kept USING (bucket, member_id)
+"""
+
 
 async def choose(connection: Connection, member: MemberId, language: str, at: datetime) -> None:
     """Let a member be written to in `language`, one of `LANGUAGES`, from now on."""
@@ -25,3 +32,10 @@ async def chosen(connection: Connection, member: MemberId) -> str | None:
     """Return the language that a member has chosen; None where it has not."""
     found: str | None = await connection.fetchval(_CHOSEN, bucket_of(member), member)
     return found
+
+
+async def chosen_by(connection: Connection, members: Collection[MemberId]) -> dict[MemberId, str]:
+    """Return the language of each of `members` that has chosen one."""
+    ordered = list(members)
+    rows = await connection.fetch(_CHOSEN_BY, [bucket_of(one) for one in ordered], ordered)
+    return {MemberId(row[0]): row[1] for row in rows}

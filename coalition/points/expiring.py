@@ -1,5 +1,7 @@
 """What will expire when: told to partners and staff, and to members in time, each once."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from coalition.kernel.ids import BUCKETS, BUCKETS_PER_SHARD, shard_of
 from coalition.ledger import endings, holders
 from coalition.ledger.endings import Notice
 from coalition.ledger.refusals import UnknownHolder
+from coalition.points import telling
 from coalition.points.commands import PointCurrencyTold
 from coalition.points.terms import Terms
 
@@ -62,13 +65,15 @@ async def of_member(
     return ExpiringAnswer(member, [ExpiringPoints(*one) for one in found], code or UNSET)
 
 
-async def notify(known: Catalogue, at: datetime) -> int:
+async def notify(
+    known: Catalogue, at: datetime, *, languages: telling.Languages = telling.chosen
+) -> int:
     """Tell of points that will end, on the notice days of their contracts; return how many events.
 
     One event for each member, last day, point currency and notice day, with the points that end
-    then. Done again it tells nothing twice, and after days without a run what was missed, unless it
-    has ended meanwhile. Points that come within the notice are not told of: their holder has just
-    heard when they end.
+    then; and one message to each member, in one of `languages`. Done again it tells nothing twice,
+    and after days without a run what was missed, unless it has ended meanwhile. Points that come
+    within the notice are not told of: their holder has just heard when they end.
     """
     days = {one.no: one.expiry_notice_days for one in known.contracts if one.expiry_notice_days}
     if not days:
@@ -91,8 +96,9 @@ async def notify(known: Catalogue, at: datetime) -> int:
                     after=after,
                     today=today,
                 )
-                events = [_event(notice, known, shard_of(first)) for notice in notices]
+                events = _events(notices, known, shard_of(first))
                 await outbox.append(connection, events, at)
+                await telling.tell(connection, notices, known, languages=languages, at=at)
                 await connection.execute(_TELL, first, today)
                 return len(events)
 
@@ -100,12 +106,22 @@ async def notify(known: Catalogue, at: datetime) -> int:
     return told
 
 
-def _event(notice: Notice, known: Catalogue, shard: int) -> outbox.Event:
-    facts = {
-        "member_id": str(notice.holder),
-        "points": notice.points,
-        "point_currency": known.currency_by_no(notice.currency_no).code,
-        "expires_on": notice.day.isoformat(),
-        "days_before": notice.days,
-    }
-    return outbox.Event(EXPIRING, facts, shard=shard)
+def _events(notices: Sequence[Notice], known: Catalogue, shard: int) -> list[outbox.Event]:
+    """Return an event for each holder, day, notice day and currency, whoever issued the points."""
+    sums: defaultdict[tuple[UUID, date, int, int], int] = defaultdict(int)
+    for one in notices:
+        sums[one.holder, one.day, one.days, one.currency_no] += one.points
+    return [
+        outbox.Event(
+            EXPIRING,
+            {
+                "member_id": str(holder),
+                "points": points,
+                "point_currency": known.currency_by_no(currency_no).code,
+                "expires_on": day.isoformat(),
+                "days_before": days,
+            },
+            shard=shard,
+        )
+        for (holder, day, days, currency_no), points in sums.items()
+    ]

@@ -11,14 +11,11 @@ from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId
 from coalition.kernel.money import Money
 from coalition.messages import saying
-from coalition.messages.saying import Words
+from coalition.messages.saying import SUBJECT_MOST, Words
 from coalition.messages.wording import Wording
 
 OWN = "/membership"
 """The page of the own membership, where most of what is told goes on."""
-
-
-SUBJECT_MOST = 150
 
 
 class Each(NamedTuple):

@@ -4,6 +4,7 @@ The language is the one the member chose, else that of its last order; the clock
 it ordered from, else the coalition's.
 """
 
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from billing.plans.countries import Countries, shipped
@@ -38,6 +39,16 @@ async def wording_for(
     zone = await _zone(connection) if order is None else known.of(order.country).zone
     spoken = language or LANGUAGES[0]
     return Wording(spoken, WORDS[spoken], zone)
+
+
+async def languages_of(
+    connection: Connection, members: Sequence[MemberId]
+) -> Mapping[MemberId, str]:
+    """Return in which language each of many is spoken to; nobody of whom nothing is known."""
+    known = await tongues.chosen_by(connection, members)
+    rest = [one for one in members if one not in known]
+    ordered = await orders.languages_of(connection, rest)
+    return known | {one: spoken for one, spoken in ordered.items() if spoken in LANGUAGES}
 
 
 async def _last_order(connection: Connection, member: MemberId) -> OrderRow | None:

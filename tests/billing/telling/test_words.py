@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.subscriptions.telling.telling import SUBJECT_MOST, Each, Fact, Moment, Part, worded
+from billing.subscriptions.telling.telling import Each, Fact, Moment, Part, worded
 from billing.subscriptions.telling.words import WORDS
 from coalition.kernel.money import Money
+from coalition.messages.saying import SUBJECT_MOST
 from coalition.messages.wording import LANGUAGES, Wording
 
 KINDS = sorted({key.partition(".")[0] for key in WORDS["en"] if key.endswith(".subject")})
