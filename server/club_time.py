@@ -14,7 +14,7 @@ from billing.benefits import granting
 from billing.gateway import draining
 from billing.gateway.client import Gateway
 from billing.sandbox import Sandbox
-from billing.subscriptions import arrivals, syncing
+from billing.subscriptions import arrivals, recovering, syncing
 from billing.subscriptions.campaigns import running
 from billing.subscriptions.service import Memberships
 from coalition.kernel.database import transaction
@@ -49,6 +49,8 @@ class ClubTime:
         await self._listen()
         await syncing.turn(self.now())
         await granting.grant_due(self.now())
+        if await recovering.recover(self.gateway, self.now()):
+            await self._listen()
         if self.has_campaigns:
             await running.run(self.memberships.house, at=self.now(), pause_s=0)
             await self._listen()
