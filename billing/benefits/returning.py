@@ -101,4 +101,4 @@ async def _take(connection: Connection, row: asyncpg.Record, minor: int, at: dat
     left = [one.left_minor for one in standing]
     shares = split(minor, [*left, row["saved_minor"] - sum(left)])
     parts = {one.id: share for one, share in zip(standing, shares, strict=False) if share}
-    await compensations.take_back_parts(connection, parts, occurred_at=at, at=at)
+    await compensations.take_back(connection, parts, occurred_at=at, at=at)

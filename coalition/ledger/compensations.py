@@ -6,7 +6,7 @@ back, whole or in parts, goes the other way, and never more of it than was paid.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -100,39 +100,17 @@ async def standing(connection: Connection, ids: Collection[UUID]) -> list[Standi
 
 
 async def take_back(
-    connection: Connection, ids: Collection[UUID], *, occurred_at: datetime, at: datetime
-) -> list[UUID]:
-    """Let all go back that is left of what was paid; return the ids of what does it.
-
-    The caller has made sure that something is left of each; the database refuses it otherwise.
-    """
-    wanted = [(one, one.left_minor) for one in await standing(connection, ids)]
-    return await _take_back(connection, wanted, occurred_at=occurred_at, at=at)
-
-
-async def take_back_parts(
     connection: Connection, parts: Mapping[UUID, int], *, occurred_at: datetime, at: datetime
 ) -> list[UUID]:
     """Let so many minor units of each go back, no more than is left; return what does it."""
-    wanted = [(one, parts[one.id]) for one in await standing(connection, parts.keys())]
-    return await _take_back(connection, wanted, occurred_at=occurred_at, at=at)
-
-
-async def _take_back(
-    connection: Connection,
-    parts: Iterable[tuple[Standing, int]],
-    *,
-    occurred_at: datetime,
-    at: datetime,
-) -> list[UUID]:
     back = [
         of.booked._replace(
-            amount_minor=-amount_minor,
+            amount_minor=-parts[of.id],
             occurred_at=occurred_at,
             reverses=of.id,
             back_no=of.parts + 1,
-            left_minor=of.left_minor - amount_minor,
+            left_minor=of.left_minor - parts[of.id],
         )
-        for of, amount_minor in parts
+        for of in await standing(connection, parts.keys())
     ]
     return await book(connection, back, at=at)

@@ -122,7 +122,9 @@ async def let_have(
 
 async def take_back(owed: UUID, at: datetime) -> None:
     async with transaction() as connection:
-        await compensations.take_back(connection, [owed], occurred_at=at, at=at)
+        (now,) = await compensations.standing(connection, [owed])
+        parts = {owed: now.left_minor}
+        await compensations.take_back(connection, parts, occurred_at=at, at=at)
 
 
 async def test_a_partner_is_paid_by_who_promised_what_it_let_a_member_have() -> None:

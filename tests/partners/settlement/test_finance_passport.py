@@ -71,7 +71,9 @@ async def let_have(office: Office, at: datetime) -> tuple[str, str]:
     )
     async with transaction() as connection:
         made = await compensations.book(connection, [owed], at=at)
-        back = await compensations.take_back(connection, made, occurred_at=at, at=at)
+        back = await compensations.take_back(
+            connection, {made[0]: owed.amount_minor}, occurred_at=at, at=at
+        )
     return str(made[0]), str(back[0])
 
 
