@@ -5,7 +5,7 @@ leaves an intent without answer: whoever makes the same call again, with the sam
 that Stripe knows by it, so that nothing is made or charged twice. See docs/adr/0059.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -48,6 +48,11 @@ UPDATE stripe_intent SET answered_at = $2, refusal = $3 WHERE key = $1 AND answe
 """
 _BEGUN = """
 SELECT key, kind, request, begun_at FROM stripe_intent WHERE key = $1 AND refusal IS NULL
+"""
+_OF_SUBSCRIPTION = """
+SELECT key, kind, request, begun_at FROM stripe_intent
+WHERE request ->> 'subscription' = $1 AND kind = ANY ($2) AND refusal IS NULL
+  AND (answered_at IS NOT NULL OR tried_at > $3)
 """
 _IS_ANSWERED = "SELECT answer IS NOT NULL FROM stripe_intent WHERE key = $1"
 _UNANSWERED = """
@@ -137,6 +142,15 @@ async def begun(key: str) -> Intent | None:
     async with transaction() as connection:
         row = await connection.fetchrow(_BEGUN, key)
     return None if row is None else _intent(row)
+
+
+async def of_subscription(
+    connection: Connection, subscription: str, kinds: Collection[str], at: datetime
+) -> list[Intent]:
+    """Return what of `kinds` Stripe was asked of a subscription, and did or is about to do."""
+    earliest = at - LEFT_ALONE
+    rows = await connection.fetch(_OF_SUBSCRIPTION, subscription, list(kinds), earliest)
+    return [_intent(row) for row in rows]
 
 
 async def is_answered(key: str) -> bool:

@@ -39,7 +39,6 @@ FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text
     AS said (bucket, id, member_id, key, kind, language, subject, body, path)
 ON CONFLICT (bucket, member_id, key) DO NOTHING RETURNING id
 """
-_AT_ONCE = 5000
 
 
 class Purpose(StrEnum):
@@ -101,30 +100,27 @@ async def say(
 async def say_all(connection: Connection, sayings: Sequence[Saying], *, at: datetime) -> int:
     """Say what the contract needs to many, as `say` does; return how many had not heard it.
 
+    In one statement, so some thousand at most.
+
     The members were returned by `queries.keep_members` in this transaction: nobody who was merged,
     closed or forgotten is among them.
     """
-    made = 0
-    for first in range(0, len(sayings), _AT_ONCE):
-        some = sayings[first : first + _AT_ONCE]
-        buckets = [bucket_of(one.member) for one in some]
-        # Each statement is over columns: so many members, one round trip.
-        rows = await connection.fetch(
-            _SAY_ALL,
-            buckets,
-            [uuid7(at, bucket) for bucket in buckets],
-            [one.member for one in some],
-            [one.key for one in some],
-            [one.kind for one in some],
-            [one.words.language for one in some],
-            [one.words.subject for one in some],
-            [one.words.body for one in some],
-            [one.words.path for one in some],
-            Purpose.CONTRACT,
-            at,
-        )
-        made += len(rows)
-    return made
+    buckets = [bucket_of(one.member) for one in sayings]
+    made = await connection.fetch(
+        _SAY_ALL,
+        buckets,
+        [uuid7(at, bucket) for bucket in buckets],
+        [one.member for one in sayings],
+        [one.key for one in sayings],
+        [one.kind for one in sayings],
+        [one.words.language for one in sayings],
+        [one.words.subject for one in sayings],
+        [one.words.body for one in sayings],
+        [one.words.path for one in sayings],
+        Purpose.CONTRACT,
+        at,
+    )
+    return len(made)
 
 
 async def wants_marketing(connection: Connection, member: MemberId) -> bool:

@@ -19,6 +19,8 @@ from coalition.points.words import WORDS
 LINES_MOST = 50
 """So many ends a message names, the next first; more come only after weeks without a run."""
 
+MEMBERS_AT_ONCE = 1000
+
 PATH = "/wallet"
 
 Languages = Callable[[Connection, Sequence[MemberId]], Awaitable[Mapping[MemberId, str]]]
@@ -60,11 +62,16 @@ async def tell(
     spoken = await languages(connection, sorted({one.member for one in heard}))
     wordings = {one: Wording(one, WORDS[one], known.zone) for one in LANGUAGES}
     today = at.astimezone(known.zone).date()
-    sayings = []
-    for listener, ends in heard.items():
-        wording = wordings[spoken.get(listener.member, LANGUAGES[0])]
-        sayings.append(_saying(listener, ends, wording, known, today))
-    return await saying.say_all(connection, sayings, at=at)
+    made = 0
+    # Some at a time, since words take a while to make and others of this process wait.
+    listeners = list(heard.items())
+    for first in range(0, len(listeners), MEMBERS_AT_ONCE):
+        sayings = [
+            _saying(one, ends, wordings[spoken.get(one.member, LANGUAGES[0])], known, today)
+            for one, ends in listeners[first : first + MEMBERS_AT_ONCE]
+        ]
+        made += await saying.say_all(connection, sayings, at=at)
+    return made
 
 
 async def chosen(connection: Connection, members: Sequence[MemberId]) -> Mapping[MemberId, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from billing.gateway import intents
 from billing.gateway.shapes import Invoice, InvoiceStatus, Picture, SubscriptionStatus
 from billing.plans.catalogue import Plans
 from billing.subscriptions.register import Membership
@@ -11,6 +12,9 @@ from billing.subscriptions.states import State
 from billing.subscriptions.telling.telling import Fact, Moment, tell
 from coalition.kernel.database import Connection
 from coalition.kernel.money import Money
+
+_ENDS = ("cancel", "withdraw")
+"""The intents by which members end their memberships; a cancellation may be for later."""
 
 _FAILED = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
 
@@ -54,6 +58,8 @@ async def _tell_of_end(
 ) -> None:
     """Tell of an end that nobody asked for: unpaid, or that of whoever shared its plan."""
     if before.state in {State.GRACE, State.SUSPENDED} and _had(before):
+        if await _is_asked_for(connection, before, at):
+            return
         await tell(connection, now.member_id, "ended", now.id, at=at, facts=facts)
     elif now.subscription is None:
         shared = [
@@ -64,6 +70,14 @@ async def _tell_of_end(
         for seat in shared:
             kind, payer = "seat_ended", seat.payer
             await tell(connection, now.member_id, kind, seat.id, at=at, like=payer, facts=facts)
+
+
+async def _is_asked_for(connection: Connection, before: Membership, at: datetime) -> bool:
+    """Tell whether the member ended it itself, at once: its receipt says so."""
+    if before.subscription is None:
+        return False
+    asked = await intents.of_subscription(connection, before.subscription, _ENDS, at)
+    return any(one.request.get("now", True) for one in asked)
 
 
 def _had(before: Membership) -> bool:

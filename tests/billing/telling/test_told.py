@@ -68,6 +68,25 @@ async def test_a_trial_is_confirmed_its_end_told_and_a_payment_that_fails_until_
     assert len(set(await kinds(club, member))) == len(await kinds(club, member))
 
 
+async def test_who_cancels_what_is_unpaid_is_told_by_the_receipt_alone(at: datetime) -> None:
+    club = await make_club(at)
+    member = await club.joined()
+    # What was cancelled and taken back is no end that the member asked for.
+    await club.memberships.cancel(member, key=club.key(), at=club.now())
+    await club.memberships.uncancel(member, key=club.key(), at=club.now())
+    other = await club.joined(name="bo", card="5555555555554444")
+    await club.memberships.cancel(other, key=club.key(), at=club.now())
+    await club.memberships.uncancel(other, key=club.key(), at=club.now())
+    for one in (member, other):
+        await club.replace_card(one, FAILS)
+    await club.advance(31 * DAY + timedelta(hours=2))
+    assert (await kinds(club, member))[-1] == "payment_failed"
+    await club.memberships.cancel(member, key=club.key(), at=club.now())
+    await club.advance(40 * DAY)
+    assert (await kinds(club, member))[-2:] == ["payment_failed", "cancelled_now"]
+    assert (await kinds(club, other))[-2:] == ["payment_failed", "ended"]
+
+
 async def test_what_a_member_does_is_confirmed_once_in_its_own_language(at: datetime) -> None:
     club = await make_club(at)
     member = await club.enrol()
