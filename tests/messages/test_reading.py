@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import get_args
 from uuid import UUID
 
 import httpx
@@ -15,10 +16,11 @@ from coalition.kernel.identity import TokenVerifier, audience_of
 from coalition.kernel.ids import MemberId, random_id
 from coalition.kernel.web.hot import Door
 from coalition.ledger.partitions import ensure_partition
-from coalition.members import consents, merging
+from coalition.members import consents, merging, service
 from coalition.messages import inbox, my_doors, saying, tongues, watching
 from coalition.messages.keeping import KEEPER
 from coalition.messages.refusals import UnknownMessage
+from coalition.messages.wording import LANGUAGES
 from server import mail_checks
 from tests.members.world import KEYS, enrolled
 from tests.messages.world import WORDS, open_town
@@ -79,6 +81,37 @@ async def test_an_app_reads_page_by_page_and_says_what_was_read(at: datetime) ->
     assert (await app.get("/v1/me/messages")).json()["unread"] == 2
     refused = await other.http.put(address, headers=other.headers)
     assert (refused.status_code, refused.json()["code"]) == (404, "message_not_found")
+
+
+async def test_an_app_says_in_which_language_and_whether_offers_may_come(at: datetime) -> None:
+    assert get_args(my_doors.Language) == LANGUAGES
+    anna = await enrolled(at, card="97520001")
+    await service.freeze(anna, actor=STAFF, at=at)
+    (app,) = await open_apps(at, anna)
+    address = "/v1/me/preferences"
+    yes = {"granted": True, "text_version": "app-7.sv"}
+    nothing = {"language": None, "offers_by_email": False}
+    both = {"language": "sv", "offers_by_email": True}
+    assert (await app.get(address)).json() == nothing
+    for body, answer in (
+        ({}, nothing),
+        ({"language": "sv"}, {"language": "sv", "offers_by_email": False}),
+        ({"offers_by_email": yes}, both),
+        ({"language": "sv", "offers_by_email": yes}, both),
+        ({"offers_by_email": yes | {"granted": False}}, both | {"offers_by_email": False}),
+    ):
+        put = await app.http.put(address, json=body, headers=app.headers)
+        assert (put.status_code, put.json()) == (200, answer)
+    for wrong in ({"language": "de"}, {"offers_by_email": {"granted": True}}, {"sms": True}):
+        put = await app.http.put(address, json=wrong, headers=app.headers)
+        assert put.status_code == 422
+    assert (await app.get(address)).json() == {"language": "sv", "offers_by_email": False}
+    async with transaction() as connection:
+        words = await consents.history(connection, anna)
+    assert [(word.granted, word.text_version, word.source) for word in words] == [
+        (True, "app-7.sv", "member:app"),
+        (False, "app-7.sv", "member:app"),
+    ]
 
 
 async def test_whoever_was_merged_reads_and_hears_as_who_it_is_now(at: datetime) -> None:
