@@ -135,7 +135,10 @@ def _confirm(memberships: Memberships) -> HTTPRouteHandler:
         ),
     )
     async def confirm(withdrawal_id: FromPath[UUID], request: AnyRequest) -> Response[Receipt]:
-        """End the membership and give back what was declared; confirmed again it is the same."""
+        """End the membership and give back what was declared; confirmed again it is the same.
+
+        What was used since it was declared is kept: the receipt says what goes back.
+        """
         receipt = await memberships.confirm_withdrawal(
             withdrawal_id, member=None, key=str(withdrawal_id), at=_now(request)
         )

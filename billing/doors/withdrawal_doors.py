@@ -46,7 +46,10 @@ _ACTS = (
         "Confirm a withdrawal, the second of two steps",
         Receipt,
         refusals=(UnknownWithdrawal, WithdrawalTooLate),
-        description="The membership ends now, and what was declared goes back as it was paid.",
+        description=(
+            "The membership ends now, and what was declared goes back as it was paid, less what "
+            "was used since: the receipt says it."
+        ),
         by_frozen=True,
     ),
 )

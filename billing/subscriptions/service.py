@@ -211,6 +211,7 @@ class Memberships:
     ) -> Receipt:
         """Withdraw: the membership ends now and what `Withdrawal` says is given back.
 
+        Less what was used since it was declared; the receipt says what it is.
         `member` None is whoever holds the id of a declaration. Confirmed already it returns the
         first receipt. Raises `UnknownWithdrawal` and `WithdrawalTooLate`: what was declared in time
         may be confirmed for a day after.

@@ -1,6 +1,7 @@
 """Withdrawing from an order, in two steps: declared, then confirmed; also without signing in.
 
-What comes back is reckoned when it is declared; confirmed within a day, it is just that.
+What comes back is reckoned when it is declared; confirmed within a day, it is just that, less what
+was used since.
 """
 
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ import msgspec
 from billing.benefits import value
 from billing.benefits.value import Stretch
 from billing.gateway import intents
-from billing.gateway.shapes import Refund, Subscription
+from billing.gateway.shapes import Picture, Refund, Subscription
 from billing.plans.catalogue import Plans
 from billing.subscriptions import metering, reading, receipts, register, syncing
 from billing.subscriptions.house import House, one_act
@@ -205,7 +206,8 @@ async def _parts(
         picture = await house.gateway.picture(subscription)
         # What was paid after it was declared, for a change of the plan, goes back whole.
         since = max(0, metering.paid_in_all(picture) - row.paid_minor)
-        found = metering.parts(picture, row.refund_minor + since)
+        back = row.refund_minor + since - await _used_since(row, picture, at)
+        found = metering.parts(picture, max(0, back))
         return [(part.payment_intent_id, part.amount_minor) for part in found]
 
     request = {"withdrawal_id": str(row.id)}
@@ -213,6 +215,17 @@ async def _parts(
         "withdrawal-parts", f"{own}:parts", request, call, answer=list[tuple[str, int]], at=at
     )
     return tuple(PartOfPayment(*one) for one in found)
+
+
+async def _used_since(row: _Row, picture: Picture, at: datetime) -> int:
+    """Return what was used beyond what was kept when it was declared, in minor units.
+
+    Else whoever has declared would have a day of benefits for nothing.
+    """
+    used = await _used(
+        row.member_id, row.membership_id, picture.subscription.created_at, row.currency, at
+    )
+    return max(0, used - row.days_minor - row.use_minor)
 
 
 async def _credit_of(
@@ -286,23 +299,29 @@ async def _reckoned(paid: Paid, plans: Plans, at: datetime) -> Reckoning:
     By itself and by all who share its plan. Whether days are kept of what nobody used says the plan
     that it has now.
     """
-    currency = paid.price.money.currency
-    async with transaction() as connection:
-        used = await value.used_in(
-            connection,
-            paid.membership.member_id,
-            paid.membership.id,
-            Stretch(paid.subscription.created_at, at),
-            known=await catalogue.load(connection),
-            currency=currency,
-        )
+    currency, one = paid.price.money.currency, paid.membership
     return metering.reckon(
         paid.picture,
         currency=currency,
-        used_minor=used.amount_minor,
+        used_minor=await _used(one.member_id, one.id, paid.subscription.created_at, currency, at),
         at=at,
         whole_if_unused=plans.plan(paid.price.plan_no).document.refund_unused,
     )
+
+
+async def _used(
+    member: MemberId, membership_id: UUID, since: datetime, currency: str, at: datetime
+) -> int:
+    async with transaction() as connection:
+        used = await value.used_in(
+            connection,
+            member,
+            membership_id,
+            Stretch(since, at),
+            known=await catalogue.load(connection),
+            currency=currency,
+        )
+    return used.amount_minor
 
 
 async def _read(withdrawal_id: UUID) -> _Row | None:

@@ -48,6 +48,21 @@ async def test_on_day_thirteen_what_is_left_goes_back_and_who_funded_pays_nothin
     await club.check()
 
 
+async def test_what_is_used_between_the_two_steps_is_kept_too(club: Club) -> None:
+    member = await club.bought("premium")
+    declared = await club.memberships.declare_withdrawal(member, at=club.now())
+    assert declared.refund.amount_minor == 14_900
+    for number in range(2):
+        await club.ship(member, f"R-{number}", SHIPPING_MINOR)
+    await club.advance(timedelta(minutes=10))
+    receipt = await club.memberships.confirm_withdrawal(
+        declared.withdrawal_id, member=member, key=club.key(), at=club.now()
+    )
+    assert receipt.refund is not None
+    assert receipt.refund.amount_minor == 14_900 - 2 * SHIPPING_MINOR
+    await club.check()
+
+
 async def test_on_day_fifteen_a_withdrawal_is_refused_and_nothing_changes(club: Club) -> None:
     member = await club.bought()
     await club.advance(15 * DAY)
