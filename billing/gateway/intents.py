@@ -54,6 +54,7 @@ SELECT key, kind, request, begun_at FROM stripe_intent
 WHERE request ->> 'subscription' = $1 AND kind = ANY ($2) AND refusal IS NULL
   AND (answered_at IS NOT NULL OR tried_at > $3)
 """
+_IS_KNOWN = "SELECT true FROM stripe_intent WHERE key = $1"
 _IS_ANSWERED = "SELECT answer IS NOT NULL FROM stripe_intent WHERE key = $1"
 _UNANSWERED = """
 SELECT key, kind, request, begun_at FROM stripe_intent
@@ -132,6 +133,11 @@ async def promise(
     from a transaction is asked once that is committed.
     """
     await connection.execute(_PROMISE, key, kind, msgspec.json.encode(request).decode(), at)
+
+
+async def is_promised(connection: Connection, key: str) -> bool:
+    """Tell whether anything was written down under `key`, whatever came of it."""
+    return bool(await connection.fetchval(_IS_KNOWN, key))
 
 
 async def begun(key: str) -> Intent | None:

@@ -127,6 +127,8 @@ async def settle(house: House, page: Checkout, *, at: datetime) -> None:
         if fee is None:
             return
         if page.payment_status == "paid" and payment is not None:
+            if fee.payment != payment and await intents.is_promised(connection, _back_key(payment)):
+                return  # It went back: told of again, it pays for no later attempt.
             if fee.payment not in {None, payment}:
                 await _promise_back(connection, fee, payment, at)
                 return
@@ -202,7 +204,11 @@ async def _promise_back(connection: Connection, fee: Fee, payment: str, at: date
         "member_id": str(fee.payer),
         "fee_id": str(fee.id),
     }
-    await intents.promise(connection, FEE_BACK, f"fee-back-{payment}", request, at=at)
+    await intents.promise(connection, FEE_BACK, _back_key(payment), request, at=at)
+
+
+def _back_key(payment: str) -> str:
+    return f"fee-back-{payment}"
 
 
 async def _looked_at(house: House, member: MemberId, fee_id: UUID, *, at: datetime) -> Fee | None:

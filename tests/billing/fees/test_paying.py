@@ -28,6 +28,7 @@ from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, random_id
 from coalition.kernel.money import Money
 from coalition.kernel.outbox import Delivery
+from coalition.members import service as members
 from tests.billing.memberships.world import HOME, Club
 from tests.families.registered import activated, bound, written
 from tests.families.transfers.world import KEYS, Bank, make_bank
@@ -261,6 +262,33 @@ async def test_staff_who_come_between_a_payment_and_what_waits_for_it_cost_nobod
     monkeypatch.undo()
     assert (await desk.show(anna, transfer)).outcome == "paid_otherwise"
     assert await desk.refunded(await desk.payment_of(transfer)) == 5_000
+
+
+async def test_what_went_back_pays_for_no_second_attempt_when_it_is_told_of_again(
+    at: datetime,
+) -> None:
+    desk = await opened(at)
+    anna, bo = await desk.bank.member(900), await desk.bank.member()
+    transfer = UUID((await desk.bank.send(anna, bo, 100))["transfer_id"])
+    page = await desk.pay_for(anna, transfer)
+    assert page.url is not None
+    await members.freeze(bo, actor="staff:anna", at=at)
+    await desk.club.pay(page.url)
+    assert (await desk.show(anna, transfer)).state == "returned"
+    first = await desk.payment_of(transfer)
+    await members.unfreeze(bo, actor="staff:anna", at=at)
+
+    again = await desk.pay_for(anna, transfer)
+    assert (again.state, again.url != page.url) == ("open", True)
+    await desk.club.hear()  # of the first page, later than who paid came back from it
+    assert (await desk.show(anna, transfer)).state == "open"
+    assert await desk.bank.balance(bo) == 0
+    assert again.url is not None
+    await desk.club.pay(again.url)
+    await desk.club.hear()
+    assert (await desk.show(anna, transfer)).outcome == "completed"
+    assert await desk.refunded(first) == 5_000
+    assert await desk.refunded(await desk.payment_of(transfer)) == 0
 
 
 async def test_a_member_sees_what_it_owes_and_what_it_has_paid(at: datetime) -> None:
