@@ -58,8 +58,12 @@ def page(
 def lead_to(address: str) -> Response[bytes]:
     """Return the answer that leads a browser on to `address` by GET (RFC 9110 §15.4.4).
 
-    Whatever is no character of an address, such as the end of a line, is written as `%0A` is.
+    Whatever is no character of an address, such as the end of a line, is written as `%0A` is. Two
+    slashes at the beginning, as somebody may ask for a page, would name another host (RFC 3986
+    §4.2): they are one.
     """
+    if address.startswith("//"):
+        address = "/" + address.lstrip("/")
     location = quote(address, safe=_AS_IT_IS)
     headers = {"location": location, **HEADERS}
     return Response(b"", status_code=303, media_type=MediaType.HTML, headers=headers)

@@ -6,6 +6,7 @@ import pytest
 
 from billing.plans.countries import shipped
 from member_ui import wallet
+from pages.rendering import lead_to
 from tests.member_ui.world import FROM_US, READS, Person, Town, hidden
 
 ADDRESSES = (
@@ -29,6 +30,12 @@ ADDRESSES = (
 PAGES = ("/", "/join", "/sign-in", "/plans", "/withdraw", "/wallet", "/membership", "/gifts")
 TERMS = shipped().of("EU").disclosure_version
 TYPED = '"><script>alert(1)</script>{{7*7}}'
+
+
+def test_nobody_is_led_to_another_host_by_slashes_at_the_beginning() -> None:
+    assert lead_to("//gifts?next=//x").headers["location"] == "/gifts?next=//x"
+    assert lead_to("/\\\\gifts").headers["location"] == "/%5C%5Cgifts"
+    assert lead_to("https://billing.stripe.com/p").headers["location"].startswith("https://")
 
 
 @pytest.mark.parametrize("address", ADDRESSES, ids=[one[:40] for one in ADDRESSES])
