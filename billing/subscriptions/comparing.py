@@ -24,9 +24,11 @@ from billing.gateway.shapes import (
 )
 from billing.subscriptions import deriving, register, sold
 from billing.subscriptions.drifts import lasting
+from billing.subscriptions.stretches import is_over
 from billing.subscriptions.syncing import MEMBER
 from billing.subscriptions.unexplained import Kind, Unexplained
 from coalition.kernel.database import transaction
+from coalition.kernel.money import Money
 
 PAGE = 500
 _ROOM = 1 << 64
@@ -108,7 +110,7 @@ class Comparison:
     async def _take_off_subscriptions(self) -> None:
         async for one, credit in self._gateway.every_subscription():
             if one.id in self._sums:
-                self._sums[one.id] -= _digest(one) + _digest(["credit", credit])
+                self._sums[one.id] -= _digest(one) + _credit(one, credit)
             elif _names_a_member(one):
                 self.suspects.add(one.id)
             else:
@@ -205,8 +207,13 @@ def _names_a_member(one: Subscription) -> bool:
 def _worth(picture: Picture) -> int:
     invoices = sum(_digest(lasting(one)) for one in picture.invoices)
     given_back = sum(_digest(one) for one in (*picture.refunds, *picture.disputes))
-    credit = _digest(["credit", picture.credit])
-    return _digest(picture.subscription) + invoices + given_back + credit
+    one = picture.subscription
+    return _digest(one) + invoices + given_back + _credit(one, picture.credit)
+
+
+def _credit(one: Subscription, credit: Money | None) -> int:
+    """Return what its customer's credit comes to: nothing of what has ended, which uses none."""
+    return 0 if is_over(one) else _digest(["credit", credit])
 
 
 def _digest(what: object) -> int:

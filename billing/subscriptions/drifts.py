@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from billing.gateway.shapes import Dispute, Invoice, Picture, Refund
+from billing.subscriptions.stretches import is_over
 from coalition.kernel.money import Money
 
 
@@ -31,7 +32,8 @@ def differences(kept: Picture | None, shown: Picture) -> tuple[str, ...]:
 
 
 def _credit(kept: Picture, shown: Picture) -> Iterator[str]:
-    if kept.credit != shown.credit:
+    # The credit is its customer's: it changes on after a subscription has ended, which needs none.
+    if kept.credit != shown.credit and not is_over(shown.subscription):
         yield f"credit: {_told(kept.credit)} here, {_told(shown.credit)} at Stripe"
 
 

@@ -40,3 +40,22 @@ async def test_credit_left_by_a_change_is_told_and_pays_the_next_invoices(at: da
             handler = arrivals.handler(club.memberships.house)
             await reconciling.reconcile(handler, club.now(), whole=False)
         assert (await club.view(member)).credit == Money(minor, "SEK")
+
+
+async def test_credit_that_changes_after_a_subscription_has_ended_is_no_drift_of_it(
+    at: datetime,
+) -> None:
+    club = await make_club(at)
+    member = await club.joined(interval="year")
+    premium = await club.price_no("premium")
+    said = await club.memberships.preview(member, premium, at=at)
+    await club.memberships.change(member, premium, previewed_at=said.previewed_at, key="up", at=at)
+    listed = await anext(club.gateway.every_subscription())
+    await club.gateway.cancel_now("end", listed.subscription.id)
+    await club.hear()
+    customer = await customers.find(member)
+    await club.gateway.post(None, f"/v1/customers/{customer}", {"balance": -500})
+    await club.hear()
+    handler = arrivals.handler(club.memberships.house)
+    report = await reconciling.reconcile(handler, club.now(), whole=True, dry_run=True)
+    assert (report.drifts, report.unexplained) == ((), ())
