@@ -158,7 +158,7 @@ async def test_what_cannot_be_done_yet_is_done_later_and_the_rest_is_done_before
         await privacy.erase(member, KEEPERS, at=at + timedelta(minutes=1))
     standing = await privacy.show(member)
     assert standing.finished_at is None
-    assert set(standing.steps) == {*BEFORE, "account", "members", "points", "guards"}
+    assert set(standing.steps) == {*BEFORE, "account", "members", "messages", "points", "guards"}
     async with transaction() as connection:
         assert await connection.fetchval("SELECT count(*) FROM personal_data") == 0
         await connection.execute(
@@ -199,7 +199,7 @@ async def test_an_erasure_that_was_killed_goes_on_where_it_was(
         asyncio.run(main(*sys.argv[1:4]))
     """
     first = {*BEFORE, "account"}
-    for step, done in (("members", first), ("points", first | {"members"})):
+    for step, done in (("members", first), ("points", first | {"members", "messages"})):
         killed = await asyncio.to_thread(
             subprocess.run,
             [
