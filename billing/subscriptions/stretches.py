@@ -148,15 +148,20 @@ def _trials(picture: Picture, terms: Mapping[str, Terms]) -> list[Stretch]:
 
 
 def _trial_price(picture: Picture, begins: datetime) -> str:
-    """Return the price that was tried, which may have been changed since: its invoice knows."""
+    """Return the price that was tried, which may have been changed since: its invoice knows.
+
+    Of a trial that waits for the end of what was given it is an invoice from before, the last one.
+    """
     one = picture.subscription
-    tried = [
-        line.price_id
+    covering = [
+        (invoice, line)
         for invoice in sorted(picture.invoices, key=_age)
         for line in invoice.lines
-        if line.period_start == begins and line.price_id is not None
+        if line.price_id is not None and line.period_start <= begins < line.period_end
     ]
-    return tried[0] if tried else one.price_id
+    tried = [line.price_id for _, line in covering if line.period_start == begins]
+    before = [line.price_id for invoice, line in covering if invoice.created_at < begins]
+    return str((tried[:1] or before[-1:] or [one.price_id])[0])
 
 
 def _paid(picture: Picture, terms: Mapping[str, Terms]) -> list[Stretch]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from billing.benefits.entitlements import Ground
 from billing.gateway.shapes import InvoiceLine, Picture, SubscriptionStatus
 from billing.subscriptions import put_offs
-from tests.billing.subscriptions.pictures import day, entitled, invoice, line, picture
+from tests.billing.subscriptions.pictures import PRIME, day, entitled, invoice, line, picture
 
 TRIALING = SubscriptionStatus.TRIALING
 MONTH = invoice(1, line(1, 31))
@@ -87,6 +87,17 @@ def test_what_is_ordered_begins_after_what_was_given_and_its_trial() -> None:
     )
     assert begins == day(45)
     assert entitled(made) == [(Ground.TRIAL, 1, 31, 45), (Ground.GRACE, 1, 45, 46)]
+    # What it changes to later was not tried.
+    nothing = invoice(1, line(5, 45, minor=0), created=5)
+    later = invoice(2, line(45, 75, price=PRIME))
+    changed = msgspec.structs.replace(
+        made,
+        invoices=(nothing, later),
+        subscription=msgspec.structs.replace(
+            made.subscription, price_id=PRIME, status=SubscriptionStatus.ACTIVE, period_end=day(75)
+        ),
+    )
+    assert entitled(changed)[:2] == [(Ground.TRIAL, 1, 31, 45), (Ground.PAID, 2, 45, 75)]
     soon, _ = put_offs.ordered(day(6), 0, day(5))
     assert soon == day(5) + put_offs.SOONEST
 
