@@ -95,8 +95,11 @@ def promise(
             if group.until is None:
                 return "grandfathered"
             earliest = max(earliest, group.until)
+    ahead = timedelta(days=document.told_at_most_days_before)
+    if earliest - at > ahead:
+        return "told_later"  # Said first: in thousands of years nobody reckons a renewal.
     applies_at = first_renewal(one.period_end, move.interval, earliest)
-    if applies_at - at > timedelta(days=document.told_at_most_days_before):
+    if applies_at - at > ahead:
         return "told_later"
     must_agree = wants_consent(document, terms, move, country)
     return Promise(applies_at=applies_at, wants_consent=must_agree)

@@ -102,6 +102,13 @@ def test_who_is_in_the_midst_of_something_is_told_nothing(
     assert promised(one=subscription(**keys)) == reason
 
 
+@pytest.mark.parametrize("far", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"])
+def test_a_price_of_the_end_of_time_is_told_later(far: str) -> None:
+    assert promised(applies_from=far) == "told_later"
+    group = {"joined_before": (NOW + DAY).isoformat(), "until": far}
+    assert promised(grandfathered=[group]) == "told_later"
+
+
 def test_who_joined_before_keeps_its_price_until_the_day_that_was_said() -> None:
     group = {"joined_before": NOW.isoformat()}
     assert promised(grandfathered=[group]) == "grandfathered"
