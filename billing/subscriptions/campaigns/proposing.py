@@ -123,6 +123,8 @@ async def _apply(connection: Connection, approval: approvals.Approval) -> Campai
     by, at = approval.decided_by, approval.decided_at
     wanted = msgspec.json.decode(approval.payload, type=PreparedCampaign)
     document = wanted.document
+    # One at a time: each has a number and a code of its own.
+    await rows.lock(connection)
     if moves_of(await catalogue.load(connection), document, at) != wanted.moves:
         raise PricesMoved
     if await rows.campaign(connection, document.code) is not None:

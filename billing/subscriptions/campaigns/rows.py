@@ -154,6 +154,11 @@ async def campaign(connection: Connection, code: str) -> Campaign | None:
     return next((one for one in await campaigns(connection) if one.code == code), None)
 
 
+async def lock(connection: Connection) -> None:
+    """Let no other campaign begin, or be steered, until the transaction ends."""
+    await connection.execute("LOCK TABLE price_campaign IN SHARE ROW EXCLUSIVE MODE")
+
+
 async def add(
     connection: Connection,
     document: CampaignDocument,

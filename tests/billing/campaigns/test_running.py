@@ -4,6 +4,7 @@ Members of many kinds live in one world, which is run by the day; at Stripe's st
 answer is lost once, with the process that asked.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from billing.plans.countries import shipped
 from billing.sandbox.faults import Kind
 from billing.subscriptions import entries
 from billing.subscriptions.campaigns import proposing, reach, rows, running, steering
-from billing.subscriptions.campaigns.documents import CampaignDocument
+from billing.subscriptions.campaigns.documents import Campaign, CampaignDocument
 from billing.subscriptions.campaigns.refusals import (
     CampaignExists,
     CampaignStopped,
@@ -325,6 +326,28 @@ async def test_what_is_no_campaign_is_refused_and_one_person_alone_begins_none(
     )
     with pytest.raises(SecondPersonNeeded):
         await proposing.approve(alone, approved_by="staff:anna", at=club.now())
+
+
+async def test_campaigns_that_are_approved_at_once_wait_for_each_other(at: datetime) -> None:
+    club = await make_club(at, PLUS)
+    first = await rising(club)
+    codes = ("same", "same", "other", "third")
+    proposed = [
+        await proposing.prepare(
+            msgspec.structs.replace(first.document, code=code),
+            countries=shipped(),
+            prepared_by="staff:anna",
+            at=at,
+        )
+        for code in codes
+    ]
+    answers = await asyncio.gather(
+        *(proposing.approve(one, approved_by="staff:bertil", at=at) for one in proposed),
+        return_exceptions=True,
+    )
+    begun = [one for one in answers if isinstance(one, Campaign)]
+    refused = [type(one) for one in answers if not isinstance(one, Campaign)]
+    assert (sorted(one.no for one in begun), refused) == ([2, 3, 4], [CampaignExists])
 
 
 async def test_of_two_campaigns_one_asks_and_a_yes_is_to_the_price_that_was_shown(
