@@ -6,7 +6,7 @@ import pytest
 
 from billing.plans.countries import shipped
 from billing.subscriptions import noticing, syncing
-from billing.subscriptions.telling import of_fees
+from billing.subscriptions.telling import of_fees, tongue
 from billing.subscriptions.views import GiftOrder
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, random_id
@@ -155,6 +155,7 @@ async def test_a_seat_is_told_to_who_has_it_without_a_name_and_its_end_to_who_di
     home = Home(club)
     anna = await club.joined("plus", name="anna")
     bo, cy = await club.enrol("bo"), await club.enrol("cy")
+    ordered = await club.joined("plus", name="dan", card="5555555555554444")
     async with transaction() as connection:
         await tongues.choose(connection, anna, "nb", at)
     await home.family(anna, bo, cy)
@@ -163,6 +164,10 @@ async def test_a_seat_is_told_to_who_has_it_without_a_name_and_its_end_to_who_di
     (given,) = await told(club, bo)
     # Of Bo no language is known: it is spoken to as Anna, who pays.
     assert (given.kind, given.language) == ("seat_given", "nb")
+    async with transaction() as connection:
+        asked = [anna, bo, ordered]
+        # As packages below ask, for many at once: the choice, else the language of the last order.
+        assert await tongue.languages_of(connection, asked) == {anna: "nb", ordered: "en"}
     await club.memberships.remove_seat(bo, bo, at=club.now())
     assert await kinds(club, bo) == ["seat_given"]
     assert (await kinds(club, anna))[-1] == "seat_given_up"
