@@ -22,7 +22,9 @@ from coalition.points import expiring, telling
 from coalition.points.commands import IssueBody
 from coalition.points.telling import Ends, Heard
 from coalition.points.words import WORDS
+from tests.ledger.transfer_world import moved, transfer
 from tests.points.world import ACTOR, KEYS, TERMS, World, make_world, receipt
+from tests.support import ledger
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -114,6 +116,20 @@ class TestMembers:
         assert [len(await told(one)) for one in (frozen, now, forgotten)] == [1, 1, 0]
         async with transaction() as connection:
             assert await connection.fetchval("SELECT count(*) FROM message") == 2
+
+    async def test_who_brought_points_to_a_pool_hears_of_them_apart_from_its_own(self) -> None:
+        terms = msgspec.structs.replace(TERMS, expiry_months=1, expiry_notice_days=(10,))
+        world = await make_world(NOON, terms=terms)
+        anna, pool = await world.member(), await ledger.open_holder(NOON)
+        await issue(world, anna, 100)
+        await moved(transfer(anna, pool, 60, NOON, contributor=anna), NOON)
+        at = datetime(2026, 12, 21, 12, tzinfo=UTC)
+        await notify(world, at - timedelta(days=1))
+        assert await notify(world, at) == 2
+        assert {one.kind: one.subject for one in await told(anna)} == {
+            "points_ending": "40 points of yours end after 31 December 2026",
+            "points_ending_shared": "60 points that you share end after 31 December 2026",
+        }
 
 
 def test_points_with_two_notice_days_are_counted_once_and_all_contracts_added_up() -> None:
