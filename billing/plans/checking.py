@@ -27,6 +27,7 @@ _FACTOR = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")
 def complaints(document: PlanDocument, known: Known | None) -> list[Complaint]:
     """Return everything that is wrong; nothing is the answer. Without `known` no partner is."""
     found = [
+        *_of_name(document),
         *_of_prices(document),
         *_of_codes(document),
         *_of_days(document),
@@ -88,6 +89,12 @@ def _of_codes(document: PlanDocument) -> Iterator[Complaint]:
             text = f"{benefit.code} is the code of a benefit above; take another"
             yield Complaint(("benefits", position, "code"), text)
         seen.add(benefit.code)
+
+
+def _of_name(document: PlanDocument) -> Iterator[Complaint]:
+    if not document.name.isprintable():
+        # It stands in subjects of e-mails, in page titles and at Stripe.
+        yield Complaint(("name",), "a name is one line of signs that can be seen")
 
 
 def _of_days(document: PlanDocument) -> Iterator[Complaint]:

@@ -3,7 +3,7 @@
 A version is sold from its `valid_from`, at the earliest the moment of its approval.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +48,10 @@ RETURNING no
 """
 
 
+_NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""Of an instant later than that, some zones have no date."""
+
+
 class PreparedPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What the second person sees and approves: the payload of the approval."""
 
@@ -78,7 +82,9 @@ async def prepare(
     return await approvals.prepare(
         kind=PLAN,
         subject=f"plan:{document.code}",
-        payload=PreparedPlan(document=checking.settled(document, known), valid_from=valid_from),
+        payload=PreparedPlan(
+            document=checking.settled(document, known), valid_from=_written(valid_from)
+        ),
         prepared_by=prepared_by,
         at=at,
     )
@@ -97,7 +103,7 @@ async def prepare_sale_end(
     return await approvals.prepare(
         kind=SALE_END,
         subject=f"plan:{code}",
-        payload=PreparedSaleEnd(plan=code, ends_at=ends_at),
+        payload=PreparedSaleEnd(plan=code, ends_at=_written(ends_at)),
         prepared_by=prepared_by,
         at=at,
     )
@@ -189,6 +195,11 @@ async def _record(
         facts=facts | {"prepared_by": approval.prepared_by},
         at=at,
     )
+
+
+def _written(wanted: datetime | None) -> datetime | None:
+    """Return an instant as it can be kept: what has no time in UTC any more never comes."""
+    return None if wanted is None else min(wanted, _NEVER)
 
 
 def _check_time(

@@ -52,6 +52,7 @@ KNOWN = Known(
             "benefits.0.funding.issuer",
             "name partners, or operator",
         ),
+        ({"name": "Plus\nBcc: all@points.example"}, "name", "one line"),
         ({"grace_days": 1, "grace_after_trial_days": 3}, "grace_after_trial_days", "not longer"),
     ],
 )

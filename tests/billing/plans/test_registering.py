@@ -86,6 +86,17 @@ async def test_a_sale_ends_by_two_persons_and_begins_again_with_another_version(
         await registering.prepare_sale_end("none", ends_at=None, prepared_by="staff:a", at=at)
 
 
+async def test_a_sale_from_the_end_of_time_is_one_that_never_comes(at: datetime) -> None:
+    await make_world(at)
+    first = await on_sale(plan(), at)
+    far = datetime.fromisoformat("9999-12-31T23:59:59-14:00")
+    never = await on_sale(plan(), at, valid_from=far)
+    ending = await registering.prepare_sale_end("plus", ends_at=far, prepared_by="staff:a", at=at)
+    await registering.approve_sale_end(ending, approved_by="staff:b", at=at)
+    assert never.version == 2
+    assert [one.no for one in (await plans()).at(at)] == [first.no]
+
+
 async def test_what_is_not_right_or_begins_in_the_past_is_refused(at: datetime) -> None:
     await make_world(at)
     with pytest.raises(InvalidPlan) as wrong:
