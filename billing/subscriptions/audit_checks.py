@@ -32,6 +32,17 @@ _COUNTED = Check(
     """,
 )
 
+_SOLD = Check(
+    "I9",
+    "every entry of a gift is of one that was bought",
+    """
+    SELECT entry.member_id, entry.gift_id, entry.source, entry.amount_minor
+    FROM membership_entry AS entry
+    WHERE entry.gift_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM gift WHERE gift.id = entry.gift_id)
+    """,
+)
+
 _ENTITLED = Check(
     "I9",
     "every entitlement is of a membership of its member, and ends with it",
@@ -90,6 +101,8 @@ async def _of_membership(connection: Connection, membership_id: UUID, plans: Pla
     told = [booking for picture in pictures for booking in bookings(picture)]
     for _, lacking in await entries.lacking(connection, row.member_id, told):
         broken.append(f"membership {membership_id}: {lacking.source} is not booked as it is paid")
+    others = await entries.unlike(connection, row.member_id, told)
+    broken += [f"membership {membership_id}: {one} is booked as something else" for one in others]
     return broken
 
 
@@ -106,7 +119,7 @@ async def _derived_at(connection: Connection, row: Membership, kept: Iterable[Ke
     return max(times if given is None else [*times, given])
 
 
-CHECKS = (_COUNTED, _ENTITLED)
+CHECKS = (_COUNTED, _ENTITLED, _SOLD)
 WALKS = (
     Walk(
         "I9",

@@ -45,6 +45,10 @@ SELECT $1, $2, $3, $4, $5, * FROM unnest($6::text[], $7::int4[], $8::text[], $9:
     $10::int8[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[],
     $15::timestamptz[])
 """
+_FIRST = """
+SELECT source, kind, currency, period_start, period_end, occurred_at
+FROM membership_entry WHERE bucket = $1 AND member_id = $2 AND source = ANY ($3) AND no = 1
+"""
 _READ = """
 SELECT membership_id, gift_id, source, no, kind, amount_minor, tax_minor, currency, period_start,
     period_end, payment, occurred_at, booked_at
@@ -96,6 +100,22 @@ async def lacking(
         if differs is not None:
             found.append((no + 1, differs))
     return found
+
+
+async def unlike(connection: Connection, member: MemberId, told: Sequence[Booking]) -> list[str]:
+    """Return the sources that are booked as something else than was `told`, whatever the amount.
+
+    By kind, currency, period or time of the first entry.
+    """
+    rows = await connection.fetch(_FIRST, bucket_of(member), member, [one.source for one in told])
+    first = {row["source"]: tuple(row)[1:] for row in rows}
+    return [
+        one.source
+        for one in told
+        if one.source in first
+        and first[one.source]
+        != (one.kind, one.currency, *(one.period or (None, None)), one.occurred_at)
+    ]
 
 
 def _after(one: Booking, at: datetime) -> Booking:

@@ -26,6 +26,8 @@ async def _of_gift(connection: Connection, gift: Gift) -> list[str]:
     told = gift_money.bookings(gift.picture)
     for _, lacking in await entries.lacking(connection, gift.bought_by, told):
         broken.append(f"gift {gift.id}: {lacking.source} is not booked as it is paid")
+    others = await entries.unlike(connection, gift.bought_by, told)
+    broken += [f"gift {gift.id}: {one} is booked as something else" for one in others]
     wanted = gift_money.state(gift.picture, is_redeemed=gift.redeemed_by is not None)
     if gift.state is not wanted:
         broken.append(f"gift {gift.id} is {gift.state}, its payment says {wanted}")

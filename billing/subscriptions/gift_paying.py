@@ -78,7 +78,9 @@ async def drifted(
             return
         after = gifts[-1].digest
         for gift in gifts:
-            if gift.payment is None or is_as_kept(gift.payment, gift.picture):
+            if gift.payment is None:
+                continue
+            if is_as_kept(gift.payment, gift.picture) and _stands(gift):
                 continue
             shown = await gateway.payment(gift.payment)
             if shown is None:
@@ -94,9 +96,18 @@ async def drifted(
 async def drift(connection: Connection, gift: Gift, shown: Payment) -> list[str]:
     """Return how a gift is not here as its payment is at Stripe, in words."""
     found = [*gift_money.differences(gift.picture, shown)]
+    if not found and not _stands(gift):
+        found.append(f"state: {gift.state} here, and its payment says otherwise")
     for _, one in await entries.lacking(connection, gift.bought_by, gift_money.bookings(shown)):
         found.append(f"the ledger lacks {one.amount_minor} {one.currency} of {one.source}")
     return found
+
+
+def _stands(gift: Gift) -> bool:
+    """Tell whether a gift is in the state that its payment, as it is kept, makes it."""
+    if gift.picture is None:
+        return True
+    return gift.state is gift_money.state(gift.picture, is_redeemed=gift.redeemed_by is not None)
 
 
 async def _apply(

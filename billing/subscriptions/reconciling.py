@@ -7,7 +7,7 @@ no look explains is kept for staff (`unexplained`).
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -16,7 +16,7 @@ import structlog
 from billing.gateway import events, inbox, intents
 from billing.gateway.inbox import Arrival
 from billing.gateway.refusals import EventUnreadable, StripeRefused, StripeUnavailable
-from billing.gateway.shapes import EventRow, Picture
+from billing.gateway.shapes import EventRow, Payment, Picture
 from billing.subscriptions import (
     booked,
     comparing,
@@ -182,7 +182,7 @@ class _Found:
         self._note(*comparison.found, *ledger.too_many)
         await self.look_at(comparison.suspects | ledger.lacking)
         await self.settle_pages()
-        await self.look_at_gifts(comparison)
+        await self.look_at_gifts(comparison, ledger.gifts)
         self._note(*await comparison.unexplained())
 
     async def keep_unexplained(self, *, is_whole: bool) -> list[Unexplained]:
@@ -204,10 +204,14 @@ class _Found:
             pages = {row["checkout_id"] for row in await connection.fetch(_PAGES)}
         await self._handle(pages)
 
-    async def look_at_gifts(self, comparison: Comparison) -> None:
-        """Look at the gifts of whose payments more, or less, went back than we know."""
+    async def look_at_gifts(self, comparison: Comparison, lacking: Collection[str]) -> None:
+        """Look at the gifts that are not booked, or of which more, or less, went back than kept."""
         gateway = self._handler.gateway
-        async for payment, drift in gift_paying.drifted(gateway, comparison.is_as_kept):
+
+        def is_as_kept(payment: str, kept: Payment | None) -> bool:
+            return payment not in lacking and comparison.is_as_kept(payment, kept)
+
+        async for payment, drift in gift_paying.drifted(gateway, is_as_kept):
             self.drifts.append(drift)
             if not self._is_dry and await gift_paying.look(gateway, payment, self._at):
                 self.repaired += 1

@@ -158,12 +158,13 @@ async def test_the_proof_finds_gifts_that_are_not_as_they_were_paid(at: datetime
     await club.hear()
     for damage in (
         "DELETE FROM membership_entry WHERE gift_id IS NOT NULL",
+        "UPDATE membership_entry SET occurred_at = occurred_at - interval '40 days'",
         "UPDATE gift SET state = 'paid'",
         "UPDATE membership_ground SET unpaid_from = begins + interval '1 day'",
     ):
         with suppress(ZeroDivisionError):
             async with transaction() as connection:
-                await connection.execute("GRANT DELETE ON membership_entry TO CURRENT_USER")
+                await connection.execute("GRANT UPDATE, DELETE ON membership_entry TO CURRENT_USER")
                 await connection.execute(damage)
                 assert len(await gift_audit.WALK.find(connection)) == 1, damage
                 raise ZeroDivisionError  # The damage is undone.
@@ -201,3 +202,45 @@ async def test_what_was_never_told_of_a_gift_is_seen_as_drift(at: datetime) -> N
                 f"the ledger lacks -900 SEK of {refunded}",
             )
     assert [kind for kind, _, _ in await ledger(giver)] == ["payment", "refund"]
+
+
+async def test_what_is_not_booked_of_a_gift_is_repaired_and_what_is_too_much_is_told(
+    at: datetime,
+) -> None:
+    club = await make_club(at, PLUS)
+    giver = await club.enrol("giver")
+    await give(club, giver)
+    await refund(club, giver, 900)
+    await club.hear()
+    payment = str((await row_of(giver)).payment)
+    damages = (
+        """
+        INSERT INTO membership_entry
+        SELECT bucket, member_id, NULL, 're_nobodys', 1, 'refund', -500, 0, currency, NULL, NULL,
+               payment, occurred_at, booked_at, gift_id
+        FROM membership_entry WHERE kind = 'payment'
+        """,
+        "DELETE FROM membership_entry WHERE kind = 'payment'",
+        "UPDATE gift SET state = 'lost'",
+    )
+    async with transaction() as connection:
+        await connection.execute("GRANT DELETE ON membership_entry TO CURRENT_USER")
+        for damage in damages:
+            await connection.execute(damage)
+    handler = arrivals.handler(club.memberships.house)
+    report = await reconciling.reconcile(handler, club.now(), whole=True)
+    assert [(one.subscription, one.differences) for one in report.drifts] == [
+        (
+            payment,
+            (
+                "state: lost here, and its payment says otherwise",
+                f"the ledger lacks {PRICE} SEK of {payment}",
+            ),
+        )
+    ]
+    assert [(one.id, one.told) for one in report.unexplained] == [
+        ("re_nobodys", "the ledger has -500 SEK that Stripe has not")
+    ]
+    assert (await row_of(giver)).state is GiftState.PAID
+    again = await reconciling.reconcile(handler, club.now() + timedelta(minutes=1), whole=True)
+    assert (again.drifts, again.unexplained_count) == ((), 1)

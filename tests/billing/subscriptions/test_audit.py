@@ -13,7 +13,7 @@ from server import proof
 from tests.billing.subscriptions.world import Club, open_club
 
 DERIVED = audit_checks.WALKS[0].promise
-COUNTED, ENTITLED = (check.promise for check in audit_checks.CHECKS)
+COUNTED, ENTITLED, SOLD = (check.promise for check in audit_checks.CHECKS)
 
 
 async def _write_a_history(club: Club) -> None:
@@ -71,6 +71,24 @@ DAMAGES = {
         FROM membership_entry WHERE kind = 'payment'
         """,
         {COUNTED, DERIVED},
+    ),
+    "a payment of another time": (
+        "UPDATE membership_entry SET occurred_at = occurred_at - interval '40 days'",
+        {DERIVED},
+    ),
+    "a payment for another period": (
+        "UPDATE membership_entry SET period_end = period_end + interval '1 year'",
+        {DERIVED},
+    ),
+    "a payment in another currency": ("UPDATE membership_entry SET currency = 'EUR'", {DERIVED}),
+    "a payment of a gift that nobody bought": (
+        """
+        INSERT INTO membership_entry
+        SELECT bucket, member_id, NULL, 'pi_nobodys', 1, kind, amount_minor, tax_minor, currency,
+               NULL, NULL, payment, occurred_at, booked_at, gen_random_uuid()
+        FROM membership_entry WHERE kind = 'payment'
+        """,
+        {SOLD},
     ),
 }
 
