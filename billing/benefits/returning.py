@@ -14,6 +14,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
 from coalition.kernel.money import Money, split
 from coalition.ledger import compensations
+from coalition.members import queries
 from coalition.members.locking import lock_open
 
 _READ = """
@@ -52,14 +53,12 @@ async def give_back(
 ) -> Returned:
     """Take a use back, whole or `amount` of it, in the caller's transaction.
 
-    Whole once more is told as it was first; a part once more is a further part. Raises
+    What a member used who was merged since goes back of the survivor, under whose lock it is. Whole
+    once more is told as it was first; a part once more is a further part. Raises
     `UnknownUse`, `SavingInOtherCurrency`, `ReturnsTooMuch` and what `lock_open` does.
     """
     await lock_open(connection, [key.member])
-    place = bucket_of(key.member), *key
-    row = await connection.fetchrow(_READ, *place)
-    if row is None:
-        raise UnknownUse
+    place, row = await _used(connection, key)
     currency, left = row["currency"], _left(row)
     _check(amount, left, key, currency)
     if amount is not None and amount.amount_minor < left:
@@ -72,6 +71,18 @@ async def give_back(
     await connection.execute(_RETURNED, *place, at)
     await _take(connection, row, left, at)
     return Returned(at, Money(0, currency))
+
+
+async def _used(
+    connection: Connection, key: UseKey
+) -> tuple[tuple[int, MemberId, int, str, str], asyncpg.Record]:
+    """Return the use with its place: of the member, or of whoever was merged into it since."""
+    for holder in (key.member, *await queries.merged_into(connection, key.member)):
+        place = bucket_of(holder), *key._replace(member=holder)
+        row = await connection.fetchrow(_READ, *place)
+        if row is not None:
+            return place, row
+    raise UnknownUse
 
 
 def _left(row: asyncpg.Record) -> int:

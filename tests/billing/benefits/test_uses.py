@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from billing.benefits import audit_checks as promised
-from billing.benefits import held_now, returning, uses
+from billing.benefits import held_now, keeping, returning, uses
 from billing.benefits.entitlements import Ground, Pool
 from billing.benefits.refusals import (
     BenefitNotHeld,
@@ -26,9 +26,14 @@ from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, random_id
 from coalition.kernel.money import Money
 from coalition.ledger import audit
+from coalition.ledger.partitions import ensure_partition
+from coalition.ledger.refusals import HolderMerged
+from coalition.members import merging
+from coalition.points import merging as points
 from partners.settlement import audit_checks as settled
 from partners.settlement import draining, statements
 from tests.billing.benefits.world import SHIPPING, Club, day, make_club, plan
+from tests.points.world import KEYS
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -109,6 +114,36 @@ async def test_a_use_is_paid_for_by_its_funders_and_goes_back_with_its_purchase(
     assert await net(anna, at + MINUTE) == (0, 0)
     # It counts no longer.
     assert (await use(anna, at, "R-2")).remaining == 1
+    report = await audit.run((*settled.CHECKS, *promised.CHECKS))
+    assert report.breaches == []
+
+
+async def test_what_a_member_used_who_was_merged_since_goes_back_of_the_survivor(
+    at: datetime,
+) -> None:
+    anna = await club(at)
+    await use(anna, at)
+    gone, kept = anna.member, MemberId(await anna.world.member())
+    later = day(1, 12) + MINUTE
+    await ensure_partition(later)
+    async with transaction() as connection:
+        await merging.merge(
+            connection,
+            from_id=gone,
+            into_id=kept,
+            keys=KEYS,
+            followers=(points.take_over, keeping.take_over),
+            actor="staff:anna",
+            at=later,
+        )
+    with pytest.raises(HolderMerged):
+        await give_back(anna, later)
+    anna.member = kept
+    assert await give_back(anna, later, amount=sek(900)) == Returned(later, sek(4_000))
+    assert await give_back(anna, later) == Returned(later, sek(0))
+    assert await net(anna, later) == (0, 0)
+    with pytest.raises(UnknownUse):
+        await give_back(anna, later, receipt="R-2")
     report = await audit.run((*settled.CHECKS, *promised.CHECKS))
     assert report.breaches == []
 
