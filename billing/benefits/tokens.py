@@ -144,7 +144,7 @@ def verify(
 ) -> EntitlementClaims:
     """Return what a token says that is good at `at`, by published `keys` (by `kid`), offline.
 
-    Raises `InvalidEntitlement`. A till needs no more than this; docs/guides/partner.md has it in
+    Raises `InvalidEntitlement`. A till needs no more than this; docs/guides/till.md has it in
     other words.
     """
     try:
