@@ -40,7 +40,7 @@ _BONUSES = Check(
 _GRANTS = Check(
     "I9",
     "a month of a membership gives no more points than the best plan that gave in it, and each "
-    "grant is a posting of just so many to its member",
+    "grant is a posting of just so many to its member, paid for by the same",
     """
     WITH monthly AS (
         SELECT plan.no, coalesce(sum((benefit ->> 'points')::int4), 0) AS points
@@ -59,8 +59,16 @@ _GRANTS = Check(
     SELECT kept.member_id, kept.membership_id, kept.month, kept.points, posting.points
     FROM benefit_grant AS kept
     LEFT JOIN posting ON posting.bucket = kept.bucket AND posting.id = kept.posting
+    LEFT JOIN LATERAL (
+        SELECT funder_no FROM lot WHERE lot.bucket = posting.bucket AND lot.id = posting.lot
+        UNION ALL
+        SELECT funder_no FROM lot_history AS swept
+        WHERE swept.bucket = posting.bucket AND swept.id = posting.lot
+        LIMIT 1
+    ) AS source ON true
     WHERE (posting.kind, posting.holder, posting.points)
         IS DISTINCT FROM (11::int2, kept.member_id, kept.points)
+        OR source.funder_no <> kept.funder_no
     UNION ALL
     SELECT posting.holder, NULL, NULL, posting.points, count(kept.posting)
     FROM posting
@@ -144,6 +152,13 @@ _USES = Check(
            WHEN saved_minor = first_minor THEN back <> 0
            ELSE owed + back > saved_minor OR -back > first_minor - saved_minor
        END
+    UNION ALL
+    SELECT owed.holder, owed.reason, owed.amount_minor, NULL
+    FROM compensation AS owed
+    LEFT JOIN benefit_use AS used ON used.bucket = owed.bucket AND used.member_id = owed.holder
+        AND used.partner_no = owed.partner_no AND used.receipt = owed.receipt
+        AND used.benefit = owed.reason
+    WHERE owed.reverses IS NULL AND NOT coalesce(owed.id = ANY (used.compensations), false)
     """,
 )
 

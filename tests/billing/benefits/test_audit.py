@@ -79,6 +79,8 @@ async def test_what_benefits_leave_in_the_books_is_whole(at: datetime) -> None:
         ("DELETE FROM standing WHERE kind = 'flag'", ["members are and earn"]),
         ("UPDATE benefit_grant SET points = 101", ["a month of a membership"]),
         ("DELETE FROM benefit_grant", ["a month of a membership"]),
+        ("UPDATE benefit_grant SET funder_no = 1 - funder_no", ["a month of a membership"]),
+        ("UPDATE benefit_use SET compensations = '{}'", ["a benefit is used no more often"]),
         ("UPDATE benefit_use SET returned_at = made_at", ["a benefit is used no more often"]),
         ("UPDATE benefit_use SET saved_minor = 899", ["a benefit is used no more often"]),
         (
