@@ -7,6 +7,7 @@ from billing.subscriptions import unexplained
 from billing.subscriptions.unexplained import Kind, Row
 from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
+from coalition.oversight.reasons import valid_reason
 from server import payments
 from server.commands.options import (
     answer,
@@ -17,6 +18,7 @@ from server.commands.options import (
     say,
     table_of,
 )
+from server.commands.second_person import PersonName
 from server.databases import do
 
 _SHOWN = ("id", "kind", "told", "customer_id", "member_id", "found_at", "set_aside_by", "reason")
@@ -48,7 +50,7 @@ def list_unexplained(
 @click.argument("ids", nargs=-1, metavar="[ID...]")
 @click.option("--kind", type=click.Choice([one.value for one in Kind]), help="All of this kind.")
 @click.option("--reason", required=True, help="Why; it is kept in the audit log.")
-@click.option("--by", required=True, metavar="NAME", help="Who sets it aside.")
+@click.option("--by", type=PersonName(), required=True, help="Who sets it aside.")
 @place_options
 @as_json_option
 @click.pass_context
@@ -67,8 +69,6 @@ def set_aside(
     """Set aside what waits under these ids of Stripe, or all of a kind, with a reason."""
     if not ids and kind is None:
         raise click.UsageError("Name what to set aside: its ids, or --kind.")
-    if not reason.strip() or not by.strip():
-        raise click.UsageError("A reason and a name say something.")
 
     async def work(settings: Settings) -> list[Row]:
         at = payments.now(settings)
@@ -77,8 +77,8 @@ def set_aside(
                 connection,
                 ids,
                 kind=None if kind is None else Kind(kind),
-                by=f"staff:{by.strip()}",
-                reason=reason.strip(),
+                by=by,
+                reason=valid_reason(reason),
                 at=at,
             )
 

@@ -58,6 +58,9 @@ def test_staff_see_what_failed_have_it_again_and_compare_with_stripe(data: Path)
     (foreign,) = membership(data, "unexplained", "--json").document["items"]
     assert (foreign["id"], foreign["kind"], foreign["reason"]) == ("sub_1", "foreign", None)
     assert membership(data, "set-aside", *reason).status == 2
+    unseen = ("--reason", "a\nb", "--by", "staff: Anna")
+    assert "reason_needed" in membership(data, "set-aside", "sub_1", *unseen).err
+    reason = ("--reason", "a shop's own", "--by", "staff: Anna")
     assert "1 set aside" in membership(data, "set-aside", "sub_1", *reason).err
     assert membership(data, "unexplained", "--json").document == {"items": []}
     (aside,) = membership(data, "unexplained", "--all", "--json").document["items"]
