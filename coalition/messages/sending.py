@@ -127,7 +127,12 @@ async def _send(post: Post, counter: Counter, message_id: UUID, clock: Clock) ->
     except UnwritableAddressError:
         await _settle(taken, "failed", "the address cannot be written to", clock.now())
         return None
-    answer = await counter.hand_over(_mail(post, taken, recipient), recipient)
+    try:
+        mail = _mail(post, taken, recipient)
+    except ValueError:  # of a header, which would stop all others that wait
+        await _settle(taken, "failed", "the message cannot be written", clock.now())
+        return None
+    answer = await counter.hand_over(mail, recipient)
     await _note(taken, answer, clock.now())
     return answer.fate
 

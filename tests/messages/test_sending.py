@@ -44,6 +44,18 @@ async def test_a_message_comes_by_email_with_its_words_and_where_there_is_more(
         assert await town.state(said) == ("sent", 1, None)
 
 
+async def test_what_no_header_can_hold_fails_alone_and_keeps_no_other_waiting(
+    at: datetime,
+) -> None:
+    async with open_town(at) as town:
+        member = await town.member()
+        broken = msgspec.structs.replace(WORDS, subject="Hej\u2028Bcc: all")
+        said = await town.say(member, broken, key="broken")
+        await town.say(member, key="whole")
+        assert await town.send() == 1
+        assert await town.state(said) == ("failed", 1, "the message cannot be written")
+
+
 async def test_the_same_is_said_once(at: datetime) -> None:
     async with open_town(at) as town:
         member = await town.member()
