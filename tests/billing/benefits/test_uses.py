@@ -267,6 +267,17 @@ async def test_a_discount_is_a_share_of_the_price_and_its_partner_bears_its_own_
     assert await net(anna, at) == (-251, 0)
 
 
+async def test_what_a_partner_gives_by_itself_nobody_owes_it(at: datetime) -> None:
+    anna = await club(at, {**SHIPPING, "funding": {"Grocer": 1}})
+    await use(anna, at)
+    async with transaction() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM settlement_queue") == 0
+    assert await net(anna, at) == (0, 0)
+    assert await give_back(anna, at + MINUTE) == Returned(at + MINUTE, sek(0))
+    assert await net(anna, at + MINUTE) == (0, 0)
+    assert (await audit.run((*settled.CHECKS, *promised.CHECKS))).breaches == []
+
+
 async def test_what_is_not_held_cannot_be_used(at: datetime) -> None:
     anna = await club(at)
     with pytest.raises(BenefitNotHeld):
