@@ -8,6 +8,10 @@ ATTEMPTS_MOST = 16
 STALE_AFTER = timedelta(days=7)
 """What has waited so long without an attempt is not sent any more: it lies in the inbox."""
 
+PACE = timedelta(milliseconds=20)
+"""How far apart e-mails are due that are said to many at once, about as fast as one connection
+sends them: whoever is told something by itself meanwhile waits for few of them."""
+
 _FIRST_PAUSE = timedelta(minutes=1)
 _LONGEST_PAUSE = timedelta(hours=6)
 

@@ -16,6 +16,7 @@ from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of, uuid7
 from coalition.members import consents, queries
 from coalition.members.consents import Channel
+from coalition.messages.rules import PACE
 
 MARKETING = "marketing"
 """The purpose, in the ledger of consents, under which a member wants marketing."""
@@ -33,10 +34,10 @@ _SAY_ALL = """
 INSERT INTO message (bucket, id, member_id, key, kind, purpose, language, subject, body, path,
     said_at, email, email_due_at)
 SELECT said.bucket, said.id, said.member_id, said.key, said.kind, $10, said.language, said.subject,
-    said.body, said.path, $11, 'waiting', $11
+    said.body, said.path, $11, 'waiting', said.due_at
 FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::text[], $9::text[])
-    AS said (bucket, id, member_id, key, kind, language, subject, body, path)
+            $8::text[], $9::text[], $12::timestamptz[])
+    AS said (bucket, id, member_id, key, kind, language, subject, body, path, due_at)
 ON CONFLICT (bucket, member_id, key) DO NOTHING RETURNING id
 """
 
@@ -97,10 +98,13 @@ async def say(
     return made
 
 
-async def say_all(connection: Connection, sayings: Sequence[Saying], *, at: datetime) -> int:
+async def say_all(
+    connection: Connection, sayings: Sequence[Saying], *, at: datetime, before: int = 0
+) -> int:
     """Say what the contract needs to many, as `say` does; return how many had not heard it.
 
-    In one statement, so some thousand at most.
+    In one statement, so some thousand at most; `before` are as many as had their turn already.
+    Their e-mails are due one after the other, so that others can come in between.
 
     The members were returned by `queries.keep_members` in this transaction: nobody who was merged,
     closed or forgotten is among them.
@@ -119,6 +123,7 @@ async def say_all(connection: Connection, sayings: Sequence[Saying], *, at: date
         [one.words.path for one in sayings],
         Purpose.CONTRACT,
         at,
+        [at + PACE * (before + no) for no in range(len(sayings))],
     )
     return len(made)
 

@@ -70,7 +70,7 @@ async def tell(
             _saying(one, ends, wordings[spoken.get(one.member, LANGUAGES[0])], known, today)
             for one, ends in listeners[first : first + MEMBERS_AT_ONCE]
         ]
-        made += await saying.say_all(connection, sayings, at=at)
+        made += await saying.say_all(connection, sayings, at=at, before=first)
     return made
 
 

@@ -17,6 +17,7 @@ from coalition.ledger.partitions import ensure_partition
 from coalition.members import merging, queries, service
 from coalition.messages import inbox, tongues
 from coalition.messages.inbox import Message
+from coalition.messages.rules import PACE
 from coalition.messages.wording import LANGUAGES, Wording
 from coalition.points import expiring, telling
 from coalition.points.commands import IssueBody
@@ -85,6 +86,9 @@ class TestMembers:
         async with transaction() as connection:
             # Even where it is forgotten that the day was told of, its messages are not said again.
             await connection.execute("UPDATE expiry_notice SET told_through = told_through - 1")
+            waits = "SELECT email_due_at - said_at AS wait FROM message ORDER BY wait"
+            # Their e-mails come one after the other: what is said meanwhile is not behind them all.
+            assert [row["wait"] for row in await connection.fetch(waits)] == [PACE * 0, PACE]
         assert await notify(world, at) == 2
         (of_anna,), (of_bo,) = await told(anna), await told(bo)
         assert (of_anna.kind, of_anna.purpose, of_anna.path, of_anna.language) == (
