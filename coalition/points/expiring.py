@@ -82,7 +82,7 @@ async def notify(
     told = 0
     for first in range(0, BUCKETS, BUCKETS_PER_SHARD):
 
-        async def tell(first: int = first) -> int:
+        async def tell(first: int = first, before: int = told) -> int:
             async with transaction() as connection:
                 through = await connection.fetchval(_TOLD_THROUGH, first)
                 after = through or today - timedelta(days=1)
@@ -98,7 +98,9 @@ async def notify(
                 )
                 events = _events(notices, known, shard_of(first))
                 await outbox.append(connection, events, at)
-                await telling.tell(connection, notices, known, languages=languages, at=at)
+                await telling.tell(
+                    connection, notices, known, languages=languages, at=at, before=before
+                )
                 await connection.execute(_TELL, first, today)
                 return len(events)
 

@@ -49,8 +49,11 @@ async def tell(
     *,
     languages: Languages,
     at: datetime,
+    before: int = 0,
 ) -> int:
     """Tell members of `notices`, each in its language; return how many messages there are.
+
+    `before` says how many have their turn before them.
 
     Once on a day, however often it is asked. A member is told of all that it holds; of what lies in
     a pool, which is no member, whoever brought it. Frozen members are told, since their points end
@@ -70,7 +73,7 @@ async def tell(
             _saying(one, ends, wordings[spoken.get(one.member, LANGUAGES[0])], known, today)
             for one, ends in listeners[first : first + MEMBERS_AT_ONCE]
         ]
-        made += await saying.say_all(connection, sayings, at=at, before=first)
+        made += await saying.say_all(connection, sayings, at=at, before=before + first)
     return made
 
 
