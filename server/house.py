@@ -13,7 +13,7 @@ import uvloop
 
 from coalition.kernel.settings import PREFIX, Settings
 from coalition.kernel.web.logs import configure_logging
-from server import databases, serving, worker
+from server import databases, serving, worker_beside
 from server.app import create_service
 from server.place import Place
 
@@ -84,6 +84,8 @@ def sheltered(settings: Settings, host: str, environ: Mapping[str, str]) -> Sett
 
 def run_worker(place: Place, *, while_stdin_open: bool = False) -> None:
     """Do the jobs of `place` until SIGTERM, SIGINT or, if asked to, the end of standard input."""
+    # What works is heavy, and a service has its worker in another process.
+    from server import worker  # noqa: PLC0415 - see above
 
     async def run(settings: Settings) -> None:
         with serving.told_to_stop() as stop:
@@ -123,7 +125,7 @@ async def _serve(
             say(f"Serving on {address.url}; the API's page is {address.url}/schema. Ctrl-C stops.")
             # The worker comes last: it would take the processor from what is starting.
             if with_worker:
-                await beside.enter_async_context(worker.beside(settings))
+                await beside.enter_async_context(worker_beside.beside(settings))
             if on_ready is not None:
                 await on_ready(settings, address)
 

@@ -15,7 +15,7 @@ from billing.gateway import inbox
 from billing.gateway.inbox import Taken
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import retrying, transaction
-from coalition.kernel.jobs.worker import is_set_within
+from coalition.kernel.jobs.stopping import is_set_within
 
 Handle = Callable[[str, datetime], Awaitable[object]]
 """Looks at a target (the id of a subscription, an invoice, a payment or a checkout) at a time."""

@@ -7,7 +7,7 @@ import structlog
 
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import transaction
-from coalition.kernel.jobs.worker import is_set_within
+from coalition.kernel.jobs.stopping import is_set_within
 from partners.settlement import draining, figures, periods
 from partners.settlement.credit import Judge
 

@@ -19,7 +19,7 @@ import pytest
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.embedded_postgres.binaries import find_binaries
 from coalition.kernel.ids import MemberId, random_id
-from coalition.kernel.jobs import run_worker
+from coalition.kernel.jobs.worker import run_worker
 from coalition.ledger import audit
 from coalition.ledger.refusals import HolderHasHolds
 from coalition.members import privacy, relations

@@ -3,7 +3,7 @@
 import fnmatch
 
 from coalition.kernel import settings
-from server import serving, worker
+from server import serving, worker_beside
 from tests.structure import containers
 from tests.structure.tree import ROOT
 
@@ -47,7 +47,7 @@ def test_the_image_runs_as_an_unprivileged_user() -> None:
 
 
 def test_a_container_may_do_little_and_is_given_the_time_to_drain() -> None:
-    patience_s = {"service": serving.PATIENCE_S, "worker": worker.PATIENCE_S}
+    patience_s = {"service": serving.PATIENCE_S, "worker": worker_beside.PATIENCE_S}
     for name in OURS:
         said = containers.services()[name].confinement
         assert said["read_only"] is True

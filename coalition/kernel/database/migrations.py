@@ -21,10 +21,14 @@ from coalition.kernel.database.engine import Engine, bound_engine
 _LOCK_KEY = 0x636F616C6974
 
 
-def _modules(app: AppConfig) -> list[ModuleType]:
+def _modules(app: AppConfig) -> dict[str, str]:
+    """Return the modules of the migrations of `app` by their ids, in order.
+
+    A file begins with its migration's id, so that nobody imports what ran long ago.
+    """
     package = importlib.import_module(app.resolved_migrations_folder_path)
     names = sorted(found.name for found in pkgutil.iter_modules(package.__path__))
-    return [importlib.import_module(f"{package.__name__}.{name}") for name in names]
+    return {name.partition("_")[0]: f"{package.__name__}.{name}" for name in names}
 
 
 async def pending_migrations(apps: Sequence[AppConfig]) -> list[str]:
@@ -36,10 +40,10 @@ async def pending_migrations(apps: Sequence[AppConfig]) -> list[str]:
         rows = await Migration.select(Migration.app_name, Migration.name).run()
         ran = {(row["app_name"], row["name"]) for row in rows}
     return [
-        f"{app.app_name}/{module.ID}"
+        f"{app.app_name}/{migration}"
         for app in apps
-        for module in _modules(app)
-        if (app.app_name, module.ID) not in ran
+        for migration in _modules(app)
+        if (app.app_name, migration) not in ran
     ]
 
 
@@ -58,10 +62,10 @@ async def migrate(engine: Engine, apps: Sequence[AppConfig]) -> list[str]:
         done = []
         pending = set(await pending_migrations(apps))
         for app in apps:
-            for module in _modules(app):
-                name = f"{app.app_name}/{module.ID}"
+            for migration, module in _modules(app).items():
+                name = f"{app.app_name}/{migration}"
                 if name in pending:
-                    await _run(engine, app, module)
+                    await _run(engine, app, importlib.import_module(module))
                     done.append(name)
         return done
     finally:

@@ -6,7 +6,6 @@ has committed. It is done at least once: handlers must be idempotent.
 
 from coalition.kernel.jobs.kinds import JobKind, NoPayload, Schedule
 from coalition.kernel.jobs.queue import Backlog, JobRequest, backlog, enqueue
-from coalition.kernel.jobs.worker import run_worker
 
 __all__ = [
     "Backlog",
@@ -16,5 +15,4 @@ __all__ = [
     "Schedule",
     "backlog",
     "enqueue",
-    "run_worker",
 ]

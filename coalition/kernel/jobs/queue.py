@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
-from pgqueuer.db import AsyncpgDriver
-from pgqueuer.queries import Queries
 
 from coalition.kernel.database import Connection
 from coalition.kernel.jobs.kinds import NoPayload
@@ -35,6 +33,10 @@ async def enqueue(connection: Connection, requests: Sequence[JobRequest]) -> Non
     """Queue `requests` in the transaction of `connection`: all of them, or none."""
     if not requests:
         return
+    # It is heavy, and most of what only asks for jobs, such as a service, seldom does.
+    from pgqueuer.db import AsyncpgDriver  # noqa: PLC0415 - see above
+    from pgqueuer.queries import Queries  # noqa: PLC0415 - see above
+
     await Queries(AsyncpgDriver(connection)).enqueue(
         [request.name for request in requests],
         [msgspec.json.encode(request.payload) for request in requests],

@@ -23,6 +23,7 @@ from coalition.kernel.database import bound_engine, transaction
 from coalition.kernel.database.transactions import is_passing
 from coalition.kernel.jobs.kinds import JobKind, NoPayload, Schedule
 from coalition.kernel.jobs.queue import JobRequest, enqueue, forget_finished
+from coalition.kernel.jobs.stopping import is_set_within
 
 LONGEST_PAUSE_S = 300.0
 KEPT = timedelta(days=7)
@@ -70,16 +71,6 @@ async def run_worker(
             pause_s = _RECONNECT_PAUSES_S[min(failures, len(_RECONNECT_PAUSES_S)) - 1]
             _logger.warning("worker_lost_database", error=type(error).__name__, pause_s=pause_s)
             await is_set_within(stop, pause_s)
-
-
-async def is_set_within(stop: asyncio.Event, pause_s: float) -> bool:
-    """Wait at most `pause_s` for `stop`; tell whether it came."""
-    try:
-        async with asyncio.timeout(pause_s):
-            await stop.wait()
-    except TimeoutError:
-        return False
-    return True
 
 
 class _Duty(NamedTuple):

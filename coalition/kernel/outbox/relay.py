@@ -16,7 +16,7 @@ import structlog
 from coalition.kernel.database import transaction
 from coalition.kernel.database.transactions import is_passing
 from coalition.kernel.jobs import JobKind, JobRequest, enqueue
-from coalition.kernel.jobs.worker import is_set_within
+from coalition.kernel.jobs.stopping import is_set_within
 from coalition.kernel.outbox.events import Delivery
 
 POLL_S = 0.2

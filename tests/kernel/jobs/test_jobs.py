@@ -18,9 +18,9 @@ from coalition.kernel.jobs import (
     Schedule,
     backlog,
     enqueue,
-    run_worker,
 )
 from coalition.kernel.jobs.queue import forget_finished
+from coalition.kernel.jobs.worker import run_worker
 from server.apps import APPS
 
 PATIENCE_S = 20

@@ -10,7 +10,7 @@ import pytest
 
 from coalition.kernel.clock import FixedClock
 from coalition.kernel.database import Engine, transaction
-from coalition.kernel.jobs import run_worker
+from coalition.kernel.jobs.worker import run_worker
 from coalition.kernel.outbox import (
     Delivery,
     Event,

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from coalition.kernel.database import transaction
-from coalition.kernel.jobs import run_worker
+from coalition.kernel.jobs.worker import run_worker
 from coalition.kernel.outbox import Delivery, hand_over, job_kinds
 from coalition.points.commands import HoldBody, IssueBody, RedeemBody
 from coalition.points.guards import cases, queries, rulebook
