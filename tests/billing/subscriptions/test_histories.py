@@ -6,7 +6,6 @@ day by an oracle of its own, and the ledger is compared with what Stripe has kep
 
 import asyncio
 import random
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,24 +15,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing.gateway.refusals import StripeRefused
-from billing.gateway.shapes import Picture
 from billing.sandbox import Delivery
-from billing.sandbox.engine import disputes
 from billing.subscriptions import reconciling
 from coalition.kernel.database import Engine
 from coalition.kernel.ids import MemberId
 from server import proof
+from tests.billing.subscriptions.happenings import ACTS, BAD, GOOD, Happenings
 from tests.billing.subscriptions.oracle import is_entitled, money_kept
 from tests.billing.subscriptions.world import Club, open_club
 
 RUNS, STEPS = 12, 9
 GRACE_DAYS = {"plus": 7, "prime": 2}
-GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
-ACTS = (
-    *("days", "days", "days", "fail", "mend", "cancel", "uncancel", "end"),
-    *("upgrade", "pause", "resume", "refund", "refund some", "dispute", "win", "lose"),
+steps = st.tuples(
+    st.sampled_from(("days", "days", "days", "end", *ACTS)),
+    st.integers(1, 45),
+    st.sampled_from(["shuffle", "lose"]),
 )
-steps = st.tuples(st.sampled_from(ACTS), st.integers(1, 45), st.sampled_from(["shuffle", "lose"]))
 
 
 @pytest.fixture
@@ -42,80 +39,14 @@ def club(runner: asyncio.Runner, database: Engine) -> Club:
     return runner.run(open_club())
 
 
-class History:
+class History(Happenings):
     """The history of one member with one subscription."""
 
     def __init__(
         self, club: Club, member: MemberId, subscription: str, dice: random.Random
     ) -> None:
-        self.club, self.member, self.subscription, self.dice = club, member, subscription, dice
-        self.begun_at, self.no = club.at, 0
-
-    async def act(self, kind: str, number: int) -> None:
-        """Do one thing at Stripe; what it does not allow is not done."""
-        self.no += 1
-        key = f"{self.subscription}-{self.no}"
-        gateway, one = self.club.gateway, (await self.picture()).subscription
-        acts: dict[str, Callable[[], Any]] = {
-            "days": lambda: self.club.advance(days=number),
-            "fail": lambda: self.club.keep_card(one.customer_id, BAD),
-            "mend": lambda: self.mend(one.customer_id),
-            "cancel": lambda: gateway.cancel_at_period_end(key, one.id, cancel=True),
-            "uncancel": lambda: gateway.cancel_at_period_end(key, one.id, cancel=False),
-            "end": lambda: gateway.cancel_now(key, one.id),
-            "upgrade": lambda: gateway.change_price(
-                key, one, self.club.prices["prime/month"], proration_at=self.club.at
-            ),
-            "pause": lambda: gateway.pause(key, one.id, one.period_end + timedelta(days=number)),
-            "resume": lambda: gateway.resume(key, one.id),
-            "refund": lambda: self.refund(key, whole=True),
-            "refund some": lambda: self.refund(key, whole=False),
-            "dispute": self.dispute,
-            "win": lambda: self.decide("winning_evidence"),
-            "lose": lambda: self.decide("losing_evidence"),
-        }
-        with suppress(StripeRefused):
-            await acts[kind]()
-
-    async def mend(self, customer: str) -> None:
-        """Bring a card that works, and pay what is open with it."""
-        await self.club.keep_card(customer, GOOD)
-        for invoice in (await self.picture()).invoices:
-            if invoice.status == "open":
-                await self.club.stripe.invoices.pay_async(invoice.id)
-
-    async def refund(self, key: str, *, whole: bool) -> None:
-        """Give the last payment back, or a part of it."""
-        paid = [one for one in (await self.picture()).invoices if one.payment_intent_ids]
-        if paid and paid[-1].status == "paid":
-            money = paid[-1].amount_paid
-            part = money if whole else type(money)(money.amount_minor // 3 or 1, money.currency)
-            await self.club.gateway.refund(key, paid[-1].payment_intent_ids[0], part, {})
-
-    async def dispute(self) -> None:
-        """Let the cardholder's bank take the last payment back, if nothing of it has gone back."""
-        shown = await self.picture()
-        back = {one.payment_intent_id for one in shown.refunds}
-        back |= {one.payment_intent_id for one in shown.disputes}
-        paid = [one for one in shown.invoices if one.status == "paid" and one.payment_intent_ids]
-        if not paid or back & set(paid[-1].payment_intent_ids):
-            return
-        asked = {"payment_intent": paid[-1].payment_intent_ids[0]}
-        charge = await anext(self.club.gateway.pages("/v1/charges", asked))
-        with self.club.sandbox.store.transaction() as making:
-            world = self.club.sandbox.world(making)
-            disputes.open_one(world, world.get("charge", charge["id"]), reason="fraudulent")
-
-    async def decide(self, word: str) -> None:
-        """Let the bank decide the disputes that are open."""
-        evidence = {"evidence": {"uncategorized_text": word}, "submit": True}
-        for one in (await self.picture()).disputes:
-            if one.is_open:
-                await self.club.gateway.post(None, f"/v1/disputes/{one.id}", evidence)
-
-    async def picture(self) -> Picture:
-        """Return the subscription as Stripe has it."""
-        return await self.club.gateway.picture(self.subscription)
+        super().__init__(club, subscription)
+        self.member, self.dice, self.begun_at = member, dice, club.at
 
     async def hear(self, how: str) -> None:
         """Let events come shuffled and doubled, or be lost and found by the reconciliation."""
