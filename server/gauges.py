@@ -30,7 +30,9 @@ from coalition.messages import watching
 from coalition.oversight import audit_log
 from coalition.points.guards import cases
 from partners.settlement import figures
-from server.upkeep import AUDITED
+
+AUDITED = "ledger.audited"
+"""What the audit log calls a nightly audit."""
 
 KEPT_S = 15.0
 """For how long what was read is told again."""

@@ -37,14 +37,12 @@ from coalition.points import expiring
 from coalition.points.guards import watching as guards
 from partners.settlement import sealing
 from server import payments, proof
+from server.gauges import AUDITED
 
 CLAIMS_KEPT = timedelta(hours=48)
 """How long the answer to an idempotency key is kept; a till's retry comes within minutes."""
 
 HOLDS_AT_ONCE = 1000
-
-AUDITED = "ledger.audited"
-"""What the audit log calls a nightly audit."""
 
 _logger = structlog.get_logger(__name__)
 
