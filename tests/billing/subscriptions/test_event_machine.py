@@ -187,7 +187,7 @@ class EventMachine(RuleBasedStateMachine):
                 self.applied[one.subscription] = now
 
     @invariant()
-    def nothing_is_given_or_told_twice(self) -> None:
+    def no_points_are_given_twice(self) -> None:
         if self.subscriptions:
             given = self.wait(self.given())
             assert all(sum(each) <= max(POINTS.values()) for each in given.values())
