@@ -48,7 +48,6 @@ LISTED = timedelta(days=29)
 """So long the sandbox lists an event that was lost, less a day."""
 
 DECISIONS = ("win", "win", "lose")
-
 Result = TypeVar("Result")
 picks = st.integers(0, 2**63)
 
@@ -383,9 +382,7 @@ def test_whatever_happens_and_however_it_is_heard_our_books_come_right(
             max_examples=how_many,
             stateful_step_count=30,
             derandomize=True,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
-            print_blob=True,
             phases=[Phase.generate],
         ),
     )
