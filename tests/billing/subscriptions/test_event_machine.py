@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -369,9 +368,8 @@ async def _open_club() -> Club:
     return club
 
 
-@pytest.mark.parametrize("how_many", [15, pytest.param(150, marks=pytest.mark.slow)])
 def test_whatever_happens_and_however_it_is_heard_our_books_come_right(
-    runner: asyncio.Runner, database: Engine, how_many: int
+    runner: asyncio.Runner, database: Engine
 ) -> None:
     assert database.pool is not None
     club = runner.run(_open_club())
@@ -379,7 +377,7 @@ def test_whatever_happens_and_however_it_is_heard_our_books_come_right(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=how_many,
+            max_examples=15,
             stateful_step_count=30,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
