@@ -45,13 +45,16 @@ _SOLD = Check(
 
 _ENTITLED = Check(
     "I9",
-    "every entitlement is of a membership of its member, and ends with it",
+    "every entitlement is of a membership of its member, and holds no more once that has ended",
     """
-    SELECT held.member_id, held.membership_id, held.begins, held.ends, membership.ended_at
+    SELECT held.member_id, held.membership_id, held.begins, held.ends, membership.ended_at,
+        membership.changed_at
     FROM benefit_entitlement AS held
     LEFT JOIN membership ON membership.bucket = held.bucket
         AND membership.id = held.membership_id AND membership.member_id = held.member_id
-    WHERE membership.id IS NULL OR held.ends > membership.ended_at
+    WHERE membership.id IS NULL
+        -- What is paid for after the end gives back time that has passed, never time to come.
+        OR (held.ends > membership.ended_at AND held.ends > membership.changed_at)
     """,
 )
 

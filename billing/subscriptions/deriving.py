@@ -136,9 +136,12 @@ async def derive(
     booked = await entries.agree(
         connection, member=before.member_id, membership_id=before.id, told=told, at=at
     )
+    is_held_otherwise = await _apply(connection, now, held, plans, at)
+    if is_held_otherwise:
+        now = msgspec.structs.replace(now, changed_at=at)
     if now != before:
         await register.change(connection, now)
-    if await _apply(connection, now, held, plans, at):
+    if is_held_otherwise:
         await _let_follow(connection, now, plans, at)
     told_of = changes.events(None if has_begun else before, now, booked, plans)
     await outbox.append(connection, told_of, at)

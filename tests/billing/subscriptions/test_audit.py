@@ -52,8 +52,11 @@ DAMAGES = {
         {ENTITLED, DERIVED},
     ),
     "an entitlement beyond the end": (
-        "UPDATE membership SET ended_at = ended_at - interval '1 day' WHERE state = 'ended'",
-        {ENTITLED},
+        """
+        UPDATE benefit_entitlement AS held SET ends = membership.changed_at + interval '1 second'
+        FROM membership WHERE membership.id = held.membership_id AND membership.state = 'ended'
+        """,
+        {ENTITLED, DERIVED},
     ),
     "a state of its own": (
         "UPDATE membership SET state = 'grace' WHERE ground = 'paid'",

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -368,8 +369,9 @@ async def _open_club() -> Club:
     return club
 
 
+@pytest.mark.parametrize("histories", [15, pytest.param(150, marks=pytest.mark.slow)])
 def test_whatever_happens_and_however_it_is_heard_our_books_come_right(
-    runner: asyncio.Runner, database: Engine
+    runner: asyncio.Runner, database: Engine, histories: int
 ) -> None:
     assert database.pool is not None
     club = runner.run(_open_club())
@@ -377,7 +379,7 @@ def test_whatever_happens_and_however_it_is_heard_our_books_come_right(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=15,
+            max_examples=histories,
             stateful_step_count=30,
             derandomize=True,
             suppress_health_check=list(HealthCheck),

@@ -131,3 +131,30 @@ async def test_the_proof_holds_after_a_history(club: Club) -> None:
         await history.hear("lose")
         await history.check()
     assert (await proof.prove()).breaches == []
+
+
+async def test_an_invoice_paid_long_after_the_end_gives_back_only_time_that_has_passed(
+    club: Club,
+) -> None:
+    member = await club.member()
+    shop = Happenings(club, await club.subscribe(member, card=BAD, trial_period_days=14))
+    await club.hear()
+    tried_until = club.at + timedelta(days=14)
+    await club.advance(days=60)
+    await club.hear()
+    await club.turn()
+    (ended,) = await club.memberships(member)
+    # A trial that is not paid has a day of grace; Stripe's own attempts end later.
+    assert (ended.state, ended.ended_at) == ("ended", tried_until + timedelta(days=1))
+
+    await shop.act("mend", 0)
+    await club.hear()
+    (paid,) = await club.memberships(member)
+    over_at = (await shop.picture()).subscription.ended_at
+    assert over_at is not None
+    assert tried_until + timedelta(days=1) < over_at < club.at
+    held = [(one.ground, one.ends) for one in await club.held(member, paid.id)]
+    assert held == [("trial", tried_until), ("paid", over_at)]
+    assert (paid.state, paid.ended_at, paid.changed_at) == ("ended", ended.ended_at, club.at)
+    assert await club.net(member) == {"SEK": 9_900}
+    assert (await proof.prove()).breaches == []
