@@ -25,11 +25,13 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
     OFFSET 0) AS kept
 """
 
-# The same, with a question that the caller has beside it, and a row for each that is wanted.
+# The same, with questions that the caller has beside it, and a row for each that is wanted.
 _READ_BESIDE = """
-SELECT ({question}), kept.id, kept.state, kept.owes, kept.expiry_suspended_until, kept.merged_into,
-       kept.shares, kept.keeps_shares
-FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id) LEFT JOIN LATERAL (
+SELECT ({question}), ({of_each}), wanted.no, kept.id, kept.state, kept.owes,
+       kept.expiry_suspended_until, kept.merged_into, kept.shares, kept.keeps_shares
+FROM unnest($1::int2[], $2::uuid[], $3::timestamptz[]) WITH ORDINALITY
+    AS wanted (bucket, id, at, no)
+LEFT JOIN LATERAL (
     SELECT * FROM holder WHERE bucket = wanted.bucket AND id = wanted.id
     OFFSET 0) AS kept ON true
 """
@@ -84,6 +86,15 @@ class Standing(NamedTuple):
     """Whether it spends or earns together with others, so that a till asks with whom."""
     keeps_shares: bool = False
     """Whether tiers of contributors may keep points of it from ending: see `kept_shares`."""
+
+
+class Beside(NamedTuple):
+    """How holders stand, and the answers to what was asked beside it."""
+
+    answer: int
+    states: dict[UUID, Standing]
+    of_each: dict[tuple[UUID, datetime], str | None]
+    """The answer about each holder at its instant."""
 
 
 def _arrays(holders: Iterable[UUID]) -> tuple[list[int], list[UUID]]:
@@ -142,16 +153,26 @@ async def read_states(connection: Connection, holders: Iterable[UUID]) -> dict[U
 
 
 async def read_states_beside(
-    connection: Connection, holders: Iterable[UUID], question: str
-) -> tuple[int, dict[UUID, Standing]]:
-    """Return the answer to `question`, and how each of `holders` (at least one) stands.
+    connection: Connection,
+    wanted: Collection[tuple[UUID, datetime]],
+    question: str,
+    of_each: str = "NULL::text",
+) -> Beside:
+    """Return how the holders of `wanted` (at least one pair) stand, and the answers to questions.
 
-    The question is a statement of ours that has one number for an answer, such as the version of
-    what the caller knows: asked beside, it costs no round trip.
+    They are statements of ours, and asked beside they cost no round trip: `question` has one number
+    for an answer, such as the version of what the caller knows, and `of_each` a text about
+    `wanted.bucket`, `wanted.id` and `wanted.at`, a holder and an instant.
     """
-    rows = await connection.fetch(_READ_BESIDE.format(question=question), *_arrays(holders))
-    states = {row[1]: Standing._make(row[2:]) for row in rows if row[1] is not None}
-    return rows[0][0], states
+    pairs = list(wanted)
+    rows = await connection.fetch(
+        _READ_BESIDE.format(question=question, of_each=of_each),
+        [bucket_of(holder) for holder, _ in pairs],
+        [holder for holder, _ in pairs],
+        [instant for _, instant in pairs],
+    )
+    states = {row[3]: Standing._make(row[4:]) for row in rows if row[3] is not None}
+    return Beside(rows[0][0], states, {pairs[row[2] - 1]: row[1] for row in rows})
 
 
 async def lock(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, Standing]:

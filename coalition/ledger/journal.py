@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.appends import Appends
 from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.ids import bucket_of, ids_of, shard_of, uuid7
 from coalition.kernel.money import POINTS_MAX
@@ -54,15 +55,15 @@ SELECT * FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::uuid[], $5::int4[],
                      $7::uuid[])
 """
 
-# Two appends in one statement: neither locks a row that another posting needs.
-_FEED = """
-WITH deltas AS (
-    INSERT INTO partner_delta (batch, partner_no, kind, direction, currency_no, points, postings)
-    SELECT $1, * FROM unnest($2::int4[], $3::int2[], $4::int2[], $5::int2[], $6::int8[], $7::int4[])
-)
+# None of these appends locks a row that another posting needs.
+_DELTAS = """
+INSERT INTO partner_delta (batch, partner_no, kind, direction, currency_no, points, postings)
+SELECT $1, * FROM unnest($2::int4[], $3::int2[], $4::int2[], $5::int2[], $6::int8[], $7::int4[])
+"""
+_QUEUE = """
 INSERT INTO settlement_queue (shard, batch, first_posting, last_posting, postings)
 SELECT shard, $1, first_posting, last_posting, postings
-FROM unnest($8::int2[], $9::uuid[], $10::uuid[], $11::int4[])
+FROM unnest($2::int2[], $3::uuid[], $4::uuid[], $5::int4[])
      AS queued (shard, first_posting, last_posting, postings)
 """
 
@@ -181,8 +182,16 @@ class Journal:
         """Return how many postings have been collected."""
         return len(self._rows)
 
-    async def write(self, connection: Connection, work: Callable[[], None] = lambda: None) -> None:
-        """Write everything collected, and do `work` meanwhile; an empty batch writes nothing."""
+    async def write(
+        self,
+        connection: Connection,
+        work: Callable[[], None] = lambda: None,
+        appends: Appends | None = None,
+    ) -> None:
+        """Write everything collected, and do `work` meanwhile; an empty batch writes nothing.
+
+        What nobody reads before the commit is left to `appends`, which the caller writes.
+        """
         if not self._rows:
             work()
             return
@@ -193,15 +202,19 @@ class Journal:
             numbers, kinds = alike
             statement, given = _POSTINGS_ALIKE, [*columns[:_OWN], numbers, *_columns(kinds)]
 
-        def told() -> list[tuple[Any, ...]]:
+        def told() -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
             work()
-            return self._deltas() + self._queued()
+            return self._deltas(), self._queued()
 
         inserted = connection.execute(statement, self.batch, self.at, *given)
-        _, feed = await meanwhile(inserted, told)
+        _, (deltas, queued) = await meanwhile(inserted, told)
+        later = Appends() if appends is None else appends
         if self._legs:
-            await connection.execute(_LEGS, *_columns(self._legs))
-        await connection.execute(_FEED, self.batch, *feed)
+            await later.execute(_LEGS, *_columns(self._legs))
+        await later.execute(_DELTAS, self.batch, *deltas)
+        await later.execute(_QUEUE, self.batch, *queued)
+        if later is not appends:
+            await later.write(connection)
 
     def _deltas(self) -> list[tuple[Any, ...]]:
         """Return the columns of what the partners' totals grow by."""

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from coalition.kernel.database import Connection, bound_engine
+from coalition.kernel.database.appends import Appends
 from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.errors import Refused
 from coalition.ledger import holders, lots, pooling, resolutions, reversals
@@ -132,6 +133,7 @@ async def post(
     suspended: Collection[int] = (),
     standings: dict[UUID, Standing] | None = None,
     while_written: WhileWritten = lambda _: None,
+    appends: Appends | None = None,
 ) -> tuple[UUID, list[Outcome]]:
     """Post `drafts`; return the batch's id and an outcome for each draft, in their order.
 
@@ -139,7 +141,8 @@ async def post(
     `today` is the day of `at` in the coalition's zone and decides what has expired. `clocks` and
     `classes` are all that are registered; points of `suspended` funders are not spent. `standings`
     tells how holders stand, as far as the caller has read it in this transaction; what is read here
-    comes to it. Database errors pass: nothing is then done.
+    comes to it. What can wait is left to `appends`, which the caller writes. Database errors pass:
+    nothing is then done.
     """
     journal = Journal(at, today, clocks, suspended, classes)
     batch = Batch(drafts, journal)
@@ -166,7 +169,7 @@ async def post(
             await clockwork.follow(connection, done)
     if clockwork is not None:
         await clockwork.finish(connection)
-    await journal.write(connection, partial(while_written, batch.outcomes))
+    await journal.write(connection, partial(while_written, batch.outcomes), appends)
     await give_back_receipts(connection, batch, claims)
     await tell_suspended(connection, batch)
     await tell_bound(connection, batch)

@@ -9,10 +9,9 @@ lies over the one beneath it, which shows again when the year is over. No job en
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-import asyncpg
 import msgspec
 
 from coalition.federation import catalogue
@@ -48,6 +47,22 @@ class Standings(msgspec.Struct, frozen=True):
     flags: frozenset[str] = frozenset()
 
 
+NOBODY = Standings()
+
+
+class _Covering(NamedTuple):
+    """A fact that covers the instant asked for; what was given as somebody else counts less."""
+
+    is_own: bool
+    no: int
+    kind: str
+    value: str
+    held: bool
+
+
+_FACTS = msgspec.json.Decoder(list[_Covering])
+
+
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """One fact as it was written down: `held` until `valid_until` (None: for good), or not held.
 
@@ -66,17 +81,22 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _READ = """
-SELECT wanted.member_id, wanted.at, fact.kind, fact.value
+SELECT wanted.member_id, wanted.at, fact.*
 FROM unnest($1::int2[], $2::uuid[], $3::timestamptz[]) AS wanted (bucket, member_id, at), LATERAL (
-    SELECT DISTINCT ON (kind, value) kind, value, held, given_as, no
+    SELECT given_as IS NULL, no, kind, value, held
     FROM standing
     WHERE bucket = wanted.bucket AND member_id = wanted.member_id
         AND valid_from <= wanted.at AND (valid_until IS NULL OR valid_until > wanted.at)
-    ORDER BY kind, value, given_as IS NULL DESC, no DESC
     OFFSET 0) AS fact
-WHERE fact.held
-ORDER BY fact.given_as IS NULL, fact.no
 """
+
+OF_EACH = """
+SELECT json_agg(json_build_array(given_as IS NULL, no, kind, value, held))::text
+FROM standing
+WHERE bucket = wanted.bucket AND member_id = wanted.id
+    AND valid_from <= wanted.at AND (valid_until IS NULL OR valid_until > wanted.at)
+"""
+"""The same as a question that is asked beside another one; `told` reads its answer."""
 
 # The members' rows are locked, so nobody else counts on from the same number. What repeats the last
 # word on its tier, plan, segment or flag is left out.
@@ -138,10 +158,16 @@ async def read_each(
     members = [member for member, _ in ordered]
     buckets = [bucket_of(member) for member in members]
     rows = await connection.fetch(_READ, buckets, members, [at for _, at in ordered])
-    by_pair: dict[tuple[MemberId, datetime], list[asyncpg.Record]] = {}
-    for row in rows:
-        by_pair.setdefault((row["member_id"], row["at"]), []).append(row)
-    return {pair: _standings(held) for pair, held in by_pair.items()}
+    by_pair: dict[tuple[MemberId, datetime], list[_Covering]] = {}
+    for member, instant, *fact in rows:
+        by_pair.setdefault((member, instant), []).append(_Covering(*fact))
+    found = {pair: _standings(covering) for pair, covering in by_pair.items()}
+    return {pair: held for pair, held in found.items() if held != NOBODY}
+
+
+def told(answer: str | None) -> Standings:
+    """Return what one member is at one instant, from the answer to `OF_EACH`."""
+    return NOBODY if answer is None else _standings(_FACTS.decode(answer))
 
 
 async def grant(
@@ -310,11 +336,13 @@ def suspended_until(facts: Iterable[Fact], zone: ZoneInfo) -> date:
     return max(last_days.values())
 
 
-def _standings(held: Iterable[asyncpg.Record]) -> Standings:
-    """Return what the rows say, which come in the order in which later ones count more."""
+def _standings(covering: Iterable[_Covering]) -> Standings:
+    """Return what facts about one member come to: of each value the last word counts."""
+    last = {(fact.kind, fact.value): fact for fact in sorted(covering)}
     values: dict[str, list[str]] = {kind.value: [] for kind in StandingKind}
-    for row in held:
-        values[row["kind"]].append(row["value"])
+    for fact in sorted(last.values()):
+        if fact.held:
+            values[fact.kind].append(fact.value)
     return Standings(
         tier=values["tier"][-1] if values["tier"] else None,
         plan=values["plan"][-1] if values["plan"] else None,

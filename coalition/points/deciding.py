@@ -12,6 +12,7 @@ from msgspec import structs
 
 from coalition.federation.terms import Contract
 from coalition.kernel.database import Connection
+from coalition.kernel.database.appends import Appends
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import holders
@@ -87,8 +88,13 @@ class Deciding:
             decided |= await self._reversals(connection, returned)
         return decided
 
-    async def write(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
-        """Keep what was judged, count what was used, and note what was returned, where posted."""
+    async def write(
+        self, connection: Connection, outcomes: Sequence[Outcome], appends: Appends
+    ) -> None:
+        """Keep what was judged, count what was used, and note what was returned, where posted.
+
+        Purchases are kept when the caller writes `appends`.
+        """
         judged: list[Judged] = []
         used: list[Share] = []
         for one, outcome in zip(self.drafted, outcomes, strict=True):
@@ -103,7 +109,7 @@ class Deciding:
                 for use in verdict.usage
             ]
         if judged:
-            await purchases.write(connection, judged)
+            await purchases.write(appends, judged)
             await usage.add(connection, used)
         if self._returns:
             await self._note_returns(connection, outcomes)

@@ -1,6 +1,7 @@
 """What a purchase earns: its basket, judged by the base rate and by the rules that hold."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -13,7 +14,7 @@ from coalition.kernel.ids import MemberId
 from coalition.kernel.money import POINTS_MAX, split
 from coalition.ledger.drafts import Grant
 from coalition.members import standings
-from coalition.members.standings import Standings
+from coalition.members.standings import NOBODY, Standings
 from coalition.points import usage
 from coalition.points.bonuses import personal
 from coalition.points.bonuses.compiled import Rule
@@ -27,10 +28,8 @@ from coalition.points.refusals import (
     TooManyPoints,
 )
 from coalition.points.rules import EarningRule, Reason, earn, why_earned
-from coalition.points.terms import Terms
+from coalition.points.terms import Facts, Terms
 from coalition.points.usage import Counter
-
-NOBODY = Standings()
 
 NOT_FUNDED = (
     "Who is to pay for these points is in default; let another partner pay, or the operator"
@@ -69,18 +68,22 @@ class Earned(msgspec.Struct, frozen=True, gc=False):
 
 async def known_of(
     connection: Connection,
-    wanted: Collection[tuple[MemberId, datetime]],
+    wanted: AbstractSet[tuple[MemberId, datetime]],
     terms: Terms,
     cards: Mapping[str, UUID],
+    facts: Facts,
 ) -> Known:
-    """Return what the rules of `terms` ask of members at their instants, read for all at once."""
-    held: dict[tuple[MemberId, datetime], Standings] = {}
+    """Return what the rules of `terms` ask of members at their instants, read for all at once.
+
+    `facts` are what is known of some of them already.
+    """
     own: dict[MemberId, tuple[Rule, ...]] = {}
-    if wanted and terms.active.needs_standings:
-        held = await standings.read_each(connection, wanted)
+    unknown = wanted - facts.keys()
+    if unknown and terms.active.needs_standings:
+        facts = {**facts, **await standings.read_each(connection, unknown)}
     if wanted and terms.has_bonuses:
         own = await personal.read(connection, {member for member, _ in wanted})
-    return Known(cards, held, own)
+    return Known(cards, facts, own)
 
 
 def ask(
@@ -131,7 +134,7 @@ async def quote(
     Raises as `ask` does.
     """
     wanted = set() if member is None else {(MemberId(member), _time_of(command))}
-    known = await known_of(connection, wanted, terms, {})
+    known = await known_of(connection, wanted, terms, {}, {})
     earned, caps = ask(command, terms, known, contract=contract, store_no=store_no, member=member)
     if not caps:
         return earned

@@ -13,6 +13,7 @@ import asyncpg
 import msgspec
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.appends import Executes
 from coalition.kernel.ids import bucket_of
 from coalition.kernel.money import POINTS_MAX
 from coalition.points.bonuses.arithmetic import Gain
@@ -139,7 +140,7 @@ class Judged(NamedTuple):
     considered: Sequence[Rule]
 
 
-async def write(connection: Connection, judged: Iterable[Judged]) -> None:
+async def write(connection: Executes, judged: Iterable[Judged]) -> None:
     """Write down why each of `judged` earned what it did, and the lines of those that have any."""
     earnings: list[tuple[object, ...]] = []
     baskets: list[tuple[object, ...]] = []

@@ -4,16 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-import asyncpg
-
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection
-from coalition.kernel.errors import Invalid, Refused
+from coalition.kernel.database.appends import Appends
+from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import holders, posting
 from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Owed, Posted, Reverse
 from coalition.ledger.holders import Standing
-from coalition.ledger.lots import LotCollisionError
 from coalition.members import queries, relations
 from coalition.members.blind_index import card_digest
 from coalition.members.refusals import InvalidField
@@ -40,19 +38,9 @@ from coalition.points.rules import (
     reversed_reason,
     spent_reason,
 )
-from coalition.points.terms import Terms
+from coalition.points.terms import Facts, Terms
 
 LineAnswer = PostingAnswer | HoldAnswer | Refused
-
-
-class RefusedByDatabase(Invalid):
-    """The database refuses this line as it is; check its fields."""
-
-    code, title = "refused_by_database", "Refused by the database"
-
-
-# What the database or the ledger refuses for one line's sake, so that the others may go without it.
-_OF_ONE_LINE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, LotCollisionError)
 
 
 class _Answering:
@@ -101,19 +89,21 @@ async def post(
     at: datetime,
     explains: bool = True,
     standings: dict[UUID, Standing] | None = None,
+    facts: Facts | None = None,
     planning: Planning | None = None,
 ) -> list[LineAnswer]:
     """Post what is `asked`; return an answer to each, in order.
 
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
     transaction with `posting.PINNED` settings under `leases.covered`. A line that cannot be done
-    gets its refusal and leaves nothing; the others are not spoiled. `standings` is as in
-    `posting.post`. Unless `planning` asks, who shares gets `NeedsPlan`. Raises
-    `PlansChangedError`.
+    gets its refusal and leaves nothing; the others are not spoiled. `standings` and `facts` are
+    what the caller has read of members. Unless `planning` asks, who shares gets `NeedsPlan`.
+    Raises `PlansChangedError`.
     """
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
-    drafted = await _draft_all(connection, asked, answers, members, terms=terms, at=at)
+    known = await _known_of(connection, asked, terms, members, facts or {})
+    drafted = await _draft_all(connection, asked, answers, known, terms=terms, at=at)
     pooled = Pooled(planning, at)
     _refuse(answers, drafted, await pooled.plan(connection, drafted))
     with Covering(leases, terms, at) as covering:
@@ -122,6 +112,7 @@ async def post(
             places = list(drafted)
             deciding = Deciding(list(drafted.values()), terms)
             guarding = Guarding(terms, [asked[place] for place in places], cards)
+            appends = Appends()
             answering = _Answering(asked, places, deciding.drafted, terms, explains=explains)
             batch, outcomes = await _post_decided(
                 connection,
@@ -134,6 +125,7 @@ async def post(
                 at=at,
                 standings=standings,
                 while_written=answering.answer_posted,
+                appends=appends,
             )
             answering.answer_refused(outcomes)
             for place, answer in answering.answers.items():
@@ -142,7 +134,8 @@ async def post(
             drafts = [made.draft for made in deciding.drafted]
             postings = sum(1 + len(one.recovered) for one in outcomes if isinstance(one, Posted))
             events = guarding.events(drafts, outcomes, batch, postings)
-            await outbox.append(connection, events, at)
+            await outbox.append(appends, events, at)
+            await appends.write(connection)
             await covering.spend(connection, batch, answers)
     return [answer for answer in answers if answer is not None]
 
@@ -160,16 +153,12 @@ async def _draft_all(
     connection: Connection,
     asked: Sequence[Asked],
     answers: list[LineAnswer | None],
-    members: Mapping[str, UUID],
+    known: Known,
     *,
     terms: Terms,
     at: datetime,
 ) -> dict[int, Drafted]:
-    """Return the drafts by their positions; where nothing is to be posted, there is an answer.
-
-    `members` are the holders of cards.
-    """
-    known = await _known_of(connection, asked, terms, members)
+    """Return the drafts by their positions; where nothing is to be posted, there is an answer."""
     drafted: dict[int, Drafted] = {}
     for position, one in enumerate(asked):
         made = draft(one, terms, known, at)
@@ -194,11 +183,12 @@ async def _post_decided(
     at: datetime,
     standings: dict[UUID, Standing] | None,
     while_written: posting.WhileWritten,
+    appends: Appends,
 ) -> tuple[UUID, list[Outcome]]:
     """Post the drafts, those that are open decided and the guards asked under the batch's locks.
 
-    `places` has the position of each among what was asked; `standings` and `while_written` are as
-    in `posting.post`.
+    `places` has the position of each among what was asked; `standings`, `while_written` and
+    `appends` are as in `posting.post`.
     """
     drafts = [drafted.draft for drafted in deciding.drafted]
 
@@ -226,18 +216,26 @@ async def _post_decided(
         decide=decide if guarding.judges or deciding.is_needed or pooled.is_needed else None,
         standings=standings,
         while_written=while_written,
+        appends=appends,
     )
     await pooled.count(connection, places, outcomes)
     await pooled.come_back(connection, drafts, outcomes)
     await guarding.count(connection, outcomes)
-    await deciding.write(connection, outcomes)
+    await deciding.write(connection, outcomes, appends)
     return batch, outcomes
 
 
 async def _known_of(
-    connection: Connection, asked: Sequence[Asked], terms: Terms, cards: Mapping[str, UUID]
+    connection: Connection,
+    asked: Sequence[Asked],
+    terms: Terms,
+    cards: Mapping[str, UUID],
+    facts: Facts,
 ) -> Known:
-    """Return what the earning rules ask of the members who are given points; mostly nothing."""
+    """Return what the earning rules ask of the members who are given points; mostly nothing.
+
+    `cards` name their holders.
+    """
     if not (terms.active.needs_standings or terms.has_bonuses):
         return Known(cards)
     wanted = {
@@ -246,7 +244,7 @@ async def _known_of(
         if isinstance(one.command, IssueBody)
         and (member := one.command.member_id or cards.get(one.command.card or "")) is not None
     }
-    return await known_of(connection, wanted, terms, cards)
+    return await known_of(connection, wanted, terms, cards, facts)
 
 
 async def _check_unposted(connection: Connection, answers: list[LineAnswer | None]) -> None:
@@ -258,55 +256,6 @@ async def _check_unposted(connection: Connection, answers: list[LineAnswer | Non
     for position, answer in enumerate(answers):
         if isinstance(answer, PostingAnswer):
             answers[position] = holders.refusal_by_state(states, answer.member_id) or answer
-
-
-async def post_isolating(
-    connection: Connection,
-    asked: Sequence[Asked],
-    *,
-    terms: Terms,
-    leases: Leases,
-    card_key: bytes,
-    at: datetime,
-    planning: Planning,
-) -> list[LineAnswer]:
-    """Do as `post` without explaining, and isolate a line that the database itself refuses."""
-    if not asked:
-        return []
-    await connection.execute("SAVEPOINT lines")
-    try:
-        answers = await post(
-            connection,
-            asked,
-            terms=terms,
-            leases=leases,
-            card_key=card_key,
-            at=at,
-            explains=False,
-            planning=planning,
-        )
-    except _OF_ONE_LINE:
-        await connection.execute("ROLLBACK TO SAVEPOINT lines")
-        if len(asked) == 1:
-            return [RefusedByDatabase()]
-    else:
-        await connection.execute("RELEASE SAVEPOINT lines")
-        return answers
-    middle = len(asked) // 2
-    halves = (asked[:middle], asked[middle:])
-    return [
-        answer
-        for half in halves
-        for answer in await post_isolating(
-            connection,
-            half,
-            terms=terms,
-            leases=leases,
-            card_key=card_key,
-            at=at,
-            planning=planning,
-        )
-    ]
 
 
 async def members_of_cards(

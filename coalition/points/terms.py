@@ -1,8 +1,9 @@
 """The terms of business in memory: catalogue and earning rules of one version."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -11,10 +12,13 @@ from coalition.federation import catalogue
 from coalition.federation.catalogue import Catalogue
 from coalition.federation.expiry import earned_month, last_spendable_day
 from coalition.federation.terms import Contract, CreditMode, ExpiryRule, Store
-from coalition.kernel.database import Connection
+from coalition.kernel.database import Connection, bound_engine
+from coalition.kernel.ids import MemberId
 from coalition.ledger import holders
 from coalition.ledger.holders import Standing
 from coalition.ledger.provenance import Provenance
+from coalition.members import standings
+from coalition.members.standings import Standings
 from coalition.points.bonuses import personal
 from coalition.points.bonuses.active import ActiveRules
 from coalition.points.bonuses.compiled import OPERATOR, PERIODS, RuleVersion
@@ -155,19 +159,47 @@ async def refresh(connection: Connection, held: Terms | None) -> Terms:
     return await load(connection)
 
 
-async def refresh_beside(
-    connection: Connection, held: Terms | None, members: Collection[UUID]
-) -> tuple[Terms, dict[UUID, Standing]]:
-    """Do as `refresh`, and return how `members` stand too, in one round trip.
+Facts = Mapping[tuple[MemberId, datetime], Standings]
+"""What members are at instants."""
 
-    Where everything has to be read anew, they are not read.
+
+class Beside(NamedTuple):
+    """Terms, and what was read of members beside them; of others nothing is known yet."""
+
+    terms: Terms
+    standings: dict[UUID, Standing]
+    """How they stand in the ledger."""
+    facts: Facts
+    """What they are to the coalition, where earning rules ask for it."""
+
+
+async def refresh_beside(
+    connection: Connection,
+    held: Terms | None,
+    acting: Collection[tuple[UUID, datetime]],
+    at: datetime,
+) -> Beside:
+    """Do as `refresh`, and return what members who act, each at an instant, are, in one round trip.
+
+    Where everything has to be read anew, nothing is read of them. `at` is any instant.
     """
-    if held is None or not members:
-        return await refresh(connection, held), {}
-    version, standings = await holders.read_states_beside(connection, members, catalogue.VERSION)
-    if version != held.catalogue.version:
-        return await load(connection), {}
-    return held, standings
+    if held is None or not acting:
+        return Beside(await refresh(connection, held), {}, {})
+    # A server that spreads its tables does not answer one question about several of them.
+    asks = held.active.needs_standings and not bound_engine().spreads
+    found = await holders.read_states_beside(
+        connection,
+        acting if asks else {(member, at) for member, _ in acting},
+        catalogue.VERSION,
+        *((standings.OF_EACH,) if asks else ()),
+    )
+    if found.answer != held.catalogue.version:
+        return Beside(await load(connection), {}, {})
+    told = {
+        (MemberId(member), instant): standings.told(answer)
+        for (member, instant), answer in found.of_each.items()
+    }
+    return Beside(held, found.states, told if asks else {})
 
 
 def is_counted(document: RuleDocument) -> bool:

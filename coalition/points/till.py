@@ -39,12 +39,13 @@ from coalition.points.commands import (
     QuoteBody,
 )
 from coalition.points.expiring import ExpiringAnswer, of_member
+from coalition.points.isolating import post_isolating
 from coalition.points.leases import Leases
 from coalition.points.pooled import Planning, PlansChangedError, Sharers
 from coalition.points.pools import NoPools, Pools
 from coalition.points.quoting import quote_purchase, with_balance
-from coalition.points.service import LineAnswer, post, post_isolating
-from coalition.points.terms import Terms
+from coalition.points.service import LineAnswer, post
+from coalition.points.terms import Beside, Terms
 
 Result = TypeVar("Result")
 _ATTEMPT_TIMEOUT_S = 10.0
@@ -182,21 +183,22 @@ class Tills:
         self._terms = await business.refresh(connection, self._terms)
         return self._terms
 
-    async def _terms_and_standings(
-        self, connection: Connection, requests: Sequence[Request]
-    ) -> tuple[Terms, dict[UUID, Standing]]:
-        """Return the terms of now, and how members stand who are given points and named by id.
+    async def _refresh_beside(
+        self, connection: Connection, requests: Sequence[Request], at: datetime
+    ) -> Beside:
+        """Return the terms of now, and what is read of members who are given points by their id.
 
         Whoever pays is locked later, and read then.
         """
-        named = {
-            database_id(member)
+        acting = {
+            (database_id(member), request.asked.command.occurred_at)
             for request in requests
             if isinstance(request.asked.command, IssueBody)
             and (member := request.asked.command.member_id) is not None
         }
-        self._terms, standings = await business.refresh_beside(connection, self._terms, named)
-        return self._terms, standings
+        beside = await business.refresh_beside(connection, self._terms, acting, at)
+        self._terms = beside.terms
+        return beside
 
     async def finish(self) -> None:
         """Wait until every request so far is answered; for a service that is told to stop."""
@@ -234,15 +236,14 @@ class Tills:
         await ensure_partition(at)
         patience = _PATIENCE_TOGETHER if len(requests) > 1 else _PATIENCE_ALONE
         async with transaction(patience, role=posting.POSTER_ROLE) as connection:
-            terms, standings = await self._terms_and_standings(connection, requests)
+            beside = await self._refresh_beside(connection, requests, at)
 
             async def work(fresh: list[int]) -> dict[int, Answer | Refused]:
                 return await self._answer_fresh(
                     connection,
                     requests,
                     fresh,
-                    terms=terms,
-                    standings=standings,
+                    beside=beside,
                     planning=planning,
                     at=at,
                 )
@@ -256,19 +257,19 @@ class Tills:
         requests: list[Request],
         fresh: list[int],
         *,
-        terms: Terms,
-        standings: dict[UUID, Standing],
+        beside: Beside,
         planning: Planning,
         at: datetime,
     ) -> dict[int, Answer | Refused]:
         lines = await post(
             connection,
             [requests[position].asked for position in fresh],
-            terms=terms,
+            terms=beside.terms,
             leases=self._leases,
             card_key=self._card_key,
             at=at,
-            standings=standings,
+            standings=beside.standings,
+            facts=beside.facts,
             planning=planning,
         )
         told_of = {
@@ -279,7 +280,7 @@ class Tills:
             if not isinstance(line, Refused)
         }
         wanted = set(told_of.values())
-        balances = await self._balances_of(connection, wanted, terms, standings, at)
+        balances = await self._balances_of(connection, wanted, beside.terms, beside.standings, at)
         answers: dict[int, Answer | Refused] = {}
         for position, line in zip(fresh, lines, strict=True):
             if isinstance(line, Refused):

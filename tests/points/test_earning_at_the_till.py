@@ -1,12 +1,13 @@
 """Purchases under earning rules: what they earn, who pays for it, and that it explains itself."""
 
+import asyncio
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import pytest
+from msgspec import structs, to_builtins
 
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
@@ -83,11 +84,11 @@ async def test_a_rule_for_a_category_adds_to_the_base_rate_and_both_are_told(
         ("earning:1", 100),
         ("rule:fruit@1", 30),
     ]
-    assert (quote.points, msgspec.to_builtins(quote.reasons)) == (130, answer["reasons"])
+    assert (quote.points, to_builtins(quote.reasons)) == (130, answer["reasons"])
     shown = await history.show_posting(
         UUID(answer["posting_id"]), partner_no=world.grocer, terms=await world.tills.terms()
     )
-    assert msgspec.to_builtins(shown.reasons) == answer["reasons"]
+    assert to_builtins(shown.reasons) == answer["reasons"]
     assert [(one.no, one.amount_minor, one.category) for one in shown.lines or ()] == [
         (1, 2_000, "fruit"),
         (2, 8_000, "bread"),
@@ -161,6 +162,52 @@ async def test_a_members_standing_counts_as_it_was_when_it_bought(at: datetime) 
     assert (await world.ask(purchase(world, anna)))["points"] == 100
     assert (await world.ask(early))["points"] == 200
     assert (await world.tills.quote(world.grocer, None, quoted(early))).points == 200
+
+
+async def test_of_two_tiers_that_hold_at_once_the_last_counts_by_id_and_by_card(
+    at: datetime,
+) -> None:
+    world = await make_world(at)
+    for tier, factor in (("gold", "2"), ("silver", "3")):
+        effect = {"kind": "multiplier", "factor": factor}
+        await activated(document(tier, effect=effect, applies_to={"tiers": [tier]}), at)
+    anna, bo = await world.member("card-of-anna"), await world.member()
+    async with transaction() as connection:
+        for tier, days in (("silver", 9), ("gold", 5)):
+            await standings.grant(
+                connection,
+                member=MemberId(anna),
+                kind="tier",
+                value=tier,
+                valid_from=at,
+                valid_until=at + timedelta(days=days),
+                source="test",
+                at=at,
+            )
+        await standings.end(
+            connection,
+            member=MemberId(anna),
+            kind="tier",
+            value="gold",
+            ends_at=at + timedelta(days=2),
+            source="test",
+            at=at,
+        )
+    instants = [at, at + timedelta(days=3), at + timedelta(days=10)]
+    world.clock.advance(timedelta(days=11))
+    by_id = [
+        structs.replace(purchase(world, member), occurred_at=instant)
+        for member in (anna, bo)
+        for instant in instants
+    ]
+    by_card = [
+        structs.replace(one, member_id=None, card="card-of-anna", receipt=receipt())
+        for one in by_id[: len(instants)]
+    ]
+    # All in one flush, and once before it, so that the terms are known beforehand.
+    await world.ask(purchase(world, bo))
+    answers = await asyncio.gather(*(world.ask(one) for one in by_id + by_card))
+    assert [one["points"] for one in answers] == [200, 300, 100, 100, 100, 100, 200, 300, 100]
 
 
 async def test_a_members_own_bonus_is_earned_by_that_member_alone(at: datetime) -> None:

@@ -35,9 +35,10 @@ from coalition.points.commands import (
     RedeemBody,
     VoidBody,
 )
+from coalition.points.isolating import RefusedByDatabase
 from coalition.points.refusals import OneMemberNeeded, UnknownCard
 from coalition.points.rules import Payable
-from coalition.points.service import LineAnswer, RefusedByDatabase
+from coalition.points.service import LineAnswer
 from tests.points.world import TERMS, World, make_world, receipt
 
 pytestmark = pytest.mark.usefixtures("database")

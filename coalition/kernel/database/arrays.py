@@ -72,6 +72,8 @@ def _encode(element: _Element, values: Values) -> bytes:
     count = len(values)
     if not count:
         return _HEAD.pack(0, 0, element.oid)
+    if values[0] is None:
+        return _encode_one_by_one(element, values)
     try:
         return element.head + _DIMENSION.pack(count, 1) + element.write_all(values)
     except (TypeError, AttributeError):

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.appends import Executes
 from coalition.kernel.ids import uuid7
 
 _APPEND = """
@@ -43,7 +44,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     committed_at: datetime
 
 
-async def append(connection: Connection, events: Sequence[Event], at: datetime) -> list[UUID]:
+async def append(connection: Executes, events: Sequence[Event], at: datetime) -> list[UUID]:
     """Write `events` in the transaction of `connection`, in one statement; return their ids."""
     if not events:
         return []
