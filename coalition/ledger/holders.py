@@ -1,6 +1,6 @@
 """Holders: the row that says whether points may move, and that is locked before they are taken."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -88,15 +88,6 @@ class Standing(NamedTuple):
     """Whether tiers of contributors may keep points of it from ending: see `kept_shares`."""
 
 
-class Beside(NamedTuple):
-    """How holders stand, and the answers to what was asked beside it."""
-
-    answer: int
-    states: dict[UUID, Standing]
-    of_each: dict[tuple[UUID, datetime], str | None]
-    """The answer about each holder at its instant."""
-
-
 def _arrays(holders: Iterable[UUID]) -> tuple[list[int], list[UUID]]:
     ordered = sorted((bucket_of(holder), holder.bytes, holder) for holder in holders)
     return [bucket for bucket, _, _ in ordered], [holder for _, _, holder in ordered]
@@ -154,25 +145,30 @@ async def read_states(connection: Connection, holders: Iterable[UUID]) -> dict[U
 
 async def read_states_beside(
     connection: Connection,
-    wanted: Collection[tuple[UUID, datetime]],
+    wanted: Sequence[UUID],
     question: str,
     of_each: str = "NULL::text",
-) -> Beside:
-    """Return how the holders of `wanted` (at least one pair) stand, and the answers to questions.
+    instants: Sequence[datetime] = (),
+) -> tuple[int, dict[UUID, Standing], list[str | None]]:
+    """Return the answer to `question`, how holders stand, and the answer `of_each` of `wanted`.
 
-    They are statements of ours, and asked beside they cost no round trip: `question` has one number
-    for an answer, such as the version of what the caller knows, and `of_each` a text about
-    `wanted.bucket`, `wanted.id` and `wanted.at`, a holder and an instant.
+    There is at least one. The questions are statements of ours, and asked beside they cost no round
+    trip: the first has one number for an answer, such as the version of what the caller knows, the
+    second a text about `wanted.bucket`, `wanted.id` and `wanted.at`, a holder and its instant.
     """
-    pairs = list(wanted)
     rows = await connection.fetch(
         _READ_BESIDE.format(question=question, of_each=of_each),
-        [bucket_of(holder) for holder, _ in pairs],
-        [holder for holder, _ in pairs],
-        [instant for _, instant in pairs],
+        [bucket_of(holder) for holder in wanted],
+        wanted,
+        instants,
     )
-    states = {row[3]: Standing._make(row[4:]) for row in rows if row[3] is not None}
-    return Beside(rows[0][0], states, {pairs[row[2] - 1]: row[1] for row in rows})
+    answers: list[str | None] = [None] * len(wanted)
+    states = {}
+    for _, answer, no, holder, *state in rows:
+        if holder is not None:
+            states[holder] = Standing._make(state)
+        answers[no - 1] = answer
+    return rows[0][0], states, answers
 
 
 async def lock(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, Standing]:

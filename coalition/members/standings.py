@@ -165,9 +165,9 @@ async def read_each(
     return {pair: held for pair, held in found.items() if held != NOBODY}
 
 
-def told(answer: str | None) -> Standings:
-    """Return what one member is at one instant, from the answer to `OF_EACH`."""
-    return NOBODY if answer is None else _standings(_FACTS.decode(answer))
+def told(answer: str) -> Standings:
+    """Return what one member is at one instant, from an answer to `OF_EACH` that is not NULL."""
+    return _standings(_FACTS.decode(answer))
 
 
 async def grant(

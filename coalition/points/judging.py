@@ -71,19 +71,21 @@ async def known_of(
     wanted: AbstractSet[tuple[MemberId, datetime]],
     terms: Terms,
     cards: Mapping[str, UUID],
-    facts: Facts,
+    facts: Facts | None = None,
 ) -> Known:
     """Return what the rules of `terms` ask of members at their instants, read for all at once.
 
-    `facts` are what is known of some of them already.
+    `facts` tell, where they were read, what those are who hold none of `cards`.
     """
+    held = dict(facts or {})
     own: dict[MemberId, tuple[Rule, ...]] = {}
-    unknown = wanted - facts.keys()
-    if unknown and terms.active.needs_standings:
-        facts = {**facts, **await standings.read_each(connection, unknown)}
+    by_card = set(cards.values())
+    unread = wanted if facts is None else {pair for pair in wanted if pair[0] in by_card}
+    if unread and terms.active.needs_standings:
+        held |= await standings.read_each(connection, unread)
     if wanted and terms.has_bonuses:
         own = await personal.read(connection, {member for member, _ in wanted})
-    return Known(cards, facts, own)
+    return Known(cards, held, own)
 
 
 def ask(
@@ -134,7 +136,7 @@ async def quote(
     Raises as `ask` does.
     """
     wanted = set() if member is None else {(MemberId(member), _time_of(command))}
-    known = await known_of(connection, wanted, terms, {}, {})
+    known = await known_of(connection, wanted, terms, {})
     earned, caps = ask(command, terms, known, contract=contract, store_no=store_no, member=member)
     if not caps:
         return earned

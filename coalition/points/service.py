@@ -102,7 +102,7 @@ async def post(
     """
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
-    known = await _known_of(connection, asked, terms, members, facts or {})
+    known = await _known_of(connection, asked, terms, members, facts)
     drafted = await _draft_all(connection, asked, answers, known, terms=terms, at=at)
     pooled = Pooled(planning, at)
     _refuse(answers, drafted, await pooled.plan(connection, drafted))
@@ -230,14 +230,15 @@ async def _known_of(
     asked: Sequence[Asked],
     terms: Terms,
     cards: Mapping[str, UUID],
-    facts: Facts,
+    facts: Facts | None,
 ) -> Known:
     """Return what the earning rules ask of the members who are given points; mostly nothing.
 
-    `cards` name their holders.
+    `cards` name their holders. Of who is named by its id `facts` tell, where they were read.
     """
-    if not (terms.active.needs_standings or terms.has_bonuses):
-        return Known(cards)
+    is_told = not terms.active.needs_standings or (facts is not None and not cards)
+    if is_told and not terms.has_bonuses:
+        return Known(cards, facts or {})
     wanted = {
         (MemberId(member), one.command.occurred_at)
         for one in asked
@@ -297,8 +298,8 @@ def _answer(drafted: Drafted, outcome: Outcome, *, explains: bool) -> LineAnswer
     if isinstance(outcome, Posted):
         answer = PostingAnswer(outcome.posting, outcome.holder, outcome.points, [])
         if explains:
-            answer.reasons = _reasons(drafted, outcome.points)
-            answer.reasons += [recovered_reason(paid.points) for paid in outcome.recovered]
+            recovered = [recovered_reason(paid.points) for paid in outcome.recovered]
+            answer.reasons = [*_reasons(drafted, outcome.points), *recovered]
             grants = draft.grants if isinstance(draft, Issue) else ()
             answer.lots = [IssuedLot(grant.points, grant.provenance.expires_on) for grant in grants]
         return answer

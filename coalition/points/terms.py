@@ -1,6 +1,6 @@
 """The terms of business in memory: catalogue and earning rules of one version."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -67,6 +67,7 @@ class Terms:
         )
         """Partners that have ever agreed to issue for money paid in before."""
         self._provenances: dict[tuple[int, int], Provenance] = {}
+        self._funded: dict[tuple[int, int, int, Decimal], Provenance] = {}
 
     def day(self, instant: datetime) -> date:
         """Return the day of `instant` in the coalition's zone."""
@@ -75,11 +76,7 @@ class Terms:
     def base_provenance(self, contract: Contract, earned_at: datetime) -> Provenance:
         """Return where base points earned then come from: the partner funds them itself."""
         zone = self.catalogue.zone
-        # Only by one rule does it matter on which day of the month points were earned.
-        if contract.expiry_rule is ExpiryRule.MONTHS:
-            key = (contract.no, self.day(earned_at).toordinal())
-        else:
-            key = (contract.no, earned_month(earned_at, zone))
+        key = self._key(contract, earned_at)
         known = self._provenances.get(key)
         if known is None:
             known = self._provenances[key] = Provenance(
@@ -112,7 +109,18 @@ class Terms:
         share = Decimal(1)
         if funder_no != OPERATOR:
             share = self.catalogue.contract_at(funder_no, earned_at).prefunded_share
-        return base._replace(funder_no=funder_no, prefunded_share=share)
+        key = (*self._key(contract, earned_at), funder_no, share)
+        known = self._funded.get(key)
+        if known is None:
+            known = base._replace(funder_no=funder_no, prefunded_share=share)
+            self._funded[key] = known
+        return known
+
+    def _key(self, contract: Contract, earned_at: datetime) -> tuple[int, int]:
+        # Only by one rule does it matter on which day of the month points were earned.
+        if contract.expiry_rule is ExpiryRule.MONTHS:
+            return contract.no, self.day(earned_at).toordinal()
+        return contract.no, earned_month(earned_at, self.catalogue.zone)
 
     def accepted_currency(self, partner_no: int, code: str | None) -> int:
         """Return the number of the point currency that a partner takes: the coalition's, its own.
@@ -169,37 +177,42 @@ class Beside(NamedTuple):
     terms: Terms
     standings: dict[UUID, Standing]
     """How they stand in the ledger."""
-    facts: Facts
-    """What they are to the coalition, where earning rules ask for it."""
+    facts: Facts | None
+    """What they are to the coalition, without those who are nothing; None where it was not read."""
 
 
 async def refresh_beside(
-    connection: Connection,
-    held: Terms | None,
-    acting: Collection[tuple[UUID, datetime]],
-    at: datetime,
+    connection: Connection, held: Terms | None, acting: Sequence[tuple[UUID, datetime]]
 ) -> Beside:
     """Do as `refresh`, and return what members who act, each at an instant, are, in one round trip.
 
-    Where everything has to be read anew, nothing is read of them. `at` is any instant.
+    Where everything has to be read anew, nothing is read of them.
     """
     if held is None or not acting:
-        return Beside(await refresh(connection, held), {}, {})
+        return Beside(await refresh(connection, held), {}, None)
     # A server that spreads its tables does not answer one question about several of them.
-    asks = held.active.needs_standings and not bound_engine().spreads
-    found = await holders.read_states_beside(
-        connection,
-        acting if asks else {(member, at) for member, _ in acting},
-        catalogue.VERSION,
-        *((standings.OF_EACH,) if asks else ()),
-    )
-    if found.answer != held.catalogue.version:
-        return Beside(await load(connection), {}, {})
-    told = {
-        (MemberId(member), instant): standings.told(answer)
-        for (member, instant), answer in found.of_each.items()
-    }
-    return Beside(held, found.states, told if asks else {})
+    if not held.active.needs_standings or bound_engine().spreads:
+        members = list({member for member, _ in acting})
+        version, states, _ = await holders.read_states_beside(
+            connection, members, catalogue.VERSION
+        )
+        facts = None
+    else:
+        version, states, answers = await holders.read_states_beside(
+            connection,
+            [member for member, _ in acting],
+            catalogue.VERSION,
+            standings.OF_EACH,
+            [instant for _, instant in acting],
+        )
+        facts = {
+            (MemberId(member), instant): standings.told(answer)
+            for (member, instant), answer in zip(acting, answers, strict=True)
+            if answer is not None
+        }
+    if version != held.catalogue.version:
+        return Beside(await load(connection), {}, None)
+    return Beside(held, states, facts)
 
 
 def is_counted(document: RuleDocument) -> bool:

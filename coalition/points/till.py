@@ -183,20 +183,18 @@ class Tills:
         self._terms = await business.refresh(connection, self._terms)
         return self._terms
 
-    async def _refresh_beside(
-        self, connection: Connection, requests: Sequence[Request], at: datetime
-    ) -> Beside:
+    async def _refresh_beside(self, connection: Connection, requests: Sequence[Request]) -> Beside:
         """Return the terms of now, and what is read of members who are given points by their id.
 
         Whoever pays is locked later, and read then.
         """
-        acting = {
+        acting = [
             (database_id(member), request.asked.command.occurred_at)
             for request in requests
             if isinstance(request.asked.command, IssueBody)
             and (member := request.asked.command.member_id) is not None
-        }
-        beside = await business.refresh_beside(connection, self._terms, acting, at)
+        ]
+        beside = await business.refresh_beside(connection, self._terms, acting)
         self._terms = beside.terms
         return beside
 
@@ -236,7 +234,7 @@ class Tills:
         await ensure_partition(at)
         patience = _PATIENCE_TOGETHER if len(requests) > 1 else _PATIENCE_ALONE
         async with transaction(patience, role=posting.POSTER_ROLE) as connection:
-            beside = await self._refresh_beside(connection, requests, at)
+            beside = await self._refresh_beside(connection, requests)
 
             async def work(fresh: list[int]) -> dict[int, Answer | Refused]:
                 return await self._answer_fresh(

@@ -6,6 +6,7 @@ pay for it in whole points.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 from cel_expr_python import cel
@@ -65,6 +66,8 @@ class Evaluation(msgspec.Struct, frozen=True, gc=False):
     base: Base
     gains: tuple[Gain, ...] = ()
     currency: str = ""
+    told: list[Reason] = []
+    """The reasons, once somebody has asked for them."""
 
     @property
     def rate(self) -> EarningRule | None:
@@ -78,8 +81,10 @@ class Evaluation(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def reasons(self) -> list[Reason]:
-        """Return why, in sentences; written only when somebody asks."""
-        return explanation.reasons(self.base, self.gains, self.currency)
+        """Return why, in sentences; written only when somebody asks, and then once."""
+        if not self.told:
+            self.told.extend(explanation.reasons(self.base, self.gains, self.currency))
+        return self.told
 
 
 _NO_SHARES: tuple[Share, ...] = ()
@@ -239,10 +244,18 @@ def _paid(gain: Gain, issuer_no: int) -> list[tuple[int, int]]:
     if len(funding) == 1:
         funder = funding[0][0]
         return [(issuer_no if funder == ISSUER else funder, gain.points)]
+    payers, weights = _weights(funding, issuer_no)
+    return list(zip(payers, split(gain.points, weights), strict=True))
+
+
+@lru_cache(maxsize=1024)
+def _weights(
+    funding: tuple[tuple[int, int], ...], issuer_no: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return who pays, in the order of numbers, and by which weights."""
     weights: dict[int, int] = {}
     for funder, weight in funding:
         payer = issuer_no if funder == ISSUER else funder
         weights[payer] = weights.get(payer, 0) + weight
-    payers = sorted(weights)
-    parts = split(gain.points, [weights[payer] for payer in payers])
-    return list(zip(payers, parts, strict=True))
+    payers = tuple(sorted(weights))
+    return payers, tuple(weights[payer] for payer in payers)
