@@ -87,6 +87,7 @@ async def post(
     leases: Leases,
     card_key: bytes,
     at: datetime,
+    appends: Appends,
     explains: bool = True,
     standings: dict[UUID, Standing] | None = None,
     facts: Facts | None = None,
@@ -96,9 +97,9 @@ async def post(
 
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
     transaction with `posting.PINNED` settings under `leases.covered`. A line that cannot be done
-    gets its refusal and leaves nothing; the others are not spoiled. `standings` and `facts` are
-    what the caller has read of members. Unless `planning` asks, who shares gets `NeedsPlan`.
-    Raises `PlansChangedError`.
+    gets its refusal and leaves nothing; the others are not spoiled. What can wait is left to
+    `appends`, which the caller writes. `standings` and `facts` are what the caller has read of
+    members. Unless `planning` asks, who shares gets `NeedsPlan`. Raises `PlansChangedError`.
     """
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
@@ -112,7 +113,6 @@ async def post(
             places = list(drafted)
             deciding = Deciding(list(drafted.values()), terms)
             guarding = Guarding(terms, [asked[place] for place in places], cards)
-            appends = Appends()
             answering = _Answering(asked, places, deciding.drafted, terms, explains=explains)
             batch, outcomes = await _post_decided(
                 connection,
@@ -135,7 +135,6 @@ async def post(
             postings = sum(1 + len(one.recovered) for one in outcomes if isinstance(one, Posted))
             events = guarding.events(drafts, outcomes, batch, postings)
             await outbox.append(appends, events, at)
-            await appends.write(connection)
             await covering.spend(connection, batch, answers)
     return [answer for answer in answers if answer is not None]
 

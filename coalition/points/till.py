@@ -11,6 +11,8 @@ from msgspec import UNSET
 
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.database.appends import Appends
+from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency import Answer, Claim
 from coalition.kernel.idempotency.together import Crowds, answer_together
@@ -35,6 +37,7 @@ from coalition.points.commands import (
     BalanceAnswer,
     HoldAnswer,
     IssueBody,
+    PostingAnswer,
     QuoteAnswer,
     QuoteBody,
 )
@@ -259,6 +262,7 @@ class Tills:
         planning: Planning,
         at: datetime,
     ) -> dict[int, Answer | Refused]:
+        appends = Appends()
         lines = await post(
             connection,
             [requests[position].asked for position in fresh],
@@ -266,6 +270,7 @@ class Tills:
             leases=self._leases,
             card_key=self._card_key,
             at=at,
+            appends=appends,
             standings=beside.standings,
             facts=beside.facts,
             planning=planning,
@@ -279,18 +284,17 @@ class Tills:
         }
         wanted = set(told_of.values())
         balances = await self._balances_of(connection, wanted, beside.terms, beside.standings, at)
-        answers: dict[int, Answer | Refused] = {}
-        for position, line in zip(fresh, lines, strict=True):
-            if isinstance(line, Refused):
-                answers[position] = line
-                continue
-            told = balances.get(told_of[position], NOTHING)
-            line.balance, line.own_balance, line.pool_balance = told
-            request = requests[position]
-            made = isinstance(line, HoldAnswer) or line.posting_id is not None
-            status = request.created_status if made else 200
-            answers[position] = Answer(status, request.media.value, encode(line, request.media))
-        return answers
+
+        def answers() -> dict[int, Answer | Refused]:
+            return {
+                position: line
+                if isinstance(line, Refused)
+                else _answer(requests[position], line, balances.get(told_of[position], NOTHING))
+                for position, line in zip(fresh, lines, strict=True)
+            }
+
+        _, answered = await meanwhile(appends.write(connection), answers)
+        return answered
 
     async def _balances_of(
         self,
@@ -327,6 +331,14 @@ class Tills:
             ]
 
         return await retrying(lambda: _in_time(attempt()))
+
+
+def _answer(request: Request, line: PostingAnswer | HoldAnswer, told: Balance) -> Answer:
+    """Return the answer over the wire, with the balance that is `told`."""
+    line.balance, line.own_balance, line.pool_balance = told
+    made = isinstance(line, HoldAnswer) or line.posting_id is not None
+    status = request.created_status if made else 200
+    return Answer(status, request.media.value, encode(line, request.media))
 
 
 async def _in_time(attempt: Awaitable[Result]) -> Result:
