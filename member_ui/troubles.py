@@ -40,7 +40,7 @@ def page_of(house: House) -> PageOf:
             return lead_to(f"{above}?{query}" if query else above)
         status = _FAILED if refused is None else refused.status
         shown = {
-            "w": wording_of(request, ZoneInfo("UTC")),
+            "w": wording_of(request, ZoneInfo("UTC"), house.language),
             "name": "",
             "languages": in_languages(request),
             "trouble": _named(status),

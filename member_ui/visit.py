@@ -20,6 +20,7 @@ from billing.subscriptions.service import Memberships
 from coalition.access.sessions import Session, Sessions
 from coalition.access.sign_in import SignIns
 from coalition.federation.catalogue import Catalogue
+from coalition.federation.terms import ENGLISH
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Invalid, Refused, Unauthenticated
@@ -51,7 +52,7 @@ class NotFromHere(Invalid):
     code, title = "form_outdated", "Form outdated"
 
 
-@dataclass(frozen=True)
+@dataclass
 class House:
     """What the pages need of the service."""
 
@@ -63,6 +64,8 @@ class House:
     tills: Tills
     keys: MemberKeys
     templates: Environment = field(default_factory=lambda: environment("member_ui"))
+    language: str = ENGLISH
+    """What the coalition spoke when last looked at: some pages ask nothing of the database."""
 
     @property
     def is_secure(self) -> bool:
@@ -92,7 +95,8 @@ class Visit:
         self.unread = 0
         """How many messages the member has not read."""
         self.at = house.clock.now()
-        self.wording = wording_of(request, known.zone if known.is_set_up else ZoneInfo("UTC"))
+        zone = known.zone if known.is_set_up else ZoneInfo("UTC")
+        self.wording = wording_of(request, zone, known.language)
 
     @property
     def member(self) -> MemberId:
@@ -209,11 +213,12 @@ class Visit:
         return refusal.detail if self.wording.language == "en" else self.wording.say("refusal")
 
 
-def wording_of(request: AnyRequest, zone: ZoneInfo) -> LocalWording:
-    """Return how a request is spoken to: as was chosen, else as its browser asks."""
+def wording_of(request: AnyRequest, zone: ZoneInfo, otherwise: str) -> LocalWording:
+    """Return how a request is spoken to: as was chosen, as its browser asks, or `otherwise`."""
     language = asked_for(
         request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE),
         request.headers.get("accept-language", ""),
+        otherwise,
     )
     return LocalWording(language, WORDS[language], zone)
 
@@ -276,6 +281,7 @@ async def _answer(
     word = request.cookies.get(house.cookie, "")[:_LONGEST_WORD]
     session = await house.sessions.read(word, house.clock.now()) if word else None
     known = (await house.tills.terms()).catalogue
+    house.language = known.language
     visit = Visit(house, request, known, session)
     if to_members and session is None:
         return _to_sign_in(request)

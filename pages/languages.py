@@ -8,19 +8,19 @@ NAMES = {"en": "English", "sv": "Svenska", "nb": "Norsk"}
 _ALSO = {"no": "nb", "nn": "nb"}
 
 
-def asked_for(chosen: str | None, accepted: str) -> str:
+def asked_for(chosen: str | None, accepted: str, otherwise: str) -> str:
     """Return the language that was chosen, or the first known one that the browser accepts.
 
-    `accepted` is the value of Accept-Language (RFC 9110 §12.5.4); English where nothing fits.
+    `accepted` is the value of Accept-Language (RFC 9110 §12.5.4); `otherwise` where nothing fits.
     """
     if chosen in LANGUAGES:
         return chosen
     ranges = [_range(part) for part in accepted[:200].split(",")]
-    for code, _ in sorted(ranges, key=lambda one: -one[1]):
+    for code, weight in sorted(ranges, key=lambda one: -one[1]):
         language = _ALSO.get(code, code)
-        if language in LANGUAGES:
+        if language in LANGUAGES and weight > 0:
             return language
-    return LANGUAGES[0]
+    return otherwise
 
 
 def _range(part: str) -> tuple[str, float]:

@@ -113,7 +113,10 @@ async def _coalition(connection: Connection) -> Finding:
     if not known.is_set_up:
         found = "none yet; `coalition partner create` makes one with its first partner"
         return Finding("coalition", ok=True, found=found)
-    found = f"{known.coalition.name}, {len(known.partners)} partners, days by {known.zone}"
+    found = (
+        f"{known.coalition.name}, {len(known.partners)} partners, days by {known.zone}, "
+        f"speaks {known.language}"
+    )
     return Finding("coalition", ok=True, found=found)
 
 

@@ -26,6 +26,7 @@ from coalition.federation.refusals import (
     UnknownStore,
 )
 from coalition.federation.terms import (
+    ENGLISH,
     Coalition,
     Contract,
     ExchangeRate,
@@ -118,6 +119,11 @@ class Catalogue:
         if self._zone is None:
             raise CoalitionNotSetUp
         return self._zone
+
+    @property
+    def language(self) -> str:
+        """Return what the coalition speaks; English while it is not set up."""
+        return ENGLISH if self._coalition is None else self._coalition.language
 
     def partner(self, no: int) -> Partner:
         """Return the partner with this number."""
@@ -303,7 +309,7 @@ async def load(connection: Connection) -> Catalogue:
     )
     defaults = await connection.fetch("SELECT * FROM partner_default")
     coalition = await connection.fetchrow(
-        "SELECT name, timezone, point_currency_no, expiry_suspended_tiers FROM coalition"
+        "SELECT name, timezone, point_currency_no, expiry_suspended_tiers, language FROM coalition"
     )
     return Catalogue(
         version=seen,
@@ -343,6 +349,12 @@ async def version(connection: Connection) -> int:
     found = await connection.fetchval(VERSION)
     assert found is not None, "the catalogue has lost its counter"
     return int(found)
+
+
+async def language(connection: Connection) -> str:
+    """Return what the coalition speaks, where nothing else of the catalogue is wanted."""
+    found: str | None = await connection.fetchval("SELECT language FROM coalition")
+    return found or ENGLISH
 
 
 async def bump(connection: Connection) -> int:

@@ -111,6 +111,28 @@ async def suspend_expiry_of_tiers(*, tiers: Sequence[str], actor: str, at: datet
     return changed
 
 
+async def speak(*, language: str, actor: str, at: datetime) -> Coalition:
+    """Speak `language`, a code of two letters, from now on to people who have chosen none.
+
+    Said again it changes nothing. Raises `CoalitionNotSetUp`.
+    """
+    async with transaction() as connection:
+        await catalogue.bump(connection)
+        before = (await catalogue.load(connection)).coalition
+        if before.language == language:
+            return before
+        await connection.execute("UPDATE coalition SET language = $1", language)
+        await audit_log.record(
+            connection,
+            actor=actor,
+            action="coalition.language_set",
+            subject="coalition",
+            facts={"language": language, "before": before.language},
+            at=at,
+        )
+    return msgspec.structs.replace(before, language=language)
+
+
 async def create_partner(
     *,
     name: str,

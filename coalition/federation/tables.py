@@ -39,6 +39,7 @@ class Coalition(Table):
     timezone = Text()
     point_currency_no = SmallInt()
     expiry_suspended_tiers = Array(base_column=Text())
+    language = Text()
     created_at = Timestamptz(default=None)
 
 

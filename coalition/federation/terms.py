@@ -127,6 +127,10 @@ class VolumeStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     fee_per_point: Decimal
 
 
+ENGLISH = "en"
+"""What a coalition speaks until its operator says otherwise."""
+
+
 class Coalition(msgspec.Struct, frozen=True):
     """The coalition itself; its zone says on which day points stop being spendable."""
 
@@ -135,6 +139,8 @@ class Coalition(msgspec.Struct, frozen=True):
     point_currency_no: int
     expiry_suspended_tiers: tuple[str, ...] = ()
     """Members of these tiers keep their points however long."""
+    language: str = ENGLISH
+    """What people are spoken to in of whom nobody knows better, such as sv."""
 
 
 class PointCurrency(msgspec.Struct, frozen=True):

@@ -63,8 +63,8 @@ class PreferencesBody(Body, frozen=True):
 class MyPreferences(msgspec.Struct, frozen=True):
     """How the member is written to.
 
-    Without a language of its own it is that of its last order, or English. What the contract needs,
-    such as prices, payments and points that end, always comes.
+    Without a language of its own it is that of its last order, or the coalition's. What the
+    contract needs, such as prices, payments and points that end, always comes.
     """
 
     language: Language | None

@@ -1,8 +1,9 @@
-"""In which language a member wants to be spoken to, where it has said so."""
+"""In which language a member wants to be spoken to, where it has said so, and all others."""
 
 from collections.abc import Collection
 from datetime import datetime
 
+from coalition.federation import service
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
 from coalition.messages.wording import LANGUAGES
@@ -26,6 +27,15 @@ async def choose(connection: Connection, member: MemberId, language: str, at: da
     """Let a member be written to in `language`, one of `LANGUAGES`, from now on."""
     assert language in LANGUAGES, "it is one of ours"
     await connection.execute(_CHOOSE, bucket_of(member), member, language, at)
+
+
+async def speak(language: str, *, actor: str, at: datetime) -> None:
+    """Let the coalition speak `language`, one of `LANGUAGES`, to all who have chosen none.
+
+    Raises `CoalitionNotSetUp`.
+    """
+    assert language in LANGUAGES, "it is one of ours"
+    await service.speak(language=language, actor=actor, at=at)
 
 
 async def chosen(connection: Connection, member: MemberId) -> str | None:

@@ -12,7 +12,7 @@ from babel.numbers import format_currency, format_decimal
 from coalition.kernel.money import Money, exponent
 
 LANGUAGES = ("en", "sv", "nb")
-"""The languages in which people are spoken to; the first where nobody knows better."""
+"""The languages in which people are spoken to; a coalition speaks the first until told another."""
 
 _LOCALES = {"en": "en_GB", "sv": "sv_SE", "nb": "nb_NO"}
 _UNSPACED = re.compile(r"^(-?[A-Z]{3})(?=\d)")

@@ -53,6 +53,8 @@ async def tell(
 ) -> int:
     """Tell members of `notices`, each in its language; return how many messages there are.
 
+    Of whom `languages` says nothing is spoken to in the coalition's.
+
     `before` says how many have their turn before them.
 
     Once on a day, however often it is asked. A member is told of all that it holds; of what lies in
@@ -70,7 +72,7 @@ async def tell(
     listeners = list(heard.items())
     for first in range(0, len(listeners), MEMBERS_AT_ONCE):
         sayings = [
-            _saying(one, ends, wordings[spoken.get(one.member, LANGUAGES[0])], known, today)
+            _saying(one, ends, wordings[spoken.get(one.member, known.language)], known, today)
             for one, ends in listeners[first : first + MEMBERS_AT_ONCE]
         ]
         made += await saying.say_all(connection, sayings, at=at, before=before + first)

@@ -1,4 +1,4 @@
-"""`coalition messages`: what members were told, what became of the e-mails, and sending again."""
+"""`coalition messages`: what members were told, in which language, and sending e-mails again."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -6,10 +6,12 @@ from uuid import UUID
 import msgspec
 import rich_click as click
 
+from coalition.federation import catalogue
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
 from coalition.kernel.settings import Settings
-from coalition.messages import watching
+from coalition.messages import tongues, watching
+from coalition.messages.wording import LANGUAGES
 from server import payments
 from server.commands.card import by_option
 from server.commands.options import (
@@ -20,14 +22,16 @@ from server.commands.options import (
     place_options,
     table_of,
 )
+from server.commands.second_person import PersonName
 from server.databases import do
+from server.house_clock import HouseClock
 
 _COLUMNS = ("message_id", "said_at", "kind", "subject", "email", "attempts", "error", "read_at")
 
 
 @click.group()
 def messages() -> None:
-    """List what members were told, and send e-mails again."""
+    """List what members were told, send e-mails again, and say in which language."""
 
 
 @messages.command("list")
@@ -90,3 +94,32 @@ def retry(
 
     count = do(place_of(context), work)
     answer({"messages": count}, as_json=as_json, table=lambda: f"{count} to be sent again")
+
+
+@messages.command()
+@click.argument("language", metavar="[LANGUAGE]", type=click.Choice(LANGUAGES), required=False)
+@click.option("--by", type=PersonName(), help="Who sets it; kept in the audit log.")
+@place_options
+@as_json_option
+@click.pass_context
+@example("coalition messages language", "coalition messages language sv --by anna")
+def language(
+    context: click.Context, *, language: str | None, by: str | None, as_json: bool
+) -> None:
+    """Show what the coalition speaks, or let it speak LANGUAGE (en, sv or nb) from now on.
+
+    Members who have chosen no language, and of whom no order names one, are written to in it, and
+    pages are in it for browsers that ask for none of these. What was said stays as it is.
+    """
+    if (language is None) != (by is None):
+        raise click.UsageError("A LANGUAGE is set --by somebody")
+
+    async def work(_: Settings) -> str:
+        if language is not None and by is not None:
+            await tongues.speak(language, actor=by, at=HouseClock().now())
+        async with transaction() as connection:
+            return await catalogue.language(connection)
+
+    spoken = do(place_of(context), work)
+    text = f"The coalition speaks {spoken} to whom nobody knows to want another language."
+    answer({"language": spoken}, as_json=as_json, table=lambda: text)

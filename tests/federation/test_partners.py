@@ -53,6 +53,22 @@ async def test_the_zone_of_a_coalition_is_never_changed(database: Engine, at: da
     assert refusal.value.facts["timezone"] == "Europe/Stockholm"
 
 
+async def test_a_coalition_speaks_english_until_its_operator_says_otherwise(
+    database: Engine, at: datetime
+) -> None:
+    with pytest.raises(CoalitionNotSetUp):
+        await service.speak(language="sv", actor="staff:anna", at=at)
+    assert (await load_catalogue()).language == "en"
+    await make_coalition(at)
+    before = await load_catalogue()
+    changed = await service.speak(language="sv", actor="staff:anna", at=at)
+    assert await service.speak(language="sv", actor="staff:bertil", at=at) == changed
+    after = await load_catalogue()
+    assert (before.language, after.language, after.coalition) == ("en", "sv", changed)
+    assert after.version > before.version, "services read it anew"
+    assert await actions() == ["coalition.created", "coalition.language_set"]
+
+
 async def test_a_point_currency_has_a_code_of_capitals(database: Engine, at: datetime) -> None:
     with pytest.raises(InvalidPointCurrency):
         await service.create_coalition(

@@ -5,8 +5,9 @@ import re
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
 from coalition.members.sealing import MemberKeys
-from coalition.messages import saying, unsubscribing
+from coalition.messages import saying, tongues, unsubscribing
 from tests.member_ui.world import READS, Person, Town
+from tests.support.http import ACTOR
 
 
 def subjects(html: str) -> list[str]:
@@ -29,6 +30,15 @@ async def test_an_order_is_confirmed_in_the_inbox_with_the_text_that_was_shown(
     assert "version" in opened
     assert "1<span" not in opened
     assert "1<span" not in (await person.get("/wallet")).text
+
+
+async def test_whose_browser_speaks_none_of_our_languages_gets_the_coalitions(town: Town) -> None:
+    german, british = town.person(**{"accept-language": "de"}), town.person()
+    assert '<html lang="en">' in (await german.get("/")).text
+    await tongues.speak("nb", actor=ACTOR, at=town.service.payments.clock.now())
+    assert '<html lang="nb">' in (await german.get("/")).text
+    assert '<html lang="nb">' in (await german.get("/nowhere")).text
+    assert '<html lang="en">' in (await british.get("/")).text
 
 
 async def test_nobody_reads_what_others_were_told(town: Town) -> None:

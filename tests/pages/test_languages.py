@@ -14,13 +14,14 @@ AT = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("chosen", "accepted", "language"),
     [
-        (None, "", "en"),
+        (None, "", "otherwise"),
+        (None, "de, en;q=0", "otherwise"),
         (None, "sv-SE,sv;q=0.9,en;q=0.8", "sv"),
         (None, "de, no;q=0.7, en;q=0.3", "nb"),
         (None, "nn-NO", "nb"),
         (None, "en;q=0.1, sv;q=0.9", "sv"),
         (None, "sv;q=nonsense, nb;q=0.2", "nb"),
-        (None, ";;;,,,q=", "en"),
+        (None, ";;;,,,q=", "otherwise"),
         ("nb", "sv", "nb"),
         ("xx", "sv", "sv"),
     ],
@@ -28,7 +29,7 @@ AT = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
 def test_the_language_is_what_was_chosen_or_else_accepted(
     chosen: str | None, accepted: str, language: str
 ) -> None:
-    assert asked_for(chosen, accepted) == language
+    assert asked_for(chosen, accepted, "otherwise") == language
 
 
 def test_amounts_and_days_are_written_as_people_of_the_language_do() -> None:

@@ -99,6 +99,20 @@ class TestMembers:
         assert of_bo.subject == "1 point of yours ends after 31 December 2026"
         assert await told(cy) == []
 
+    async def test_who_has_chosen_no_language_hears_it_in_the_coalitions(self) -> None:
+        terms = msgspec.structs.replace(TERMS, expiry_months=1, expiry_notice_days=(10,))
+        world = await make_world(NOON, terms=terms)
+        anna, bo = [MemberId(await world.member()) for _ in range(2)]
+        await tongues.speak("sv", actor=ACTOR, at=NOON)
+        async with transaction() as connection:
+            await tongues.choose(connection, anna, "en", NOON)
+        for member in (anna, bo):
+            await issue(world, member, 5)
+        at = datetime(2026, 12, 21, 12, tzinfo=UTC)
+        await notify(world, at - timedelta(days=1))
+        await notify(world, at)
+        assert [(await told(one))[0].language for one in (anna, bo)] == ["en", "sv"]
+
     async def test_who_is_frozen_hears_it_and_who_was_merged_or_is_forgotten_does_not(
         self,
     ) -> None:

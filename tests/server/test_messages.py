@@ -13,6 +13,17 @@ from tests.server.test_serving import assert_stopped
 from tests.support.members import told
 
 
+def test_staff_set_the_language_of_the_coalition_by_name(data: Path) -> None:
+    asked = ("messages", "language", "--data", data, "--json")
+    assert within(*asked).document == {"language": "en"}
+    assert within(*asked, "sv", "--by", "Anna").document == {"language": "sv"}
+    assert within(*asked).document == {"language": "sv"}
+    assert within(*asked, "nb").status == 2
+    assert within(*asked, "--by", "Anna").status == 2
+    assert within(*asked, "de", "--by", "Anna").status == 2
+    assert ", speaks sv" in within("doctor", "--data", data).out
+
+
 def test_staff_list_the_messages_of_a_member_and_send_one_again(data: Path) -> None:
     member = enrolled(data, "TOLD")
 

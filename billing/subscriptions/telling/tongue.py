@@ -1,7 +1,7 @@
 """How a member is spoken to: in which language, and by which clock.
 
 The language is the one the member chose, else that of its last order; the clock that of the country
-it ordered from, else the coalition's.
+it ordered from. Else both are the coalition's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ async def wording_for(
         order = order or other
     known = countries or shipped()
     zone = await _zone(connection) if order is None else known.of(order.country).zone
-    spoken = language or LANGUAGES[0]
+    spoken = language or await catalogue.language(connection)
     return Wording(spoken, WORDS[spoken], zone)
 
 

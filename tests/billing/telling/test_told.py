@@ -156,6 +156,7 @@ async def test_a_seat_is_told_to_who_has_it_without_a_name_and_its_end_to_who_di
     anna = await club.joined("plus", name="anna")
     bo, cy = await club.enrol("bo"), await club.enrol("cy")
     ordered = await club.joined("plus", name="dan", card="5555555555554444")
+    await tongues.speak("sv", actor="staff:test", at=at)
     async with transaction() as connection:
         await tongues.choose(connection, anna, "nb", at)
     await home.family(anna, bo, cy)
@@ -168,6 +169,8 @@ async def test_a_seat_is_told_to_who_has_it_without_a_name_and_its_end_to_who_di
         asked = [anna, bo, ordered]
         # As packages below ask, for many at once: the choice, else the language of the last order.
         assert await tongue.languages_of(connection, asked) == {anna: "nb", ordered: "en"}
+        # Of whom nothing is known, and nobody close is, the coalition's own language is right.
+        assert (await tongue.wording_for(connection, cy)).language == "sv"
     await club.memberships.remove_seat(bo, bo, at=club.now())
     assert await kinds(club, bo) == ["seat_given"]
     assert (await kinds(club, anna))[-1] == "seat_given_up"
