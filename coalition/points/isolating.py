@@ -6,7 +6,6 @@ from datetime import datetime
 import asyncpg
 
 from coalition.kernel.database import Connection
-from coalition.kernel.database.appends import Appends
 from coalition.kernel.errors import Invalid
 from coalition.ledger.lots import LotCollisionError
 from coalition.points.commands import Asked
@@ -40,7 +39,6 @@ async def post_isolating(
     if not asked:
         return []
     await connection.execute("SAVEPOINT lines")
-    appends = Appends()
     try:
         answers = await post(
             connection,
@@ -49,11 +47,9 @@ async def post_isolating(
             leases=leases,
             card_key=card_key,
             at=at,
-            appends=appends,
             explains=False,
             planning=planning,
         )
-        await appends.write(connection)
     except _OF_ONE_LINE:
         await connection.execute("ROLLBACK TO SAVEPOINT lines")
         if len(asked) == 1:

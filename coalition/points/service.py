@@ -87,7 +87,7 @@ async def post(
     leases: Leases,
     card_key: bytes,
     at: datetime,
-    appends: Appends,
+    appends: Appends | None = None,
     explains: bool = True,
     standings: dict[UUID, Standing] | None = None,
     facts: Facts | None = None,
@@ -98,9 +98,11 @@ async def post(
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
     transaction with `posting.PINNED` settings under `leases.covered`. A line that cannot be done
     gets its refusal and leaves nothing; the others are not spoiled. What can wait is left to
-    `appends`, which the caller writes. `standings` and `facts` are what the caller has read of
-    members. Unless `planning` asks, who shares gets `NeedsPlan`. Raises `PlansChangedError`.
+    `appends`, which the caller writes, for good or for nothing: a caller that goes on after that
+    was refused gives none. `standings` and `facts` are what the caller has read of members. Unless
+    `planning` asks, who shares gets `NeedsPlan`. Raises `PlansChangedError`.
     """
+    later = Appends() if appends is None else appends
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
     known = await _known_of(connection, asked, terms, members, facts)
@@ -125,7 +127,7 @@ async def post(
                 at=at,
                 standings=standings,
                 while_written=answering.answer_posted,
-                appends=appends,
+                appends=later,
             )
             answering.answer_refused(outcomes)
             for place, answer in answering.answers.items():
@@ -134,8 +136,11 @@ async def post(
             drafts = [made.draft for made in deciding.drafted]
             postings = sum(1 + len(one.recovered) for one in outcomes if isinstance(one, Posted))
             events = guarding.events(drafts, outcomes, batch, postings)
-            await outbox.append(appends, events, at)
+            await outbox.append(later, events, at)
             await covering.spend(connection, batch, answers)
+            if later is not appends:
+                # While what was taken to cover the issues can still be put back.
+                await later.write(connection)
     return [answer for answer in answers if answer is not None]
 
 

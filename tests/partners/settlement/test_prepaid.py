@@ -18,7 +18,14 @@ from coalition.ledger import audit
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.posting import PINNED_FOR_LINES, POSTER_ROLE
 from coalition.points import leases
-from coalition.points.commands import Asked, IssueBody, PostingAnswer, Purchase, ReverseBody
+from coalition.points.commands import (
+    Asked,
+    IssueBody,
+    PostingAnswer,
+    Purchase,
+    PurchaseLine,
+    ReverseBody,
+)
 from coalition.points.till import Tills
 from partners.settlement import credit
 from tests.partners.settlement.credit_world import TERMS, CreditWorld, code, credit_world, told
@@ -239,6 +246,39 @@ async def test_a_batch_larger_than_a_lease_leases_as_it_goes(at: datetime) -> No
     assert codes == ["done"] * 7 + ["prepaid_exhausted"]
     assert await booked(world) == 112_500
     assert await left(world) + await leased(world) == 12_500
+
+
+async def test_a_line_that_is_refused_with_its_reasons_leaves_the_others_covered(
+    at: datetime,
+) -> None:
+    world = await credit_world(at, CreditMode.PREPAID)
+    await activated(document("fruit", applies_to={"categories": ["fruit"]}), at)
+    await world.prepay(1_250, "bank-1")
+    async with transaction() as connection:
+        await connection.execute(
+            "ALTER TABLE purchase_line ADD CONSTRAINT nobody_foresaw_this CHECK (sku <> 'bad')"
+        )
+
+    async def post() -> list[Any]:
+        bodies = [
+            IssueBody(
+                receipt(),
+                at,
+                member_id=world.anna,
+                purchase=Purchase(amount_minor=10_000, currency="SEK"),
+                lines=[PurchaseLine(amount_minor=10_000, sku=sku)],
+            )
+            for sku in ("good", "bad", "good", "good", "good", "good")
+        ]
+        asked = [Asked(world.points.grocer, 7, None, body, None) for body in bodies]
+        async with transaction(PINNED_FOR_LINES, role=POSTER_ROLE) as connection:
+            return await world.points.tills.post_lines(connection, asked, at)
+
+    await ensure_partition(at)
+    answers = await world.points.tills.covered(post)
+    assert [code(one) for one in answers] == ["done", "refused_by_database", *["done"] * 4]
+    await world.points.tills.finish()
+    assert (await leased(world), await left(world)) == (0, 1_250 - 5 * 125)
 
 
 async def test_points_of_hybrid_contracts_cost_their_prefunded_share(at: datetime) -> None:
