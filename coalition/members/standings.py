@@ -81,8 +81,9 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _READ = """
-SELECT wanted.member_id, wanted.at, fact.*
-FROM unnest($1::int2[], $2::uuid[], $3::timestamptz[]) AS wanted (bucket, member_id, at), LATERAL (
+SELECT wanted.no, fact.*
+FROM unnest($1::int2[], $2::uuid[], $3::timestamptz[]) WITH ORDINALITY
+    AS wanted (bucket, member_id, at, no), LATERAL (
     SELECT given_as IS NULL, no, kind, value, held
     FROM standing
     WHERE bucket = wanted.bucket AND member_id = wanted.member_id
@@ -159,8 +160,8 @@ async def read_each(
     buckets = [bucket_of(member) for member in members]
     rows = await connection.fetch(_READ, buckets, members, [at for _, at in ordered])
     by_pair: dict[tuple[MemberId, datetime], list[_Covering]] = {}
-    for member, instant, *fact in rows:
-        by_pair.setdefault((member, instant), []).append(_Covering(*fact))
+    for number, *fact in rows:
+        by_pair.setdefault(ordered[number - 1], []).append(_Covering(*fact))
     found = {pair: _standings(covering) for pair, covering in by_pair.items()}
     return {pair: held for pair, held in found.items() if held != NOBODY}
 

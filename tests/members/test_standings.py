@@ -1,6 +1,6 @@
 """Standings: what holds at an instant, what lies beneath, what ends early, what is refused."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
@@ -117,6 +117,15 @@ async def test_the_last_grant_counts_and_repeating_it_adds_no_fact(
         ("segment", "a"),
         ("segment", "b"),
     ]
+
+
+async def test_an_instant_that_has_no_time_in_utc_is_asked_about_like_any_other(
+    keys: MemberKeys, at: datetime
+) -> None:
+    member = await a_member("FOREVER", keys, at)
+    await granted(member, "tier", "gold", at)
+    last = datetime(9999, 12, 31, 23, 59, tzinfo=timezone(-14 * HOUR))
+    assert await seen(member, last) == Standings("gold")
 
 
 async def test_many_members_are_read_at_once_and_who_is_nothing_is_left_out(
