@@ -24,12 +24,14 @@ from coalition.members.merging import Follower
 from coalition.members.privacy import Keeper
 from coalition.members.sealing import MemberKeys
 from coalition.messages import keeping as messages
+from coalition.messages import tongues
 from coalition.points import disclosure as points
 from coalition.points import merging
 from coalition.points.guards import keeping as guards
 from partners.batches import disclosure as batches
 
 FOLLOWERS: tuple[Follower, ...] = (
+    tongues.take_over,
     merging.take_over,
     merged_places.take_over,
     benefits.take_over,

@@ -16,6 +16,14 @@ WHERE message_language.language <> excluded.language
 """
 _CHOSEN = "SELECT language FROM message_language WHERE bucket = $1 AND member_id = $2"
 
+_GIVE_UP = """
+DELETE FROM message_language WHERE bucket = $1 AND member_id = $2 RETURNING language, chosen_at
+"""
+_GIVE_TO = """
+INSERT INTO message_language (bucket, member_id, language, chosen_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (bucket, member_id) DO NOTHING
+"""
+
 _CHOSEN_BY = """
 SELECT kept.member_id, kept.language
 FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, member_id)
@@ -49,3 +57,13 @@ async def chosen_by(connection: Connection, members: Collection[MemberId]) -> di
     ordered = list(members)
     rows = await connection.fetch(_CHOSEN_BY, [bucket_of(one) for one in ordered], ordered)
     return {MemberId(row[0]): row[1] for row in rows}
+
+
+async def take_over(
+    connection: Connection, from_id: MemberId, into_id: MemberId, at: datetime
+) -> None:
+    """Let a survivor who has chosen no language have that of who was merged into it."""
+    del at  # it was chosen when it was chosen
+    choice = await connection.fetchrow(_GIVE_UP, bucket_of(from_id), from_id)
+    if choice is not None:
+        await connection.execute(_GIVE_TO, bucket_of(into_id), into_id, *choice)

@@ -1,5 +1,6 @@
 """The inbox in an app and in a copy of what is kept, and what staff see of e-mails."""
 
+import functools
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import get_args
@@ -22,6 +23,7 @@ from coalition.messages.keeping import KEEPER
 from coalition.messages.refusals import UnknownMessage
 from coalition.messages.wording import LANGUAGES
 from server import mail_checks
+from server.people import FOLLOWERS
 from tests.members.world import KEYS, enrolled
 from tests.messages.world import WORDS, open_town
 from tests.support.http import ISSUER, SETTINGS, serve
@@ -128,6 +130,24 @@ async def test_whoever_was_merged_reads_and_hears_as_who_it_is_now(at: datetime)
         read = await inbox.read(connection, now, first, at)
     assert len(found) == 2
     assert read.read_at == at
+
+
+async def test_the_language_of_who_was_merged_is_the_survivors_that_has_chosen_none(
+    at: datetime,
+) -> None:
+    gone, chooser, silent = [await enrolled(at, card=f"9752000{no}") for no in (1, 2, 3)]
+    await ensure_partition(at)
+    async with transaction() as connection:
+        await tongues.choose(connection, gone, "sv", at)
+        await tongues.choose(connection, chooser, "nb", at)
+        merge = functools.partial(
+            merging.merge, connection, keys=KEYS, followers=FOLLOWERS, actor=STAFF, at=at
+        )
+        await merge(from_id=gone, into_id=silent)
+        everybody = [gone, chooser, silent]
+        assert await tongues.chosen_by(connection, everybody) == {chooser: "nb", silent: "sv"}
+        await merge(from_id=silent, into_id=chooser)
+        assert await tongues.chosen_by(connection, everybody) == {chooser: "nb"}
 
 
 async def test_a_copy_has_every_word_and_an_erasure_leaves_none(at: datetime) -> None:
