@@ -6,6 +6,7 @@ from litestar.types import ControllerRouterHandler
 
 from billing.doors import (
     campaign_admin,
+    desk_admin,
     fee_doors,
     figure_doors,
     gift_doors,
@@ -46,5 +47,6 @@ def routes(
         *stripe_admin.routes(door, settings),
         *plan_admin.routes(door),
         *membership_admin.routes(door),
+        *desk_admin.routes(door, memberships),
         *public_doors.routes(memberships),
     ]

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from coalition.kernel import idempotency
-from coalition.kernel.database import Connection
+from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency import Claim, KeyReused
 from coalition.kernel.idempotency.claims import RequestInProgress
@@ -92,6 +92,31 @@ async def answer_once(
 
     claim = Claim.of(call.caller.client_no, call.idempotency_key, address, call.body_digest)
     known = await idempotency.once(claim, call.at, done)
+    headers = (REPLAYED,) if known.replayed else ()
+    return Answer(known.status, known.body, headers, known.media_type)
+
+
+async def act_once(
+    call: Call, address: str, status: int, work: Callable[[str], Awaitable[object]]
+) -> Answer:
+    """Do `work`, which asks Stripe, by a key of its own, or give the first answer again.
+
+    No transaction is open meanwhile: what comes between the act and its answer's keeping is the
+    same act at Stripe, by the same key.
+    """
+    claim = Claim.of(call.caller.client_no, call.idempotency_key, address, call.body_digest)
+    async with transaction() as connection:
+        known = idempotency.replay(claim, await idempotency.find(connection, [claim]))
+    if isinstance(known, KeyReused):
+        raise known
+    if known is None:
+        content = encode(await work(f"{call.caller.client_no}:{call.idempotency_key}"), call.media)
+
+        async def done(connection: Connection) -> idempotency.Answer:
+            del connection
+            return idempotency.Answer(status, call.media.value, content)
+
+        known = await idempotency.once(claim, call.at, done)
     headers = (REPLAYED,) if known.replayed else ()
     return Answer(known.status, known.body, headers, known.media_type)
 

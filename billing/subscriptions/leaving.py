@@ -27,7 +27,7 @@ from coalition.oversight.reasons import valid_reason
 PAUSES = (1, 2, 3)
 """For how many months a membership may be paused."""
 
-_UNPAID = frozenset(
+UNPAID = frozenset(
     {
         SubscriptionStatus.PAST_DUE,
         SubscriptionStatus.UNPAID,
@@ -35,6 +35,7 @@ _UNPAID = frozenset(
         SubscriptionStatus.PAUSED,
     }
 )
+"""States in which nothing that is paid could run out."""
 
 
 async def cancel_offer(house: House, member: MemberId, *, at: datetime) -> CancelOffer:
@@ -42,7 +43,7 @@ async def cancel_offer(house: House, member: MemberId, *, at: datetime) -> Cance
     paid = await _cancellable(house, member)
     plans = await house.plans()
     one = paid.subscription
-    ends_at = at if one.status in _UNPAID else one.period_end
+    ends_at = at if one.status in UNPAID else one.period_end
     smaller = _smaller(plans, paid.price, at)
     if smaller is not None and one.status in {
         SubscriptionStatus.ACTIVE,
@@ -82,7 +83,7 @@ async def cancel(
                 return before
         if one.schedule_id is not None:
             await house.gateway.drop_schedule(f"{own}:drop", one)
-        is_unpaid = one.status in _UNPAID if begun is None else bool(begun.request["now"])
+        is_unpaid = one.status in UNPAID if begun is None else bool(begun.request["now"])
 
         async def call() -> Subscription:
             if is_unpaid:
@@ -209,6 +210,13 @@ async def _receipt(
     house: House, paid: Paid, kind: ReceiptKind, *, at: datetime, **facts: Any
 ) -> Receipt:
     await syncing.sync(house.gateway, paid.subscription.id, at=at)
+    return await receipt_of(house, paid, kind, at=at, **facts)
+
+
+async def receipt_of(
+    house: House, paid: Paid, kind: ReceiptKind, *, at: datetime, **facts: Any
+) -> Receipt:
+    """Return a receipt of what is done to a membership at `at`; it is not kept yet."""
     plans = await house.plans()
     async with transaction() as connection:
         member, subscription = paid.membership.member_id, paid.subscription.id

@@ -8,6 +8,7 @@ from billing.gateway import intents
 from billing.gateway.client import Gateway
 from billing.gateway.intents import Intent
 from billing.subscriptions import put_offs
+from billing.subscriptions.desk import acts
 from billing.subscriptions.stretches import is_over
 from coalition.kernel.money import Money
 
@@ -69,7 +70,7 @@ def _calls(gateway: Gateway) -> Mapping[str, Callable[[Intent], Awaitable[object
         metadata = put_offs.metadata_of(request)
         return await gateway.put_off(intent.key, request["subscription"], until, metadata)
 
-    return {
+    return acts.calls(gateway) | {
         PUT_OFF: put_off,
         FEE_BACK: give_back,
         CREDIT: credit,

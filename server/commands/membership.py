@@ -12,6 +12,7 @@ from coalition.kernel.settings import Settings
 from server import payments
 from server.commands import (
     membership_books,
+    membership_desk,
     membership_figures,
     membership_grants,
     membership_notices,
@@ -42,6 +43,7 @@ membership_figures.add_to(membership)
 membership_notices.add_to(membership)
 membership_unexplained.add_to(membership)
 membership_books.add_to(membership)
+membership_desk.add_to(membership)
 
 
 @membership.command()

@@ -6,6 +6,7 @@ from datetime import datetime
 from billing.gateway import intents
 from billing.gateway.shapes import Invoice, InvoiceStatus, Picture, SubscriptionStatus
 from billing.plans.catalogue import Plans
+from billing.subscriptions.desk.acts import CANCEL
 from billing.subscriptions.register import Membership
 from billing.subscriptions.seats import rows as seats
 from billing.subscriptions.states import State
@@ -13,8 +14,8 @@ from billing.subscriptions.telling.telling import Fact, Moment, tell
 from coalition.kernel.database import Connection
 from coalition.kernel.money import Money
 
-_ENDS = ("cancel", "withdraw")
-"""The intents by which members end their memberships; a cancellation may be for later."""
+_ENDS = ("cancel", CANCEL, "withdraw")
+"""The intents by which members, or staff for them, end; a cancellation may be for later."""
 
 _FAILED = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
 

@@ -7,6 +7,7 @@ import httpx
 
 from billing.doors import (
     campaign_admin,
+    desk_admin,
     fee_doors,
     gift_doors,
     listing_admin,
@@ -74,6 +75,7 @@ async def open_doors(at: datetime) -> ClubDoors:
             *stripe_admin.routes(door, TAKES_PAYMENTS),
             *plan_admin.routes(door),
             *membership_admin.routes(door),
+            *desk_admin.routes(door, club.memberships),
             intake.route(club.intake),
         ],
         readiness=Readiness({}),

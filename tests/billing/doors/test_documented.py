@@ -137,6 +137,8 @@ async def _new(house: ClubDoors) -> MemberId:
 async def _member(house: ClubDoors, path: str) -> MemberId:
     """Return a member who may do what the address is for."""
     club, member = house.club, await _new(house)
+    if path.startswith("/v1/admin/memberships/{member_id}/"):
+        return await _served(house, path, member)
     if path.endswith(("/checkout", "/drop")) or path.startswith(("/v1/gifts", "/v1/admin/")):
         return member
     if "/checkout/" in path:
@@ -155,6 +157,15 @@ async def _member(house: ClubDoors, path: str) -> MemberId:
         await club.memberships.cancel(member, key=club.key(), at=club.now())
     if path.endswith("/resume"):
         await club.memberships.pause(member, months=1, key=club.key(), at=club.now())
+    return member
+
+
+async def _served(house: ClubDoors, path: str, member: MemberId) -> MemberId:
+    """Return a member for whom the service desk may do what the address is for."""
+    await house.club.join(member)
+    if path.endswith("/uncancel"):
+        key = house.club.key()
+        await house.club.memberships.cancel(member, key=key, at=house.club.now())
     return member
 
 

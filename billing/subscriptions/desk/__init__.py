@@ -1,0 +1,1 @@
+"""What staff do with a paid membership for a member who calls or writes."""
