@@ -66,7 +66,7 @@ async def examine(settings: Settings, environ: Mapping[str, str], at: datetime) 
         findings.append(await _coalition(connection))
         findings.append(await _master_key(connection, settings, at))
         findings.append(await _events(connection, at))
-        findings.append(await _jobs(connection, at - house_clock.ahead()))
+        findings.append(await _jobs(connection))
         findings.append(await _batches(connection, at))
         findings.append(await _erasures(connection, at))
         findings.append(await _settlement(connection, at))
@@ -143,8 +143,8 @@ async def _events(connection: Connection, at: datetime) -> Finding:
     )
 
 
-async def _jobs(connection: Connection, at: datetime) -> Finding:
-    waiting = await backlog(connection, at)
+async def _jobs(connection: Connection) -> Finding:
+    waiting = await backlog(connection)
     found = f"{waiting.open} wait or run, {waiting.failed} have failed"
     if waiting.failed:
         mend = "read the worker's log for job_failed, mend the cause, ask for them again"

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from coalition.federation import service
 from coalition.kernel import outbox
-from coalition.kernel.clock import FixedClock
+from coalition.kernel.clock import FixedClock, SystemClock
 from coalition.kernel.database import Engine, transaction
 from coalition.kernel.ids import random_id, uuid7
 from coalition.kernel.jobs import JobRequest, enqueue
@@ -72,6 +72,26 @@ async def test_what_waits_and_what_is_owed_is_shown(clock: FixedClock, at: datet
     assert before["coalition_database_connections_max"] >= 1
     assert before['coalition_points_unspent{currency_no="1"}'] == 70
     assert after['coalition_points_unspent{currency_no="1"}'] == 70
+
+
+@pytest.mark.usefixtures("read_at_once", "clock")
+async def test_how_late_a_job_is_does_not_change_with_the_time_of_the_house() -> None:
+    name, now = "coalition_jobs_oldest_due_seconds", SystemClock().now()
+    for moved in (timedelta(), timedelta(days=400)):
+        watch = Watch(FixedClock(now + moved))
+        async with transaction() as connection:
+            await connection.execute("DELETE FROM pgqueuer")
+            await enqueue(connection, [JobRequest("ledger.holds")])
+        assert (await shown(watch))[name] < 300
+        async with transaction() as connection:
+            await connection.execute(
+                "UPDATE pgqueuer SET execute_after = $1", now - timedelta(hours=1)
+            )
+        assert 3600 <= (await shown(watch))[name] < 3900
+        async with transaction() as connection:
+            delay = timedelta(days=40)
+            await connection.execute("UPDATE pgqueuer SET execute_after = $1", now + delay)
+        assert (await shown(watch))[name] == 0
 
 
 @pytest.mark.usefixtures("read_at_once")

@@ -1,9 +1,13 @@
-"""Asking for jobs, and how many of them wait."""
+"""Asking for jobs, and how many of them wait.
+
+The queue goes by the database's clock, by which pgqueuer says what is due. No time machine moves
+that, so what is told here is how long somebody has waited, wherever our own clock stands.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import timedelta
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -55,26 +59,29 @@ class Backlog(NamedTuple):
     oldest_due_s: float
 
 
-_BACKLOG = """
+# When the server took this very statement, or the first that asked so in the transaction.
+_HERE: Final = "(SELECT query_start FROM pg_stat_get_activity(pg_backend_pid()))"
+
+_BACKLOG = f"""
 SELECT count(*) FILTER (WHERE status <> 'failed') AS open,
        count(*) FILTER (WHERE status = 'failed') AS failed,
-       min(execute_after) FILTER (WHERE status = 'queued') AS oldest
+       {_HERE} - min(execute_after) FILTER (WHERE status = 'queued') AS late
 FROM pgqueuer
-"""
+"""  # noqa: S608 - ours
 _FORGET = (
-    "DELETE FROM pgqueuer_log WHERE created < $1 AND aggregated",
-    "DELETE FROM pgqueuer_statistics WHERE created < $1",
+    f"DELETE FROM pgqueuer_log WHERE created < {_HERE} - $1::interval AND aggregated",  # noqa: S608 - ours
+    f"DELETE FROM pgqueuer_statistics WHERE created < {_HERE} - $1::interval",  # noqa: S608 - ours
 )
 
 
-async def backlog(connection: Connection, at: datetime) -> Backlog:
-    """Return what waits in the queue at `at`."""
+async def backlog(connection: Connection) -> Backlog:
+    """Return what waits in the queue now."""
     row = await connection.fetchrow(_BACKLOG)
-    age_s = (at - row["oldest"]).total_seconds() if row["oldest"] else 0.0
-    return Backlog(row["open"], row["failed"], max(age_s, 0.0))
+    late_s = row["late"].total_seconds() if row["late"] else 0.0
+    return Backlog(row["open"], row["failed"], max(late_s, 0.0))
 
 
-async def forget_finished(connection: Connection, before: datetime) -> None:
-    """Drop the queue's record of jobs that were finished before `before`."""
+async def forget_finished(connection: Connection, kept: timedelta) -> None:
+    """Drop the queue's record of jobs that were finished longer ago than `kept`."""
     for statement in _FORGET:
-        await connection.execute(statement, before)
+        await connection.execute(statement, kept)

@@ -177,7 +177,8 @@ def _pause(kind: JobKind[Any], attempts: int) -> timedelta:
 
 def _forgetting() -> JobKind[NoPayload]:
     async def forget(_: NoPayload, at: datetime) -> None:
+        del at  # the queue goes by the database's clock
         async with transaction() as connection:
-            await forget_finished(connection, at - KEPT)
+            await forget_finished(connection, KEPT)
 
     return JobKind(name=_FORGETTING, handle=forget)
