@@ -6,7 +6,7 @@ them once more, member by member, and finds nothing to write.
 
 from uuid import UUID
 
-from billing.benefits import applying, entitlement_rows
+from billing.benefits import applying, audit_payers, entitlement_rows
 from billing.plans import catalogue
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of
@@ -76,6 +76,29 @@ _GRANTS = Check(
         ON kept.bucket = posting.bucket AND kept.posting = posting.id
     WHERE posting.kind = 11 GROUP BY posting.bucket, posting.id, posting.holder, posting.points
     HAVING count(kept.posting) <> 1
+    """,
+)
+
+_TAKEN = Check(
+    "I9",
+    "points of a plan are taken back just where their posting is reversed, or nothing of them was "
+    "left that had not expired",
+    """
+    SELECT kept.member_id, kept.membership_id, kept.month, kept.points, kept.taken_back_at
+    FROM benefit_grant AS kept
+    JOIN posting ON posting.bucket = kept.bucket AND posting.id = kept.posting
+    WHERE (kept.taken_back_at IS NOT NULL) <> EXISTS (
+        -- What was spent is owed, and counts as reversed too.
+        SELECT FROM reversed_leg AS undone
+        WHERE undone.bucket = kept.bucket AND undone.posting = kept.posting)
+      AND NOT (kept.taken_back_at IS NOT NULL AND EXISTS (
+        SELECT FROM (
+            SELECT bucket, id, expires_on, clock_no FROM lot
+            UNION ALL SELECT bucket, id, expires_on, clock_no FROM lot_history
+        ) AS source
+        WHERE source.bucket = posting.bucket AND source.id = posting.lot
+          -- Days end at other hours elsewhere; when a clock ran out is not kept.
+          AND (source.expires_on <= kept.taken_back_at::date OR source.clock_no <> 0)))
     """,
 )
 
@@ -191,5 +214,8 @@ async def _as_entitled(connection: Connection) -> list[str]:
     return broken
 
 
-CHECKS = (_BONUSES, _GRANTS, _GROUNDS, _USES)
-WALKS = (Walk("I9", "members are and earn what their memberships entitle them to", _as_entitled),)
+CHECKS = (_BONUSES, _GRANTS, _TAKEN, _GROUNDS, _USES)
+WALKS = (
+    Walk("I9", "members are and earn what their memberships entitle them to", _as_entitled),
+    audit_payers.WALK,
+)

@@ -11,11 +11,10 @@ from uuid import UUID
 
 import asyncpg
 
-from billing.benefits import counting, entitlement_rows
+from billing.benefits import counting, entitlement_rows, payers
 from billing.benefits.counting import Held, MoneyBenefit, held_by, remaining_of
 from billing.benefits.entitlement_rows import OfMembership
 from billing.benefits.entitlements import Entitlement
-from billing.benefits.funding import funders
 from billing.benefits.refusals import (
     BenefitNotHeld,
     BenefitUsedUp,
@@ -26,15 +25,13 @@ from billing.benefits.refusals import (
 from billing.plans.catalogue import Plans
 from billing.plans.documents import PartnerDiscount
 from coalition.federation.catalogue import Catalogue
-from coalition.federation.refusals import NoContract
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import MemberId, bucket_of, digest16, uuid_from_bytes
-from coalition.kernel.money import Money, split
+from coalition.kernel.money import Money
 from coalition.ledger import compensations
 from coalition.ledger.compensations import Compensation
 from coalition.members.locking import lock_open
 from coalition.members.queries import lock_members
-from coalition.points.bonuses.compiled import OPERATOR
 from coalition.points.terms import check_time
 
 _WHOLE = 10_000
@@ -204,12 +201,8 @@ def _check_saving(wanted: Wanted, benefit: MoneyBenefit, known: Catalogue) -> No
 
 def _owed(wanted: Wanted, benefit: MoneyBenefit, known: Catalogue) -> list[Compensation]:
     """Return what others owe the partner; what a funder does not pay the operator does."""
-    parties = funders(benefit.funding)
-    shares = split(wanted.saved.amount_minor, [weight for _, weight in parties])
-    by_payer: dict[int, int] = {}
-    for (funder_no, _), share in zip(parties, shares, strict=True):
-        payer = funder_no if _pays(funder_no, wanted.used_at, known) else OPERATOR
-        by_payer[payer] = by_payer.get(payer, 0) + share
+    shares = payers.shares(benefit.funding, wanted.saved.amount_minor)
+    unpaying = payers.silent(shares, wanted.used_at, known)
     return [
         Compensation(
             holder=wanted.member,
@@ -221,19 +214,8 @@ def _owed(wanted: Wanted, benefit: MoneyBenefit, known: Catalogue) -> list[Compe
             reason=benefit.code,
             occurred_at=wanted.used_at,
         )
-        for payer, share in sorted(by_payer.items())
-        if share and payer != wanted.partner_no
+        for payer, share in payers.owed(shares, wanted.partner_no, unpaying).items()
     ]
-
-
-def _pays(funder_no: int, instant: datetime, known: Catalogue) -> bool:
-    if funder_no == OPERATOR:
-        return True
-    try:
-        known.contract_at(funder_no, instant)
-    except NoContract:
-        return False
-    return known.default_at(funder_no, instant) is None
 
 
 async def _claim(connection: Connection, wanted: Wanted) -> bool:

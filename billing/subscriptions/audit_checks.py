@@ -4,18 +4,17 @@ A benefit has a paid, trial or grace period behind it, or what was given: so eve
 derived again from the pictures of its subscriptions and its grounds, and compared with what stands.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
 from uuid import UUID
 
 from billing.benefits import entitlement_rows
 from billing.plans import catalogue
 from billing.plans.catalogue import Plans
-from billing.subscriptions import deriving, entries, gift_audit, grounds, register
+from billing.subscriptions import audit_standing, deriving, entries, gift_audit, grounds, register
+from billing.subscriptions.audit_standing import Facts
 from billing.subscriptions.bookings import bookings
-from billing.subscriptions.register import Kept, Membership
+from billing.subscriptions.register import Membership
 from billing.subscriptions.seats import rows as seats
-from billing.subscriptions.states import entitlements, standing
+from billing.subscriptions.states import entitlements
 from coalition.kernel.database import Connection
 from coalition.ledger.audit import Walk
 from coalition.ledger.audit_checks import Check
@@ -60,10 +59,6 @@ _ENTITLED = Check(
 
 _PAGE = 500
 _SOME = "SELECT id FROM membership WHERE (bucket, id) > ($1, $2) ORDER BY bucket, id LIMIT $3"
-_LOOKED_AT = """
-SELECT max(greatest(made_at, taken_back_at)) FROM membership_ground
-WHERE bucket = $1 AND membership_id = $2
-"""
 _GONE = """
 SELECT count(*) FROM member
 WHERE bucket = $1 AND id = $2 AND (state = 'closed' OR merged_into IS NOT NULL)
@@ -97,10 +92,8 @@ async def _of_membership(connection: Connection, membership_id: UUID, plans: Pla
         mine = [one.entitlement for one in applied if one.membership_id == membership_id]
         if tuple(mine) != held:
             broken.append(f"membership {membership_id}: its entitlements have other grounds")
-    at = await _derived_at(connection, row, kept)
-    stands = standing(held, [one.subscription for one in pictures], at)
-    if (row.state, row.entitled_until) != (stands.state, stands.entitled_until):
-        broken.append(f"membership {membership_id} is {row.state}, its picture says {stands.state}")
+    facts = Facts(kept, pictures, held, plans)
+    broken += await audit_standing.unlike(connection, row, facts)
     told = [booking for picture in pictures for booking in bookings(picture)]
     for _, lacking in await entries.lacking(connection, row.member_id, told):
         broken.append(f"membership {membership_id}: {lacking.source} is not booked as it is paid")
@@ -113,13 +106,6 @@ async def _is_gone(connection: Connection, row: Membership) -> bool:
     """Tell whether the member has left, so that benefits follow no more."""
     place = register.place_of(row.member_id)
     return bool(await connection.fetchval(_GONE, *place))
-
-
-async def _derived_at(connection: Connection, row: Membership, kept: Iterable[Kept]) -> datetime:
-    """Return the last time at which a membership was derived."""
-    times = [row.changed_at, *(one.applied_at for one in kept if one.applied_at is not None)]
-    given = await connection.fetchval(_LOOKED_AT, *register.place_of(row.id))
-    return max(times if given is None else [*times, given])
 
 
 CHECKS = (_COUNTED, _ENTITLED, _SOLD)

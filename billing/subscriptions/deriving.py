@@ -129,7 +129,7 @@ async def derive(
     given += await seats.given(connection, before.id, plans)
     held = entitlements(pictures, terms_of(plans, pictures), given)
     subscriptions = [picture.subscription for picture in pictures]
-    now = _standing_now(before, held, subscriptions, plans, at)
+    now = standing_now(before, held, subscriptions, plans, at)
     if await _is_beside_another(connection, before, now):
         now = msgspec.structs.replace(before, turns_at=None)
     told = [booking for one in pictures for booking in bookings(one)]
@@ -170,13 +170,17 @@ async def _is_beside_another(connection: Connection, before: Membership, now: Me
     return True
 
 
-def _standing_now(
+def standing_now(
     before: Membership,
     held: Sequence[Entitlement],
     subscriptions: Sequence[Subscription],
     plans: Plans,
     at: datetime,
 ) -> Membership:
+    """Return a membership as it stands at `at` by what it `held` and holds: `before` where it does.
+
+    That it does not come to life beside another one the caller sees to.
+    """
     stands = standing(held, subscriptions, at)
     shown = stands.current or _latest(held, at)
     main = _main(subscriptions)

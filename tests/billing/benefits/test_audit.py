@@ -79,24 +79,55 @@ async def test_what_benefits_leave_in_the_books_is_whole(at: datetime) -> None:
         ("DELETE FROM standing WHERE kind = 'flag'", ["members are and earn"]),
         ("UPDATE benefit_grant SET points = 101", ["a month of a membership"]),
         ("DELETE FROM benefit_grant", ["a month of a membership"]),
+        ("UPDATE benefit_grant SET taken_back_at = granted_at", ["points of a plan are taken"]),
         ("UPDATE benefit_grant SET funder_no = 1 - funder_no", ["a month of a membership"]),
-        ("UPDATE benefit_use SET compensations = '{}'", ["a benefit is used no more often"]),
-        ("UPDATE benefit_use SET returned_at = made_at", ["a benefit is used no more often"]),
-        ("UPDATE benefit_use SET saved_minor = 899", ["a benefit is used no more often"]),
         (
-            TWICE,
-            ["a benefit is used no more often"],
+            "UPDATE benefit_use SET compensations = '{}'",
+            ["a benefit is used no more often", "for what a benefit saves"],
         ),
+        ("UPDATE compensation SET funder_no = 0", ["for what a benefit saves"]),
+        ("UPDATE benefit_use SET returned_at = made_at", ["a benefit is used no more often"]),
+        (
+            "UPDATE benefit_use SET saved_minor = 899",
+            ["a benefit is used no more often", "for what a benefit saves"],
+        ),
+        (TWICE, ["a benefit is used no more often", "for what a benefit saves"]),
     ],
 )
 async def test_a_breach_is_found(at: datetime, break_it: str, found: list[str]) -> None:
     await club(at)
     async with transaction() as connection:
         await connection.execute(
-            "GRANT UPDATE, DELETE ON benefit_grant, benefit_use, earning_bonus TO CURRENT_USER"
+            "GRANT UPDATE, DELETE ON benefit_grant, benefit_use, earning_bonus, compensation"
+            " TO CURRENT_USER"
         )
         await connection.execute(break_it)
     promises = await breaches()
     assert len(promises) == len(found)
     for promise, begins in zip(promises, found, strict=True):
         assert promise.startswith(begins)
+
+
+async def test_points_that_went_back_are_said_to_have_gone_back(at: datetime) -> None:
+    anna = await club(at)
+    await anna.apply(anna.entitled(day(1), at, period=(day(1), day(1, 12)), taken_back=True), at=at)
+    await granting.grant_due(at + timedelta(minutes=1))
+    async with transaction() as connection:
+        await connection.execute("GRANT UPDATE ON benefit_grant TO CURRENT_USER")
+        await connection.execute("UPDATE benefit_grant SET taken_back_at = NULL")
+    (found,) = await breaches()
+    assert found.startswith("points of a plan are taken back just where")
+
+
+async def test_points_that_have_expired_are_taken_back_without_a_reversal(at: datetime) -> None:
+    anna = await club(at)
+    late = at + timedelta(days=500)
+    await anna.apply(
+        anna.entitled(day(1), at, period=(day(1), day(1, 12)), taken_back=True), at=late
+    )
+    await granting.grant_due(late)
+    async with transaction() as connection:
+        taken = await connection.fetchval("SELECT taken_back_at FROM benefit_grant")
+        assert taken == late
+        assert await connection.fetchval("SELECT count(*) FROM reversed_leg") == 0
+    assert await breaches() == []

@@ -62,6 +62,37 @@ DAMAGES = {
         "UPDATE membership SET state = 'grace' WHERE ground = 'paid'",
         {DERIVED},
     ),
+    "no main subscription": (
+        "UPDATE membership SET subscription = NULL WHERE ground = 'paid'",
+        {DERIVED},
+    ),
+    "another main subscription": (
+        "UPDATE membership SET subscription = 'sub_other' WHERE ground = 'paid'",
+        {DERIVED},
+    ),
+    "an earlier end": (
+        "UPDATE membership SET ended_at = ended_at - interval '3 days' WHERE state = 'ended'",
+        {DERIVED},
+    ),
+    "an end that is to come": (
+        "UPDATE membership SET ended_at = changed_at + interval '7 days' WHERE state = 'ended'",
+        {DERIVED},
+    ),
+    **{
+        f"another {column}": (
+            f"UPDATE membership SET {column} = {value} WHERE state = 'active'",
+            {DERIVED},
+        )
+        for column, value in (
+            ("ground", "'comped'"),
+            ("plan_no", "3 - plan_no"),
+            ("price_no", "price_no + 1"),
+            ("customer_id", "'cus_other'"),
+            ("period_start", "period_start - interval '1 day'"),
+            ("period_end", "period_end + interval '1 day'"),
+            ("turns_at", "NULL"),
+        )
+    },
     "a payment that was not booked": (
         "DELETE FROM membership_entry WHERE kind = 'refund'",
         {DERIVED},
