@@ -31,7 +31,7 @@ from coalition.ledger import posting
 from coalition.ledger.partitions import ensure_partition
 from coalition.points.till import Tills
 from partners.batches import chunks, queries, results
-from partners.batches.lines import LineDecoder
+from partners.batches.lines import Decoded, LineDecoder
 from partners.batches.queries import Sender, Stored, StoredChunk
 from partners.batches.refusals import SenderRevoked, UnknownBatch
 from partners.batches.upload import Received, unpacked
@@ -159,37 +159,27 @@ class Batches:
         decoder = LineDecoder(upload.media_type, upload.received.columns)
         await ensure_partition(at)
         batch = _new_batch(at)
-        written: list[tuple[int, int, bytes]] = []
-        refused = 0
+        # All lines together: two sets of lots that one transaction locks one after the other are
+        # in no order, so that two such batches, or a batch and a till, would wait in a circle.
+        decoded: Decoded = []
+        for chunk in upload.received.chunks:
+            decoded += decoder.decode(chunk.records)
+            await asyncio.sleep(0)
         async with transaction(posting.PINNED_FOR_LINES, role=posting.POSTER_ROLE) as connection:
             known = await _known(connection, upload)
             if known is not None:
                 return known
-            for chunk in upload.received.chunks:
-                decoded = decoder.decode(chunk.records)
-                answered = await chunks.post_chunk(
-                    connection,
-                    self._tills,
-                    decoded,
-                    sender=upload.sender,
-                    first_line=chunk.first_line,
-                    at=at,
-                )
-                refused += answered.refused
-                written.append((chunk.first_line, len(decoded), answered.ndjson))
-            lines = upload.received.lines
+            answered = await chunks.post_chunk(
+                connection, self._tills, decoded, sender=upload.sender, first_line=1, at=at
+            )
+            lines, refused = len(decoded), answered.refused
             done = BatchState.DONE.value
             stored = Stored(batch, done, lines, lines - refused, refused, at, at)
-            kept = [
-                StoredChunk(first_line, number, None, await _packed(ndjson))
-                for first_line, number, ndjson in written
-            ]
+            kept = [StoredChunk(1, lines, None, await _packed(answered.ndjson))]
             await _insert(connection, upload, stored, kept)
             media_type = upload.answer_media.value
             await store(connection, [(upload.claim, Answer(_POSTED, media_type, batch.bytes))], at)
-        return Answer(
-            _POSTED, media_type, _written(stored, media_type, [row[2] for row in written])
-        )
+        return Answer(_POSTED, media_type, _written(stored, media_type, [answered.ndjson]))
 
     async def _keep(self, upload: Upload, at: datetime) -> Answer:
         """Store the lines and ask for the job, in one transaction: all of it or nothing."""

@@ -25,7 +25,7 @@ _STEP_BYTES = 1_000_000
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """Lines that are posted in one transaction; `first_line` counts from 1."""
+    """Lines that are read together; `first_line` counts from 1. A job posts each by itself."""
 
     first_line: int
     records: Records

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
 from coalition.kernel.database import transaction
+from partners.batches import upload
 from tests.support.http import Coalition, Shop
 
 NDJSON = "application/x-ndjson"
@@ -287,6 +289,29 @@ async def test_results_are_read_again_from_any_line(grocer: Shop) -> None:
     assert msgspec.msgpack.decode(packed.content) == given["results"][6]
     assert (await grocer.get(f"{address}?from_line=8")).content == b""
     assert (await grocer.get(f"{address}?from_line=0")).status_code == 422
+
+
+async def test_what_is_answered_at_once_is_posted_together_however_it_was_read(
+    grocer: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Posted part by part, batches about the same members would wait for each other in a circle.
+    monkeypatch.setattr(upload, "CHUNK_LINES", 2)
+    anna, bo = await grocer.new_member(), await grocer.new_member("97520002")
+    there = [grocer.purchase(member, 1000) for member in (anna, anna, bo, bo, anna)]
+    back = [grocer.purchase(member, 2000) for member in (bo, bo, anna, anna, bo)]
+    sent = await asyncio.gather(
+        *(grocer.send("/v1/batches", lines(bodies), NDJSON) for bodies in (there, back))
+    )
+    for answer, members in zip(
+        sent, ((anna, anna, bo, bo, anna), (bo, bo, anna, anna, bo)), strict=True
+    ):
+        assert answer.status_code == 201, answer.text
+        results = answer.json()["results"]
+        assert [(one["line"], one["member_id"]) for one in results] == list(enumerate(members, 1))
+    assert (await grocer.balance(anna), await grocer.balance(bo)) == (70, 80)
+    async with transaction() as connection:
+        kept = await connection.fetch("SELECT first_line, lines FROM batch_chunk")
+    assert [tuple(row) for row in kept] == [(1, 5), (1, 5)]
 
 
 async def test_batches_are_listed_the_latest_first(grocer: Shop) -> None:
