@@ -70,7 +70,7 @@ _SCOPE_TEXTS = {
     "families:read": "Staff: see families, transfers and who sends in rings",
     "families:decide": "Staff: decide of transfers that wait for the operator, ask for evidence",
     "memberships:read": "Staff: see plans, memberships and what waits of them",
-    "memberships:prepare": "Staff: propose plans, campaigns, and memberships that nobody pays",
+    "memberships:prepare": "Staff: propose plans, campaigns, grants, refunds; cancel for members",
     "memberships:approve": "Staff: approve or reject, as the second person, what others proposed",
 }
 

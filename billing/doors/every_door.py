@@ -46,7 +46,7 @@ def routes(
         *listing_admin.routes(door, memberships),
         *stripe_admin.routes(door, settings),
         *plan_admin.routes(door),
-        *membership_admin.routes(door),
+        *membership_admin.routes(door, memberships),
         *desk_admin.routes(door, memberships),
         *public_doors.routes(memberships),
     ]

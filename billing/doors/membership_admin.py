@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from billing.doors import staff_asking
 from billing.doors.bodies import PlanCode
+from billing.doors.desk_admin import OF_REFUNDS
 from billing.doors.staff_asking import (
     APPROVE,
     OF_WRITES,
@@ -23,10 +24,12 @@ from billing.doors.staff_asking import (
 from billing.plans.catalogue import Shelf
 from billing.plans.refusals import UnknownPlan
 from billing.subscriptions import entries, granting, grounds, receipts, register
+from billing.subscriptions.desk import refunding
 from billing.subscriptions.entries import Entry
 from billing.subscriptions.granting import PreparedGrant, PreparedGrantEnd
 from billing.subscriptions.refusals import AlreadyMember, NothingToTakeBack
 from billing.subscriptions.register import Membership
+from billing.subscriptions.service import Memberships
 from billing.subscriptions.states import Given
 from billing.subscriptions.views import Receipt
 from coalition.federation.refusals import PartnerSuspended, UnknownPartner
@@ -39,7 +42,7 @@ from coalition.members.refusals import UnknownMember
 from coalition.oversight.refusals import ReasonNeeded
 
 TAGS = ("memberships",)
-KINDS = (granting.GRANT, granting.GRANT_END)
+KINDS = (granting.GRANT, granting.GRANT_END, refunding.REFUND)
 
 _GRANTS, _WAITING = "/v1/admin/membership-grants", "/v1/admin/membership-approvals"
 
@@ -105,7 +108,7 @@ class MembershipsOfMember(msgspec.Struct, frozen=True, kw_only=True):
     receipts: list[Receipt]
 
 
-def routes(door: Door) -> list[ASGIRouteHandler]:
+def routes(door: Door, memberships: Memberships) -> list[ASGIRouteHandler]:
     """Return the handlers of memberships for staff."""
     one = f"{_WAITING}/{{approval_id:uuid}}"
     return [
@@ -116,7 +119,9 @@ def routes(door: Door) -> list[ASGIRouteHandler]:
             door,
             _WAITING,
             staff_asking.listing(
-                KINDS, summary="Grants and their ends that wait for their second person", tags=TAGS
+                KINDS,
+                summary="Grants, their ends and refunds that wait for their second person",
+                tags=TAGS,
             ),
         ),
         hot_route(
@@ -125,9 +130,12 @@ def routes(door: Door) -> list[ASGIRouteHandler]:
             staff_asking.approving(
                 KINDS,
                 "membership-approvals",
-                summary="Give, or take back, as the second person, what another proposed",
+                summary="Give, take back or refund, as the second person, what another proposed",
                 tags=TAGS,
-                refusals=(AlreadyMember, NothingToTakeBack, UnknownPlan),
+                refusals=(AlreadyMember, NothingToTakeBack, UnknownPlan, *OF_REFUNDS),
+                around=lambda approval_id, at: refunding.carried_out(
+                    memberships.house, approval_id, at=at
+                ),
             ),
         ),
         hot_route(

@@ -1,6 +1,7 @@
 """How the doors of staff keep first answers, and show and decide what two persons do."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -32,6 +33,8 @@ READ, PREPARE, APPROVE = "memberships:read", "memberships:prepare", "memberships
 
 OF_WRITES = (KeyReused, RequestInProgress)
 _OF_DECISIONS = (UnknownApproval, ApprovalDecided)
+
+Around = Callable[[UUID, datetime], AbstractAsyncContextManager[None]]
 
 ReasonText = Annotated[ShortText, Meta(description="Why; it is kept in the audit log")]
 
@@ -165,8 +168,12 @@ def approving(
     summary: str,
     tags: tuple[str, ...],
     refusals: tuple[type[Refused], ...] = (),
+    around: Around | None = None,
 ) -> HotEndpoint:
-    """Return the door by which a second person approves."""
+    """Return the door by which a second person approves.
+
+    `around` is what is done before an approval's transaction and after it, where Stripe is asked.
+    """
 
     async def approve(call: Call) -> Answer:
         approval_id: UUID = call.path["approval_id"]
@@ -177,7 +184,8 @@ def approving(
             await approvals.approve(approval_id, approved_by=by, at=call.at, kind=kind)
             return MembershipDecision(approval_id=approval_id, state="applied", decided_by=by)
 
-        return await answer_once(call, f"{address}/{approval_id}/approve", 200, work)
+        async with nullcontext() if around is None else around(approval_id, call.at):
+            return await answer_once(call, f"{address}/{approval_id}/approve", 200, work)
 
     return HotEndpoint(
         method="POST",

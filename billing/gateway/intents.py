@@ -54,6 +54,13 @@ SELECT key, kind, request, begun_at FROM stripe_intent
 WHERE request ->> 'subscription' = $1 AND kind = ANY ($2) AND refusal IS NULL
   AND (answered_at IS NOT NULL OR tried_at > $3)
 """
+_REQUEST = "SELECT request FROM stripe_intent WHERE key = $1"
+_NOT_REFUSED = """
+SELECT key, kind, request, begun_at FROM stripe_intent
+WHERE request ->> 'subscription' = $1 AND kind = $2 AND refusal IS NULL
+  AND (answered_at IS NOT NULL OR attempts = 0 OR begun_at > $3)
+ORDER BY begun_at, key
+"""
 _IS_KNOWN = "SELECT true FROM stripe_intent WHERE key = $1"
 _IS_ANSWERED = "SELECT answer IS NOT NULL FROM stripe_intent WHERE key = $1"
 _UNANSWERED = """
@@ -150,6 +157,13 @@ async def begun(key: str) -> Intent | None:
     return None if row is None else _intent(row)
 
 
+async def request_of(key: str) -> dict[str, Any] | None:  # Any: JSON of the kind
+    """Return what was written down under `key`, whatever came of it; None for nothing."""
+    async with transaction() as connection:
+        written = await connection.fetchval(_REQUEST, key)
+    return None if written is None else _read(written)
+
+
 async def of_subscription(
     connection: Connection, subscription: str, kinds: Collection[str], at: datetime
 ) -> list[Intent]:
@@ -157,6 +171,16 @@ async def of_subscription(
     earliest = at - LEFT_ALONE
     rows = await connection.fetch(_OF_SUBSCRIPTION, subscription, list(kinds), earliest)
     return [_intent(row) for row in rows]
+
+
+async def not_refused(
+    connection: Connection, subscription: str, kind: str, at: datetime
+) -> list[Intent]:
+    """Return what of a kind was promised of a subscription, and is done or may still be."""
+    earliest = at - KEPT_AT_STRIPE
+    return [
+        _intent(row) for row in await connection.fetch(_NOT_REFUSED, subscription, kind, earliest)
+    ]
 
 
 async def is_answered(key: str) -> bool:
@@ -209,9 +233,13 @@ def _intent(row: Mapping[str, Any]) -> Intent:
     return Intent(
         key=row["key"],
         kind=row["kind"],
-        request=msgspec.json.decode(row["request"]),
+        request=_read(row["request"]),
         begun_at=row["begun_at"],
     )
+
+
+def _read(written: str) -> dict[str, Any]:  # Any: JSON of a kind
+    return msgspec.json.decode(written, type=dict[str, Any])
 
 
 async def _keep(statement: str, key: str, at: datetime, told: object) -> None:

@@ -28,6 +28,14 @@ class PartOfPayment(NamedTuple):
     amount_minor: int
 
 
+class PaymentLeft(NamedTuple):
+    """A payment of an invoice, and how much of it has not gone back, in minor units."""
+
+    payment_intent_id: str
+    left_minor: int
+    invoice: Invoice
+
+
 def reckon(
     picture: Picture,
     *,
@@ -58,7 +66,7 @@ def reckon(
 
 def paid_in_all(picture: Picture) -> int:
     """Return what was paid for a subscription and has not gone back."""
-    return sum(left for _, left in _left(picture))
+    return sum(one.left_minor for one in payments(picture))
 
 
 def parts(picture: Picture, amount_minor: int) -> tuple[PartOfPayment, ...]:
@@ -67,12 +75,20 @@ def parts(picture: Picture, amount_minor: int) -> tuple[PartOfPayment, ...]:
     Where less is left, since some went back in another way meanwhile, it is what is left.
     """
     found = []
-    for payment, left in reversed(list(_left(picture))):
-        part = min(left, amount_minor)
+    for one in reversed(list(payments(picture))):
+        part = min(one.left_minor, amount_minor)
         if part > 0:
-            found.append(PartOfPayment(payment, part))
+            found.append(PartOfPayment(one.payment_intent_id, part))
             amount_minor -= part
     return tuple(found)
+
+
+def payments(picture: Picture) -> Iterator[PaymentLeft]:
+    """Yield each payment with what was not given back of it, the oldest first."""
+    for invoice in picture.invoices:
+        if invoice.status is InvoiceStatus.PAID and invoice.payment_intent_ids:
+            left = max(0, invoice.amount_paid.amount_minor - _returned(picture, invoice))
+            yield PaymentLeft(invoice.payment_intent_ids[-1], left, invoice)
 
 
 def credit(picture: Picture) -> int:
@@ -86,14 +102,6 @@ def credit(picture: Picture) -> int:
         if invoice.status is InvoiceStatus.PAID
     )
     return max(0, kept)
-
-
-def _left(picture: Picture) -> Iterator[tuple[str, int]]:
-    """Yield each payment with what was not given back of it, the oldest first."""
-    for invoice in picture.invoices:
-        if invoice.status is InvoiceStatus.PAID and invoice.payment_intent_ids:
-            payment = invoice.payment_intent_ids[-1]
-            yield payment, max(0, invoice.amount_paid.amount_minor - _returned(picture, invoice))
 
 
 def _returned(picture: Picture, invoice: Invoice) -> int:

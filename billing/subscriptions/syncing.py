@@ -19,6 +19,7 @@ from billing.subscriptions.grounds import Gift
 from billing.subscriptions.recovering import STOP
 from billing.subscriptions.register import Kept, Membership
 from billing.subscriptions.stretches import is_over
+from billing.subscriptions.telling import of_refunds
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.ids import MemberId
 from coalition.members import queries
@@ -192,6 +193,7 @@ async def _apply(
     )
     if before is not None:
         await deriving.derive(connection, before, plans=plans, at=at, has_begun=has_begun)
+        await of_refunds.tell_of(connection, before, picture, plans, at=at)
     await _stop_if_lost(connection, picture, at=at)
 
 

@@ -1,27 +1,34 @@
 """`coalition membership show|grant|take-back|approve`: how members stand, and what is given."""
 
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import rich_click as click
 
-from billing.subscriptions import granting, reading
+from billing.subscriptions import granting, reading, register
+from billing.subscriptions.desk import refunding
+from billing.subscriptions.desk.refunding import PreparedRefund
 from billing.subscriptions.granting import PreparedGrant, PreparedGrantEnd
 from billing.subscriptions.house import House
 from billing.subscriptions.views import MembershipView
 from coalition.federation.catalogue import Catalogue
 from coalition.kernel.clock import SystemClock
+from coalition.kernel.database import transaction
 from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
 from coalition.oversight.approvals import Approval
-from coalition.oversight.refusals import UnknownApproval
 from server import payments
+from server.commands.amounts import in_major
 from server.commands.known import find_member, find_partner, party_name, read_catalogue
 from server.commands.options import answer, as_json_option, example, place_of, place_options
 from server.commands.options import table_of as table
-from server.commands.second_person import Row, SecondPerson, Signature, prepared_by_option
+from server.commands.second_person import (
+    Row,
+    SecondPerson,
+    Signature,
+    of_its_kind,
+    prepared_by_option,
+)
 from server.databases import do
 from server.house_clock import HouseClock
 
@@ -154,6 +161,8 @@ def _of_grant(known: Catalogue, wanted: PreparedGrant) -> Row:
         "months": wanted.months,
         "sponsor": payer,
         "source": None,
+        "payment": None,
+        "amount": None,
         "reason": wanted.reason,
     }
 
@@ -166,20 +175,48 @@ def _of_end(wanted: PreparedGrantEnd) -> Row:
         "months": None,
         "sponsor": None,
         "source": wanted.source,
+        "payment": None,
+        "amount": None,
         "reason": wanted.reason,
     }
 
 
+def of_refund(wanted: PreparedRefund) -> Row:
+    """Return what a proposed refund would do, as it is shown among other proposals."""
+    return {
+        "act": "refund",
+        "member_id": wanted.member_id,
+        "plan": None,
+        "months": None,
+        "sponsor": None,
+        "source": None,
+        "payment": wanted.payment,
+        "amount": _amount(wanted),
+        "reason": wanted.reason,
+    }
+
+
+def _amount(wanted: PreparedRefund) -> str:
+    return f"{in_major(wanted.amount_minor, wanted.currency)} {wanted.currency}"
+
+
 def _described(known: Catalogue, one: Approval) -> Row:
+    if one.kind == refunding.REFUND:
+        return of_refund(msgspec.json.decode(one.payload, type=PreparedRefund))
     if one.kind == granting.GRANT_END:
         return _of_end(msgspec.json.decode(one.payload, type=PreparedGrantEnd))
     return _of_grant(known, msgspec.json.decode(one.payload, type=PreparedGrant))
 
 
 async def _approve(by: Signature) -> Row:
-    async def of(kind: str, approval_id: UUID, at: datetime) -> Row:
-        done = await granting.approve(approval_id, kind=kind, approved_by=by.approved_by, at=at)
+    async def of(kind: str) -> Row:
+        if kind == refunding.REFUND:
+            return await _refunded(by)
+        done = await granting.approve(
+            by.approval_id, kind=kind, approved_by=by.approved_by, at=by.at
+        )
         return {
+            "act": "grant" if kind == granting.GRANT else "take back",
             "member_id": done.member_id,
             "membership_id": done.id,
             "state": done.state.value,
@@ -187,23 +224,45 @@ async def _approve(by: Signature) -> Row:
             "entitled_until": done.entitled_until,
         }
 
-    at = HouseClock().now()
+    return await of_its_kind(_SECOND.kinds, of)
+
+
+async def _refunded(by: Signature) -> Row:
+    paying = payments.open_payments(by.settings, SystemClock())
     try:
-        return await of(granting.GRANT, by.approval_id, at)
-    except UnknownApproval:
-        return await of(granting.GRANT_END, by.approval_id, at)
+        house: House = paying.memberships.house
+        done = await refunding.approve(
+            house, by.approval_id, approved_by=by.approved_by, at=paying.clock.now()
+        )
+        async with transaction() as connection:
+            now = await register.by_id(connection, done.membership_id)
+    finally:
+        await paying.close()
+    assert now is not None, "memberships are never deleted"
+    return {
+        "act": "refund",
+        "member_id": done.member_id,
+        "membership_id": done.membership_id,
+        "state": now.state.value,
+        "ground": now.ground,
+        "entitled_until": now.entitled_until,
+        "payment": done.payment,
+        "amount": _amount(done),
+    }
 
 
 _SECOND = SecondPerson(
     kind=granting.GRANT,
-    further_kinds=(granting.GRANT_END,),
+    further_kinds=(granting.GRANT_END, refunding.REFUND),
     command="membership",
     approves="Do what was proposed under APPROVAL_ID, as another person than who proposed it.",
     describe=_described,
     approve=_approve,
     waiting_columns=(
-        "approval_id", "act", "member_id", "plan", "months", "sponsor", "source", "reason",
-        "prepared_by", "expires_at",
+        "approval_id", "act", "member_id", "plan", "months", "sponsor", "source", "payment",
+        "amount", "reason", "prepared_by", "expires_at",
     ),
-    done_columns=("member_id", "membership_id", "state", "ground", "entitled_until"),
+    done_columns=(
+        "act", "member_id", "membership_id", "state", "ground", "entitled_until", "amount",
+    ),
 )  # fmt: skip

@@ -5,13 +5,19 @@ from typing import Any
 
 from billing.gateway.client import Gateway
 from billing.gateway.intents import Intent
-from billing.gateway.shapes import Subscription
+from billing.gateway.shapes import Refund, Subscription
+from billing.subscriptions.desk.rules import REFUND_ID
 from billing.subscriptions.stretches import is_over
+from coalition.kernel.money import Money
 
 CANCEL = "desk-cancel"
 """End a subscription with its period, or at once where `now` says so."""
 UNCANCEL = "desk-uncancel"
 """Let a subscription go on that was to end."""
+REFUND = "desk-refund"
+"""Give a part of a payment back, or all of it."""
+CREDIT = "desk-credit"
+"""Take back credit for later invoices, whose money goes back."""
 
 Request = Mapping[str, Any]  # Any: JSON of the kind
 
@@ -32,9 +38,29 @@ async def uncancel(gateway: Gateway, key: str, request: Request) -> Subscription
     return await gateway.cancel_at_period_end(key, request["subscription"], cancel=False)
 
 
+async def refund(gateway: Gateway, key: str, request: Request) -> Refund:
+    """Give money of a payment back."""
+    return await gateway.refund(key, request["payment"], _money(request), _metadata(request))
+
+
+async def take_credit(gateway: Gateway, key: str, request: Request) -> str:
+    """Take credit back."""
+    return await gateway.take_credit(key, request["customer"], _money(request), _metadata(request))
+
+
+def _money(request: Request) -> Money:
+    return Money(request["amount_minor"], request["currency"])
+
+
+def _metadata(request: Request) -> dict[str, str]:
+    return {name: request[name] for name in ("member_id", REFUND_ID)}
+
+
 CALLS: Mapping[str, Callable[[Gateway, str, Request], Awaitable[object]]] = {
     CANCEL: cancel,
     UNCANCEL: uncancel,
+    REFUND: refund,
+    CREDIT: take_credit,
 }
 
 

@@ -74,7 +74,7 @@ async def open_doors(at: datetime) -> ClubDoors:
             *listing_admin.routes(door, club.memberships),
             *stripe_admin.routes(door, TAKES_PAYMENTS),
             *plan_admin.routes(door),
-            *membership_admin.routes(door),
+            *membership_admin.routes(door, club.memberships),
             *desk_admin.routes(door, club.memberships),
             intake.route(club.intake),
         ],

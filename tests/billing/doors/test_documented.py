@@ -43,6 +43,7 @@ OF_OTHERS = {
 }
 ELSEWHERE = {"/v1/membership/price-consent", "/v1/membership/seats", "/v1/membership/seats/remove"}
 """What wants a price that changes, or a family: done where tests have those."""
+_OF_THE_DESK = ("/v1/admin/memberships/{member_id}/", "/v1/admin/membership-refunds")
 FEW = settings(
     max_examples=4,
     derandomize=True,
@@ -137,7 +138,7 @@ async def _new(house: ClubDoors) -> MemberId:
 async def _member(house: ClubDoors, path: str) -> MemberId:
     """Return a member who may do what the address is for."""
     club, member = house.club, await _new(house)
-    if path.startswith("/v1/admin/memberships/{member_id}/"):
+    if path.startswith(_OF_THE_DESK):
         return await _served(house, path, member)
     if path.endswith(("/checkout", "/drop")) or path.startswith(("/v1/gifts", "/v1/admin/")):
         return member
@@ -296,6 +297,11 @@ async def _grant(house: ClubDoors, member: MemberId) -> dict[str, Any]:
     return {"member_id": str(member)} | facts
 
 
+async def _refund(house: ClubDoors, member: MemberId) -> dict[str, Any]:
+    del house
+    return {"member_id": str(member), "reason": "a test", "amount_minor": 100}
+
+
 Make = Callable[[ClubDoors, MemberId], Awaitable[dict[str, Any]]]
 
 
@@ -328,6 +334,7 @@ _BODIES: dict[str, Make] = {
     "/v1/admin/price-campaigns/dry-run": _written_campaign,
     "/v1/admin/plans/end": _end,
     "/v1/admin/membership-grants": _grant,
+    "/v1/admin/membership-refunds": _refund,
 }
 
 

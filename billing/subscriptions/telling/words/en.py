@@ -122,6 +122,11 @@ ENGLISH: dict[str, str] = {
         "We received your withdrawal on {done}, and {plan} has ended.\n\n"
         "You get back {refund}, the way you paid. Banks take a few days."
     ),
+    "refunded.subject": "You get {amount} back",
+    "refunded.body": (
+        "We give you back {amount} of what you have paid for {plan}, the way you paid. "
+        "Banks take a few days."
+    ),
     "price_agreed.subject": "You have agreed to the new price of {plan}",
     "price_agreed.body": (
         "On {done} you have agreed that {plan} costs {new} from your first renewal on or "

@@ -117,6 +117,11 @@ NORWEGIAN: dict[str, str] = {
         "Vi mottok beskjeden din {done}, og {plan} er slutt.\n\n"
         "Du får tilbake {refund}, på samme måte som du betalte. Banken bruker noen dager."
     ),
+    "refunded.subject": "Du får tilbake {amount}",
+    "refunded.body": (
+        "Vi betaler tilbake {amount} av det du har betalt for {plan}, på samme måte som du "
+        "betalte. Banken bruker noen dager."
+    ),
     "price_agreed.subject": "Du har godtatt den nye prisen på {plan}",
     "price_agreed.body": (
         "{done} godtok du at {plan} koster {new} fra den første fornyelsen {applies} eller "

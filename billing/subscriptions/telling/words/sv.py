@@ -122,6 +122,11 @@ SWEDISH: dict[str, str] = {
         "Du får tillbaka {refund}, på samma sätt som du betalade. Det tar banken några "
         "dagar."
     ),
+    "refunded.subject": "Du får tillbaka {amount}",
+    "refunded.body": (
+        "Vi betalar tillbaka {amount} av det du har betalat för {plan}, på samma sätt som du "
+        "betalade. Det tar banken några dagar."
+    ),
     "price_agreed.subject": "Du har godkänt det nya priset på {plan}",
     "price_agreed.body": (
         "Den {done} godkände du att {plan} kostar {new} från den första förnyelsen den "
