@@ -14,7 +14,7 @@ import structlog
 from billing.gateway import mapping
 from billing.gateway.calls import Raw
 from billing.gateway.readings import Readings
-from billing.gateway.shapes import Charge, Dispute, Invoice, Refund, Subscription
+from billing.gateway.shapes import Charge, Customer, Dispute, Invoice, Refund, Subscription
 from coalition.kernel.errors import Refused
 from coalition.kernel.money import Money
 
@@ -72,6 +72,19 @@ class Listings(Readings):
         async for one in self.pages("/v1/charges", {}):
             if (charge := _read(mapping.charge_of, one)) is not None:
                 yield charge
+
+    async def every_customer(self) -> AsyncIterator[Customer]:
+        """Yield all customers that have not been deleted."""
+        async for one in self.pages("/v1/customers", {}):
+            if (customer := _read(mapping.customer_of, one)) is not None:
+                yield customer
+
+    async def paid_of(self, customer_id: str) -> AsyncIterator[ListedInvoice]:
+        """Yield the invoices of a customer that are paid, without further pages of their lines."""
+        asked = {"customer": customer_id, "status": "paid", "expand": ["data.payments"]}
+        async for one in self.pages("/v1/invoices", asked):
+            if (invoice := _read(mapping.invoice_of, one)) is not None:
+                yield ListedInvoice(invoice, mapping.paid_by(one))
 
     async def charges_of(self, customer_id: str) -> tuple[Charge, ...]:
         """Return the charges of a customer by which money came."""

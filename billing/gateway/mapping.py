@@ -12,6 +12,7 @@ from billing.gateway.amounts import money_of
 from billing.gateway.shapes import (
     Charge,
     Checkout,
+    Customer,
     Dispute,
     Invoice,
     InvoiceLine,
@@ -133,6 +134,11 @@ def refund_of(raw: Raw, *, payment_intent_id: str | None = None) -> Refund:
         created_at=instant(raw["created"]),
         metadata=_metadata(raw),
     )
+
+
+def customer_of(raw: Raw) -> Customer:
+    """Return a customer that has not been deleted."""
+    return Customer(id=raw["id"], metadata=_metadata(raw))
 
 
 def charge_of(raw: Raw) -> Charge | None:

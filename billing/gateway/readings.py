@@ -11,6 +11,7 @@ from billing.gateway.amounts import money_of
 from billing.gateway.calls import Calls, Raw, seconds
 from billing.gateway.shapes import (
     Checkout,
+    Customer,
     Dispute,
     EventRow,
     Payment,
@@ -114,6 +115,11 @@ class Readings(Calls):
             yield EventRow(
                 id=raw["id"], created_at=mapping.instant(raw["created"]), payload=payload
             )
+
+    async def customer_as_it_is(self, customer_id: str) -> Customer | None:
+        """Return a customer; None for one that was deleted. Raises `StripeRefused`."""
+        raw = await self.get(f"/v1/customers/{customer_id}")
+        return None if raw.get("deleted") else mapping.customer_of(raw)
 
     async def card_fingerprint(self, customer_id: str) -> str | None:
         """Return what tells a customer's card from others without its number; None without one."""

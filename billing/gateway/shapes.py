@@ -163,6 +163,13 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
 
 
+class Customer(msgspec.Struct, frozen=True, kw_only=True):
+    """Whoever pays; its metadata say which member that is."""
+
+    id: str
+    metadata: dict[str, str] = {}
+
+
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """A payment that is for no subscription, such as a gift's, with all that went back of it."""
 

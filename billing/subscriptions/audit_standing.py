@@ -51,6 +51,9 @@ async def unlike(connection: Connection, row: Membership, facts: Facts) -> list[
     is_alive = derived.ended_at is None
     if is_alive and row.ended_at is not None and await _had_another(connection, row, at):
         derived = msgspec.structs.replace(row, turns_at=None)
+    if row.turns_at is not None and row.turns_at <= at:
+        # It is due to be derived anew, as a migration asks for.
+        derived = msgspec.structs.replace(derived, turns_at=row.turns_at)
     broken = [
         f"membership {row.id}: its {name} is {getattr(row, name)}, derived {wanted}"
         for name in _DERIVED

@@ -34,8 +34,13 @@ PAGE = 500
 _ROOM = 1 << 64
 _encoder = msgspec.json.Encoder(order="deterministic")
 
+# Whoever is called so at Stripe, or pays a subscription by it; the first is told where they differ.
 _OWNERS = """
-SELECT customer_id, member_id FROM member_at_stripe WHERE customer_id = ANY ($1)
+SELECT customer_id, member_id, 1 AS weight FROM stripe_subscription
+WHERE customer_id = ANY ($1) AND member_id IS NOT NULL
+UNION ALL
+SELECT customer_id, member_id, 2 FROM member_at_stripe WHERE customer_id = ANY ($1)
+ORDER BY weight
 """
 
 
@@ -150,17 +155,22 @@ class Comparison:
             _loose(one, owners[one.customer_id]) for one in self._loose if one.customer_id in owners
         ]
         for customer in sorted(uneven & owners.keys()):
-            found += await self._unsold(customer, owners[customer])
+            found += await self._uneven(customer, owners[customer])
         return [*found, *await sold.compare(self._sold)]
 
-    async def _unsold(self, customer: str, member: str) -> list[Unexplained]:
-        """Return the payments of a customer that paid no invoice and nothing else of ours."""
-        return [
+    async def _uneven(self, customer: str, member: str) -> list[Unexplained]:
+        """Return the payments of a customer that paid nothing of ours, and what has no payment."""
+        charges = await self._gateway.charges_of(customer)
+        found = [
             sold.unexplained(charge, "for no invoice and nothing else that we sold", member)
-            for charge in await self._gateway.charges_of(customer)
+            for charge in charges
             if not sold.is_marked(charge)
             and await self._gateway.invoice_of_payment(charge.payment) is None
         ]
+        came = {charge.payment for charge in charges}
+        async for invoice, paid_by in self._gateway.paid_of(customer):
+            found += [_unpaid(invoice, one, member) for one in paid_by if one not in came]
+        return found
 
 
 def foreign(one: Subscription, member: str | None = None) -> Unexplained:
@@ -193,6 +203,18 @@ def _loose(one: Invoice, member: str) -> Unexplained:
         customer_id=one.customer_id,
         member_id=member,
         told=f"paid {paid.amount_minor} {paid.currency} for no subscription",
+    )
+
+
+def _unpaid(one: Invoice, payment: str, member: str) -> Unexplained:
+    paid = one.amount_paid
+    money = f"{paid.amount_minor} {paid.currency}"
+    return Unexplained(
+        id=payment,
+        kind=Kind.ENTRY,
+        customer_id=one.customer_id,
+        member_id=member,
+        told=f"invoice {one.id} is paid with {money}, and Stripe has no such payment",
     )
 
 

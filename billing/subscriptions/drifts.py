@@ -10,7 +10,7 @@ from coalition.kernel.money import Money
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
-    """A subscription, or a gift's payment, that is not here as it is at Stripe, and how."""
+    """A subscription, a gift's payment or a customer that is not here as at Stripe, and how."""
 
     subscription: str
     member_id: str | None

@@ -26,6 +26,7 @@ from billing.subscriptions import (
     register,
     syncing,
     unexplained,
+    whose,
 )
 from billing.subscriptions.bookings import bookings
 from billing.subscriptions.comparing import Comparison
@@ -183,6 +184,7 @@ class _Found:
         await self.look_at(comparison.suspects | ledger.lacking)
         await self.settle_pages()
         await self.look_at_gifts(comparison, ledger.gifts)
+        await self.look_at_customers()
         self._note(*await comparison.unexplained())
 
     async def keep_unexplained(self, *, is_whole: bool) -> list[Unexplained]:
@@ -215,6 +217,29 @@ class _Found:
             self.drifts.append(drift)
             if not self._is_dry and await gift_paying.look(gateway, payment, self._at):
                 self.repaired += 1
+
+    async def look_at_customers(self) -> None:
+        """Look whose customers are; what Stripe does not tell better waits for staff."""
+        for one in await whose.wrong(self._handler.gateway):
+            member = str(one.member)
+            if one.own:
+                told = Drift(
+                    subscription=one.customer_id, member_id=member, differences=(one.told,)
+                )
+                self.drifts.append(told)
+                if not self._is_dry:
+                    await whose.mend(one, self._at)
+                    self.repaired += 1
+            else:
+                self._note(
+                    Unexplained(
+                        id=one.customer_id,
+                        kind=Kind.CUSTOMER,
+                        customer_id=one.customer_id,
+                        member_id=member,
+                        told=one.told,
+                    )
+                )
 
     async def _handle(self, targets: Iterable[str]) -> None:
         for target in sorted(targets):

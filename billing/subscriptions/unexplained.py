@@ -33,6 +33,8 @@ class Kind(StrEnum):
     """A payment of a customer of ours for nothing that we sold, or of another amount."""
     ENTRY = "entry"
     """Money in our books that Stripe does not have."""
+    CUSTOMER = "customer"
+    """A customer that is a member's here and is not so at Stripe, or is not there at all."""
 
 
 class Unexplained(msgspec.Struct, frozen=True, kw_only=True):

@@ -147,10 +147,10 @@ async def test_all_is_compared_by_lists_and_only_what_differs_by_itself(club: Cl
     counting = Counting(club)
     report = await reconciling.reconcile(counting.handler, club.at, whole=True)
     assert (report.looked_at, report.drifted, report.unexplained) == (12, 0, ())
-    # Subscriptions, invoices, charges, refunds, disputes, and events: a hundred objects a call.
+    # Subscriptions, invoices, charges, refunds, disputes, customers, events: a hundred a call.
     assert counting.asked == Counter(
         {f"/v1/{name}": 1 for name in ("subscriptions", "charges", "refunds", "disputes")}
-        | {"/v1/invoices": 1, "/v1/events": counting.asked["/v1/events"]}
+        | {"/v1/customers": 1, "/v1/invoices": 1, "/v1/events": counting.asked["/v1/events"]}
     )
     await club.gateway.cancel_at_period_end("k", subscriptions[3], cancel=True)
     counting.asked.clear()
