@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 
 import structlog
 import uvloop
@@ -82,8 +83,11 @@ def sheltered(settings: Settings, host: str, environ: Mapping[str, str]) -> Sett
     return dataclasses.replace(settings, stripe_sandbox=False)
 
 
-def run_worker(place: Place, *, while_stdin_open: bool = False) -> None:
-    """Do the jobs of `place` until SIGTERM, SIGINT or, if asked to, the end of standard input."""
+def run_worker(place: Place, *, while_stdin_open: bool = False, pulse: Path | None = None) -> None:
+    """Do the jobs of `place` until SIGTERM, SIGINT or, if asked to, the end of standard input.
+
+    The file `pulse` is touched as long as the worker does not hang.
+    """
     # What works is heavy, and a service has its worker in another process.
     from server import worker  # noqa: PLC0415 - see above
 
@@ -97,7 +101,7 @@ def run_worker(place: Place, *, while_stdin_open: bool = False) -> None:
                 if while_stdin_open:
                     beside.enter_context(_cancelled(worker.set_at_end_of_input(stop)))
                 _logger.info("working", data=str(settings.data_directory or ""))
-                await worker.work(settings, stop)
+                await worker.work(settings, stop, pulse)
 
     with place.opened(issuer="http://worker.invalid") as settings:
         configure_logging(settings.log_level)

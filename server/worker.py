@@ -2,7 +2,11 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import structlog
 
 from billing.gateway import draining
 from billing.subscriptions import arrivals
@@ -35,9 +39,14 @@ GIVES_WAY = 10
 """How much nicer than the service the worker is, on the scale of `nice`: where both want the same
 core, a till is answered first."""
 
+_logger = structlog.get_logger(__name__)
 
-async def work(settings: Settings, stop: asyncio.Event) -> None:
-    """Relay events, do jobs, drain postings and Stripe's events until `stop` is set."""
+
+async def work(settings: Settings, stop: asyncio.Event, pulse: Path | None = None) -> None:
+    """Relay events, do jobs, drain postings and Stripe's events until `stop` is set.
+
+    Some times a second the file `pulse` is touched, so that its age tells whether this one hangs.
+    """
     paying = payments.open_payments(settings, SystemClock())
     clock, house = paying.clock, paying.memberships.house
     handler = arrivals.handler(house)
@@ -52,7 +61,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     ]
     collector.calm()
     async with asyncio.TaskGroup() as group:
-        group.create_task(run_relay(SUBSCRIBERS, stop=stop))
+        group.create_task(run_relay(SUBSCRIBERS, stop=stop, looked=_touching(pulse)))
         group.create_task(run_worker(kinds, schedules, clock=clock, stop=stop))
         group.create_task(settlement.run_drains(stop, clock))
         group.create_task(draining.run(stop, clock, handler.handle))
@@ -60,6 +69,23 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             group.create_task(paying.sandbox.run(stop))
     await tills.finish()
     await paying.close()
+
+
+def _touching(pulse: Path | None) -> Callable[[], None]:
+    """Return what touches `pulse`; where it cannot, that is said once, and the work goes on."""
+    is_said = False
+
+    def touch() -> None:
+        nonlocal is_said
+        try:
+            if pulse is not None:
+                pulse.touch()
+        except OSError as error:
+            if not is_said:
+                _logger.warning("pulse_not_written", error=error.strerror)
+            is_said = True
+
+    return touch
 
 
 async def set_at_end_of_input(stop: asyncio.Event) -> None:

@@ -1,6 +1,7 @@
 """Runs what docker-compose.yml says, word for word but for host, port and place, without docker."""
 
 import asyncio
+import contextlib
 import os
 import re
 import secrets
@@ -21,9 +22,9 @@ from coalition.kernel.embedded_postgres.binaries import find_binaries
 from tests.structure import containers
 from tests.support.postgres import EMPTY, url_of
 
-KEYS = "/var/lib/coalition/keys"
+KEYS, PULSE = "/var/lib/coalition/keys", "/tmp/pulse"  # noqa: S108 - in the container
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what a container listens on; here it becomes the loopback
-HEALTH_ATTEMPTS = 60
+HEALTH_ATTEMPTS, HEALTH_PAUSE_S = 120, 0.25
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,18 @@ class Deployment:
     keys: Path
     port: int
 
+    @property
+    def pulse(self) -> Path:
+        """Return the file that the worker touches."""
+        return self.keys.parent / "pulse"
+
     def here(self, text: str) -> str:
         """Return a text of the compose file with this machine's places and ports."""
         if text.startswith("postgresql://"):
             return self.database_url
-        text = text.replace(KEYS, str(self.keys)).replace(EVERYWHERE, "127.0.0.1")
+        places = {PULSE: str(self.pulse), KEYS: str(self.keys), EVERYWHERE: "127.0.0.1"}
+        for there, here in places.items():
+            text = text.replace(there, here)
         return re.sub(r"\b8000\b", str(self.port), text)
 
     def environment(self, name: str) -> dict[str, str]:
@@ -125,29 +133,54 @@ def test_the_migrations_may_run_again(deployment: Deployment) -> None:
     assert again.returncode == 0, again.stderr
 
 
-@pytest.mark.parametrize("name", ["service", "worker"])
-def test_service_and_worker_become_healthy_and_end_when_told(
-    deployment: Deployment, name: str, tmp_path: Path
+def test_the_service_becomes_healthy_and_ends_when_told(
+    deployment: Deployment, tmp_path: Path
 ) -> None:
     deployment.run("keys")
     deployment.run("migrate")
     log = tmp_path / "log"
-    with deployment.running(name, log) as process:
-        # The check of the worker asks the database, so it may pass before the worker has begun; one
-        # that is told to stop before that ends by the signal itself.
-        begun = {"service": "", "worker": '"working"'}[name]
-        attempts = (deployment.health(name) for _ in range(HEALTH_ATTEMPTS))
-        healthy = any(
-            (health.returncode == 0 and begun in log.read_text()) or process.poll() is not None
-            for health in attempts
-        )
-        assert healthy, deployment.health(name).stderr + log.read_text()
-        assert process.poll() is None, log.read_text()
+    with deployment.running("service", log) as process:
+        assert is_healthy_in_the_end(deployment, "service", process), log.read_text()
     assert process.returncode == 0, log.read_text()
 
 
-def test_the_services_health_check_fails_while_there_is_no_service(deployment: Deployment) -> None:
-    assert deployment.health("service").returncode != 0
+def test_the_worker_becomes_healthy_and_is_not_while_it_hangs_and_ends_when_told(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    deployment.run("keys")
+    deployment.run("migrate")
+    log = tmp_path / "log"
+    with deployment.running("worker", log) as process:
+        assert is_healthy_in_the_end(deployment, "worker", process), log.read_text()
+        process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
+        try:
+            # As if it had been so for two minutes: nobody waits for them here.
+            past = deployment.pulse.stat().st_mtime - 120
+            os.utime(deployment.pulse, (past, past))
+            assert deployment.health("worker").returncode != 0
+        finally:
+            process.send_signal(signal.SIGCONT)
+        assert is_healthy_in_the_end(deployment, "worker", process), log.read_text()
+    assert process.returncode == 0, log.read_text()
+
+
+@pytest.mark.parametrize("name", ["service", "worker"])
+def test_the_health_check_fails_while_there_is_nobody(deployment: Deployment, name: str) -> None:
+    assert deployment.health(name).returncode != 0
+
+
+def is_healthy_in_the_end(
+    deployment: Deployment, name: str, process: subprocess.Popen[bytes]
+) -> bool:
+    """Run the health check of a service until it passes, the service ends, or nobody would wait."""
+    for _ in range(HEALTH_ATTEMPTS):
+        if deployment.health(name).returncode == 0:
+            return True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=HEALTH_PAUSE_S)
+            return False
+    return False
 
 
 async def execute(url: str, statement: str) -> None:

@@ -150,19 +150,33 @@ def _requests(subscriber: AnySubscriber, events: Sequence[_Undecoded]) -> list[J
     ]
 
 
+def _unseen() -> None:
+    """Tell nobody."""
+
+
 async def run_relay(
-    subscribers: Sequence[AnySubscriber], *, stop: asyncio.Event, poll_s: float = POLL_S
+    subscribers: Sequence[AnySubscriber],
+    *,
+    stop: asyncio.Event,
+    poll_s: float = POLL_S,
+    looked: Callable[[], None] = _unseen,
 ) -> None:
-    """Hand events over until `stop` is set, looking every `poll_s` while there are none."""
+    """Hand events over until `stop` is set, looking every `poll_s` while there are none.
+
+    `looked` is called after each look, also one for which the database was away: as long as it is,
+    the relay does not hang.
+    """
     while not stop.is_set():
         try:
-            if await hand_over(subscribers) == 0:
-                await is_set_within(stop, poll_s)
+            pause_s = poll_s if await hand_over(subscribers) == 0 else 0.0
         except Exception as error:
             if not is_passing(error):
                 raise
             _logger.warning("relay_lost_database", error=type(error).__name__)
-            await is_set_within(stop, _LOST_DATABASE_PAUSE_S)
+            pause_s = _LOST_DATABASE_PAUSE_S
+        looked()
+        if pause_s:
+            await is_set_within(stop, pause_s)
 
 
 def _job_name(subscriber: AnySubscriber) -> str:

@@ -169,6 +169,24 @@ async def test_the_relay_survives_a_lost_connection(database: Engine, at: dateti
     await asyncio.gather(relaying, working)
 
 
+async def test_a_relay_says_that_it_has_looked_also_where_its_connection_was_lost(
+    database: Engine,
+) -> None:
+    stop, looked = asyncio.Event(), asyncio.Event()
+    killer = await database.get_new_connection()
+    async with killer.transaction():
+        # No look succeeds while this is held.
+        await killer.execute("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE")
+        relaying = asyncio.create_task(run_relay([], stop=stop, looked=looked.set))
+        async with asyncio.timeout(PATIENCE_S):
+            while not await killer.fetchval(KILL + " AND wait_event_type = 'Lock'"):
+                await asyncio.wait({relaying}, timeout=0.01)
+            await looked.wait()
+    await killer.close()
+    stop.set()
+    await relaying
+
+
 async def test_the_age_of_the_oldest_event_is_known(database: Engine, at: datetime) -> None:
     async with transaction() as connection:
         assert await waiting(connection, at) == (0, 0.0)
