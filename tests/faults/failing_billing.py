@@ -2,6 +2,8 @@
 
     python -m tests.faults.failing_billing <time> <database> <sandbox's file> drain
     python -m tests.faults.failing_billing <time> <database> <sandbox's file> upgrade <id> <price>
+    python -m tests.faults.failing_billing <time> <database> <sandbox's file> end <member>
+    python -m tests.faults.failing_billing <time> <database> <sandbox's file> refund <approval>
 
 Only tests start this program.
 """
@@ -14,6 +16,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 import httpx
 
@@ -21,10 +24,19 @@ from billing.gateway import draining, intents
 from billing.gateway.client import Gateway
 from billing.gateway.shapes import Subscription
 from billing.sandbox import Sandbox
+from billing.subscriptions.desk import ending, refunding
+from billing.subscriptions.desk.ending import Asked
 from billing.subscriptions.handling import Handler
+from billing.subscriptions.house import House
+from billing.subscriptions.service import Memberships
+from billing.subscriptions.views import Receipt
 from coalition.kernel.database import open_database
+from coalition.kernel.ids import MemberId
+from coalition.members.sealing import MemberKeys
 from server.apps import APPS
+from tests.support.http import SETTINGS
 
+ASKED = Asked("staff:anna", "she called", "end-1")
 KEY = "upgrade-1"
 KIND = "upgrade"
 
@@ -62,6 +74,21 @@ async def upgrade(gateway: Gateway, subscription: str, price: str, at: datetime)
     return await intents.perform(KIND, KEY, request, call, answer=Subscription, at=at)
 
 
+def house_of(gateway: Gateway) -> House:
+    """Return what acts work with at this gateway."""
+    return Memberships(gateway, MemberKeys.of(SETTINGS), home="http://house.test").house
+
+
+async def end(gateway: Gateway, member: MemberId, at: datetime) -> Receipt:
+    """Let staff cancel for a member."""
+    return await ending.cancel(house_of(gateway), member, ASKED, at=at)
+
+
+async def refund(gateway: Gateway, approval_id: UUID, at: datetime) -> None:
+    """Let a second person give back what was proposed."""
+    await refunding.approve(house_of(gateway), approval_id, approved_by="staff:bo", at=at)
+
+
 async def _main(now: str, url: str, path: str, what: str, *named: str) -> None:
     at = datetime.fromisoformat(now)
     engine = await open_database(url, apps=APPS, pool_size=4)
@@ -70,6 +97,12 @@ async def _main(now: str, url: str, path: str, what: str, *named: str) -> None:
         DyingGateway.deadly = "post /v1/subscriptions/"
         subscription, price = named
         await upgrade(gateway, subscription, price, at)
+    elif what == "end":
+        DyingGateway.deadly = "post /v1/subscriptions/"
+        await end(gateway, MemberId(UUID(named[0])), at)
+    elif what == "refund":
+        DyingGateway.deadly = "post /v1/refunds"
+        await refund(gateway, UUID(named[0]), at)
     else:
         DyingGateway.deadly = "get /v1/charges"
         await draining.drain(at, Handler(gateway).handle)
