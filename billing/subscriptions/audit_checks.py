@@ -44,7 +44,8 @@ _SOLD = Check(
 
 _ENTITLED = Check(
     "I9",
-    "every entitlement is of a membership of its member, and holds no more once that has ended",
+    "every entitlement is of a membership of its member, and holds no more once that has ended "
+    "and no other has begun",
     """
     SELECT held.member_id, held.membership_id, held.begins, held.ends, membership.ended_at,
         membership.changed_at
@@ -53,7 +54,14 @@ _ENTITLED = Check(
         AND membership.id = held.membership_id AND membership.member_id = held.member_id
     WHERE membership.id IS NULL
         -- What is paid for after the end gives back time that has passed, never time to come.
-        OR (held.ends > membership.ended_at AND held.ends > membership.changed_at)
+        OR (held.ends > membership.ended_at AND held.ends > membership.changed_at
+            -- A gift whose dispute is won holds on beside what was begun meanwhile.
+            AND NOT EXISTS (
+                SELECT FROM membership AS other
+                WHERE other.bucket = membership.bucket AND other.id > membership.id
+                    AND other.member_id = membership.member_id
+                    AND (other.ended_at IS NULL
+                        OR greatest(other.ended_at, other.changed_at) >= membership.changed_at)))
     """,
 )
 

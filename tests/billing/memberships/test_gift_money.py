@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing.subscriptions import arrivals, entries, gift_audit, reconciling
+from billing.benefits import entitlement_rows
+from billing.subscriptions import arrivals, entries, gift_audit, reconciling, register
 from billing.subscriptions.refusals import UnknownGift
 from billing.subscriptions.views import GiftState, MembershipState
 from coalition.kernel.database import transaction
@@ -112,6 +113,29 @@ async def test_months_of_a_gift_rest_in_a_dispute_and_end_with_its_money(
         assert (seen.state, seen.ends_at) == (MembershipState.ENDED, at + 10 * DAY)
     assert await points(club, member) == (100 if is_won else 0)
     assert (await row_of(giver)).state is (GiftState.REDEEMED if is_won else GiftState.LOST)
+    assert (await prove()).breaches == []
+
+
+async def test_a_gift_whose_dispute_is_won_holds_beside_what_was_begun_meanwhile(
+    at: datetime,
+) -> None:
+    club = await make_club(at, PLUS)
+    giver, member = await club.enrol("giver"), await club.enrol()
+    gift = await give(club, giver)
+    await club.memberships.redeem_gift(member, gift.code or "", key="r", at=club.now())
+    await club.advance(10 * DAY)
+    await dispute(club)
+    await club.hear()
+    await club.join(member)
+    await club.advance(DAY)
+    await decide(club, is_won=True)
+    await club.hear()
+    async with transaction() as connection:
+        begun, given = await register.of_member(connection, member)
+        held = await entitlement_rows.read(connection, member)
+    assert (begun.state, begun.ended_at, given.ended_at) == ("active", None, at + 10 * DAY)
+    until = max(one.entitlement.ends for one in held if one.membership_id == given.id)
+    assert until == at.replace(year=2027, month=2)
     assert (await prove()).breaches == []
 
 

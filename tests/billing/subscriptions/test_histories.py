@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from billing.gateway.refusals import StripeRefused
 from billing.sandbox import Delivery
 from billing.subscriptions import reconciling
-from coalition.kernel.database import Engine
+from coalition.kernel.database import Engine, transaction
 from coalition.kernel.ids import MemberId
 from server import proof
 from tests.billing.subscriptions.happenings import ACTS, BAD, GOOD, Happenings
@@ -158,3 +158,7 @@ async def test_an_invoice_paid_long_after_the_end_gives_back_only_time_that_has_
     assert (paid.state, paid.ended_at, paid.changed_at) == ("ended", ended.ended_at, club.at)
     assert await club.net(member) == {"SEK": 9_900}
     assert (await proof.prove()).breaches == []
+    async with transaction() as connection:
+        await connection.execute("UPDATE membership SET ended_at = ended_at - interval '1 hour'")
+    (found,) = (await proof.prove()).breaches
+    assert "nothing of it can have ended at" in found.first
