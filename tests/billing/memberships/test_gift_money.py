@@ -139,6 +139,26 @@ async def test_a_gift_whose_dispute_is_won_holds_beside_what_was_begun_meanwhile
     assert (await prove()).breaches == []
 
 
+async def test_a_gift_whose_dispute_is_won_when_its_months_are_over_ended_when_it_was_told(
+    at: datetime,
+) -> None:
+    club = await make_club(at, PLUS)
+    giver, member = await club.enrol("giver"), await club.enrol()
+    gift = await give(club, giver, months=1)
+    await club.memberships.redeem_gift(member, gift.code or "", key="r", at=club.now())
+    await club.advance(28 * DAY)
+    await dispute(club)
+    await club.hear()
+    await club.advance(5 * DAY)
+    await decide(club, is_won=True)
+    await club.hear()
+    async with transaction() as connection:
+        (ended,) = await register.of_member(connection, member)
+        (held,) = await entitlement_rows.read(connection, member)
+    assert (ended.ended_at, held.entitlement.ends) == (at + 28 * DAY, at + 30 * DAY)
+    assert (await prove()).breaches == []
+
+
 async def test_a_gift_that_is_given_back_ends_when_the_money_went(at: datetime) -> None:
     club = await make_club(at, PLUS)
     giver, member = await club.enrol("giver"), await club.enrol()
