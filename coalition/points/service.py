@@ -98,9 +98,8 @@ async def post(
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
     transaction with `posting.PINNED` settings under `leases.covered`. A line that cannot be done
     gets its refusal and leaves nothing; the others are not spoiled. What can wait is left to
-    `appends`, which the caller writes, for good or for nothing: a caller that goes on after that
-    was refused gives none. `standings` and `facts` are what the caller has read of members. Unless
-    `planning` asks, who shares gets `NeedsPlan`. Raises `PlansChangedError`.
+    `appends`, which the caller writes, and gives up if that fails. `standings` and `facts` are what
+    it has read. Unless `planning` asks, who shares gets `NeedsPlan`. Raises `PlansChangedError`.
     """
     later = Appends() if appends is None else appends
     answers: list[LineAnswer | None] = [None] * len(asked)
@@ -135,11 +134,9 @@ async def post(
             await relations.ensure(connection, answering.related, at)
             drafts = [made.draft for made in deciding.drafted]
             postings = sum(1 + len(one.recovered) for one in outcomes if isinstance(one, Posted))
-            events = guarding.events(drafts, outcomes, batch, postings)
-            await outbox.append(later, events, at)
+            await outbox.append(later, guarding.events(drafts, outcomes, batch, postings), at)
             await covering.spend(connection, batch, answers)
-            if later is not appends:
-                # While what was taken to cover the issues can still be put back.
+            if appends is None:  # here what was taken to cover the issues can still be put back
                 await later.write(connection)
     return [answer for answer in answers if answer is not None]
 
