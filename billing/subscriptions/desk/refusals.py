@@ -34,6 +34,6 @@ class PaymentDisputed(Conflict):
 
 
 class AmountAboveLeft(Conflict):
-    """Of this payment no more than `left` can go back; the rest has, or is about to."""
+    """Of this payment no more than `left_minor` can go back; the rest has, or is about to."""
 
     code, title = "amount_above_left", "More than is left"

@@ -84,7 +84,7 @@ def amount_of(one: PaymentOfMember, wanted_minor: int | None) -> int:
     """Return how much goes back: all that is left, or as wanted. Raises `AmountAboveLeft`."""
     left = one.left.amount_minor
     if wanted_minor is not None and wanted_minor > left:
-        raise AmountAboveLeft(left=left, currency=one.left.currency, payment=one.payment)
+        raise AmountAboveLeft(left_minor=left, currency=one.left.currency, payment=one.payment)
     return left if wanted_minor is None else wanted_minor
 
 

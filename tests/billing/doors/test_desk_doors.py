@@ -51,7 +51,7 @@ async def test_a_desk_proposes_a_refund_and_another_person_gives_it(at: datetime
     base = "/v1/admin/membership-refunds"
     told(await bertil.post(base, wanted), 403)
     too_much = told(await anna.post(base, wanted | {"amount_minor": 7_901}), 409)
-    assert (too_much["code"], too_much["left"]) == ("amount_above_left", 7_900)
+    assert (too_much["code"], too_much["left_minor"]) == ("amount_above_left", 7_900)
     of_nobody = wanted | {"payment": "pi_none"}
     assert told(await anna.post(base, of_nobody), 404)["code"] == "payment_not_found"
     proposed = told(await anna.post(base, wanted | {"amount_minor": 900}, key="k"), 201)

@@ -129,7 +129,7 @@ async def test_of_two_proposals_for_the_same_money_the_second_finds_too_little_l
     await approved(club, one)
     with pytest.raises(AmountAboveLeft) as why:
         await approved(club, other)
-    assert why.value.facts["left"] == 3_900
+    assert why.value.facts["left_minor"] == 3_900
     with pytest.raises(AmountAboveLeft):
         await proposed(club, member, 3_901)
     assert (await payments(club, member))[0].left.amount_minor == 3_900
