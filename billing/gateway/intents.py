@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
+from billing.gateway.promises import Promise
 from billing.gateway.refusals import IntentReused, StripeRefused, StripeUnavailable
 from coalition.kernel.database import Connection, retrying, transaction
 
@@ -55,11 +56,10 @@ WHERE request ->> 'subscription' = $1 AND kind = ANY ($2) AND refusal IS NULL
   AND (answered_at IS NOT NULL OR tried_at > $3)
 """
 _REQUEST = "SELECT request FROM stripe_intent WHERE key = $1"
-_NOT_REFUSED = """
-SELECT key, kind, request, begun_at FROM stripe_intent
-WHERE request ->> 'subscription' = $1 AND kind = $2 AND refusal IS NULL
-  AND (answered_at IS NOT NULL OR attempts = 0 OR begun_at > $3)
-ORDER BY begun_at, key
+_PROMISES = """
+SELECT request, begun_at, refusal,
+    answered_at IS NULL AND attempts > 0 AND begun_at <= $3 AS is_lost
+FROM stripe_intent WHERE request ->> 'subscription' = $1 AND kind = $2 ORDER BY begun_at, key
 """
 _IS_KNOWN = "SELECT true FROM stripe_intent WHERE key = $1"
 _IS_ANSWERED = "SELECT answer IS NOT NULL FROM stripe_intent WHERE key = $1"
@@ -173,13 +173,21 @@ async def of_subscription(
     return [_intent(row) for row in rows]
 
 
-async def not_refused(
+async def promises(
     connection: Connection, subscription: str, kind: str, at: datetime
-) -> list[Intent]:
-    """Return what of a kind was promised of a subscription, and is done or may still be."""
-    earliest = at - KEPT_AT_STRIPE
+) -> list[Promise]:
+    """Return all that was promised of a kind about a subscription, whatever came of it."""
+    rows = await connection.fetch(_PROMISES, subscription, kind, at - KEPT_AT_STRIPE)
     return [
-        _intent(row) for row in await connection.fetch(_NOT_REFUSED, subscription, kind, earliest)
+        Promise(
+            request=_read(row["request"]),
+            begun_at=row["begun_at"],
+            refusal=None
+            if row["refusal"] is None
+            else msgspec.json.decode(row["refusal"], type=Refusal).message,
+            is_lost=row["is_lost"],
+        )
+        for row in rows
     ]
 
 

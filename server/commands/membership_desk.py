@@ -17,6 +17,7 @@ from billing.subscriptions.views import Receipt
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, random_id
+from coalition.kernel.money import Money
 from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
 from server import payments
@@ -38,7 +39,7 @@ from server.exits import WRONG_INPUT, Stopped
 
 Done = TypeVar("Done")
 
-_PAYMENT = ("payment", "invoice", "paid_at", "amount", "left", "is_disputed")
+_PAYMENT = ("payment", "invoice", "paid_at", "amount", "left", "went_back", "is_disputed")
 _PROPOSED = ("approval_id", "act", "member_id", "payment", "amount", "reason")
 _RECEIPT = ("kind", "membership_id", "plan", "at", "ends_at")
 
@@ -188,10 +189,16 @@ def add_to(membership: click.Group) -> None:
 
 
 def _in_words(one: PaymentOfMember) -> Row:
+    back = [f"{_worded(each.amount)} {each.state}" for each in one.refunds]
     return {
-        name: f"{in_major(money.amount_minor, money.currency)} {money.currency}"
-        for name, money in (("amount", one.amount), ("left", one.left))
+        "amount": _worded(one.amount),
+        "left": _worded(one.left),
+        "went_back": ", ".join(back),
     }
+
+
+def _worded(money: Money) -> str:
+    return f"{in_major(money.amount_minor, money.currency)} {money.currency}"
 
 
 def _do(

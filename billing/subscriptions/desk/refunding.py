@@ -219,8 +219,7 @@ async def _found(connection: Connection, member: MemberId, at: datetime) -> _Fou
             if kept.picture is None:
                 continue
             pictures[kept.id] = kept.picture
-            promised = await intents.not_refused(connection, kept.id, acts.REFUND, at)
-            requests = [one.request for one in promised]
-            found += rules.payments(kept.picture, membership.id, requests)
+            promised = await intents.promises(connection, kept.id, acts.REFUND, at)
+            found += rules.payments(kept.picture, membership.id, promised)
     dated = [(one.paid_at or at, number, one) for number, one in enumerate(found)]
     return _Found([one for _, _, one in sorted(dated, key=lambda each: each[:2])], pictures)

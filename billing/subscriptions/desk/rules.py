@@ -1,12 +1,12 @@
 """What is left of a member's payments, and what of it may go back. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from billing.gateway.promises import Promise
 from billing.gateway.shapes import Picture
 from billing.subscriptions import metering
 from billing.subscriptions.desk.refusals import (
@@ -19,8 +19,23 @@ from coalition.kernel.money import Money
 
 REFUND_ID = "desk_refund_id"
 """The key of Stripe's metadata by which a refund of ours is known: its approval's id."""
+PROMISED = "promised"
+"""How a refund stands before Stripe shows it."""
 
-Request = Mapping[str, Any]  # Any: JSON of a promised refund
+
+class RefundOfPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that went back, or is to; one by staff has the id of its `approval`.
+
+    `state` is Stripe's own, such as pending, succeeded or failed; before Stripe shows it,
+    `promised`; `refused` with what Stripe `said`; or `lost`, where nobody has heard what came of it
+    for a day.
+    """
+
+    amount: Money
+    state: str
+    at: datetime
+    approval: str | None
+    said: str | None = None
 
 
 class PaymentOfMember(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,21 +49,22 @@ class PaymentOfMember(msgspec.Struct, frozen=True, kw_only=True):
     amount: Money
     left: Money
     is_disputed: bool
+    refunds: tuple[RefundOfPayment, ...] = ()
 
 
 def payments(
-    picture: Picture, membership_id: UUID, promised: Iterable[Request]
+    picture: Picture, membership_id: UUID, promised: Iterable[Promise]
 ) -> list[PaymentOfMember]:
     """Return the payments of a subscription, less refunds that Stripe does not show yet."""
-    shown = {one.metadata.get(REFUND_ID) for one in picture.refunds}
-    waiting = [one for one in promised if one[REFUND_ID] not in shown]
+    back = _refunds(picture, promised)
     disputed = {one.payment_intent_id for one in picture.disputes if one.is_open}
     found = []
     for payment, left, invoice in metering.payments(picture):
-        to_come = sum(int(one["amount_minor"]) for one in waiting if one["payment"] == payment)
         currency = invoice.amount_paid.currency
         if not invoice.amount_paid.amount_minor:
             continue
+        own = tuple(one for by, one in back if by in {payment, *invoice.payment_intent_ids})
+        to_come = sum(one.amount.amount_minor for one in own if one.state == PROMISED)
         found.append(
             PaymentOfMember(
                 payment=payment,
@@ -59,9 +75,41 @@ def payments(
                 amount=invoice.amount_paid,
                 left=Money(max(0, left - to_come), currency),
                 is_disputed=not disputed.isdisjoint(invoice.payment_intent_ids),
+                refunds=own,
             )
         )
     return found
+
+
+def _refunds(picture: Picture, promised: Iterable[Promise]) -> list[tuple[str, RefundOfPayment]]:
+    """Return refunds as Stripe shows them, and what was promised beside those, by payment."""
+    found = [
+        (
+            one.payment_intent_id,
+            RefundOfPayment(
+                amount=one.amount,
+                state=one.status,
+                at=one.created_at,
+                approval=one.metadata.get(REFUND_ID),
+            ),
+        )
+        for one in picture.refunds
+    ]
+    shown = {one.approval for _, one in found}
+    for promise in promised:
+        request = promise.request
+        if request[REFUND_ID] in shown:
+            continue
+        unasked = "lost" if promise.is_lost else PROMISED
+        made = RefundOfPayment(
+            amount=Money(request["amount_minor"], request["currency"]),
+            state=unasked if promise.refusal is None else "refused",
+            at=promise.begun_at,
+            approval=request[REFUND_ID],
+            said=promise.refusal,
+        )
+        found.append((request["payment"], made))
+    return sorted(found, key=lambda each: each[1].at)
 
 
 def chosen(found: Sequence[PaymentOfMember], named: str | None) -> PaymentOfMember:

@@ -195,6 +195,7 @@ async def test_a_refund_whose_answer_is_lost_is_given_once(
     with pytest.raises(StripeUnavailable):
         await approved(club, approval)
     club.sandbox.faults.planned.clear()
+    assert [one.state for one in (await payments(club, member))[0].refunds] == ["promised"]
     # What is promised is not to be had twice, whether Stripe has done it or not.
     with pytest.raises(AmountAboveLeft):
         await proposed(club, member, 4_000)
@@ -206,7 +207,8 @@ async def test_a_refund_whose_answer_is_lost_is_given_once(
         async with refunding.carried_out(house, approval, at=club.now()):
             pass
     assert await booked(member) == [("payment", 7_900, 0), ("refund", -4_000, 0)]
-    assert (await payments(club, member))[0].left.amount_minor == 3_900
+    (paid,) = await payments(club, member)
+    assert (paid.left.amount_minor, [one.state for one in paid.refunds]) == (3_900, ["succeeded"])
     assert len(await told(member)) == 1
 
 
@@ -225,7 +227,12 @@ async def test_what_stripe_refuses_is_left_again(at: datetime) -> None:
         async with refunding.carried_out(club.memberships.house, approval, at=club.now()):
             pass
     await club.hear()
-    assert (await payments(club, member))[0].left.amount_minor == 2_900
+    (paid,) = await payments(club, member)
+    assert paid.left.amount_minor == 2_900
+    # Both are of one second.
+    refused, done = sorted(paid.refunds, key=lambda one: one.state)
+    assert (refused.state, done.state, done.approval) == ("refused", "succeeded", None)
+    assert (refused.approval, bool(refused.said)) == (str(approval), True)
     assert await told(member) == []
 
 
