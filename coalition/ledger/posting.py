@@ -149,8 +149,7 @@ async def post(
     if standings is not None:
         batch.standings = standings
     await _find_holders(connection, batch)
-    lapsed = await _lapsed(connection, batch) if clocks else set()
-    await _check_holders(connection, batch, lapsed)
+    lapsed = await _check_holders(connection, batch, has_clocks=bool(clocks))
     if lapsed:
         # Before it becomes active again: what its clock has ended does not live again.
         await book_ended(connection, journal, lapsed & batch.concerned())
@@ -253,7 +252,16 @@ async def _lapsed(connection: Connection, batch: Batch) -> set[UUID]:
     return await lapsed(connection, batch.concerned(), batch.journal.today)
 
 
-async def _check_holders(connection: Connection, batch: Batch, lapsed: set[UUID]) -> None:
+async def _check_holders(connection: Connection, batch: Batch, *, has_clocks: bool) -> set[UUID]:
+    """Check who acts, and return those of them whose clocks have lapsed, which are locked."""
+    lapsed = await _lapsed(connection, batch) if has_clocks else set()
+    await _lock_holders(connection, batch, lapsed)
+    if has_clocks and batch.survivors:
+        lapsed |= await _lapsed(connection, batch)  # now that it is known who has survived
+    return lapsed
+
+
+async def _lock_holders(connection: Connection, batch: Batch, lapsed: set[UUID]) -> None:
     """Lock all from whom points may be taken, before anything else is locked; read the rest.
 
     From those who have `lapsed` points are taken too, as expired, and from those who owe, of what

@@ -18,16 +18,25 @@ from coalition.ledger.provenance import NO_CLOCK, Provenance, counterpart, lot_i
 from coalition.ledger.rules import ReturnableLeg
 
 # A clock that runs again, or a suspension, lets a lot live whose points have ended before: what of
-# it was booked as expired is gone all the same. An index holds such postings by their lot.
+# it was booked as expired is gone all the same. An index holds such postings by their lot; by its
+# id none is older than the millisecond of the issue, within which ids come in no order.
 _ENDED_BEFORE = """
 SELECT wanted.issue, wanted.own
-FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::uuid[])
-     AS wanted (bucket, lot, issue, own), LATERAL (
+FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int2[], $5::uuid[], $6::uuid[])
+     AS wanted (bucket, lot, since, issue_bucket, issue, own), LATERAL (
+    SELECT committed_at FROM posting
+    WHERE posting.bucket = wanted.issue_bucket AND posting.id = wanted.issue
+    OFFSET 0) AS issued, LATERAL (
     SELECT FROM posting
-    WHERE posting.bucket = wanted.bucket AND posting.id > wanted.issue
+    WHERE posting.bucket = wanted.bucket AND posting.id > wanted.since
       AND posting.lot = wanted.lot AND posting.kind = 4
+      AND posting.committed_at > issued.committed_at
     LIMIT 1) AS expired
 """
+
+
+_MILLISECOND = 80
+"""So many bits of an id are below its time."""
 
 
 class Stage:
@@ -73,7 +82,14 @@ class Stage:
         if self.survivor is not None:
             others = [self.survivor, *await holders.merged_into(connection, self.survivor)]
         asked = {
-            (bucket_of(holder), counterpart(lot, holder), issue, lot)
+            (
+                bucket_of(holder),
+                counterpart(lot, holder),
+                _since(issue),
+                bucket_of(issue),
+                issue,
+                lot,
+            )
             for owner, lot, issue in wanted
             for holder in (owner, *others)
         }
@@ -147,3 +163,8 @@ class Stage:
         if self.survivor is not None:
             for holder in self.debts.holders():
                 await merging.move_debts(connection, holder, self.survivor, self.journal.at)
+
+
+def _since(posting: UUID) -> UUID:
+    """Return what is before all ids of a posting's millisecond."""
+    return UUID(int=posting.int >> _MILLISECOND << _MILLISECOND)
