@@ -18,6 +18,8 @@ REFUND = "desk-refund"
 """Give a part of a payment back, or all of it."""
 CREDIT = "desk-credit"
 """Take back credit for later invoices, whose money goes back."""
+OF_CREDIT = ":credit"
+"""What follows the key of a refund in that of the credit taken back with it."""
 
 Request = Mapping[str, Any]  # Any: JSON of the kind
 
@@ -44,8 +46,14 @@ async def refund(gateway: Gateway, key: str, request: Request) -> Refund:
 
 
 async def take_credit(gateway: Gateway, key: str, request: Request) -> str:
-    """Take credit back."""
-    return await gateway.take_credit(key, request["customer"], _money(request), _metadata(request))
+    """Take credit back, once the money that it was of has gone back.
+
+    That is asked again by its own key, which does it once: where Stripe refuses it, the credit
+    stays, whichever of the two the worker comes to first.
+    """
+    await refund(gateway, key.removesuffix(OF_CREDIT), request)
+    money = Money(request["credit_minor"], request["currency"])
+    return await gateway.take_credit(key, request["customer"], money, _metadata(request))
 
 
 def _money(request: Request) -> Money:

@@ -169,7 +169,7 @@ async def _apply(connection: Connection, approval: approvals.Approval) -> Prepar
     left = sum(one.left.amount_minor for one in of_it)
     credit_minor = rules.credit_to_take(picture, left, wanted.amount_minor)
     if credit_minor:
-        of_customer = {"customer": picture.subscription.customer_id, "amount_minor": credit_minor}
+        of_customer = {"customer": picture.subscription.customer_id, "credit_minor": credit_minor}
         await intents.promise(connection, of_credit, credit_key, request | of_customer, at=at)
     await audit_log.record(
         connection,
@@ -193,7 +193,7 @@ async def _apply(connection: Connection, approval: approvals.Approval) -> Prepar
 def _promises(approval_id: UUID) -> tuple[tuple[str, str], tuple[str, str]]:
     """Return kind and key of what an approval may promise: the refund, and credit taken back."""
     own = f"desk-refund-{approval_id}"
-    return (acts.REFUND, own), (acts.CREDIT, f"{own}:credit")
+    return (acts.REFUND, own), (acts.CREDIT, f"{own}{acts.OF_CREDIT}")
 
 
 async def _ask(house: House, kind: str, key: str, *, at: datetime) -> None:

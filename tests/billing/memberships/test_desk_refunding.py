@@ -236,8 +236,8 @@ async def test_what_stripe_refuses_is_left_again(at: datetime) -> None:
     assert await told(member) == []
 
 
-async def test_what_goes_back_as_money_is_not_had_as_credit_as_well(at: datetime) -> None:
-    club = await make_club(at)
+async def with_credit(club: Club) -> MemberId:
+    """Return a member to whom a change of its plan has left credit for later invoices."""
     member = await club.joined(interval="year")
     await club.advance(timedelta(days=3))
     premium = await club.price_no("premium")
@@ -245,14 +245,42 @@ async def test_what_goes_back_as_money_is_not_had_as_credit_as_well(at: datetime
     await club.memberships.change(
         member, premium, previewed_at=said.previewed_at, key="up", at=club.now()
     )
+    return member
+
+
+async def credit_of(club: Club, member: MemberId) -> int:
     customer = await customers.find(member)
+    return -int((await club.gateway.get(f"/v1/customers/{customer}"))["balance"])
 
-    async def credit() -> int:
-        return -int((await club.gateway.get(f"/v1/customers/{customer}"))["balance"])
 
-    had = await credit()
-    assert had > 0
+async def test_what_goes_back_as_money_is_not_had_as_credit_as_well(at: datetime) -> None:
+    club = await make_club(at)
+    member = await with_credit(club)
+    had = await credit_of(club, member)
     await approved(club, await proposed(club, member, 10_000))
-    assert await credit() == min(had, 79_000 - 10_000)
+    assert await credit_of(club, member) == had > 0
     await approved(club, await proposed(club, member))
-    assert (await credit(), (await payments(club, member))[0].left.amount_minor) == (0, 0)
+    (paid,) = await payments(club, member)
+    assert (await credit_of(club, member), paid.left.amount_minor) == (0, 0)
+
+
+@pytest.mark.parametrize("is_refused", [True, False], ids=["refused", "given"])
+async def test_credit_is_taken_by_the_worker_with_its_money_alone(
+    at: datetime, *, is_refused: bool
+) -> None:
+    club = await make_club(at)
+    member = await with_credit(club)
+    had, approval = await credit_of(club, member), await proposed(club, member)
+    club.sandbox.faults.add(Kind.LOST, times=99, method="POST", path="/v1/refunds")
+    with pytest.raises(StripeUnavailable):
+        await approved(club, approval)
+    club.sandbox.faults.planned.clear()
+    if is_refused:
+        (paid,) = await payments(club, member)
+        taken = {"payment_intent": paid.payment, "amount": 1_000}
+        await club.gateway.post(None, "/v1/refunds", taken)
+    await club.advance(timedelta(minutes=3))
+    assert await recovering.recover(club.gateway, club.now()) == 2
+    await club.hear()
+    assert await credit_of(club, member) == (had if is_refused else 0)
+    assert len(await told(member)) == (0 if is_refused else 1)
