@@ -18,6 +18,7 @@ from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId, random_id
 from coalition.members.refusals import UnknownMember
 from coalition.oversight.refusals import ReasonNeeded
+from tests.billing.memberships.gifted import PLUS, give
 from tests.billing.memberships.world import Club, make_club
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -148,3 +149,27 @@ async def test_whoever_loses_the_answer_has_done_it_once(
         first = await act()
         assert (await act(), (await club.view(member)).state) == (first, state)
         assert (len(await logged(member)), len(await kept(member))) == (number, number)
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["answered", "lost"])
+async def test_who_is_restored_by_staff_with_a_gift_pays_after_it(
+    at: datetime, *, is_lost: bool
+) -> None:
+    club = await make_club(at, PLUS)
+    house, member = club.memberships.house, await club.joined()
+    await ending.cancel(house, member, CALLED, at=club.now())
+    gift = await give(club, await club.enrol("giver"), 2)
+    await club.memberships.redeem_gift(member, gift.code or "", key="r", at=club.now())
+    await club.advance(timedelta(days=1))
+    if is_lost:
+        loses(club, "POST", after=False)
+        with pytest.raises(StripeUnavailable):
+            await ending.uncancel(house, member, CALLED, at=club.now())
+        club.sandbox.faults.planned.clear()
+        await club.advance(timedelta(minutes=3))
+        assert await recovering.recover(club.gateway, club.now()) == 2
+        await club.hear()
+    else:
+        await ending.uncancel(house, member, CALLED, at=club.now())
+    seen = await club.view(member)
+    assert (seen.state, seen.renews_at) == (MembershipState.ACTIVE, at.replace(year=2027, month=2))
