@@ -65,8 +65,8 @@ class Stage:
     ) -> None:
         """Find lots that live again, of issues whose spent points may be owed; nearly always none.
 
-        Most have neither a clock nor a last day that has passed, or enough is left in them. Of who
-        was merged, what expired with anyone who has become the same survivor counts.
+        Most have neither a clock nor a last day that has passed, or enough is left in them. What
+        expired with anyone counts who has become one with the holder: by then they are one person.
         """
         wanted = {
             (original.holder, leg.lot, original.id)
@@ -78,9 +78,8 @@ class Stage:
         self._ended_now = set(self.journal.expired_lots())
         if not wanted:
             return
-        others: list[UUID] = []
-        if self.survivor is not None:
-            others = [self.survivor, *await holders.merged_into(connection, self.survivor)]
+        persons = {self.survivor or owner for owner, _, _ in wanted}
+        once = {one: [one, *await holders.merged_into(connection, one)] for one in persons}
         asked = {
             (
                 bucket_of(holder),
@@ -91,7 +90,7 @@ class Stage:
                 lot,
             )
             for owner, lot, issue in wanted
-            for holder in (owner, *others)
+            for holder in (owner, *once[self.survivor or owner])
         }
         rows = await connection.fetch(_ENDED_BEFORE, *zip(*asked, strict=True))
         self._ended = {(row[0], row[1]) for row in rows}

@@ -7,8 +7,9 @@ import pytest
 from msgspec import structs
 
 from coalition.kernel.database import transaction
-from coalition.ledger import expiry, holders
+from coalition.ledger import expiry, holders, merging
 from coalition.ledger.drafts import Owed, Posted, Redeem, Reverse
+from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.refusals import PointsAlreadySpent
 from tests.ledger.clock_world import NOON, Book, assert_books_hold, issue
 from tests.support.ledger import GROCER, balance, open_holder, redeem, reverse
@@ -21,6 +22,12 @@ LATE = NOON + timedelta(days=300)
 def owing(of: UUID, at: datetime) -> Reverse:
     """Return a draft that reverses an issue and lets spent points be owed."""
     return structs.replace(reverse(of, at, partner_no=GROCER), debts={GROCER * 10: 50})
+
+
+async def merge(gone: UUID, kept: UUID, at: datetime) -> None:
+    await ensure_partition(at)
+    async with transaction() as connection:
+        await merging.merge(connection, from_holder=gone, into_holder=kept, at=at, today=at.date())
 
 
 async def test_what_a_clock_has_ended_is_not_owed_when_the_clock_runs_again() -> None:
@@ -71,4 +78,34 @@ async def test_what_was_spent_while_expiry_was_suspended_is_owed(clock_no: int) 
     owed = await book.one(owing(made.posting, LATE), LATE)
     assert isinstance(owed, Owed)
     assert owed.points == 100
+    await assert_books_hold()
+
+
+async def test_what_expired_with_who_became_the_same_person_is_not_owed_by_the_survivor() -> None:
+    book, anna, double = await Book().open(), await open_holder(NOON), await open_holder(NOON)
+    made, _ = await book.post([issue(anna, 10, NOON), issue(double, 10, NOON)], NOON)
+    assert isinstance(made, Posted)
+    spends = NOON + timedelta(days=100)
+    assert isinstance(await book.one(redeem(anna, 10, spends), spends), Posted)
+    lapses = NOON + timedelta(days=190)
+    await ensure_partition(lapses)
+    assert await expiry.expire(lapses, lapses.date()) == 10
+    await merge(double, anna, lapses)
+    assert isinstance(await book.one(owing(made.posting, lapses), lapses), PointsAlreadySpent)
+    await assert_books_hold()
+
+
+async def test_a_reversal_books_what_the_clock_of_the_survivor_has_ended() -> None:
+    book, anna, double = await Book().open(), await open_holder(NOON), await open_holder(NOON)
+    made, _ = await book.post([issue(double, 100, NOON, clock_no=0), issue(anna, 30, NOON)], NOON)
+    assert isinstance(made, Posted)
+    await merge(double, anna, NOON)
+    back = await book.one(reverse(made.posting, LATE, partner_no=GROCER), LATE)
+    assert isinstance(back, Posted)
+    assert back.points == 100
+    async with transaction() as connection:
+        expired = await connection.fetchval(
+            "SELECT sum(points) FROM posting WHERE kind = 4 AND holder = $1", anna
+        )
+    assert expired == 30
     await assert_books_hold()
