@@ -189,7 +189,8 @@ def serving(world: World) -> Iterator[float]:
         [str(Path(sys.executable).parent / "coalition"), *command],
         stdout=log,
         stderr=log,
-        env={**os.environ},
+        # As in production, where no stand-in for Stripe is loaded; who measures one says so.
+        env={"COALITION_STRIPE_SANDBOX": "0", **os.environ},
     )
     try:
         _wait_until_ready(world)

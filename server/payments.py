@@ -7,7 +7,7 @@ either delivers its webhooks to our own intake, as Stripe would over the network
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import httpx
 from litestar.handlers import ASGIRouteHandler, asgi
@@ -18,8 +18,6 @@ from billing.gateway.client import Gateway
 from billing.gateway.intake import Intake
 from billing.gateway.refusals import PaymentsNotSetUp
 from billing.plans.countries import Countries, shipped
-from billing.sandbox import Delivery, Sandbox, webhook_endpoints
-from billing.sandbox.requests import Params
 from billing.subscriptions.service import Memberships
 from coalition.kernel.clock import Clock, SystemClock
 from coalition.kernel.errors import Refused
@@ -27,6 +25,10 @@ from coalition.kernel.settings import Settings
 from coalition.members.sealing import MemberKeys
 from server import country_files, house_clock
 from server.house_clock import FILE
+
+if TYPE_CHECKING:
+    # Imported where it is mounted: who takes real money does without it, and without its memory.
+    from billing.sandbox import Delivery, Sandbox
 
 MOUNT = "/sandbox"
 
@@ -39,7 +41,7 @@ _HOUSE = "house"
 class ShiftedClock:
     """A clock that is ahead of another by the sandbox's offset, looked at some times a second."""
 
-    def __init__(self, clock: Clock, sandbox: Sandbox) -> None:
+    def __init__(self, clock: Clock, sandbox: "Sandbox") -> None:
         """Be ahead of `clock` as far as the sandbox is."""
         self._clock, self._sandbox = clock, sandbox
         self._offset, self._looked_at = timedelta(), float("-inf")
@@ -79,7 +81,7 @@ class Payments(NamedTuple):
     gateway: Gateway
     intake: Intake
     clock: Clock
-    sandbox: Sandbox | None
+    sandbox: "Sandbox | None"
 
     def routes(self) -> Sequence[ControllerRouterHandler]:
         """Return the handlers of webhooks, and of the sandbox where it is mounted."""
@@ -119,6 +121,8 @@ def now(settings: Settings) -> datetime:
 def _in_sandbox(
     settings: Settings, clock: Clock, keys: MemberKeys, countries: Countries
 ) -> Payments:
+    from billing.sandbox import Sandbox  # noqa: PLC0415 - see above
+
     assert settings.data_directory is not None, "the settings have refused that"
     post = _OwnPost()
     sandbox = Sandbox(
@@ -148,7 +152,7 @@ class _OwnPost:
 
     intake: Intake | None = None
 
-    async def __call__(self, delivery: Delivery) -> int:
+    async def __call__(self, delivery: "Delivery") -> int:
         assert self.intake is not None, "it is set as soon as there is one"
         given = {name.lower(): value for name, value in delivery.headers.items()}
         try:
@@ -158,8 +162,11 @@ class _OwnPost:
         return 200
 
 
-def secrets_of(sandbox: Sandbox, url: str) -> list[str]:
+def secrets_of(sandbox: "Sandbox", url: str) -> list[str]:
     """Return what the sandbox signs our webhooks with; the first to ask makes the endpoint."""
+    from billing.sandbox import webhook_endpoints  # noqa: PLC0415 - see above
+    from billing.sandbox.requests import Params  # noqa: PLC0415 - see above
+
     with sandbox.store.transaction() as transaction:
         for endpoint in transaction.all("webhook_endpoint", {}):
             if endpoint["metadata"].get(_HOUSE):
@@ -179,5 +186,5 @@ def countries_of(settings: Settings) -> Countries:
     return shipped().over(country_files.read(settings.countries))
 
 
-def _mount(sandbox: Sandbox) -> ASGIRouteHandler:
+def _mount(sandbox: "Sandbox") -> ASGIRouteHandler:
     return asgi(MOUNT, is_mount=True, copy_scope=True)(cast("Any", sandbox.application))
