@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -57,8 +56,6 @@ from coalition.members.rules import check_free_text
 from coalition.members.sealing import MemberKeys
 
 TAGS = ("transfers",)
-STEP_UP_HOLDS = timedelta(minutes=5)
-"""For how long after giving its password a member counts as having just done so."""
 
 DEVICE = {"X-Device": "What the app calls the device; rules may hold what comes from a new one"}
 LANGUAGE = {"Accept-Language": "The language of the sentences: sv, nb or en"}
@@ -172,7 +169,7 @@ async def _wish(call: Call, groups: Groups, keys: MemberKeys) -> Wish:
         relationship=body.relationship,
         given_name=given_name,
         device=_device(call),
-        stepped_up_at=_stepped_up_at(call),
+        stepped_up_at=call.caller.authenticated_at,
         pays_in_points=body.pay_fee_in_points,
     )
 
@@ -183,12 +180,6 @@ def _device(call: Call) -> bytes:
     Else whoever has stolen a password would only leave the header out.
     """
     return hashlib.sha256(b"device\0" + call.headers.get("x-device", "").encode()).digest()
-
-
-def _stepped_up_at(call: Call) -> datetime | None:
-    given = call.caller.authenticated_at
-    is_fresh = given is not None and call.at - given < STEP_UP_HOLDS
-    return given if is_fresh else None
 
 
 async def _check_may_send_for(groups: Groups, call: Call, sender: UUID, receiver: UUID) -> None:

@@ -10,8 +10,8 @@ from coalition.families.evaluator.predicates import Case, Check, Predicate, is_m
 from coalition.families.rule_sets.notation import Control, RuleSet
 from coalition.families.rule_sets.vocabulary import Approver, Event
 
-STEP_UP_HOLDS = timedelta(minutes=15)
-"""For how long whoever signed in with its full credentials has signed in anew."""
+STEP_UP_HOLDS = timedelta(minutes=5)
+"""For how long after giving its password a member counts as having just done so."""
 
 _DAY = timedelta(days=1)
 _NEVER_OVER = date.max - _DAY
@@ -90,7 +90,7 @@ def _has_a_say(approver: Approver, rule_set: RuleSet, case: Case) -> bool:
 def _step_up(above: int) -> Check:
     def check(case: Case) -> Failure | None:
         act = case.act
-        is_fresh = act.stepped_up_at is not None and act.at - act.stepped_up_at <= STEP_UP_HOLDS
+        is_fresh = act.stepped_up_at is not None and act.at - act.stepped_up_at < STEP_UP_HOLDS
         if act.points <= above or is_fresh:
             return None
         return Failure(rule="control.step_up_above", limit=above, used=act.points)

@@ -86,7 +86,7 @@ def test_a_sender_signs_in_anew_above_some_points() -> None:
     assert verdict.needs_step_up
     assert told(verdict.failures[0]) == (1000, 1001, None, None)
     assert verdict.failures[0].rule == "control.step_up_above"
-    for ago, passes in ((timedelta(minutes=15), True), (timedelta(minutes=15, seconds=1), False)):
+    for ago, passes in ((timedelta(minutes=4, seconds=59), True), (timedelta(minutes=5), False)):
         wanted = act(points=1001, stepped_up_at=AT - ago)
         assert judged(rules, wanted).passes is passes
     assert not judged(rules, act(points=1001, stepped_up_at=AT)).needs_step_up
