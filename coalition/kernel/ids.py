@@ -124,18 +124,26 @@ def shard_of(bucket: int) -> int:
 
 def digest16(*parts: str | bytes | int) -> bytes:
     """Return a 16-byte BLAKE2b digest of `parts`, length-prefixed so that no two lists meet."""
-    return digest_of_framed(framed(*parts))
+    return digest_of(framed(*parts))
 
 
 def framed(*parts: str | bytes | int) -> bytes:
     """Return `parts` in one, each with its length before it; what `digest16` is the digest of."""
-    texts = (part if isinstance(part, bytes) else str(part).encode() for part in parts)
-    return b"".join([b"%d:%b" % (len(text), text) for text in texts])
+    pieces: list[bytes] = []
+    for part in parts:
+        text = part if isinstance(part, bytes) else str(part).encode()
+        pieces += (b"%d:" % len(text), text)
+    return b"".join(pieces)
 
 
-def digest_of_framed(data: bytes) -> bytes:
-    """Return the 16-byte BLAKE2b digest of what `framed` made, in one piece or in several."""
-    return hashlib.blake2b(data, digest_size=16).digest()
+_BLANK = hashlib.blake2b(digest_size=16)  # to be copied, which costs less than making one
+
+
+def digest_of(data: bytes) -> bytes:
+    """Return the 16-byte BLAKE2b digest of `data`."""
+    digest = _BLANK.copy()
+    digest.update(data)
+    return digest.digest()
 
 
 def database_id(identifier: UUID) -> UUID:

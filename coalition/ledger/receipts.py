@@ -6,7 +6,7 @@ from functools import lru_cache
 from uuid import UUID
 
 from coalition.kernel.database import Connection
-from coalition.kernel.ids import bucket_of, digest_of_framed, framed, uuid_from_bytes
+from coalition.kernel.ids import bucket_of, digest_of, framed, uuid_from_bytes
 from coalition.ledger.accounts import Kind
 
 _CLAIM = """
@@ -43,7 +43,7 @@ def digest(
     """
     day, before, after = _around(partner_no, store_no, business_day, kind)
     text = receipt.encode()
-    return day + digest_of_framed(b"%b%d:%b%b" % (before, len(text), text, after))[3:]
+    return day + digest_of(b"%b%d:%b%b" % (before, len(text), text, after))[3:]
 
 
 @lru_cache(maxsize=4096)
