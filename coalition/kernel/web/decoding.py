@@ -60,7 +60,7 @@ def media_of_body(content_type: bytes) -> Media:
 
 def media_of_answer(accept: bytes) -> Media:
     """Return how to write the answer: MessagePack where the client prefers it, else JSON."""
-    if b"msgpack" not in accept.lower():
+    if not accept or b"msgpack" not in accept.lower():
         return Media.JSON
     weights = dict(_preferences(accept))
     wanted = weights.get(b"application/vnd.msgpack", 0.0)
@@ -93,9 +93,9 @@ def declared_length(declared: bytes, *, limit_bytes: int) -> int | None:
     if not declared.isdigit():
         raise Malformed("Content-Length must be a whole number")
     # Compared by length first: int() refuses thousands of digits with an error of its own.
-    if len(declared) > 18 or int(declared) > limit_bytes:
+    if len(declared) > 18 or (length_bytes := int(declared)) > limit_bytes:
         raise too_large(limit_bytes)
-    return int(declared)
+    return length_bytes
 
 
 async def read_body(receive: Receive, *, limit_bytes: int, declared: bytes = b"") -> bytes:

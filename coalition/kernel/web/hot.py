@@ -8,7 +8,6 @@ bounded and strictly decoded, problem details; and they describe themselves for 
     handlers = [hot_route(door, "/v1/points/issue", issue)]
 """
 
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +22,7 @@ from litestar.types import Receive, Scope, Send
 from coalition.kernel.clock import Clock
 from coalition.kernel.errors import Forbidden, Malformed, NotAllowed, Refused, Unauthenticated
 from coalition.kernel.identity import Caller
+from coalition.kernel.ids import digest_of
 from coalition.kernel.web.decoding import (
     BodyDecoder,
     Media,
@@ -142,7 +142,7 @@ class HotEndpoint:
     answer_media: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     """The media types of answers that are not in JSON or MessagePack, by status."""
 
-    @property
+    @cached_property
     def scopes(self) -> tuple[str, ...]:
         """The scopes of which a token must hold one."""
         return (self.scope,) if isinstance(self.scope, str) else self.scope or ()
@@ -171,7 +171,7 @@ def hot_route(door: Door, path: str, *endpoints: HotEndpoint) -> ASGIRouteHandle
             endpoint = by_method.get(raw["method"]) or _refuse_method(allowed)
             call = await _call(door, endpoint, raw, receive)
             answer = await endpoint.handle(call)
-            if isinstance(answer.content, AsyncIterator):
+            if type(answer.content) is not bytes and isinstance(answer.content, AsyncIterator):
                 # The first piece is made before anything is sent, so that it may still refuse.
                 first = await anext(answer.content, b"")
                 pieces, answer = answer.content, msgspec.structs.replace(answer, content=first)
@@ -216,7 +216,7 @@ def _refuse_method(allowed: list[str]) -> NoReturn:
 
 async def _call(door: Door, endpoint: HotEndpoint, scope: dict[str, Any], receive: Receive) -> Call:
     """Return the request, checked in the order in which a stranger may learn things."""
-    headers = _wanted_headers(scope["headers"])
+    headers = _named(scope["headers"])
     at = door.clock.now()
     caller = door.authenticate(bearer_token(headers.get(b"authorization", b"")), at)
     scope[CLIENT_ID] = caller.client_id
@@ -238,7 +238,7 @@ async def _call(door: Door, endpoint: HotEndpoint, scope: dict[str, Any], receiv
         body=body,
         query=None if query is None else query.decode(scope["query_string"]),
         idempotency_key=key,
-        body_digest=hashlib.blake2b(raw, digest_size=16).digest() if key else b"",
+        body_digest=digest_of(raw) if key else b"",
         media=media,
         upload=_upload(endpoint, headers, receive) if endpoint.uploads else None,
         headers=_further_headers(endpoint, scope["headers"]) if endpoint.headers else {},
@@ -270,26 +270,25 @@ def _upload(endpoint: HotEndpoint, headers: Mapping[bytes, bytes], receive: Rece
     return Upload(media_type, headers.get(b"content-length", b""), receive)
 
 
-_WANTED = frozenset(
-    {b"authorization", b"idempotency-key", b"accept", b"content-type", b"content-length"}
-)
 _ONCE = frozenset({b"authorization", b"idempotency-key", b"content-type"})
 
 
-def _wanted_headers(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        if name in _WANTED:
-            if name in found and name in _ONCE:
+def _named(headers: Headers) -> Mapping[bytes, bytes]:
+    """Return the last header of each name; refuse one that decides and comes twice."""
+    named = dict(headers)
+    if len(named) < len(headers):
+        met = set()
+        for name, _ in headers:
+            if name in met and name in _ONCE:
                 raise Malformed(f"The header {name.decode()} is given twice")
-            found[name] = value
-    return found
+            met.add(name)
+    return named
 
 
 def bearer_token(authorization: bytes) -> str:
     """Return the token of an Authorization header. Raises `Unauthenticated`."""
     kind, _, token = authorization.partition(b" ")
-    if kind.lower() != b"bearer" or not token.isascii():
+    if (kind != b"Bearer" and kind.lower() != b"bearer") or not token.isascii():
         raise Unauthenticated
     return token.strip().decode("ascii")
 

@@ -28,12 +28,13 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_ALWAYS = [(b"x-content-type-options", b"nosniff")]
+_ALWAYS = (b"x-content-type-options", b"nosniff")
 _UNLESS_SAID = [
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
+_SAYABLE = frozenset(name for name, _ in _UNLESS_SAID)
 _NOTEWORTHY = frozenset({401, 403, 429})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
 
@@ -52,12 +53,12 @@ def observed(application: Application, metrics: Metrics, *, log_all: bool = Fals
         scope[REQUEST_ID] = request_id
         status = 0
 
-        async def send_completed(message: Message) -> None:
+        def send_completed(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = _completed(message.get("headers", ()), request_id)
-            await send(message)
+            return send(message)
 
         metrics.request_begins()
         try:
@@ -107,6 +108,7 @@ def _request_id(headers: Headers) -> str:
 
 def _completed(headers: Headers, request_id: str) -> Headers:
     said = {name for name, _ in headers}
-    completed = [*headers, (b"x-request-id", request_id.encode()), *_ALWAYS]
-    completed += [header for header in _UNLESS_SAID if header[0] not in said]
-    return completed
+    unsaid = _UNLESS_SAID
+    if not said.isdisjoint(_SAYABLE):
+        unsaid = [header for header in _UNLESS_SAID if header[0] not in said]
+    return [*headers, (b"x-request-id", request_id.encode()), _ALWAYS, *unsaid]

@@ -34,7 +34,7 @@ class _ShortWays:
     """The addresses of hot endpoints: known word for word, or word for word but for one id."""
 
     def __init__(self, route_handlers: Iterable[object]) -> None:
-        self._exact: dict[str, Application] = {}
+        self._exact: dict[str, _Found] = {}
         self._with_id: dict[_Segments, _Route] = {}
         self._places: set[int] = set()
         for handler in route_handlers:
@@ -46,7 +46,7 @@ class _ShortWays:
         segments = template.split("/")
         places = [place for place, segment in enumerate(segments) if segment.startswith("{")]
         if not places:
-            self._exact[template] = handle
+            self._exact[template] = _Found(template, {}, handle)
         elif len(places) == 1 and segments[places[0]].endswith(_ID):
             parameter = segments[places[0]][1 : -len(_ID)]
             route = _Route(template.replace(_ID, "}"), parameter, handle)
@@ -55,9 +55,9 @@ class _ShortWays:
 
     def find(self, path: str) -> _Found | None:
         """Return what serves `path`; None when the router has to say."""
-        handle = self._exact.get(path)
-        if handle is not None:
-            return _Found(path, {}, handle)
+        found = self._exact.get(path)
+        if found is not None:
+            return found
         segments = path.split("/")
         for place in self._places:
             if place < len(segments):
