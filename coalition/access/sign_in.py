@@ -119,7 +119,7 @@ class SignIns:
         return SignedIn(member, token, TOKEN_LIFETIME_S)
 
 
-async def sign_out(token: str, *, verifier: TokenVerifier, at: datetime) -> None:
+async def sign_out(token: str | bytes, *, verifier: TokenVerifier, at: datetime) -> None:
     """Take a member's token back, at once here and in other processes when they next look.
 
     Raises `InvalidToken` for one that is none, or over already.

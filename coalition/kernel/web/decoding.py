@@ -105,10 +105,10 @@ async def read_body(receive: Receive, *, limit_bytes: int, declared: bytes = b""
     Raises `TooLarge`, `Malformed`, `BodyTruncated`.
     """
     length_bytes = declared_length(declared, limit_bytes=limit_bytes)
-    message = cast("dict[str, Any]", await receive())  # Any: an ASGI message
+    message: Any = await receive()  # Any: an ASGI message
     if message["type"] == "http.disconnect":
         raise BodyTruncated
-    body = cast("bytes", message.get("body", b""))
+    body: bytes = message.get("body", b"")
     # A body that is all there needs no message more, which says no more than that it has ended.
     if not message.get("more_body") or len(body) == length_bytes:
         if len(body) > limit_bytes:

@@ -11,8 +11,8 @@ bounded and strictly decoded, problem details; and they describe themselves for 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
-from typing import Any, NoReturn, cast
+from functools import cached_property, lru_cache
+from typing import Any, NoReturn
 
 import msgspec
 from litestar import Litestar
@@ -106,7 +106,7 @@ class Door:
     """
 
     clock: Clock
-    authenticate: Callable[[str, datetime], Caller]
+    authenticate: Callable[[bytes, datetime], Caller]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +165,7 @@ def hot_route(door: Door, path: str, *endpoints: HotEndpoint) -> ASGIRouteHandle
     allowed = sorted(by_method)
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        raw = cast("dict[str, Any]", scope)  # Any: an ASGI scope, to which keys of ours are added
+        raw: Any = scope  # Any: to which keys of ours are added
         pieces = endpoint = None
         try:
             endpoint = by_method.get(raw["method"]) or _refuse_method(allowed)
@@ -218,19 +218,21 @@ async def _call(door: Door, endpoint: HotEndpoint, scope: dict[str, Any], receiv
     """Return the request, checked in the order in which a stranger may learn things."""
     headers = _named(scope["headers"])
     at = door.clock.now()
-    caller = door.authenticate(bearer_token(headers.get(b"authorization", b"")), at)
+    caller = _admitted(door, endpoint, headers, at)
     scope[CLIENT_ID] = caller.client_id
-    if endpoint.scope is not None and caller.scopes.isdisjoint(endpoint.scopes):
-        raise _lacking(endpoint.scopes)
     key = _idempotency_key(headers.get(b"idempotency-key", b"")) if endpoint.idempotent else ""
-    query = endpoint.query_decoder
-    media = media_of_answer(headers.get(b"accept", b""))
-    try:
-        raw, body = await _body(endpoint, headers, receive)
-    except Refused:
-        if endpoint.owned is not None:
-            await endpoint.owned(caller, scope["path_params"])
-        raise
+    query, decoder = endpoint.query_decoder, endpoint.body_decoder
+    raw, body = b"", None
+    if decoder is not None:
+        try:
+            written_as = media_of_body(headers.get(b"content-type", b""))
+            declared = headers.get(b"content-length", b"")
+            raw = await read_body(receive, limit_bytes=endpoint.max_body_bytes, declared=declared)
+            body = decoder.decode(raw, written_as)
+        except Refused:
+            if endpoint.owned is not None:
+                await endpoint.owned(caller, scope["path_params"])
+            raise
     return Call(
         caller=caller,
         at=at,
@@ -239,27 +241,22 @@ async def _call(door: Door, endpoint: HotEndpoint, scope: dict[str, Any], receiv
         query=None if query is None else query.decode(scope["query_string"]),
         idempotency_key=key,
         body_digest=digest_of(raw) if key else b"",
-        media=media,
+        media=media_of_answer(headers.get(b"accept", b"")),
         upload=_upload(endpoint, headers, receive) if endpoint.uploads else None,
         headers=_further_headers(endpoint, scope["headers"]) if endpoint.headers else {},
     )
 
 
-def _lacking(scopes: tuple[str, ...]) -> Forbidden:
-    return Forbidden(f"The token lacks the scope {' or '.join(scopes)}", scope=" ".join(scopes))
-
-
-async def _body(
-    endpoint: HotEndpoint, headers: Mapping[bytes, bytes], receive: Receive
-) -> tuple[bytes, Any]:  # Any: an instance of the endpoint's `body` type
-    """Return the body as sent and as decoded."""
-    decoder = endpoint.body_decoder
-    if decoder is None:
-        return b"", None
-    media = media_of_body(headers.get(b"content-type", b""))
-    declared = headers.get(b"content-length", b"")
-    raw = await read_body(receive, limit_bytes=endpoint.max_body_bytes, declared=declared)
-    return raw, decoder.decode(raw, media)
+def _admitted(
+    door: Door, endpoint: HotEndpoint, headers: Mapping[bytes, bytes], at: datetime
+) -> Caller:
+    """Return who calls; refuse whoever may not call this endpoint."""
+    caller = door.authenticate(bearer_token(headers.get(b"authorization", b"")), at)
+    scopes = endpoint.scopes
+    if endpoint.scope is not None and caller.scopes.isdisjoint(scopes):
+        lacking = f"The token lacks the scope {' or '.join(scopes)}"
+        raise Forbidden(lacking, scope=" ".join(scopes))
+    return caller
 
 
 def _upload(endpoint: HotEndpoint, headers: Mapping[bytes, bytes], receive: Receive) -> Upload:
@@ -285,12 +282,12 @@ def _named(headers: Headers) -> Mapping[bytes, bytes]:
     return named
 
 
-def bearer_token(authorization: bytes) -> str:
+def bearer_token(authorization: bytes) -> bytes:
     """Return the token of an Authorization header. Raises `Unauthenticated`."""
     kind, _, token = authorization.partition(b" ")
     if (kind != b"Bearer" and kind.lower() != b"bearer") or not token.isascii():
         raise Unauthenticated
-    return token.strip().decode("ascii")
+    return token.strip()
 
 
 def _idempotency_key(value: bytes) -> str:
@@ -317,22 +314,15 @@ def _further_headers(endpoint: HotEndpoint, headers: list[tuple[bytes, bytes]]) 
     return found
 
 
-_CONTENT_TYPE = {
-    Media.JSON: (b"content-type", b"application/json"),
-    Media.MSGPACK: (b"content-type", b"application/vnd.msgpack"),
-}
-
-
-def _content_type(answer: Answer, media: Media) -> tuple[bytes, bytes]:
-    if answer.media_type is None:
-        return _CONTENT_TYPE[media]
-    return b"content-type", answer.media_type.encode("ascii")
+@lru_cache(maxsize=64)
+def _content_type(media_type: str) -> tuple[bytes, bytes]:
+    return b"content-type", media_type.encode("ascii")
 
 
 def _written(answer: Answer, media: Media, *, is_whole: bool) -> tuple[int, Headers, bytes]:
     content = answer.content
     body = content if isinstance(content, bytes) else encode(content, media)
-    headers = [_content_type(answer, media), *answer.headers]
+    headers = [_content_type(answer.media_type or media.value), *answer.headers]
     if is_whole:
         headers.append((b"content-length", b"%d" % len(body)))
     return answer.status, headers, body

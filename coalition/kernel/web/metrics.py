@@ -28,20 +28,26 @@ Reader = Callable[[], Awaitable[float]]
 FamilyReader = Callable[[], Awaitable[Mapping[str, float]]]
 
 
+class _Histogram:
+    __slots__ = ("counts", "sum_s")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(_BUCKETS_S) + 1)
+        self.sum_s = 0.0
+
+
 class _Requests(Collector):
     """Latency histograms as plain lists: a dict look-up and two additions a request."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, str, int], list[int]] = {}
-        self._sums: dict[tuple[str, str, int], float] = {}
+        self._histograms: dict[tuple[str, str, int], _Histogram] = {}
 
     def count(self, key: tuple[str, str, int], seconds: float) -> None:
-        counts = self._counts.get(key)
-        if counts is None:
-            counts = self._counts[key] = [0] * (len(_BUCKETS_S) + 1)
-            self._sums[key] = 0.0
-        counts[bisect_left(_BUCKETS_S, seconds)] += 1
-        self._sums[key] += seconds
+        histogram = self._histograms.get(key)
+        if histogram is None:
+            histogram = self._histograms[key] = _Histogram()
+        histogram.counts[bisect_left(_BUCKETS_S, seconds)] += 1
+        histogram.sum_s += seconds
 
     def collect(self) -> Iterable[Metric]:
         family = HistogramMetricFamily(
@@ -49,14 +55,15 @@ class _Requests(Collector):
             "Time from the first byte of a request to the last of its answer",
             labels=("method", "route", "status"),
         )
-        for (method, route, status), counts in self._counts.items():
+        for (method, route, status), histogram in self._histograms.items():
             total = 0
             buckets: list[tuple[str, float]] = []
-            for bound, number in zip((*map(str, _BUCKETS_S), "+Inf"), counts, strict=True):
+            bounds = (*map(str, _BUCKETS_S), "+Inf")
+            for bound, number in zip(bounds, histogram.counts, strict=True):
                 total += number
                 buckets.append((bound, total))
             labels = (method, route, str(status))
-            family.add_metric(labels, buckets=buckets, sum_value=self._sums[method, route, status])
+            family.add_metric(labels, buckets=buckets, sum_value=histogram.sum_s)
         yield family
 
 
@@ -83,8 +90,9 @@ class Metrics:
 
     def request_begins(self) -> None:
         """Know of one more request in flight."""
+        if not self.in_flight:
+            self.idle.clear()
         self.in_flight += 1
-        self.idle.clear()
 
     def request_ends(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request that was answered."""

@@ -107,8 +107,7 @@ def _request_id(headers: Headers) -> str:
 
 
 def _completed(headers: Headers, request_id: str) -> Headers:
-    said = {name for name, _ in headers}
-    unsaid = _UNLESS_SAID
-    if not said.isdisjoint(_SAYABLE):
+    said, unsaid = dict(headers), _UNLESS_SAID
+    if not _SAYABLE.isdisjoint(said):
         unsaid = [header for header in _UNLESS_SAID if header[0] not in said]
     return [*headers, (b"x-request-id", request_id.encode()), _ALWAYS, *unsaid]

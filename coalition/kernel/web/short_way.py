@@ -4,7 +4,7 @@ Those cost a till's request a tenth of its time and decide nothing for an addres
 for word but for one id. Every other address takes the usual way, and so does an id that is none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -82,12 +82,11 @@ def short_way(application: Application, route_handlers: Iterable[object]) -> App
     """Return `application` with a short way to the hot endpoints among `route_handlers`."""
     ways = _ShortWays(route_handlers)
 
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         found = ways.find(scope["path"]) if scope["type"] == "http" else None
         if found is None:
-            await application(scope, receive, send)
-            return
-        scope["path_template"], scope["path_params"] = found.label, found.parameters
-        await found.handle(scope, receive, send)
+            return application(scope, receive, send)
+        scope["path_template"], scope["path_params"], handle = found
+        return handle(scope, receive, send)
 
     return serve

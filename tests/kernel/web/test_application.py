@@ -69,7 +69,7 @@ async def show(call: Call) -> Answer:
     return Answer(200, Sold(call.path["sale_id"], call.query.limit))
 
 
-def nobody(token: str, at: object) -> Any:
+def nobody(token: bytes, at: object) -> Any:
     raise Unauthenticated
 
 

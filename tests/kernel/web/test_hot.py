@@ -71,8 +71,8 @@ async def show(call: Call) -> Answer:
     return Answer(200, {"id": call.path["id"], "limit": call.query.limit, "at": call.at})
 
 
-def authenticate(token: str, at: datetime) -> Caller:
-    if token != "good" or at != AT:
+def authenticate(token: bytes, at: datetime) -> Caller:
+    if token != b"good" or at != AT:
         raise InvalidToken
     return CALLER
 

@@ -44,13 +44,13 @@ class NothingThere(Conflict):
     code = "nothing_there"
 
 
-def authenticate(token: str, at: datetime) -> Caller:
+def authenticate(token: bytes, at: datetime) -> Caller:
     return Caller(
         client_no=1,
         client_id="till-7",
         partner_no=3,
         partner_id=UUID(int=3),
-        scopes=frozenset({token}) if token != "good" else frozenset({"points:issue"}),
+        scopes=frozenset({token.decode()}) if token != b"good" else frozenset({"points:issue"}),
         store_no=None,
         expires_at=at + timedelta(minutes=15),
     )
