@@ -188,7 +188,7 @@ class Agreed(NamedTuple):
     funding: tuple[tuple[int, int], ...] = ()
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """A command with who gives it; `target` is the hold or posting that the address names."""
 
     partner_no: int

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from msgspec import UNSET
 
 from coalition.kernel.clock import Clock
@@ -62,7 +63,7 @@ _PATIENCE_ALONE = posting.PINNED | {"lock_timeout": "2s"}
 """Whoever waits for a lock of another session holds up a batch for so long, then only itself."""
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One request of a till with the key it came under and how its answer is to be written."""
 
     asked: Asked

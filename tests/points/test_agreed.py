@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from coalition.federation.refusals import NoContract
 from coalition.kernel.database import transaction
@@ -18,7 +19,7 @@ async def issue(world: World, points: int, agreed: Agreed) -> list[tuple[object,
     member: UUID = await world.member()
     body = IssueBody(receipt=receipt(), occurred_at=world.at, member_id=member, points=points)
     request = world.request(body)
-    answered(await world.tills.post(request._replace(asked=request.asked._replace(agreed=agreed))))
+    answered(await world.tills.post(replace(request, asked=replace(request.asked, agreed=agreed))))
     async with transaction() as connection:
         return [tuple(row) for row in await connection.fetch(_LOTS)]
 

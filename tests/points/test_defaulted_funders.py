@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from coalition.federation import defaults
 from coalition.federation.terms import OnDefault, PartnerDefault
@@ -129,11 +130,11 @@ async def test_an_issue_is_refused_that_names_a_funder_in_default(at: datetime) 
     body = IssueBody(receipt=receipt(), occurred_at=at, member_id=member, points=10)
     for funding in (((world.fuel, 1),), ((world.grocer, 1), (world.fuel, 1))):
         request = world.request(body)
-        asked = request.asked._replace(agreed=Agreed(funding=funding))
+        asked = replace(request.asked, agreed=Agreed(funding=funding))
         with pytest.raises(PartnerInDefault):
-            answered(await world.tills.post(request._replace(asked=asked)))
-    asked = world.request(body).asked._replace(agreed=Agreed(funding=((world.grocer, 1),)))
-    answered(await world.tills.post(world.request(body)._replace(asked=asked)))
+            answered(await world.tills.post(replace(request, asked=asked)))
+    asked = replace(world.request(body).asked, agreed=Agreed(funding=((world.grocer, 1),)))
+    answered(await world.tills.post(replace(world.request(body), asked=asked)))
 
 
 @pytest.mark.usefixtures("database")

@@ -5,6 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from coalition.federation import service, stores
 from coalition.federation.refusals import NoContract, PartnerSuspended, UnknownPartner, UnknownStore
@@ -57,7 +58,7 @@ async def drafted(
 ) -> Draft | PostingAnswer | Refused:
     async with transaction() as connection:
         terms = await business.load(connection)
-    asked = world.asked(command, partner_no, target)._replace(store_no=store_no)
+    asked = replace(world.asked(command, partner_no, target), store_no=store_no)
     made = draft(asked, terms, Known({"card1": ANNA}), world.at)
     return made.draft if isinstance(made, Drafted) else made
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from coalition.federation import stores
 from coalition.kernel.database import transaction
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("database")
 async def post_at_once(world: World, commands: list[Command], store_no: int | None = None) -> None:
     """Post `commands` in one batch; none is refused."""
     await ensure_partition(world.at)
-    asked = [world.asked(command)._replace(store_no=store_no) for command in commands]
+    asked = [replace(world.asked(command), store_no=store_no) for command in commands]
     async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
         answers = await world.tills.post_lines(connection, asked, world.at)
     assert not [answer for answer in answers if isinstance(answer, Refused)]

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
@@ -159,7 +160,7 @@ async def test_a_single_request_that_the_database_refuses_fails_alone(at: dateti
 async def test_an_answer_is_written_as_it_was_asked_for(at: datetime) -> None:
     world = await make_world(at)
     anna = await world.member()
-    request = world.request(issue(anna, 5, at))._replace(media=Media.MSGPACK, created_status=202)
+    request = replace(world.request(issue(anna, 5, at)), media=Media.MSGPACK, created_status=202)
     answer = await world.tills.post(request)
     assert (answer.status, answer.media_type) == (202, Media.MSGPACK.value)
     assert msgspec.msgpack.decode(answer.body)["balance"] == 5

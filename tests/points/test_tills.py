@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from coalition.kernel import idempotency
 from coalition.kernel.database import transaction
@@ -185,7 +186,7 @@ async def test_the_same_key_of_another_client_is_another_key(at: datetime) -> No
         command = issue(anna, 10, at)
         request = world.request(command)
         claim = idempotency.Claim.of(client_no, "k", "/", msgspec.json.encode(command))
-        assert not (await world.tills.post(request._replace(claim=claim))).replayed
+        assert not (await world.tills.post(replace(request, claim=claim))).replayed
     assert await spendable(world, anna) == 20
 
 

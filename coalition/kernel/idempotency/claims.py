@@ -6,6 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.errors import Conflict, Invalid, Refused
@@ -48,7 +49,7 @@ class ClaimTakenError(Exception):
     """Another process committed the same key first; roll back, and its answer will be found."""
 
 
-class Claim(NamedTuple):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """A key of one client, for one address and body."""
 
     digest: UUID

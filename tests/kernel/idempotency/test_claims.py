@@ -5,13 +5,14 @@ from contextvars import Context
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from coalition.kernel import idempotency
 from coalition.kernel.database import Connection, transaction
 from coalition.kernel.errors import Conflict
 from coalition.kernel.idempotency import Answer, Claim, ClaimTakenError, KeyReused
 from coalition.kernel.idempotency.claims import RequestInProgress, find, once, replay, store
-from coalition.kernel.ids import bucket_of
+from coalition.kernel.ids import bucket_of, digest16
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -50,6 +51,12 @@ async def make_the_only_one(connection: Connection) -> Answer:
     if done == "INSERT 0 0":
         raise OnlyOne
     return CREATED
+
+
+@pytest.mark.parametrize("text", ["k-17", "Åre/2", ""])
+async def test_a_claim_keeps_the_digests_that_are_stored(text: str) -> None:
+    laid = Claim.of(7, text, text, b"body")
+    assert (laid.digest.bytes, laid.body_hash.bytes) == (digest16(7, text), digest16(text, b"body"))
 
 
 async def test_the_second_time_gets_the_first_answer_byte_for_byte(at: datetime) -> None:
@@ -143,7 +150,7 @@ async def test_a_set_of_answers_is_stored_whole_or_not_at_all(at: datetime) -> N
     assert found.keys() == {first.digest}
     assert replay(second, found) is None
     assert replay(first, found) == CREATED._replace(replayed=True)
-    assert isinstance(replay(first._replace(body_hash=second.digest), found), KeyReused)
+    assert isinstance(replay(replace(first, body_hash=second.digest), found), KeyReused)
 
 
 async def test_answers_are_forgotten_by_age(at: datetime) -> None:
