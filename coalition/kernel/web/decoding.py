@@ -36,12 +36,13 @@ class BodyTruncated(Malformed):
     code, title = "body_truncated", "Body truncated"
 
 
+_JSON, _MSGPACK = Media  # looked up once: a member of an Enum's class costs more than a call
 _JSON_ENCODER = msgspec.json.Encoder()
 _MSGPACK_ENCODER = msgspec.msgpack.Encoder()
 _ACCEPTED = {
-    b"": Media.JSON,
-    b"application/json": Media.JSON,
-    b"application/vnd.msgpack": Media.MSGPACK,
+    b"": _JSON,
+    b"application/json": _JSON,
+    b"application/vnd.msgpack": _MSGPACK,
 }
 
 
@@ -61,14 +62,11 @@ def media_of_body(content_type: bytes) -> Media:
 def media_of_answer(accept: bytes) -> Media:
     """Return how to write the answer: MessagePack where the client prefers it, else JSON."""
     if not accept or b"msgpack" not in accept.lower():
-        return Media.JSON
+        return _JSON
     weights = dict(_preferences(accept))
     wanted = weights.get(b"application/vnd.msgpack", 0.0)
-    return (
-        Media.MSGPACK
-        if wanted > 0 and wanted >= weights.get(b"application/json", 0.0)
-        else Media.JSON
-    )
+    is_preferred = wanted > 0 and wanted >= weights.get(b"application/json", 0.0)
+    return _MSGPACK if is_preferred else _JSON
 
 
 def _preferences(accept: bytes) -> Iterable[tuple[bytes, float]]:
@@ -80,7 +78,7 @@ def _preferences(accept: bytes) -> Iterable[tuple[bytes, float]]:
 
 def encode(value: object, media: Media) -> bytes:
     """Return `value` (a Struct or builtins) written as `media`."""
-    return (_MSGPACK_ENCODER if media is Media.MSGPACK else _JSON_ENCODER).encode(value)
+    return (_MSGPACK_ENCODER if media is _MSGPACK else _JSON_ENCODER).encode(value)
 
 
 def declared_length(declared: bytes, *, limit_bytes: int) -> int | None:
@@ -156,7 +154,7 @@ class BodyDecoder(Generic[T]):
         Raises `Malformed` when it cannot be read, `Invalid` with a JSON pointer when it is wrong.
         """
         try:
-            return (self._msgpack if media is Media.MSGPACK else self._json).decode(body)
+            return (self._msgpack if media is _MSGPACK else self._json).decode(body)
         except msgspec.ValidationError as error:
             raise invalid(error) from error
         except RecursionError as error:
