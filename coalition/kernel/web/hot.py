@@ -218,8 +218,10 @@ async def _call(door: Door, endpoint: HotEndpoint, scope: dict[str, Any], receiv
     """Return the request, checked in the order in which a stranger may learn things."""
     headers = _named(scope["headers"])
     at = door.clock.now()
-    caller = _admitted(door, endpoint, headers, at)
+    caller = door.authenticate(bearer_token(headers.get(b"authorization", b"")), at)
     scope[CLIENT_ID] = caller.client_id
+    if endpoint.scope is not None:
+        _check_scope(caller, endpoint.scopes)
     key = _idempotency_key(headers.get(b"idempotency-key", b"")) if endpoint.idempotent else ""
     query, decoder = endpoint.query_decoder, endpoint.body_decoder
     raw, body = b"", None
@@ -247,16 +249,10 @@ async def _call(door: Door, endpoint: HotEndpoint, scope: dict[str, Any], receiv
     )
 
 
-def _admitted(
-    door: Door, endpoint: HotEndpoint, headers: Mapping[bytes, bytes], at: datetime
-) -> Caller:
-    """Return who calls; refuse whoever may not call this endpoint."""
-    caller = door.authenticate(bearer_token(headers.get(b"authorization", b"")), at)
-    scopes = endpoint.scopes
-    if endpoint.scope is not None and caller.scopes.isdisjoint(scopes):
+def _check_scope(caller: Caller, scopes: tuple[str, ...]) -> None:
+    if caller.scopes.isdisjoint(scopes):
         lacking = f"The token lacks the scope {' or '.join(scopes)}"
         raise Forbidden(lacking, scope=" ".join(scopes))
-    return caller
 
 
 def _upload(endpoint: HotEndpoint, headers: Mapping[bytes, bytes], receive: Receive) -> Upload:

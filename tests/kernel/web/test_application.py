@@ -1,5 +1,7 @@
 """The HTTP side as a whole: typed handlers, headers, request ids, metrics, pages, health."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from litestar.params import FromQuery, JSONBody
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import Engine
 from coalition.kernel.errors import Conflict, Unauthenticated
+from coalition.kernel.identity import Caller
 from coalition.kernel.web.api_pages import api_pages
 from coalition.kernel.web.application import build_application
 from coalition.kernel.web.fields import Body, PointsAmount, ReceiptText
@@ -20,6 +23,7 @@ from coalition.kernel.web.health import Readiness, database_checks
 from coalition.kernel.web.hot import Answer, Call, Door, HotEndpoint, hot_route
 from coalition.kernel.web.metrics import Metrics
 from server.apps import APPS
+from tests.kernel.web.test_hot import CALLER
 
 
 class Line(Body, frozen=True):
@@ -74,9 +78,13 @@ def nobody(token: bytes, at: object) -> Any:
 
 
 def client(
-    readiness: Readiness | None = None, metrics: Metrics | None = None, *, log_all: bool = False
+    readiness: Readiness | None = None,
+    metrics: Metrics | None = None,
+    *,
+    log_all: bool = False,
+    authenticate: Callable[[bytes, datetime], Caller] = nobody,
 ) -> httpx.AsyncClient:
-    door = Door(clock=SystemClock(), authenticate=nobody)
+    door = Door(clock=SystemClock(), authenticate=authenticate)
     selling = HotEndpoint(
         method="POST",
         summary="Sell",
@@ -189,6 +197,14 @@ async def test_usual_answers_are_not_logged_unless_asked_for() -> None:
     assert quiet == []
     (line,) = wordy
     assert (line["method"], line["route"], line["status"]) == ("GET", "/counted", 200)
+
+
+async def test_the_log_names_the_client_that_lacks_a_scope() -> None:
+    caller = msgspec.structs.replace(CALLER, scopes=frozenset())
+    with structlog.testing.capture_logs() as lines:
+        async with client(authenticate=lambda _token, _at: caller) as http:
+            await http.post("/v1/sales", headers={"authorization": "Bearer good"})
+    assert [(line["status"], line["client_id"]) for line in lines] == [(403, "till-7")]
 
 
 async def test_metrics_count_by_route_and_never_by_what_a_client_made_up() -> None:
