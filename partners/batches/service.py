@@ -246,7 +246,7 @@ async def _known(connection: Connection, upload: Upload) -> Answer | None:
     batch, partner_no = BatchId(UUID(bytes=known.body)), upload.sender.partner_no
     stored = await _read(batch, partner_no)
     kept = [ndjson async for ndjson in answers(batch, partner_no=partner_no, from_line=1)]
-    return known._replace(body=_written(stored, known.media_type, kept))
+    return msgspec.structs.replace(known, body=_written(stored, known.media_type, kept))
 
 
 async def _sender_is_revoked(batch: BatchId) -> bool:

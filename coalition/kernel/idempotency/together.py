@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency.claims import (
@@ -138,4 +140,4 @@ def _joined(
     assert answer is not None, "the first of equal keys is answered"
     if claims[original].body_hash != claim.body_hash:
         return KeyReused()
-    return answer._replace(replayed=True) if isinstance(answer, Answer) else answer
+    return replace(answer, replayed=True) if isinstance(answer, Answer) else answer

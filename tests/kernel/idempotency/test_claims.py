@@ -62,7 +62,7 @@ async def test_a_claim_keeps_the_digests_that_are_stored(text: str) -> None:
 async def test_the_second_time_gets_the_first_answer_byte_for_byte(at: datetime) -> None:
     await make_the_table()
     assert await once(claim(), at, make_any) == CREATED
-    assert await once(claim(), at, make_any) == CREATED._replace(replayed=True)
+    assert await once(claim(), at, make_any) == replace(CREATED, replayed=True)
     assert await things() == 1
 
 
@@ -100,7 +100,7 @@ async def test_a_refusal_and_a_crash_leave_neither_claim_nor_effect(at: datetime
 async def test_one_key_sent_many_times_at_once_has_one_effect(at: datetime) -> None:
     await make_the_table()
     answers = await asyncio.gather(*(once(claim(), at, make_any) for _ in range(20)))
-    assert {answer._replace(replayed=False) for answer in answers} == {CREATED}
+    assert {replace(answer, replayed=False) for answer in answers} == {CREATED}
     assert sum(not answer.replayed for answer in answers) == 1
     assert await things() == 1
 
@@ -108,7 +108,7 @@ async def test_one_key_sent_many_times_at_once_has_one_effect(at: datetime) -> N
 async def test_who_is_refused_for_the_effect_of_its_own_key_gets_its_answer(at: datetime) -> None:
     await make_the_table()
     answers = await asyncio.gather(*(once(claim(), at, make_the_only_one) for _ in range(20)))
-    assert {answer._replace(replayed=False) for answer in answers} == {CREATED}
+    assert {replace(answer, replayed=False) for answer in answers} == {CREATED}
     with pytest.raises(OnlyOne):
         await once(claim("another key"), at, make_the_only_one)
 
@@ -149,7 +149,7 @@ async def test_a_set_of_answers_is_stored_whole_or_not_at_all(at: datetime) -> N
         found = await find(connection, [first, second, third])
     assert found.keys() == {first.digest}
     assert replay(second, found) is None
-    assert replay(first, found) == CREATED._replace(replayed=True)
+    assert replay(first, found) == replace(CREATED, replayed=True)
     assert isinstance(replay(replace(first, body_hash=second.digest), found), KeyReused)
 
 
