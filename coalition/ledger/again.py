@@ -6,7 +6,7 @@ ask what somebody earned count without it, and without what of an issue was take
 
 from uuid import UUID
 
-from coalition.kernel.database import Connection
+from coalition.kernel.database.later import Executes
 from coalition.kernel.ids import bucket_of
 
 _WRITE = """
@@ -28,8 +28,8 @@ class Again:
         bucket, before = self._lots.get(lot, (bucket_of(holder), 0))
         self._lots[lot] = bucket, before + points
 
-    async def write(self, connection: Connection) -> None:
+    async def write(self, by: Executes) -> None:
         """Write it, in (bucket, lot) order; mostly there is nothing."""
         if self._lots:
             rows = sorted((bucket, lot, points) for lot, (bucket, points) in self._lots.items())
-            await connection.execute(_WRITE, *zip(*rows, strict=True))
+            await by.execute(_WRITE, *zip(*rows, strict=True))

@@ -12,6 +12,7 @@ from coalition.ledger.accounts import Kind
 from coalition.ledger.batch import Batch
 from coalition.ledger.drafts import Capture, Convert, Draft, Hold, Issue, Reverse, Till
 from coalition.ledger.refusals import DuplicateReceipt
+from coalition.ledger.waiting import Waiting
 
 _KINDS_OF_RECEIPTS: dict[type[Draft], Kind | None] = {
     Issue: Kind.ISSUE,
@@ -32,11 +33,26 @@ def find_digests(batch: Batch) -> dict[int, bytes]:
     return batch.digests
 
 
-async def claim_receipts(connection: Connection, batch: Batch) -> dict[int, bytes]:
-    """Claim the receipt of each draft that stands on one; refuse those that were used before."""
+async def claim_receipts(
+    connection: Connection,
+    batch: Batch,
+    waiting: Waiting | None = None,
+    *,
+    is_decided: bool = False,
+) -> dict[int, bytes]:
+    """Claim the receipt of each draft that stands on one; refuse those that were used before.
+
+    Return what can be given back, by position. Of gifts that are not to be decided, all that stand
+    on unused receipts are posted: `waiting` may trust that they are unused, and claim them last.
+    """
     found = batch.digests if batch.digests is not None else find_digests(batch)
     digests = {i: found[i] for i in batch.open() if i in found}
     first = {digest: i for i, digest in reversed(digests.items())}
+    are_final = batch.only_gives and not is_decided and len(first) == len(digests)
+    if waiting is not None and waiting.trusts and are_final:
+        if first:
+            receipts.claim_unused(waiting.later, first, batch.journal.batch)
+        return {}
     used: list[int] = []
     if len(first) < len(digests):
         used = _stand_back(batch, digests, first)

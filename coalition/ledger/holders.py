@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.ids import bucket_of
 from coalition.ledger.accounts import HolderState
+from coalition.ledger.provenance import last_lot, lowest_lot, spendable_from
 from coalition.ledger.refusals import HolderMerged, HolderNotActive, UnknownHolder
 
 _OPEN = """
@@ -27,14 +28,25 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
 
 # The same, with questions that the caller has beside it, and a row for each that is wanted.
 _READ_BESIDE = """
-SELECT ({question}), ({of_each}), wanted.no, kept.id, kept.state, kept.owes,
+SELECT ({question}), ({of_each}), ({spendable}), wanted.no, kept.id, kept.state, kept.owes,
        kept.expiry_suspended_until, kept.merged_into, kept.shares, kept.keeps_shares
-FROM unnest($1::int2[], $2::uuid[], $3::timestamptz[]) WITH ORDINALITY
-    AS wanted (bucket, id, at, no)
+FROM unnest($1::int2[], $2::uuid[], $3::timestamptz[]{arrays}) WITH ORDINALITY
+    AS wanted (bucket, id, at{names}, no)
 LEFT JOIN LATERAL (
     SELECT * FROM holder WHERE bucket = wanted.bucket AND id = wanted.id
     OFFSET 0) AS kept ON true
 """
+_SPENDABLE = """
+    SELECT coalesce(sum(points_in - points_out - held), 0)::int8 FROM lot
+    WHERE lot.bucket = wanted.bucket AND lot.id <= wanted.last AND lot.id >= CASE
+        WHEN kept.expiry_suspended_until >= $4 THEN wanted.lowest ELSE wanted.spendable END
+        AND lot.holder = wanted.id AND lot.currency_no = $5"""
+_WITH_SPENDABLE = {
+    "spendable": _SPENDABLE,
+    "arrays": ", $6::uuid[], $7::uuid[], $8::uuid[]",
+    "names": ", lowest, spendable, last",
+}
+_WITHOUT_SPENDABLE = {"spendable": "NULL::int8", "arrays": "", "names": ""}
 
 # The rows are locked in (bucket, id) order because the arrays are sorted and walked, so two takers
 # never wait for each other's holders in a circle. Over lots, which are locked later, batches that
@@ -143,32 +155,60 @@ async def read_states(connection: Connection, holders: Iterable[UUID]) -> dict[U
     return {row[0]: Standing._make(row[1:]) for row in rows}
 
 
+class Spending(NamedTuple):
+    """Of which point currency, and on which day, it is asked what holders can spend."""
+
+    currency_no: int
+    today: date
+
+
+class ReadBeside(NamedTuple):
+    """What was read in one round trip; `of_each` has an answer for each that was wanted."""
+
+    answer: int
+    states: dict[UUID, Standing]
+    of_each: list[str | None]
+    spendable: dict[UUID, int]
+    """What those who exist can spend; empty where it was not asked for."""
+
+
 async def read_states_beside(
     connection: Connection,
     wanted: Sequence[UUID],
     question: str,
+    *,
+    instants: Sequence[datetime],
     of_each: str = "NULL::text",
-    instants: Sequence[datetime] = (),
-) -> tuple[int, dict[UUID, Standing], list[str | None]]:
+    spending: Spending | None = None,
+) -> ReadBeside:
     """Return the answer to `question`, how holders stand, and the answer `of_each` of `wanted`.
 
     There is at least one. The questions are statements of ours, and asked beside they cost no round
     trip: the first has one number for an answer, such as the version of what the caller knows, the
-    second a text about `wanted.bucket`, `wanted.id` and `wanted.at`, a holder and its instant.
+    second a text about `wanted.bucket`, `wanted.id` and `wanted.at`, a holder and its one of
+    `instants`. What they can spend is right where there are no clocks, for those who keep no shares
+    of others.
     """
-    rows = await connection.fetch(
-        _READ_BESIDE.format(question=question, of_each=of_each),
+    arrays: list[Any] = [
         [bucket_of(holder) for holder in wanted],
         wanted,
         instants,
-    )
-    answers: list[str | None] = [None] * len(wanted)
-    states = {}
-    for _, answer, no, holder, *state in rows:
+    ]  # Any: by column
+    if spending is not None:
+        arrays += [spending.today, spending.currency_no, [lowest_lot(one) for one in wanted]]
+        arrays += [[spendable_from(one, spending.today) for one in wanted]]
+        arrays += [[last_lot(one) for one in wanted]]
+    asked = _WITHOUT_SPENDABLE if spending is None else _WITH_SPENDABLE
+    statement = _READ_BESIDE.format(question=question, of_each=of_each, **asked)
+    read = ReadBeside(0, {}, [None] * len(wanted), {})
+    rows = await connection.fetch(statement, *arrays)
+    for _, told, spendable, no, holder, *state in rows:
         if holder is not None:
-            states[holder] = Standing._make(state)
-        answers[no - 1] = answer
-    return rows[0][0], states, answers
+            read.states[holder] = Standing._make(state)
+            if spendable is not None:
+                read.spendable[holder] = spendable
+        read.of_each[no - 1] = told
+    return read._replace(answer=rows[0][0])
 
 
 async def lock(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, Standing]:

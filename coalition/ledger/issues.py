@@ -5,6 +5,7 @@ from functools import partial
 from uuid import UUID
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.later import Later
 from coalition.kernel.database.meanwhile import meanwhile
 from coalition.ledger.accounts import INTO_LOT, Account
 from coalition.ledger.drafts import Issue, Outcome, Posted, Recovered
@@ -21,16 +22,21 @@ async def issue(
     journal: Journal,
     drafts: Sequence[Issue],
     owing: Mapping[UUID, Standing],
+    later: Later | None = None,
 ) -> list[Outcome]:
     """Post `drafts`; each makes one posting with a leg per grant.
 
     Those to holders in `owing`, who are locked, pay debts by further postings, at most with the
-    points that they give.
+    points that they give. Where nobody owes the lots may be left to `later`.
     """
     changes = LotChanges()
     in_debt = {draft.holder for draft in drafts if draft.holder in owing} if owing else set()
     recoveries = await Recoveries.of(connection, journal, in_debt)
     all_legs = [_legs(draft, changes) for draft in drafts]
+    if later is not None:
+        assert not in_debt, "debts are paid with what is written"
+        await changes.write(later)
+        return [*_note(journal, drafts, all_legs)]
     if not in_debt:
         _, outcomes = await meanwhile(
             changes.write(connection), partial(_note, journal, drafts, all_legs)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from coalition.kernel.database import Connection
-from coalition.kernel.database.appends import Appends
+from coalition.kernel.database.later import Later
 from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.ids import bucket_of, ids_of, shard_of, uuid7
 from coalition.kernel.money import POINTS_MAX
@@ -55,7 +55,7 @@ SELECT * FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::uuid[], $5::int4[],
                      $7::uuid[])
 """
 
-# None of these appends locks a row that another posting needs.
+# None of these locks a row that another posting needs.
 _DELTAS = """
 INSERT INTO partner_delta (batch, partner_no, kind, direction, currency_no, points, postings)
 SELECT $1, * FROM unnest($2::int4[], $3::int2[], $4::int2[], $5::int2[], $6::int8[], $7::int4[])
@@ -186,11 +186,14 @@ class Journal:
         self,
         connection: Connection,
         work: Callable[[], None] = lambda: None,
-        appends: Appends | None = None,
+        later: Later | None = None,
+        *,
+        all_waits: bool = False,
     ) -> None:
         """Write everything collected, and do `work` meanwhile; an empty batch writes nothing.
 
-        What nobody reads before the commit is left to `appends`, which the caller writes.
+        What goes with the postings is left to `later`, which the caller writes; so are they
+        themselves where `all_waits`.
         """
         if not self._rows:
             work()
@@ -206,15 +209,19 @@ class Journal:
             work()
             return self._deltas(), self._queued()
 
-        inserted = connection.execute(statement, self.batch, self.at, *given)
-        _, (deltas, queued) = await meanwhile(inserted, told)
-        later = Appends() if appends is None else appends
+        last = Later() if later is None else later
+        if all_waits:
+            await last.execute(statement, self.batch, self.at, *given)
+            deltas, queued = told()
+        else:
+            inserted = connection.execute(statement, self.batch, self.at, *given)
+            _, (deltas, queued) = await meanwhile(inserted, told)
         if self._legs:
-            await later.execute(_LEGS, *_columns(self._legs))
-        await later.execute(_DELTAS, self.batch, *deltas)
-        await later.execute(_QUEUE, self.batch, *queued)
-        if later is not appends:
-            await later.write(connection)
+            await last.execute(_LEGS, *_columns(self._legs))
+        await last.execute(_DELTAS, self.batch, *deltas)
+        await last.execute(_QUEUE, self.batch, *queued)
+        if later is None:
+            await last.write(connection)
 
     def _deltas(self) -> list[tuple[Any, ...]]:
         """Return the columns of what the partners' totals grow by."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.later import Later, write_counted
 from coalition.kernel.ids import bucket_of
 from coalition.ledger.again import Again
 from coalition.ledger.holders import Standing, read_states
@@ -97,7 +98,7 @@ WHERE CASE WHEN holder.keeps_shares THEN NOT kept.has_ended
 _TAKE_OUT = """
 UPDATE lot SET points_out = lot.points_out + taken.points, held = lot.held + taken.held
 FROM unnest($1::int2[], $2::uuid[], $3::int8[], $4::int8[]) AS taken (bucket, id, points, held)
-WHERE lot.bucket = taken.bucket AND lot.id = taken.id
+WHERE lot.bucket = taken.bucket AND lot.id = taken.id RETURNING true
 """
 
 # How the holders stand is known: a look-up of each would cost a quarter of the whole.
@@ -226,24 +227,22 @@ class LotChanges:
         """Count issued points of a lot as never earned; whether they are there or owed."""
         self._again.count(holder, lot, points)
 
-    async def write(self, connection: Connection) -> None:
+    async def write(self, by: Connection | Later) -> None:
         """Write the changes, those of each kind in (bucket, id) order.
 
         Two stages of one kind wait in line. A batch that both issues and redeems locks lots stage
         by stage, so it may meet another in a circle: the database ends one, which is tried again.
         """
         if self._given:
-            await self._write_given(connection)
+            await self._write_given(by)
         if self._taken:
-            rows = sorted(
-                (row[0], lot.bytes, lot, row[1], row[2]) for lot, row in self._taken.items()
-            )
-            arrays = list(zip(*rows, strict=True))
-            done = await connection.execute(_TAKE_OUT, arrays[0], arrays[2], arrays[3], arrays[4])
-            assert done == f"UPDATE {len(rows)}", "a lot that was locked by its holder has gone"
-        await self._again.write(connection)
+            rows = sorted((row[0], lot.bytes, lot, *row[1:]) for lot, row in self._taken.items())
+            buckets, _, *columns = zip(*rows, strict=True)
+            gone = AssertionError("a lot that was locked by its holder has gone")
+            await write_counted(by, len(rows), gone, _TAKE_OUT, buckets, *columns)
+        await self._again.write(by)
 
-    async def _write_given(self, connection: Connection) -> None:
+    async def _write_given(self, by: Connection | Later) -> None:
         sources: dict[Provenance, int] = {}
         latest, source = None, 0
         rows = []
@@ -253,9 +252,9 @@ class LotChanges:
             rows.append((bucket_of(holder), lot.bytes, lot, holder, source, points))
         rows.sort()
         buckets, _, *columns = zip(*rows, strict=True)
-        written = await connection.fetch(_PUT_IN, buckets, *columns, *zip(*sources, strict=True))
-        if len(written) != len(rows):  # the command's tag counts too much on Citus
-            raise LotCollisionError(_COLLISION)
+        given = buckets, *columns, *zip(*sources, strict=True)
+        # Rows and not the command's tag, which on Citus counts too much.
+        await write_counted(by, len(rows), LotCollisionError(_COLLISION), _PUT_IN, *given)
 
 
 def _ranges(

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from coalition.kernel.database import Connection, bound_engine
-from coalition.kernel.database.appends import Appends
 from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.errors import Refused
 from coalition.ledger import holders, lots, pooling, resolutions, reversals
@@ -53,6 +52,7 @@ from coalition.ledger.resolutions import KeptHold
 from coalition.ledger.sides import find_heirs, find_sides, refusal_of_sides, set_sides
 from coalition.ledger.transferring import transfer
 from coalition.ledger.undoing import read_transfers, undo
+from coalition.ledger.waiting import Waiting, may_wait
 
 POSTER_ROLE = "coalition_poster"
 
@@ -133,7 +133,7 @@ async def post(
     suspended: Collection[int] = (),
     standings: dict[UUID, Standing] | None = None,
     while_written: WhileWritten = lambda _: None,
-    appends: Appends | None = None,
+    waiting: Waiting | None = None,
 ) -> tuple[UUID, list[Outcome]]:
     """Post `drafts`; return the batch's id and an outcome for each draft, in their order.
 
@@ -141,8 +141,8 @@ async def post(
     `today` is the day of `at` in the coalition's zone and decides what has expired. `clocks` and
     `classes` are all that are registered; points of `suspended` funders are not spent. `standings`
     tells how holders stand, as far as the caller has read it in this transaction; what is read here
-    comes to it. What can wait is left to `appends`, which the caller writes. Database errors pass:
-    nothing is then done.
+    comes to it. What can wait is left to `waiting`; the caller writes its `later`. Database errors
+    pass: nothing is then done.
     """
     journal = Journal(at, today, clocks, suspended, classes)
     batch = Batch(drafts, journal)
@@ -153,7 +153,7 @@ async def post(
     if lapsed:
         # Before it becomes active again: what its clock has ended does not live again.
         await book_ended(connection, journal, lapsed & batch.concerned())
-    claims = await claim_receipts(connection, batch)
+    claims = await claim_receipts(connection, batch, waiting, is_decided=decide is not None)
     if decide is not None:
         _settle(batch, await decide(batch.open()))
         pooling.leave_out_inactive(batch)
@@ -161,14 +161,18 @@ async def post(
     if clocks:
         acting = [(batch.holders[i], batch.drafts[i]) for i in batch.open()]
         clockwork = Clockwork(journal, at_once=bool(lapsed) or one_after_another(acting))
-    for stage in _waves(batch):
-        await _run_stage(connection, batch, stage)
+    stages = _waves(batch)
+    lots_wait = waiting if waiting and may_wait(waiting, batch, stages) else None
+    for stage in stages:
+        await _run_stage(connection, batch, stage, lots_wait)
         if clockwork is not None:
             done = [(batch.drafts[i], batch.outcomes[i]) for i in stage]
             await clockwork.follow(connection, done)
     if clockwork is not None:
         await clockwork.finish(connection)
-    await journal.write(connection, partial(while_written, batch.outcomes), appends)
+    work = partial(while_written, batch.outcomes)
+    later, all_waits = (waiting.later, waiting.defers) if waiting else (None, False)
+    await journal.write(connection, work, later, all_waits=all_waits)
     await give_back_receipts(connection, batch, claims)
     await tell_suspended(connection, batch)
     await tell_bound(connection, batch)
@@ -356,12 +360,19 @@ def _waves(batch: Batch) -> list[list[int]]:
     return [sets[key] for key in sorted(sets)]
 
 
-async def _run_stage(connection: Connection, batch: Batch, positions: list[int]) -> None:
+async def _run_stage(
+    connection: Connection, batch: Batch, positions: list[int], waiting: Waiting | None
+) -> None:
     drafts: list[Any] = [batch.drafts[i] for i in positions]  # Any: a stage has drafts of one kind
     kind = type(drafts[0])
+    later = None if waiting is None else waiting.later
     if kind is Issue:
-        outcomes = await issue(connection, batch.journal, drafts, batch.owing)
+        outcomes = await issue(connection, batch.journal, drafts, batch.owing, later)
         await send_on(connection, batch.journal, drafts, outcomes)
+    elif kind is Redeem:
+        outcomes = await redeem(connection, batch.journal, drafts, later)
+    elif kind is Hold:
+        outcomes = await hold(connection, batch.journal, drafts, later)
     elif kind is Reverse:
         outcomes = await reversals.reverse(connection, batch.journal, drafts, batch.survivors)
         _note_debts(batch, outcomes)
@@ -372,6 +383,8 @@ async def _run_stage(connection: Connection, batch: Batch, positions: list[int])
         outcomes = await run(connection, batch.journal, drafts)
     for i, outcome in zip(positions, outcomes, strict=True):
         batch.outcomes[i] = outcome
+    if waiting is not None:
+        waiting.note(batch, zip(drafts, outcomes, strict=True))
 
 
 def _note_debts(batch: Batch, outcomes: list[Outcome]) -> None:

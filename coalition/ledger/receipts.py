@@ -6,6 +6,7 @@ from functools import lru_cache
 from uuid import UUID
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.later import Later
 from coalition.kernel.ids import bucket_of, digest_of, framed, uuid_from_bytes
 from coalition.ledger.accounts import Kind
 
@@ -13,6 +14,12 @@ _CLAIM = """
 INSERT INTO receipt_claim (bucket, digest, batch)
 SELECT bucket, digest, $3 FROM unnest($1::int2[], $2::uuid[]) AS claimed (bucket, digest)
 ON CONFLICT DO NOTHING
+RETURNING true
+"""
+
+_CLAIM_UNUSED = """
+INSERT INTO receipt_claim (bucket, digest, batch)
+SELECT bucket, digest, $3 FROM unnest($1::int2[], $2::uuid[]) AS claimed (bucket, digest)
 RETURNING true
 """
 
@@ -32,6 +39,11 @@ WHERE receipt_claim.bucket = refused.bucket AND receipt_claim.digest = refused.d
 """
 
 _FIND = "SELECT batch FROM receipt_claim WHERE bucket = $1 AND digest = $2"
+
+USED_ONCE = "a_receipt_is_used_once"
+"""The constraint that a receipt which was used before violates."""
+
+_ALL = "receipts are claimed or violate their constraint"
 
 
 def digest(
@@ -72,6 +84,15 @@ async def claim(connection: Connection, digests: Collection[bytes], batch: UUID)
     rows = await connection.fetch(_USED, buckets, ids, batch)
     assert len(rows) == used, "claims are given up only by the transaction that made them"
     return {row[0].bytes for row in rows}
+
+
+def claim_unused(later: Later, digests: Collection[bytes], batch: UUID) -> None:
+    """Leave it to `later` to claim `digests` (distinct), which are thought to be unused.
+
+    Writing it raises a `UniqueViolationError` of `USED_ONCE` if they are not.
+    """
+    buckets, ids = _arrays(digests)
+    later.count(len(ids), AssertionError(_ALL), _CLAIM_UNUSED, buckets, ids, batch)
 
 
 async def give_back(connection: Connection, digests: Sequence[bytes]) -> None:

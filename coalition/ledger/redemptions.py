@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.later import Later
 from coalition.ledger import passages
 from coalition.ledger.accounts import OUT_OF_LOT, Account, Kind
 from coalition.ledger.drafts import Hold, Outcome, Posted, Redeem
@@ -15,11 +16,15 @@ from coalition.ledger.refusals import NotEnoughPoints
 
 
 async def redeem(
-    connection: Connection, journal: Journal, drafts: Sequence[Redeem]
+    connection: Connection,
+    journal: Journal,
+    drafts: Sequence[Redeem],
+    later: Later | None = None,
 ) -> list[Outcome]:
     """Post `drafts` whose holders are locked; refuse one that its holder's points do not cover.
 
-    Points of others that its sources let it take count as well; these holders are locked too.
+    Points of others that its sources let it take count as well; these holders are locked too. Lots
+    that nobody else acts on in this batch may be left to `later`.
     """
     changes = LotChanges()
     outcomes: list[Outcome] = []
@@ -46,12 +51,17 @@ async def redeem(
             posted.shares = taken.shares
             passed += taken.of(posting)
         outcomes.append(posted)
-    await changes.write(connection)
+    await changes.write(connection if later is None else later)
     await passages.write(connection, passed)
     return outcomes
 
 
-async def hold(connection: Connection, journal: Journal, drafts: Sequence[Hold]) -> list[Outcome]:
+async def hold(
+    connection: Connection,
+    journal: Journal,
+    drafts: Sequence[Hold],
+    later: Later | None = None,
+) -> list[Outcome]:
     """Reserve the points of `drafts` whose holders are locked, as `redeem` would take them."""
     changes = LotChanges()
     outcomes: list[Outcome] = []
@@ -70,7 +80,7 @@ async def hold(connection: Connection, journal: Journal, drafts: Sequence[Hold])
             held.shares = taken.shares
             passed += taken.of(held.hold)
         outcomes.append(held)
-    await changes.write(connection)
+    await changes.write(connection if later is None else later)
     await holds.write(connection)
     await passages.write(connection, passed)
     return outcomes

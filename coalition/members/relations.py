@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from coalition.kernel.database import Connection, bound_engine
+from coalition.kernel.database.later import Later
 from coalition.kernel.ids import MemberId, bucket_of
 
 if TYPE_CHECKING:
@@ -22,9 +24,8 @@ SELECT bucket, member_id, partner_no, $4
 FROM unnest($1::int2[], $2::uuid[], $3::int4[]) AS wanted (bucket, member_id, partner_no)
 ORDER BY bucket, member_id, partner_no
 ON CONFLICT (bucket, member_id, partner_no) DO NOTHING
-RETURNING member_id, partner_no
 """
-
+_ADD_AND_TELL = f"{_ADD}RETURNING member_id, partner_no"
 
 _EXISTS = """
 SELECT EXISTS (SELECT FROM partner_member
@@ -94,27 +95,35 @@ _known = PairMemory(REMEMBERED_PAIRS)
 _added_by: "WeakKeyDictionary[PostgresTransaction, set[Pair]]" = WeakKeyDictionary()
 
 
-async def ensure(connection: Connection, pairs: Iterable[Pair], at: datetime) -> None:
+async def ensure(by: Connection | Later, pairs: Iterable[Pair], at: datetime) -> None:
     """See to it that each pair of member and partner number is related, at the latest from `at`.
 
     Inside the caller's transaction, for members that exist (call it for postings that were
     accepted). A pair becomes known to this process, and then costs nothing, when the database has
     it from another transaction: that one has committed, while our own may still be rolled back.
-    Relations end only with their member, which is final, so what is known stays true.
+    `Later` tells when it has not. Relations end only with their member, which is final, so what is
+    known stays true.
     """
     unknown = _known.without_known(set(pairs))
     if not unknown:
         return
     rows = sorted((bucket_of(member), member.bytes, partner, member) for member, partner in unknown)
-    found = await connection.fetch(
-        _ADD, [row[0] for row in rows], [row[3] for row in rows], [row[2] for row in rows], at
-    )
+    columns = [row[0] for row in rows], [row[3] for row in rows], [row[2] for row in rows]
+    if isinstance(by, Later):
+        await by.execute(_ADD, *columns, at)
+        by.when_committed(partial(_remember, unknown))
+        return
+    found = await by.fetch(_ADD_AND_TELL, *columns, at)
     current = bound_engine().current_transaction.get()
-    if current is None or current.connection is not connection:
+    if current is None or current.connection is not by:
         return  # nothing tells when the transaction of such a connection ends
     added = _added_by.setdefault(current, set())
     added.update((MemberId(row[0]), row[1]) for row in found)
-    for pair in unknown - added:
+    _remember(unknown - added)
+
+
+def _remember(pairs: Iterable[Pair]) -> None:
+    for pair in pairs:
         _known.add(pair)
 
 

@@ -57,6 +57,10 @@ class Covering:
         self._at = at
         self._reserved = leases.reserve(terms.catalogue.version) if terms.prepaid else None
 
+    def may_cost(self, partners: Iterable[int]) -> bool:
+        """Tell whether any of `partners` may have to pay at once."""
+        return not self._terms.prepaid.isdisjoint(partners)
+
     def cover(self, drafted: Iterable[tuple[int, Drafted]]) -> dict[int, Refused]:
         """Take what the issues among `drafted` cost; return the refusals of those not covered.
 

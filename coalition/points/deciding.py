@@ -12,7 +12,7 @@ from msgspec import structs
 
 from coalition.federation.terms import Contract
 from coalition.kernel.database import Connection
-from coalition.kernel.database.appends import Appends
+from coalition.kernel.database.later import Later
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import holders
@@ -89,11 +89,11 @@ class Deciding:
         return decided
 
     async def write(
-        self, connection: Connection, outcomes: Sequence[Outcome], appends: Appends
+        self, connection: Connection, outcomes: Sequence[Outcome], later: Later
     ) -> None:
         """Keep what was judged, count what was used, and note what was returned, where posted.
 
-        Purchases are kept when the caller writes `appends`.
+        Purchases are kept when the caller writes `later`.
         """
         judged: list[Judged] = []
         used: list[Share] = []
@@ -109,7 +109,7 @@ class Deciding:
                 for use in verdict.usage
             ]
         if judged:
-            await purchases.write(appends, judged)
+            await purchases.write(later, judged)
             await usage.add(connection, used)
         if self._returns:
             await self._note_returns(connection, outcomes)

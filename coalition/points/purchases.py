@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from coalition.kernel.database import Connection
-from coalition.kernel.database.appends import Executes
+from coalition.kernel.database.later import Executes
 from coalition.kernel.ids import bucket_of
 from coalition.kernel.money import POINTS_MAX
 from coalition.points.bonuses.arithmetic import Gain

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection
-from coalition.kernel.database.appends import Appends
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import holders, posting
 from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Owed, Posted, Reverse
 from coalition.ledger.holders import Standing
+from coalition.ledger.waiting import Waiting
 from coalition.members import queries, relations
 from coalition.members.blind_index import card_digest
 from coalition.members.refusals import InvalidField
@@ -87,7 +87,7 @@ async def post(
     leases: Leases,
     card_key: bytes,
     at: datetime,
-    appends: Appends | None = None,
+    waiting: Waiting | None = None,
     explains: bool = True,
     standings: dict[UUID, Standing] | None = None,
     facts: Facts | None = None,
@@ -98,10 +98,10 @@ async def post(
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
     transaction with `posting.PINNED` settings under `leases.covered`. A line that cannot be done
     gets its refusal and leaves nothing; the others are not spoiled. What can wait is left to
-    `appends`, which the caller writes, and gives up if that fails. `standings` and `facts` are what
+    `waiting`, which the caller writes, and gives up if that fails. `standings` and `facts` are what
     it has read. Unless `planning` asks, who shares gets `NeedsPlan`. Raises `PlansChangedError`.
     """
-    later = Appends() if appends is None else appends
+    last = Waiting() if waiting is None else waiting
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
     known = await _known_of(connection, asked, terms, members, facts)
@@ -111,6 +111,8 @@ async def post(
     with Covering(leases, terms, at) as covering:
         _refuse(answers, drafted, covering.cover(drafted.items()))
         if drafted:
+            # Money is locked after lots, wherever points are posted.
+            last.defers &= not covering.may_cost(asked[place].partner_no for place in drafted)
             places = list(drafted)
             deciding = Deciding(list(drafted.values()), terms)
             guarding = Guarding(terms, [asked[place] for place in places], cards)
@@ -126,18 +128,19 @@ async def post(
                 at=at,
                 standings=standings,
                 while_written=answering.answer_posted,
-                appends=later,
+                waiting=last,
             )
             answering.answer_refused(outcomes)
             for place, answer in answering.answers.items():
                 answers[place] = answer
-            await relations.ensure(connection, answering.related, at)
+            by = last.later if last.defers else connection
+            await relations.ensure(by, answering.related, at)
             drafts = [made.draft for made in deciding.drafted]
             postings = sum(1 + len(one.recovered) for one in outcomes if isinstance(one, Posted))
-            await outbox.append(later, guarding.events(drafts, outcomes, batch, postings), at)
+            await outbox.append(last.later, guarding.events(drafts, outcomes, batch, postings), at)
             await covering.spend(connection, batch, answers)
-            if appends is None:  # here what was taken to cover the issues can still be put back
-                await later.write(connection)
+            if waiting is None:  # here what was taken to cover the issues can still be put back
+                await last.later.write(connection)
     return [answer for answer in answers if answer is not None]
 
 
@@ -184,12 +187,12 @@ async def _post_decided(
     at: datetime,
     standings: dict[UUID, Standing] | None,
     while_written: posting.WhileWritten,
-    appends: Appends,
+    waiting: Waiting,
 ) -> tuple[UUID, list[Outcome]]:
     """Post the drafts, those that are open decided and the guards asked under the batch's locks.
 
     `places` has the position of each among what was asked; `standings`, `while_written` and
-    `appends` are as in `posting.post`.
+    `waiting` are as in `posting.post`.
     """
     drafts = [drafted.draft for drafted in deciding.drafted]
 
@@ -217,12 +220,12 @@ async def _post_decided(
         decide=decide if guarding.judges or deciding.is_needed or pooled.is_needed else None,
         standings=standings,
         while_written=while_written,
-        appends=appends,
+        waiting=waiting,
     )
     await pooled.count(connection, places, outcomes)
     await pooled.come_back(connection, drafts, outcomes)
     await guarding.count(connection, outcomes)
-    await deciding.write(connection, outcomes, appends)
+    await deciding.write(connection, outcomes, waiting.later)
     return batch, outcomes
 
 

@@ -15,7 +15,7 @@ from coalition.federation.terms import Contract, CreditMode, ExpiryRule, Store
 from coalition.kernel.database import Connection, bound_engine
 from coalition.kernel.ids import MemberId
 from coalition.ledger import holders
-from coalition.ledger.holders import Standing
+from coalition.ledger.holders import Spending, Standing
 from coalition.ledger.provenance import Provenance
 from coalition.members import standings
 from coalition.members.standings import Standings
@@ -179,40 +179,50 @@ class Beside(NamedTuple):
     """How they stand in the ledger."""
     facts: Facts | None
     """What they are to the coalition, without those who are nothing; None where it was not read."""
+    spendable: Mapping[UUID, int]
+    """What they can spend of the coalition's own points, where that can be told beside."""
 
 
 async def refresh_beside(
-    connection: Connection, held: Terms | None, acting: Sequence[tuple[UUID, datetime]]
+    connection: Connection,
+    held: Terms | None,
+    acting: Sequence[tuple[UUID, datetime]],
+    at: datetime,
 ) -> Beside:
     """Do as `refresh`, and return what members who act, each at an instant, are, in one round trip.
 
-    Where everything has to be read anew, nothing is read of them.
+    What they can spend is told for `at`. Where everything has to be read anew, nothing is read of
+    them.
     """
     if held is None or not acting:
-        return Beside(await refresh(connection, held), {}, None)
+        return Beside(await refresh(connection, held), {}, None, {})
     # A server that spreads its tables does not answer one question about several of them.
-    if not held.active.needs_standings or bound_engine().spreads:
-        members = list({member for member, _ in acting})
-        version, states, _ = await holders.read_states_beside(
-            connection, members, catalogue.VERSION
-        )
-        facts = None
-    else:
-        version, states, answers = await holders.read_states_beside(
-            connection,
-            [member for member, _ in acting],
-            catalogue.VERSION,
-            standings.OF_EACH,
-            [instant for _, instant in acting],
-        )
-        facts = {
-            (MemberId(member), instant): standings.told(answer)
-            for (member, instant), answer in zip(acting, answers, strict=True)
-            if answer is not None
-        }
-    if version != held.catalogue.version:
-        return Beside(await load(connection), {}, None)
-    return Beside(held, states, facts)
+    has_facts = held.active.needs_standings and not bound_engine().spreads
+    asking = acting if has_facts else list({member: (member, at) for member, at in acting}.values())
+    read = await holders.read_states_beside(
+        connection,
+        [member for member, _ in asking],
+        catalogue.VERSION,
+        of_each=standings.OF_EACH if has_facts else "NULL::text",
+        instants=[instant for _, instant in asking],
+        spending=_spending(held, at),
+    )
+    if read.answer != held.catalogue.version:
+        return Beside(await load(connection), {}, None, {})
+    facts = {
+        (MemberId(member), instant): standings.told(answer)
+        for (member, instant), answer in zip(asking, read.of_each, strict=True)
+        if answer is not None
+    }
+    return Beside(held, read.states, facts if has_facts else None, read.spendable)
+
+
+def _spending(held: Terms, at: datetime) -> Spending | None:
+    """Return what to ask for when balances are read beside; None where more decides about them."""
+    kept = held.catalogue
+    if kept.clocks or kept.classes.are_bound or kept.suspended_at(at) or bound_engine().spreads:
+        return None
+    return Spending(kept.coalition.point_currency_no, held.day(at))
 
 
 def is_counted(document: RuleDocument) -> bool:

@@ -12,18 +12,18 @@ from msgspec import UNSET
 
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
-from coalition.kernel.database.appends import Appends
-from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.errors import Refused
-from coalition.kernel.idempotency import Answer, Claim
+from coalition.kernel.idempotency import Answer, Claim, ClaimTakenError
+from coalition.kernel.idempotency.claims import ONE_ANSWER
 from coalition.kernel.idempotency.together import Crowds, answer_together
 from coalition.kernel.ids import database_id
 from coalition.kernel.web.decoding import Media, encode
-from coalition.ledger import holders, posting
+from coalition.ledger import holders, posting, receipts
 from coalition.ledger.coalescing import Coalescer
 from coalition.ledger.holders import Standing
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.refusals import NeedsPlan, UnknownHolder
+from coalition.ledger.waiting import Waiting
 from coalition.points import terms as business
 from coalition.points.balances import (
     NOTHING,
@@ -187,7 +187,9 @@ class Tills:
         self._terms = await business.refresh(connection, self._terms)
         return self._terms
 
-    async def _refresh_beside(self, connection: Connection, requests: Sequence[Request]) -> Beside:
+    async def _refresh_beside(
+        self, connection: Connection, requests: Sequence[Request], at: datetime
+    ) -> Beside:
         """Return the terms of now, and what is read of members who are given points by their id.
 
         Whoever pays is locked later, and read then.
@@ -198,7 +200,7 @@ class Tills:
             if isinstance(request.asked.command, IssueBody)
             and (member := request.asked.command.member_id) is not None
         ]
-        beside = await business.refresh_beside(connection, self._terms, acting)
+        beside = await business.refresh_beside(connection, self._terms, acting, at)
         self._terms = beside.terms
         return beside
 
@@ -237,8 +239,9 @@ class Tills:
         at = self._clock.now()
         await ensure_partition(at)
         patience = _PATIENCE_TOGETHER if len(requests) > 1 else _PATIENCE_ALONE
+        waiting = Waiting(defers=True, trusts=not looks_first)
         async with transaction(patience, role=posting.POSTER_ROLE) as connection:
-            beside = await self._refresh_beside(connection, requests)
+            beside = await self._refresh_beside(connection, requests, at)
 
             async def work(fresh: list[int]) -> dict[int, Answer | Refused]:
                 return await self._answer_fresh(
@@ -248,10 +251,16 @@ class Tills:
                     beside=beside,
                     planning=planning,
                     at=at,
+                    waiting=waiting,
                 )
 
             claims = [request.claim for request in requests]
-            return await answer_together(connection, claims, work, at, looks_first=looks_first)
+            answers = await answer_together(
+                connection, claims, work, at, looks_first=looks_first, later=waiting.later
+            )
+            await _write(connection, waiting)
+        waiting.later.committed()
+        return answers
 
     async def _answer_fresh(
         self,
@@ -262,8 +271,8 @@ class Tills:
         beside: Beside,
         planning: Planning,
         at: datetime,
+        waiting: Waiting,
     ) -> dict[int, Answer | Refused]:
-        appends = Appends()
         lines = await post(
             connection,
             [requests[position].asked for position in fresh],
@@ -271,7 +280,7 @@ class Tills:
             leases=self._leases,
             card_key=self._card_key,
             at=at,
-            appends=appends,
+            waiting=waiting,
             standings=beside.standings,
             facts=beside.facts,
             planning=planning,
@@ -283,19 +292,46 @@ class Tills:
             for position, line in zip(fresh, lines, strict=True)
             if not isinstance(line, Refused)
         }
-        wanted = set(told_of.values())
-        balances = await self._balances_of(connection, wanted, beside.terms, beside.standings, at)
+        balances = await self._balances_after(
+            connection, set(told_of.values()), beside, at, waiting=waiting
+        )
+        return {
+            position: line
+            if isinstance(line, Refused)
+            else _answer(requests[position], line, balances.get(told_of[position], NOTHING))
+            for position, line in zip(fresh, lines, strict=True)
+        }
 
-        def answers() -> dict[int, Answer | Refused]:
-            return {
-                position: line
-                if isinstance(line, Refused)
-                else _answer(requests[position], line, balances.get(told_of[position], NOTHING))
-                for position, line in zip(fresh, lines, strict=True)
-            }
+    async def _balances_after(
+        self,
+        connection: Connection,
+        wanted: set[Wanted],
+        beside: Beside,
+        at: datetime,
+        *,
+        waiting: Waiting,
+    ) -> dict[Wanted, Balance]:
+        """Return what those `wanted` can spend when what is `waiting` is written.
 
-        _, answered = await meanwhile(appends.write(connection), answers)
-        return answered
+        Of those whose gifts wait nothing else has changed since it was read beside the terms.
+        """
+        known = beside.terms.catalogue
+        own_no = known.coalition.point_currency_no
+        balances = {
+            one: Balance(beside.spendable[one.member] + given)
+            for one in wanted
+            if one.code is None
+            and one.member in beside.spendable
+            and (given := waiting.given.get((one.member, own_no))) is not None
+        }
+        unread = wanted - balances.keys()
+        if not unread:
+            return balances
+        read = await self._balances_of(connection, unread, beside.terms, beside.standings, at)
+        for one, told in read.items():
+            change = waiting.change(one.member, known.currency_no(one.code))
+            balances[one] = told._replace(points=told.points + change) if change else told
+        return balances
 
     async def _balances_of(
         self,
@@ -332,6 +368,16 @@ class Tills:
             ]
 
         return await retrying(lambda: _in_time(attempt()))
+
+
+async def _write(connection: Connection, waiting: Waiting) -> None:
+    """Write what waits. Raises `ClaimTakenError` for a key or receipt that was thought unused."""
+    try:
+        await waiting.later.write(connection)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name in {ONE_ANSWER, receipts.USED_ONCE}:
+            raise ClaimTakenError from error
+        raise
 
 
 def _answer(request: Request, line: PostingAnswer | HoldAnswer, told: Balance) -> Answer:

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.database.later import Executes
 from coalition.kernel.errors import Conflict, Invalid, Refused
 from coalition.kernel.ids import BUCKETS, bucket_of, digest16, digest_of, uuid_from_bytes
 
@@ -26,6 +27,9 @@ INSERT INTO idempotency_claim (bucket, digest, body_hash, status, media_type, bo
 SELECT stored.*, $7
 FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int2[], $5::text[], $6::bytea[]) AS stored
 """
+
+ONE_ANSWER = "a_key_has_one_answer"
+"""The constraint that keeping the answer of a key which has one violates."""
 
 _FORGET = "DELETE FROM idempotency_claim WHERE bucket BETWEEN $1 AND $2 AND claimed_at < $3"
 
@@ -104,12 +108,11 @@ def replay(claim: Claim, found: dict[UUID, tuple[UUID, Answer]]) -> Answer | Key
     return answer if body_hash == claim.body_hash else KeyReused()
 
 
-async def store(
-    connection: Connection, answers: Sequence[tuple[Claim, Answer]], at: datetime
-) -> None:
+async def store(by: Executes, answers: Sequence[tuple[Claim, Answer]], at: datetime) -> None:
     """Keep `answers` (distinct keys) with the transaction's effect.
 
     Raises `ClaimTakenError` when one of the keys was answered before: the transaction is lost then.
+    Who keeps them `Later` meets a violation of `ONE_ANSWER` instead, when it is written.
     """
     by_digest = {claim.digest: (claim, answer) for claim, answer in answers}
     rows = [
@@ -120,7 +123,7 @@ async def store(
     if not rows:
         return
     try:
-        await connection.execute(_STORE, *zip(*rows, strict=True), at)
+        await by.execute(_STORE, *zip(*rows, strict=True), at)
     except asyncpg.UniqueViolationError as error:
         raise ClaimTakenError from error
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.later import Executes
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency.claims import (
     Answer,
@@ -69,11 +70,13 @@ async def answer_together(
     at: datetime,
     *,
     looks_first: bool,
+    later: Executes | None = None,
 ) -> Answers:
     """Return the answer of each request, in order; only what was done is kept.
 
-    `looks_first` for answers given before. Raises `ClaimTakenError` when one is found too late, or
-    another process gives one meanwhile: roll back, look first, and it will be found.
+    It may be left to `later`, which the caller writes. `looks_first` for answers given before.
+    Raises `ClaimTakenError` when one is found too late, or another process gives one meanwhile:
+    roll back, look first, and it will be found.
     """
     found: dict[UUID, tuple[UUID, Answer]] = {}
     if looks_first:
@@ -97,7 +100,7 @@ async def answer_together(
             for position in fresh
             if isinstance(answer := answers[position], Answer) and not answer.replayed
         ]
-        await store(connection, kept, at)
+        await store(connection if later is None else later, kept, at)
     return [
         answer if answer is not None else _joined(claims, position, first, answers)
         for position, answer in enumerate(answers)

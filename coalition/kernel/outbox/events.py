@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from coalition.kernel.database import Connection
-from coalition.kernel.database.appends import Executes
+from coalition.kernel.database.later import Executes
 from coalition.kernel.ids import uuid7
 
 _APPEND = """

@@ -1,4 +1,4 @@
-"""INSERTs that wait for each other: all rows come with the one statement, or none of them."""
+"""Statements that wait for each other: all rows come with the one statement, or none of them."""
 
 import asyncio
 from datetime import datetime
@@ -8,7 +8,7 @@ import pytest
 
 from coalition.kernel import outbox
 from coalition.kernel.database import transaction
-from coalition.kernel.database.appends import Appends
+from coalition.kernel.database.later import Later
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -23,14 +23,14 @@ _TWO = "INSERT INTO two SELECT $1 || $2 || $3 || $4 || $5 || $6 || $7 || $8 || $
 async def test_statements_of_many_parameters_are_executed_as_one() -> None:
     async with transaction() as connection:
         await connection.execute(_TABLES)
-        appends = Appends()
+        later = Later()
         for number in (1, 2):
-            await appends.execute(_ONE, [10, 20], number)
-            await appends.execute(_TWO, *[f"{number}{letter}" for letter in "abcdefghij"])
+            await later.execute(_ONE, [10, 20], number)
+            await later.execute(_TWO, *[f"{number}{letter}" for letter in "abcdefghij"])
         assert await connection.fetch("SELECT * FROM one") == []
         asked: list[str] = []
         connection.add_query_logger(lambda record: asked.append(record.query))
-        await appends.write(connection)
+        await later.write(connection)
         await asyncio.sleep(0)  # the logger is called after the statement
         assert len(asked) == 1
         rows = [tuple(row) for row in await connection.fetch("SELECT * FROM one ORDER BY a, b")]
@@ -43,7 +43,7 @@ async def test_nothing_collected_asks_nothing() -> None:
     async with transaction() as connection:
         asked: list[str] = []
         connection.add_query_logger(lambda record: asked.append(record.query))
-        await Appends().write(connection)
+        await Later().write(connection)
         await asyncio.sleep(0)
         assert asked == []
 
@@ -54,16 +54,16 @@ async def test_an_insert_that_is_refused_refuses_all(at: datetime) -> None:
     async def write_too_much() -> None:
         async with transaction() as connection:
             await connection.execute("CREATE TEMP TABLE few (a int CHECK (a < 3)) ON COMMIT DROP")
-            appends = Appends()
-            await outbox.append(appends, [kept], at)
-            await appends.execute("INSERT INTO few SELECT unnest($1::int[])", [1, 2, 3])
-            await appends.write(connection)
+            later = Later()
+            await outbox.append(later, [kept], at)
+            await later.execute("INSERT INTO few SELECT unnest($1::int[])", [1, 2, 3])
+            await later.write(connection)
 
     with pytest.raises(asyncpg.CheckViolationError):
         await write_too_much()
     async with transaction() as connection:
         assert await connection.fetchval("SELECT count(*) FROM outbox") == 0
-        appends = Appends()
-        [made] = await outbox.append(appends, [kept], at)
-        await appends.write(connection)
+        later = Later()
+        [made] = await outbox.append(later, [kept], at)
+        await later.write(connection)
         assert await connection.fetchval("SELECT id FROM outbox") == made

@@ -1,0 +1,85 @@
+"""What of a batch waits to be written until its transaction ends, and what it will change.
+
+Lots of whoever gives, redeems and holds in a single stage of its batch are read by nobody else in
+it. So they wait, and what their holders can spend afterwards is what they can spend now and what is
+counted here.
+"""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from coalition.kernel.database.later import Later
+from coalition.ledger.batch import Batch
+from coalition.ledger.drafts import Draft, Held, Hold, Issue, Outcome, Posted, Redeem
+from coalition.ledger.holders import Standing
+from coalition.ledger.provenance import RECEIVED_CLASS, Provenance
+
+
+class Waiting:
+    """What waits of one batch. Who posts it writes `later`, last of all."""
+
+    def __init__(self, *, defers: bool = False, trusts: bool = False) -> None:
+        """Begin with nothing.
+
+        Unless it `defers` postings and lots, only what goes with postings waits. It `trusts` that
+        receipts are unused where nothing else depends on it.
+        """
+        self.later = Later()
+        self.defers = defers
+        self.trusts = trusts
+        self.given: dict[tuple[UUID, int], int] = {}
+        """By holder and point currency: what of gifts that wait can be spent at once."""
+        self.taken: dict[tuple[UUID, int], int] = {}
+        """The same of what is taken, or held, when it is written."""
+
+    def change(self, holder: UUID, currency_no: int) -> int:
+        """Return by how much what `holder` can spend grows when it is written."""
+        key = holder, currency_no
+        return self.given.get(key, 0) - self.taken.get(key, 0)
+
+    def note(self, batch: Batch, outcomes: Iterable[tuple[Draft, Outcome]]) -> None:
+        """Count what those drafts that wait do to what their holders can spend."""
+        for draft, outcome in outcomes:
+            if isinstance(draft, Issue) and isinstance(outcome, Posted):
+                standing = batch.standings[draft.holder]
+                for provenance, points in draft.grants:
+                    if _is_live(provenance, standing, batch):
+                        _add(self.given, draft.holder, provenance.currency_no, points)
+                self.given.setdefault((draft.holder, outcome.currency_no), 0)
+            elif isinstance(draft, Redeem | Hold) and isinstance(outcome, Posted | Held):
+                _add(self.taken, draft.holder, draft.currency_no, outcome.points)
+
+
+def may_wait(waiting: Waiting, batch: Batch, stages: Sequence[Sequence[int]]) -> bool:
+    """Tell whether lots of the batch may wait: nobody acts in two stages, or together with others.
+
+    Where there are clocks or classes, or where somebody owes, more is read between the stages.
+    """
+    journal = batch.journal
+    if not waiting.defers or journal.clocks or journal.classes.are_bound:
+        return False
+    if batch.owing or batch.others:
+        return False
+    if any(standing.shares or standing.keeps_shares for standing in batch.standings.values()):
+        return False
+    acting = [{batch.holders[i] for i in stage} for stage in stages]
+    return sum(map(len, acting)) == len(set().union(*acting)) and all(
+        provenance.class_no <= RECEIVED_CLASS
+        for draft in batch.drafts
+        if isinstance(draft, Issue)
+        for provenance, _ in draft.grants
+    )
+
+
+def _is_live(provenance: Provenance, standing: Standing, batch: Batch) -> bool:
+    """Tell whether points can be spent today; see `lots.balances`."""
+    today, until = batch.journal.today, standing.suspended_until
+    is_kept = until is not None and until >= today
+    return (
+        is_kept or provenance.expires_on is None or provenance.expires_on >= today
+    ) and provenance.funder_no not in batch.journal.suspended
+
+
+def _add(sums: dict[tuple[UUID, int], int], holder: UUID, currency_no: int, points: int) -> None:
+    key = holder, currency_no
+    sums[key] = sums.get(key, 0) + points
