@@ -157,10 +157,7 @@ async def post(
     if decide is not None:
         _settle(batch, await decide(batch.open()))
         pooling.leave_out_inactive(batch)
-    clockwork = None
-    if clocks:
-        acting = [(batch.holders[i], batch.drafts[i]) for i in batch.open()]
-        clockwork = Clockwork(journal, at_once=bool(lapsed) or one_after_another(acting))
+    clockwork = _clockwork(batch, has_lapsed=bool(lapsed))
     stages = _waves(batch)
     lots_wait = waiting if waiting and may_wait(waiting, batch, stages) else None
     for stage in stages:
@@ -179,6 +176,14 @@ async def post(
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
     assert len(outcomes) == len(drafts), "every draft has its outcome"
     return journal.batch, outcomes
+
+
+def _clockwork(batch: Batch, *, has_lapsed: bool) -> Clockwork | None:
+    """Return what sets clocks back; None where there are none."""
+    if not batch.journal.clocks:
+        return None
+    acting = [(batch.holders[i], batch.drafts[i]) for i in batch.open()]
+    return Clockwork(batch.journal, at_once=has_lapsed or one_after_another(acting))
 
 
 def _settle(batch: Batch, decided: dict[int, Draft | Refused]) -> None:
