@@ -8,6 +8,7 @@ counted here.
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from coalition.kernel.database import Connection
 from coalition.kernel.database.later import Later
 from coalition.ledger.batch import Batch
 from coalition.ledger.drafts import Draft, Held, Hold, Issue, Outcome, Posted, Redeem
@@ -31,6 +32,14 @@ class Waiting:
         """By holder and point currency: what of gifts that wait can be spent at once."""
         self.taken: dict[tuple[UUID, int], int] = {}
         """The same of what is taken, or held, when it is written."""
+
+    def defer_nothing(self) -> None:
+        """Let only what goes with postings wait, for this batch."""
+        self.defers = self.trusts = False
+
+    def by(self, connection: Connection) -> Connection | Later:
+        """Return what takes a statement that may wait as postings do."""
+        return self.later if self.defers else connection
 
     def change(self, holder: UUID, currency_no: int) -> int:
         """Return by how much what `holder` can spend grows when it is written."""

@@ -111,8 +111,8 @@ async def post(
     with Covering(leases, terms, at) as covering:
         _refuse(answers, drafted, covering.cover(drafted.items()))
         if drafted:
-            # Money is locked after lots, wherever points are posted.
-            last.defers &= not covering.may_cost(asked[place].partner_no for place in drafted)
+            if covering.may_cost(asked[place].partner_no for place in drafted):
+                last.defer_nothing()  # money is locked after lots, wherever points are posted
             places = list(drafted)
             deciding = Deciding(list(drafted.values()), terms)
             guarding = Guarding(terms, [asked[place] for place in places], cards)
@@ -133,11 +133,9 @@ async def post(
             answering.answer_refused(outcomes)
             for place, answer in answering.answers.items():
                 answers[place] = answer
-            by = last.later if last.defers else connection
-            await relations.ensure(by, answering.related, at)
+            await relations.ensure(last.by(connection), answering.related, at)
             drafts = [made.draft for made in deciding.drafted]
-            postings = sum(1 + len(one.recovered) for one in outcomes if isinstance(one, Posted))
-            await outbox.append(last.later, guarding.events(drafts, outcomes, batch, postings), at)
+            await outbox.append(last.later, guarding.events(drafts, outcomes, batch), at)
             await covering.spend(connection, batch, answers)
             if waiting is None:  # here what was taken to cover the issues can still be put back
                 await last.later.write(connection)

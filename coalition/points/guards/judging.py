@@ -100,13 +100,14 @@ class Guarding:
         await queries.add(connection, sums)
 
     def events(
-        self, drafts: Sequence[Draft], outcomes: Sequence[Outcome], batch: UUID, postings: int
+        self, drafts: Sequence[Draft], outcomes: Sequence[Outcome], batch: UUID
     ) -> list[outbox.Event]:
         """Return what the batch tells the outbox: what it posted, and what its guards saw.
 
         Nothing where nothing was posted and no guard, nor a receipt used twice, stood in the way.
         """
         told = self._seen(drafts, outcomes)
+        postings = sum(1 + len(one.recovered) for one in outcomes if isinstance(one, Posted))
         events = [outbox.Event(signals.GUARDED, {"signals": told})] if told else []
         if postings:
             events.append(outbox.Event(signals.POSTED, self._posted(outcomes, batch, postings)))
