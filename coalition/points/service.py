@@ -44,21 +44,22 @@ LineAnswer = PostingAnswer | HoldAnswer | Refused
 
 
 class _Answering:
-    """The answers to drafts, by their positions among what was asked."""
+    """Puts the answers to drafts into their places among what was asked."""
 
     def __init__(
         self,
         asked: Sequence[Asked],
+        answers: list[LineAnswer | None],
         places: Sequence[int],
         drafted: Sequence[Drafted],
         terms: Terms,
         *,
         explains: bool,
     ) -> None:
-        self.answers: dict[int, LineAnswer] = {}
         self.related: set[relations.Pair] = set()
         """Members and partners that something was posted or held for."""
         self._asked = asked
+        self._answers = answers
         self._places = places
         self._drafted = drafted
         self._terms = terms
@@ -69,14 +70,14 @@ class _Answering:
         for place, made, outcome in zip(self._places, self._drafted, outcomes, strict=True):
             if outcome is not None and not isinstance(outcome, Refused):
                 answer = _answer(made, outcome, explains=self._explains)
-                self.answers[place] = _in_currency(answer, outcome, self._terms)
+                self._answers[place] = _in_currency(answer, outcome, self._terms)
                 self.related.add((MemberId(outcome.holder), self._asked[place].partner_no))
 
     def answer_refused(self, outcomes: Sequence[Outcome]) -> None:
         """Answer what was refused, now that nothing changes any more."""
         for place, made, outcome in zip(self._places, self._drafted, outcomes, strict=True):
             if isinstance(outcome, Refused):
-                self.answers[place] = _answer(made, outcome, explains=self._explains)
+                self._answers[place] = _answer(made, outcome, explains=self._explains)
 
 
 async def post(
@@ -96,10 +97,9 @@ async def post(
     """Post what is `asked`; return an answer to each, in order.
 
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
-    transaction with `posting.PINNED` settings under `leases.covered`. A line that cannot be done
-    gets its refusal and leaves nothing; the others are not spoiled. What can wait is left to
-    `waiting`, which the caller writes, and gives up if that fails. `standings` and `facts` are what
-    it has read. Unless `planning` asks, who shares gets `NeedsPlan`. Raises `PlansChangedError`.
+    transaction with `posting.PINNED` under `leases.covered`. What is refused leaves nothing. What
+    can wait is left to `waiting`, which the caller writes, and gives up if that fails. `standings`
+    and `facts` are what it has read. Unless `planning` asks, who shares gets `NeedsPlan`.
     """
     last = Waiting() if waiting is None else waiting
     answers: list[LineAnswer | None] = [None] * len(asked)
@@ -116,7 +116,9 @@ async def post(
             places = list(drafted)
             deciding = Deciding(list(drafted.values()), terms)
             guarding = Guarding(terms, [asked[place] for place in places], cards)
-            answering = _Answering(asked, places, deciding.drafted, terms, explains=explains)
+            answering = _Answering(
+                asked, answers, places, deciding.drafted, terms, explains=explains
+            )
             batch, outcomes = await _post_decided(
                 connection,
                 deciding,
@@ -131,11 +133,9 @@ async def post(
                 waiting=last,
             )
             answering.answer_refused(outcomes)
-            for place, answer in answering.answers.items():
-                answers[place] = answer
             await relations.ensure(last.by(connection), answering.related, at)
-            drafts = [made.draft for made in deciding.drafted]
-            await outbox.append(last.later, guarding.events(drafts, outcomes, batch), at)
+            told = guarding.events([made.draft for made in deciding.drafted], outcomes, batch)
+            await outbox.append(last.later, told, at)
             await covering.spend(connection, batch, answers)
             if waiting is None:  # here what was taken to cover the issues can still be put back
                 await last.later.write(connection)
