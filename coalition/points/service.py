@@ -94,7 +94,7 @@ async def post(
     facts: Facts | None = None,
     planning: Planning | None = None,
 ) -> list[LineAnswer]:
-    """Post what is `asked`; return an answer to each, in order.
+    """Post what is `asked`; return an answer to each, in order. Raises `PlansChangedError`.
 
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
     transaction with `posting.PINNED` under `leases.covered`. What is refused leaves nothing. What
