@@ -34,22 +34,17 @@ def find_digests(batch: Batch) -> dict[int, bytes]:
 
 
 async def claim_receipts(
-    connection: Connection,
-    batch: Batch,
-    waiting: Waiting | None = None,
-    *,
-    is_decided: bool = False,
+    connection: Connection, batch: Batch, waiting: Waiting | None = None
 ) -> dict[int, bytes]:
     """Claim the receipt of each draft that stands on one; refuse those that were used before.
 
-    Return what can be given back, by position. Of gifts that are not to be decided, all that stand
-    on unused receipts are posted: `waiting` may trust that they are unused, and claim them last.
+    Return what can be given back, by position. Where all that stand on unused receipts are posted,
+    as gifts are whose lots wait, `waiting` may trust that they are unused, and claim them then.
     """
     found = batch.digests if batch.digests is not None else find_digests(batch)
     digests = {i: found[i] for i in batch.open() if i in found}
     first = {digest: i for i, digest in reversed(digests.items())}
-    are_final = batch.only_gives and not is_decided and len(first) == len(digests)
-    if waiting is not None and waiting.trusts and are_final:
+    if waiting is not None and waiting.trusts and len(first) == len(digests):
         if first:
             receipts.claim_unused(waiting.later, first, batch.journal.batch)
         return {}

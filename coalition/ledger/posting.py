@@ -52,7 +52,7 @@ from coalition.ledger.resolutions import KeptHold
 from coalition.ledger.sides import find_heirs, find_sides, refusal_of_sides, set_sides
 from coalition.ledger.transferring import transfer
 from coalition.ledger.undoing import read_transfers, undo
-from coalition.ledger.waiting import Waiting, may_wait
+from coalition.ledger.waiting import Waiting, gifts_may_wait, lots_may_wait
 
 POSTER_ROLE = "coalition_poster"
 
@@ -153,13 +153,14 @@ async def post(
     if lapsed:
         # Before it becomes active again: what its clock has ended does not live again.
         await book_ended(connection, journal, lapsed & batch.concerned())
-    claims = await claim_receipts(connection, batch, waiting, is_decided=decide is not None)
+    gifts_wait = gifts_may_wait(waiting, batch) if decide is None else None
+    claims = await claim_receipts(connection, batch, gifts_wait)
     if decide is not None:
         _settle(batch, await decide(batch.open()))
         pooling.leave_out_inactive(batch)
     clockwork = _clockwork(batch, has_lapsed=bool(lapsed))
     stages = _waves(batch)
-    lots_wait = waiting if waiting and may_wait(waiting, batch, stages) else None
+    lots_wait = gifts_wait or lots_may_wait(waiting, batch, stages)
     for stage in stages:
         await _run_stage(connection, batch, stage, lots_wait)
         if clockwork is not None:

@@ -59,25 +59,39 @@ class Waiting:
                 _add(self.taken, draft.holder, draft.currency_no, outcome.points)
 
 
-def may_wait(waiting: Waiting, batch: Batch, stages: Sequence[Sequence[int]]) -> bool:
-    """Tell whether lots of the batch may wait: nobody acts in two stages, or together with others.
+def gifts_may_wait(waiting: Waiting | None, batch: Batch) -> Waiting | None:
+    """Return `waiting` where lots of a batch that only gives may wait: so may its receipts.
 
-    Where there are clocks or classes, or where somebody owes, more is read between the stages.
+    Receipts are locked before lots, wherever points are posted.
+    """
+    return lots_may_wait(waiting, batch, [batch.open()]) if batch.only_gives else None
+
+
+def lots_may_wait(
+    waiting: Waiting | None, batch: Batch, stages: Sequence[Sequence[int]]
+) -> Waiting | None:
+    """Return `waiting` where lots of the batch may wait, else None.
+
+    They may where nobody acts in two stages, or together with others. Where there are clocks or
+    classes, or where somebody owes, more is read between the stages.
     """
     journal = batch.journal
-    if not waiting.defers or journal.clocks or journal.classes.are_bound:
-        return False
+    if waiting is None or not waiting.defers or journal.clocks or journal.classes.are_bound:
+        return None
     if batch.owing or batch.others:
-        return False
+        return None
     if any(standing.shares or standing.keeps_shares for standing in batch.standings.values()):
-        return False
+        return None
     acting = [{batch.holders[i] for i in stage} for stage in stages]
-    return sum(map(len, acting)) == len(set().union(*acting)) and all(
+    if sum(map(len, acting)) > len(set().union(*acting)):
+        return None
+    are_ordinary = all(
         provenance.class_no <= RECEIVED_CLASS
         for draft in batch.drafts
         if isinstance(draft, Issue)
         for provenance, _ in draft.grants
     )
+    return waiting if are_ordinary else None
 
 
 def _is_live(provenance: Provenance, standing: Standing, batch: Batch) -> bool:
