@@ -36,7 +36,7 @@ def sent(world: World, *commands: Command) -> list[asyncio.Future[Answer | Refus
 
 async def is_waited(connection: Connection) -> None:
     """Return when another session waits for a lock."""
-    while not await connection.fetchval(_WAITING):
+    while not await connection.fetchval(_WAITING):  # noqa: ASYNC110 - nothing tells of it
         await asyncio.sleep(0.005)
 
 
