@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from coalition.kernel.database import bound_engine, transaction
+from coalition.kernel.database.later import Later
 from coalition.kernel.database.transactions import TENANT_ROLE
 from coalition.kernel.ids import MemberId, random_id
 from coalition.members import relations, service
@@ -112,6 +113,23 @@ async def test_a_relation_known_to_be_committed_costs_no_statement(
         await relations.ensure(connection, [(member_id, 1)], at)
         with pytest.raises(asyncpg.UndefinedTableError):
             await relations.ensure(connection, [(member_id, 2)], at)
+
+
+async def test_a_relation_that_waits_is_known_when_its_transaction_has_committed(
+    asa: Enrolment, keys: MemberKeys, at: datetime
+) -> None:
+    member_id = await enrolled(asa, keys, at)
+    lost = Later()
+    await relations.ensure(lost, [(member_id, 2)], at)
+    later = Later()
+    await relations.ensure(later, [(member_id, 2)], at)
+    async with transaction() as connection:
+        await later.write(connection)
+    later.committed()
+    assert await related_partners(member_id) == [1, 2]
+    async with transaction() as connection:
+        await connection.execute("ALTER TABLE partner_member RENAME TO elsewhere")
+        await relations.ensure(connection, [(member_id, 2)], at)
 
 
 async def test_on_a_connection_of_ones_own_nothing_is_remembered(

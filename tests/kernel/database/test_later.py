@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from coalition.kernel import outbox
-from coalition.kernel.database import transaction
-from coalition.kernel.database.later import Later
+from coalition.kernel.database import Connection, Engine, transaction
+from coalition.kernel.database.later import Later, write_counted
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -67,3 +67,59 @@ async def test_an_insert_that_is_refused_refuses_all(at: datetime) -> None:
         [made] = await outbox.append(later, [kept], at)
         await later.write(connection)
         assert await connection.fetchval("SELECT id FROM outbox") == made
+
+
+_COUNTED = "CREATE TEMP SEQUENCE turn; CREATE TEMP TABLE done (name text, turn int) ON COMMIT DROP"
+_DONE = "INSERT INTO done SELECT $1, nextval('turn') FROM generate_series(1, $2) RETURNING true"
+
+
+class TooFewError(Exception):
+    """What the tests let be raised."""
+
+
+@pytest.mark.parametrize("spreads", [False, True])
+async def test_what_is_counted_is_executed_in_its_order(database: Engine, *, spreads: bool) -> None:
+    database.spreads = spreads
+    later = Later()
+    for name, rows in (("c", 2), ("a", 1), ("b", 1)):
+        await later.execute("INSERT INTO done SELECT $1", f"plain {name}")
+        await write_counted(later, rows, TooFewError(), _DONE, name, rows)
+    async with transaction() as connection:
+        await connection.execute(_COUNTED)
+        await later.write(connection)
+        assert await turns(connection) == ["c", "c", "a", "b"]
+        assert await connection.fetchval("SELECT count(*) FROM done WHERE turn IS NULL") == 3
+
+
+async def turns(connection: Connection) -> list[str]:
+    rows = await connection.fetch("SELECT name FROM done WHERE turn IS NOT NULL ORDER BY turn")
+    return [row[0] for row in rows]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize("spreads", [False, True])
+async def test_who_returns_too_few_rows_raises_what_was_given_for_it(
+    database: Engine, *, spreads: bool, waits: bool
+) -> None:
+    database.spreads = spreads
+
+    async def write() -> None:
+        async with transaction() as connection:
+            await connection.execute(_COUNTED)
+            later = Later()
+            by = later if waits else connection
+            await write_counted(by, 2, AssertionError("it returns two"), _DONE, "a", 2)
+            await write_counted(by, 2, TooFewError("it returns one"), _DONE, "b", 1)
+            await later.write(connection)
+
+    with pytest.raises(TooFewError):
+        await write()
+
+
+def test_who_waits_for_the_commit_hears_of_it_when_it_is_told() -> None:
+    later, heard = Later(), list[str]()
+    later.when_committed(lambda: heard.append("one"))
+    later.when_committed(lambda: heard.append("two"))
+    assert heard == []
+    later.committed()
+    assert heard == ["one", "two"]
