@@ -47,6 +47,13 @@ def test_an_error_that_is_complete_or_unknown_stays_itself() -> None:
     assert spread.as_on_one_server(unknown) is unknown
 
 
+def test_a_constraint_is_named_without_the_shard_where_the_server_keeps_the_rows_itself() -> None:
+    complete = asyncpg.UniqueViolationError(USED)
+    complete.constraint_name = "a_receipt_is_used_once_102095"
+    assert spread.as_on_one_server(complete) is complete
+    assert complete.constraint_name == "a_receipt_is_used_once"
+
+
 def test_a_plan_is_made_with_the_values_of_its_parameters() -> None:
     pinned = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
     assert spread.suited(pinned) == {"plan_cache_mode": "force_custom_plan", "jit": "off"}

@@ -1,8 +1,8 @@
 """What a server that spreads its tables over nodes (Citus) says otherwise than one server does.
 
 A node's error comes without the constraint's name and, from a COPY that carries an INSERT of what
-was selected, without its SQLSTATE too; only the words are left. On a node a constraint's name ends
-with the number of the shard.
+was selected, without its SQLSTATE too; only the words are left. On a node, and where the server
+keeps the rows itself, a constraint's name ends with the number of the shard.
 """
 
 import re
@@ -28,6 +28,7 @@ _KINDS = (
 )
 
 _CONSTRAINT = re.compile(r'constraint "(?P<name>[^"]+?)(?:_\d{6,})?"')
+_SHARD = re.compile(r"_\d{6,}$")
 
 
 def suited(settings: Mapping[str, str]) -> dict[str, str]:
@@ -40,9 +41,12 @@ def suited(settings: Mapping[str, str]) -> dict[str, str]:
 
 def as_on_one_server(error: asyncpg.PostgresError) -> asyncpg.PostgresError:
     """Return `error` with the kind and the constraint's name that one server gives."""
+    if (name := getattr(error, "constraint_name", None)) is not None:
+        error.constraint_name = _SHARD.sub("", name)
+        return error
     said = str(error.args[0]) if error.args else ""
     kind = next((kind for words, kind in _KINDS if words in said), None)
-    if kind is None or getattr(error, "constraint_name", None) is not None:
+    if kind is None:
         return error
     plain = kind(said)
     plain.detail = getattr(error, "detail", None)
