@@ -1,15 +1,14 @@
 """Arrays as parameters, written by the column: batches hand thousands of values over as arrays.
 
 asyncpg asks of each element whether it is an array in turn, which costs more than the value itself.
-Arrays here have one dimension, so theirs are written in a few steps, whatever their length.
+Arrays here have one dimension, so theirs are written in a few steps, whatever their length. Ids may
+come as their bytes, where nobody needs them as objects.
 """
 
 import struct
-import sys
-from array import array
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -22,7 +21,11 @@ _DIMENSION = struct.Struct(">ii")
 """The length, and the number of the first element."""
 _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)
-_LENGTHS = [_LENGTH.pack(length) for length in range(256)]
+_LENGTHS = [_LENGTH.pack(length) for length in range(1024)]
+_FEW = 256
+"""How long an array may be for what depends on its length alone to be kept."""
+_DIMENSIONS = [_DIMENSION.pack(count, 1) for count in range(_FEW)]
+_SEQUENCES = (list, tuple)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Instants are microseconds since then."""
 _NOT_AN_ARRAY = "an array of one dimension is expected"
@@ -38,7 +41,7 @@ class _Element(NamedTuple):
     oid: int
     head: bytes
     """What an array without NULLs begins with."""
-    write_all: Callable[[Values], bytes]
+    write_all: Callable[[Values], bytes | bytearray]
     """Writes values of which none is NULL, each with its length before it."""
     write: Callable[[Any], bytes]
     read: Callable[[bytes], Any]
@@ -65,7 +68,7 @@ def use_fast_arrays(connection: asyncpg.Connection) -> None:
 
 
 def _encode(element: _Element, values: Values) -> bytes:
-    if not isinstance(values, list | tuple):
+    if not isinstance(values, _SEQUENCES):
         if isinstance(values, str | bytes):
             raise TypeError(_NOT_AN_ARRAY)
         values = list(values)
@@ -74,9 +77,10 @@ def _encode(element: _Element, values: Values) -> bytes:
         return _HEAD.pack(0, 0, element.oid)
     if values[0] is None:
         return _encode_one_by_one(element, values)
+    dimension = _DIMENSIONS[count] if count < _FEW else _DIMENSION.pack(count, 1)
     try:
-        return element.head + _DIMENSION.pack(count, 1) + element.write_all(values)
-    except (TypeError, AttributeError):
+        return element.head + dimension + element.write_all(values)
+    except (TypeError, AttributeError, struct.error):
         return _encode_one_by_one(element, values)
 
 
@@ -116,35 +120,39 @@ def _with_length(written: bytes) -> bytes:
     return (_LENGTHS[length] if length < len(_LENGTHS) else _LENGTH.pack(length)) + written
 
 
-def _big_endian(values: "array[int]") -> "array[int]":
-    if sys.byteorder == "little":
-        values.byteswap()
-    return values
+def _with_lengths(written: Sequence[bytes]) -> bytes:
+    try:
+        lengths = [_LENGTHS[len(one)] for one in written]
+    except IndexError:
+        lengths = [_LENGTH.pack(len(one)) for one in written]
+    pieces = [b""] * (2 * len(written))
+    pieces[::2] = lengths
+    pieces[1::2] = written
+    return b"".join(pieces)
 
 
-def _int2s(values: Values) -> bytes:
-    written = _big_endian(array("h", [0, 2, 0])) * len(values)
-    written[2::3] = _big_endian(array("h", values))
-    return written.tobytes()
+def _numbers(code: str, size: int, values: Values) -> bytearray:
+    """Write integers of `size` bytes, which `struct` calls `code`, each with its length before."""
+    count = len(values)
+    layout = _kept_layout(code, count) if count < _FEW else _layout(code, count)
+    written = bytearray(layout.pack(*values))
+    written[3 :: 4 + size] = bytes((size,)) * count  # the last byte of each length, with room left
+    return written
 
 
-def _int4s(values: Values) -> bytes:
-    written = _big_endian(array("i", [4, 0])) * len(values)
-    written[1::2] = _big_endian(array("i", values))
-    return written.tobytes()
+def _layout(code: str, count: int) -> struct.Struct:
+    return struct.Struct(">" + f"4x{code}" * count)
 
 
-def _int8s(values: Values) -> bytes:
-    halves = array("i")
-    halves.frombytes(_big_endian(array("q", values)).tobytes())
-    written = _big_endian(array("i", [8, 0, 0])) * len(values)
-    written[1::3] = halves[0::2]
-    written[2::3] = halves[1::2]
-    return written.tobytes()
+_kept_layout = lru_cache(maxsize=3 * _FEW)(_layout)
 
 
-def _instants(values: Values) -> bytes:
-    return _int8s([_microseconds(value) for value in values])
+_int8s = partial(_numbers, "q", 8)
+
+
+def _instants(values: Values) -> bytearray:
+    passed = [value - _EPOCH for value in values]
+    return _int8s([(p.days * 86_400 + p.seconds) * 1_000_000 + p.microseconds for p in passed])
 
 
 def _instant(value: datetime) -> bytes:
@@ -161,19 +169,22 @@ def _read_instant(data: bytes) -> datetime:
 
 
 def _uuids(values: Values) -> bytes:
-    return _LENGTHS[16].join([b"", *[value.bytes for value in values]])
+    ids = values if isinstance(values[0], bytes) else [value.bytes for value in values]
+    return _LENGTHS[16] + _LENGTHS[16].join(ids)
 
 
-def _uuid(value: UUID | str) -> bytes:
+def _uuid(value: UUID | str | bytes) -> bytes:
+    if isinstance(value, bytes):
+        return value
     return UUID(value).bytes if isinstance(value, str) else value.bytes
 
 
 def _texts(values: Values) -> bytes:
-    return b"".join([_with_length(str.encode(value)) for value in values])
+    return _with_lengths(list(map(str.encode, values)))
 
 
 def _byteas(values: Values) -> bytes:
-    return b"".join([_with_length(_bytes(value)) for value in values])
+    return _with_lengths([one if type(one) is bytes else _bytes(one) for one in values])
 
 
 def _bytes(value: bytes | bytearray | memoryview) -> bytes:
@@ -189,8 +200,12 @@ def _head(oid: int) -> bytes:
 
 
 _ELEMENTS = (
-    _Element("_int2", 1005, 21, _head(21), _int2s, struct.Struct(">h").pack, _integer),
-    _Element("_int4", 1007, 23, _head(23), _int4s, struct.Struct(">i").pack, _integer),
+    _Element(
+        "_int2", 1005, 21, _head(21), partial(_numbers, "h", 2), struct.Struct(">h").pack, _integer
+    ),
+    _Element(
+        "_int4", 1007, 23, _head(23), partial(_numbers, "i", 4), struct.Struct(">i").pack, _integer
+    ),
     _Element("_int8", 1016, 20, _head(20), _int8s, struct.Struct(">q").pack, _integer),
     _Element("_timestamptz", 1185, 1184, _head(1184), _instants, _instant, _read_instant),
     _Element("_uuid", 2951, 2950, _head(2950), _uuids, _uuid, pgproto.UUID),

@@ -80,6 +80,12 @@ async def test_what_is_no_such_array_is_refused_before_it_is_sent(
         assert await connection.fetchval("SELECT 1") == 1, "the connection is as it was"
 
 
+async def test_ids_may_come_as_their_bytes() -> None:
+    async with transaction() as connection:
+        assert await connection.fetchval("SELECT $1::uuid[]", [_ONE.bytes]) == [_ONE]
+        assert await connection.fetchval("SELECT $1::uuid[]", [None, _ONE.bytes]) == [None, _ONE]
+
+
 async def test_nested_arrays_are_not_read() -> None:
     async with transaction() as connection:
         with pytest.raises(ValueError, match="one dimension"):
