@@ -17,7 +17,7 @@ from coalition.ledger.provenance import Provenance
 from coalition.ledger.selecting import LotFilter, NewEnd, Onward, Side, Sources, TakingOrder
 
 
-class Till(NamedTuple):
+class Till(msgspec.Struct, frozen=True, gc=False):
     """Who asks: the partner, its store and client, and the receipt that the act stands on."""
 
     partner_no: int
@@ -31,14 +31,14 @@ class Till(NamedTuple):
     """Who stands at the till, in the partner's own words."""
 
 
-class Grant(NamedTuple):
+class Grant(msgspec.Struct, frozen=True, gc=False):
     """Points of one provenance, part of an issue."""
 
     provenance: Provenance
     points: int
 
 
-class Purchase(NamedTuple):
+class Purchase(msgspec.Struct, frozen=True, gc=False):
     """The purchase behind an issue, kept so that a partial return can be computed again."""
 
     amount_minor: int
@@ -239,7 +239,7 @@ class Share(NamedTuple):
     points: int
 
 
-class Posted(msgspec.Struct):
+class Posted(msgspec.Struct, gc=False):
     """A posting that was made."""
 
     posting: UUID
@@ -281,7 +281,7 @@ class Converted(msgspec.Struct):
     remainder: int
 
 
-class Held(msgspec.Struct):
+class Held(msgspec.Struct, gc=False):
     """A hold that was made or released. `points` is what it reserves, or what was released."""
 
     hold: UUID

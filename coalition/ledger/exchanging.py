@@ -10,6 +10,8 @@ from decimal import Context, Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec import structs
+
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import bucket_of, uuid7
@@ -157,7 +159,7 @@ async def _post(
         kind=Kind.CONVERSION,
         holder=holder,
         # The receipt stands on the half that takes: it is used once.
-        till=draft.till._replace(receipt=None),
+        till=structs.replace(draft.till, receipt=None),
         currency_no=draft.to_no,
         direction=INTO_LOT,
         legs=legs_in,

@@ -51,12 +51,11 @@ class Holds:
         """Reserve points of lots, each named once, until `expires_at`; the till has a receipt."""
         bucket = bucket_of(holder)
         made = uuid7(self._journal.at, bucket)
-        partner_no, store_no, client_no, receipt, business_day, occurred_at, cashier = till
         points = sum([part for _, part in legs])
         self._holds.append(
             (
-                bucket, made, holder, partner_no, store_no, client_no, receipt, currency_no,
-                points, business_day, occurred_at, expires_at, cashier,
+                bucket, made, holder, till.partner_no, till.store_no, till.client_no, till.receipt,
+                currency_no, points, till.business_day, till.occurred_at, expires_at, till.cashier,
             )
         )  # fmt: skip
         for lot, part in legs:

@@ -76,12 +76,12 @@ def _note(journal: Journal, drafts: Sequence[Issue], all_legs: Sequence[list[Leg
 def _legs(draft: Issue, changes: LotChanges) -> list[Leg]:
     """Put the grants into their lots; grants alike in everything make one leg."""
     if len(draft.grants) == 1:
-        [(provenance, points)] = draft.grants
-        return [(changes.put_in(draft.holder, provenance, points), points, None)]
+        grant = draft.grants[0]
+        return [(changes.put_in(draft.holder, grant.provenance, grant.points), grant.points, None)]
     points_of: dict[UUID, int] = {}
-    for provenance, points in draft.grants:
-        lot = changes.put_in(draft.holder, provenance, points)
-        points_of[lot] = points_of.get(lot, 0) + points
+    for grant in draft.grants:
+        lot = changes.put_in(draft.holder, grant.provenance, grant.points)
+        points_of[lot] = points_of.get(lot, 0) + grant.points
     return [(lot, points, None) for lot, points in points_of.items()]
 
 
@@ -113,7 +113,7 @@ def _spendable(
     kept = until is not None and until >= today
     live = {
         lot_id(draft.holder, provenance)
-        for provenance, _ in draft.grants
+        for provenance in [grant.provenance for grant in draft.grants]
         if (kept or provenance.expires_on is None or provenance.expires_on >= today)
         and provenance.funder_no not in journal.suspended
     }

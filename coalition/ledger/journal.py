@@ -154,14 +154,16 @@ class Journal:
                 row = (bucket, posting, no, leg_lot, leg_points, direction, leg_origin)
                 self._legs.append(row)
                 points += leg_points
-        partner_no, store_no, client_no, receipt, _, occurred_at, cashier = till
-        account_partner_no = 0 if account in _NOBODYS else partner_no
-        purchase_minor, purchase_currency = purchase or _NO_PURCHASE
+        account_partner_no = 0 if account in _NOBODYS else till.partner_no
+        purchase_minor, purchase_currency = _NO_PURCHASE
+        if purchase is not None:
+            purchase_minor, purchase_currency = purchase.amount_minor, purchase.currency
         self._rows.append(
             (
-                bucket, posting, holder, receipt, occurred_at, points, lot, purchase_minor,
-                kind, partner_no, store_no, client_no, currency_no, direction, account,
-                account_partner_no, reverses, purchase_currency, rule_no, reason, cashier, linked,
+                bucket, posting, holder, till.receipt, till.occurred_at, points, lot,
+                purchase_minor, kind, till.partner_no, till.store_no, till.client_no, currency_no,
+                direction, account, account_partner_no, reverses, purchase_currency, rule_no,
+                reason, till.cashier, linked,
             )
         )  # fmt: skip
         return posting

@@ -36,9 +36,9 @@ async def send_on(
     if not made:
         return
     owners = {
-        lot_id(draft.holder, provenance): draft.holder
+        lot_id(draft.holder, grant.provenance): draft.holder
         for draft, _ in made
-        for provenance, _ in draft.grants
+        for grant in draft.grants
     }
     kept = await lots.read(connection, list(owners), list(owners.values()), journal.today)
     sending = _Sending(journal, kept)
@@ -62,8 +62,8 @@ class _Sending:
     def send(self, draft: Issue, outcome: Posted) -> None:
         """Send each receiver its share of what the issue gave and no debt has taken."""
         issued: dict[Provenance, int] = defaultdict(int)
-        for provenance, points in draft.grants:
-            issued[provenance] += points
+        for grant in draft.grants:
+            issued[grant.provenance] += grant.points
         paid = sum(one.points for one in outcome.recovered)
         gone = []
         for onward in draft.onward or ():

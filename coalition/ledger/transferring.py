@@ -11,6 +11,8 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec import structs
+
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.ledger import clocks, lots, pool_lots, resolutions
@@ -130,7 +132,7 @@ class _Stage:
             into = self._into.put_in(draft.receiver, arrives, part, comes_again=again)
             legs.append(((lot, part, None), (into, part, None)))
             self._note_clock(draft, self._kept[lot], arrives)
-        till = draft.till._replace(receipt=None)
+        till = structs.replace(draft.till, receipt=None)
         left, arrived = add_pair(
             self._journal,
             Kind.TRANSFER,
@@ -193,7 +195,7 @@ class _Stage:
         parts: dict[UUID, int] = {}
         for lot, part in (*chosen.points, *chosen.fee):
             parts[lot] = parts.get(lot, 0) + part
-        till = draft.till._replace(receipt=waits.receipt)
+        till = structs.replace(draft.till, receipt=waits.receipt)
         return self._reserved.add(
             draft.holder, till, draft.currency_no, list(parts.items()), expires_at=waits.until
         )
@@ -236,7 +238,7 @@ class _Stage:
         return self._journal.add(
             kind=Kind.FEE,
             holder=draft.holder,
-            till=draft.till._replace(receipt=None),
+            till=structs.replace(draft.till, receipt=None),
             currency_no=draft.currency_no,
             direction=OUT_OF_LOT,
             legs=[(lot, part, None) for lot, part in fee],

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec import structs
+
 from coalition.kernel.database import Connection
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import bucket_of
@@ -175,7 +177,7 @@ def _add(journal: Journal, draft: UndoTransfer, half: KeptPosting, legs: list[Le
     return journal.add(
         kind=Kind.REVERSAL,
         holder=half.holder,
-        till=draft.till._replace(receipt=None),
+        till=structs.replace(draft.till, receipt=None),
         currency_no=half.currency_no,
         direction=INTO_LOT if half.id == draft.posting else OUT_OF_LOT,
         legs=legs,

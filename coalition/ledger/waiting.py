@@ -51,9 +51,10 @@ class Waiting:
         for draft, outcome in outcomes:
             if isinstance(draft, Issue) and isinstance(outcome, Posted):
                 standing = batch.standings[draft.holder]
-                for provenance, points in draft.grants:
-                    if _is_live(provenance, standing, batch):
-                        _add(self.given, draft.holder, provenance.currency_no, points)
+                for grant in draft.grants:
+                    if _is_live(grant.provenance, standing, batch):
+                        currency_no = grant.provenance.currency_no
+                        _add(self.given, draft.holder, currency_no, grant.points)
                 self.given.setdefault((draft.holder, outcome.currency_no), 0)
             elif isinstance(draft, Redeem | Hold) and isinstance(outcome, Posted | Held):
                 _add(self.taken, draft.holder, draft.currency_no, outcome.points)
@@ -86,10 +87,10 @@ def lots_may_wait(
     if sum(map(len, acting)) > len(set().union(*acting)):
         return None
     are_ordinary = all(
-        provenance.class_no <= RECEIVED_CLASS
+        grant.provenance.class_no <= RECEIVED_CLASS
         for draft in batch.drafts
         if isinstance(draft, Issue)
-        for provenance, _ in draft.grants
+        for grant in draft.grants
     )
     return waiting if are_ordinary else None
 

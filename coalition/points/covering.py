@@ -121,7 +121,8 @@ def cost_of(issue: Issue, contract: Contract) -> Cost:
     places of the money book, and in all to a minor unit.
     """
     amount = Decimal(0)
-    for provenance, points in issue.grants:
+    for grant in issue.grants:
+        provenance, points = grant.provenance, grant.points
         if provenance.funder_no == contract.partner_no:
             paid_in = provenance.prefunded_share * provenance.issue_price
             amount += points * _with_vat(contract, "issuance", paid_in)

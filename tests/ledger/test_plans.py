@@ -231,7 +231,8 @@ class ClockedShop(Shop):
 
 def _ruled(draft: Issue) -> Issue:
     grants = tuple(
-        grant._replace(provenance=grant.provenance._replace(clock_no=1)) for grant in draft.grants
+        structs.replace(grant, provenance=grant.provenance._replace(clock_no=1))
+        for grant in draft.grants
     )
     return structs.replace(draft, grants=grants)
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 def at_till(draft: Issue, **changes: Any) -> Issue:  # Any: whatever a till is made of
     """Return `draft` as another till would send it."""
-    return msgspec.structs.replace(draft, till=draft.till._replace(**changes))
+    return msgspec.structs.replace(draft, till=msgspec.structs.replace(draft.till, **changes))
 
 
 def kinds(outcomes: list[Outcome]) -> list[type]:

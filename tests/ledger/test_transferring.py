@@ -97,7 +97,7 @@ async def test_points_that_end_first_go_first_unless_the_oldest_are_asked_for(
     soon, late = at.date() + timedelta(days=30), at.date() + timedelta(days=60)
     early = issue(sender, 10, at, expires_on=late)
     provenance = early.grants[0].provenance._replace(earned_month=202601)
-    (grant,) = (one._replace(provenance=provenance) for one in early.grants)
+    (grant,) = (msgspec.structs.replace(one, provenance=provenance) for one in early.grants)
     old = type(early)(sender, early.till, (grant,))
     await post([issue(sender, 10, at, expires_on=soon), old], at)
     await moved(transfer(sender, receiver, 4, at), at)

@@ -14,6 +14,7 @@ from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import random_id
 from coalition.kernel.money import POINTS_MAX
+from coalition.ledger import drafts
 from coalition.ledger.drafts import Capture, Draft, Hold, Issue, Redeem, Reverse, Void
 from coalition.points import terms as business
 from coalition.points.commands import (
@@ -84,7 +85,7 @@ async def test_a_purchase_earns_points_of_the_partners_own_fund(at: datetime) ->
     assert (kept.issuer_no, kept.funder_no, kept.currency_no) == (world.grocer, world.grocer, 1)
     assert (kept.earned_month, kept.expires_on) == (202611, date(2027, 11, 30))
     assert kept.issue_price == Decimal("0.01")
-    assert made.purchase == (10_050, "SEK")
+    assert made.purchase == drafts.Purchase(10_050, "SEK")
     assert made.till.receipt == "r1"
     assert made.rule_no is not None
 

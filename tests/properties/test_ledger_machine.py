@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 
 from coalition.kernel.ids import random_id
 from coalition.ledger import audit
@@ -310,7 +311,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def draft(self, wish: Wish) -> Draft:
         # The day of a receipt stays, so that a receipt stays used however much time passes.
         till = Till(wish.partner, None, None, wish.receipt, START.date(), self.at)
-        bare = till._replace(receipt=None)
+        bare = replace(till, receipt=None)
         match wish.kind:
             case "capture":
                 return Capture(self.id_of(wish.reservation), wish.partner, None, wish.points)
@@ -322,7 +323,7 @@ class LedgerMachine(RuleBasedStateMachine):
                     self.id_of(wish.move), bare, wish.points, wish.order, wish.grace, debts=debts
                 )
             case "undo":
-                bare = bare._replace(partner_no=0)
+                bare = replace(bare, partner_no=0)
                 posting = self.id_of(wish.move)
                 return UndoTransfer(posting=posting, till=bare, grace_expires_on=wish.grace)
             case "recover":
@@ -334,7 +335,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def plain_draft(self, wish: Wish, till: Till) -> Draft:
         holder, points = self.books.members[wish.holder], wish.points or 0
-        bare = till._replace(receipt=None)
+        bare = replace(till, receipt=None)
         grants = [Grant(provenance_of(source), points) for source, points in wish.grants]
         match wish.kind:
             case "issue":
@@ -345,7 +346,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert wish.until is not None
                 return Hold(holder, till, wish.currency, points, wish.until)
             case "send":
-                return self.transfer(wish, bare._replace(partner_no=0))
+                return self.transfer(wish, replace(bare, partner_no=0))
             case "convert":
                 return Convert(holder, bare, wish.currency, 3 - wish.currency, points, *wish.rate)
             case _:

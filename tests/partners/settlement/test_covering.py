@@ -73,7 +73,7 @@ def test_a_cost_is_what_the_partner_will_be_charged_rounded_up(  # noqa: PLR0917
     book = PriceBook(known, {no: periods_of(no) for no in (0, PARTNER, OTHER)})
     asked = issue(given_points, issue_price, share)
     charged = Decimal(0)
-    for source, number in asked.grants:
+    for source, number in ((grant.provenance, grant.points) for grant in asked.grants):
         move = Move(
             Act.ISSUE, PARTNER, 1, 1, PARTNER, terms.no, source.funder_no, source.issue_price,
             source.prefunded_share, None, None, None, 1, number, b"",
