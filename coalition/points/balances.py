@@ -13,8 +13,10 @@ from coalition.kernel.errors import Refused
 from coalition.ledger import elsewhere, funds, holders, posting
 from coalition.ledger.holders import Standing
 from coalition.ledger.journal import Journal
+from coalition.ledger.waiting import Waiting
+from coalition.points.commands import HoldAnswer, PostingAnswer
 from coalition.points.pools import PoolAct, Pools, PoolWish
-from coalition.points.terms import Terms
+from coalition.points.terms import Beside, Terms
 
 
 class Wanted(NamedTuple):
@@ -60,6 +62,22 @@ class Balance(NamedTuple):
 
 
 NOTHING = Balance(0)
+
+
+def tell_beside(
+    lines: Iterable[PostingAnswer | HoldAnswer | Refused], beside: Beside, waiting: Waiting
+) -> None:
+    """Let lines tell balances that are known without asking.
+
+    Of those whose gifts wait nothing else has changed since it was read beside the terms.
+    """
+    own_no = beside.terms.catalogue.coalition.point_currency_no
+    spendable, given = beside.spendable, waiting.given
+    for line in lines:
+        if not isinstance(line, Refused) and not line.point_currency:
+            now, more = spendable.get(line.member_id), given.get((line.member_id, own_no))
+            if now is not None and more is not None:
+                line.balance = now + more
 
 
 async def read_balances(

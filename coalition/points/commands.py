@@ -199,14 +199,14 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     agreed: Agreed | None = None
 
 
-class IssuedLot(msgspec.Struct, frozen=True):
+class IssuedLot(msgspec.Struct, frozen=True, gc=False):
     """Points that were given and the last day on which they can be spent (None is never)."""
 
     points: int
     expires_on: date | None
 
 
-class PostingAnswer(msgspec.Struct):
+class PostingAnswer(msgspec.Struct, gc=False):
     """A posting that was made; `posting_id` is null for a purchase that earns nothing."""
 
     posting_id: UUID | None
@@ -220,7 +220,7 @@ class PostingAnswer(msgspec.Struct):
     pool_balance: PoolBalanceTold = UNSET
 
 
-class ReversalAnswer(PostingAnswer):
+class ReversalAnswer(PostingAnswer, gc=False):
     """A posting that was reversed; `debt` is how many of its points were spent and are owed now.
 
     `points` went back. Where all of them were spent, nothing is posted: `posting_id` is null.
@@ -229,7 +229,7 @@ class ReversalAnswer(PostingAnswer):
     debt: int = 0
 
 
-class HoldAnswer(msgspec.Struct):
+class HoldAnswer(msgspec.Struct, gc=False):
     """A hold that was made or released."""
 
     hold_id: UUID

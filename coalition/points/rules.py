@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -31,7 +32,7 @@ class Bought(Protocol):
         ...
 
 
-class Reason(msgspec.Struct, frozen=True):
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """Why points were given or taken: the rule, its share, and a sentence for the till."""
 
     rule: str
@@ -64,7 +65,7 @@ class EarningRules:
 
 def earn(amount_minor: int, rule: EarningRule) -> int:
     """Return the whole points that `amount_minor` earns; rounded once, as the rule names it."""
-    if rule.rounding is Rounding.DOWN:
+    if rule.rounding is _DOWN:
         return amount_minor * rule.points // rule.per_minor
     return round_whole(Decimal(amount_minor) * rule.points / rule.per_minor, rule.rounding)
 
@@ -75,18 +76,22 @@ ROUNDING_TEXT = {
     Rounding.HALF_EVEN: "rounded half to even",
     Rounding.HALF_AWAY_FROM_ZERO: "rounded half up",
 }
+_DOWN = Rounding.DOWN  # looked up once: a member of an Enum's class costs more than a call
+_DOWN_TEXT = ROUNDING_TEXT[_DOWN]
 
 
 def explain(amount_minor: int, rule: EarningRule, points: int) -> Reason:
     """Return why `amount_minor` earned `points` under `rule`."""
-    noun = "point" if rule.points == 1 else "points"
-    per = decimal_text(rule.per_minor, rule.currency)
+    rate = _rate_text(rule.points, rule.per_minor, rule.currency)
     amount = decimal_text(amount_minor, rule.currency)
-    text = (
-        f"{rule.points} {noun} per {per} {rule.currency} of {amount} {rule.currency}, "
-        f"{ROUNDING_TEXT[rule.rounding]}"
-    )
-    return Reason(f"earning:{rule.no}", points, text)
+    how = _DOWN_TEXT if rule.rounding is _DOWN else ROUNDING_TEXT[rule.rounding]
+    return Reason(f"earning:{rule.no}", points, f"{rate} of {amount} {rule.currency}, {how}")
+
+
+@lru_cache(maxsize=4096)
+def _rate_text(points: int, per_minor: int, currency: str) -> str:
+    noun = "point" if points == 1 else "points"
+    return f"{points} {noun} per {decimal_text(per_minor, currency)} {currency}"
 
 
 def why_earned(points: int, rule: EarningRule | None, purchase: Bought | None) -> Reason:
@@ -122,12 +127,12 @@ def recovered_reason(points: int) -> Reason:
 
 
 def decimal_text(amount_minor: int, currency: str) -> str:
-    """Return minor units as a decimal number, 12345 SEK as 123.45."""
+    """Return minor units, not negative, as a decimal number, 12345 SEK as 123.45."""
     places = exponent(currency)
     if places == 0:
         return str(amount_minor)
-    whole, part = divmod(amount_minor, 10**places)
-    return f"{whole}.{part:0{places}d}"
+    digits = str(amount_minor).zfill(places + 1)
+    return f"{digits[:-places]}.{digits[-places:]}"
 
 
 class Payable(msgspec.Struct, frozen=True):

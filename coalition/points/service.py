@@ -42,6 +42,9 @@ from coalition.points.terms import Facts, Terms
 
 LineAnswer = PostingAnswer | HoldAnswer | Refused
 
+_BY_MEMBER = (IssueBody, RedeemBody)
+_MADE = (Posted, Held)  # a union would be made anew wherever it is asked for
+
 
 class _Answering:
     """Puts the answers to drafts into their places among what was asked."""
@@ -63,6 +66,7 @@ class _Answering:
         self._places = places
         self._drafted = drafted
         self._terms = terms
+        self._own_no = terms.catalogue.coalition.point_currency_no
         self._explains = explains
 
     def answer_posted(self, outcomes: Sequence[Outcome | None]) -> None:
@@ -70,7 +74,9 @@ class _Answering:
         for place, made, outcome in zip(self._places, self._drafted, outcomes, strict=True):
             if outcome is not None and not isinstance(outcome, Refused):
                 answer = _answer(made, outcome, explains=self._explains)
-                self._answers[place] = _in_currency(answer, outcome, self._terms)
+                if isinstance(outcome, _MADE) and outcome.currency_no != self._own_no:
+                    _name_currency(answer, outcome, self._terms)
+                self._answers[place] = answer
                 self.related.add((MemberId(outcome.holder), self._asked[place].partner_no))
 
     def answer_refused(self, outcomes: Sequence[Outcome]) -> None:
@@ -270,7 +276,7 @@ async def members_of_cards(
     """
     digests: dict[str, bytes] = {}
     for one in asked:
-        card = one.command.card if isinstance(one.command, IssueBody | RedeemBody) else None
+        card = one.command.card if isinstance(one.command, _BY_MEMBER) else None
         if card is not None and card not in digests:
             digest = digest_or_none(card_key, card)
             if digest is not None:
@@ -295,15 +301,20 @@ def digest_or_none(card_key: bytes, card: str) -> bytes | None:
 def _answer(drafted: Drafted, outcome: Outcome, *, explains: bool) -> LineAnswer:
     """Return the answer to one line, with lots and reasons if it `explains`."""
     draft = drafted.draft
-    if isinstance(draft, Reverse) and isinstance(outcome, Posted | Owed):
+    # By its type: a struct is asked in Python whether it is of a kind that it is not.
+    if type(draft) is Reverse and isinstance(outcome, Posted | Owed):
         return _reversed(draft, outcome, explains=explains)
     if isinstance(outcome, Posted):
         answer = PostingAnswer(outcome.posting, outcome.holder, outcome.points, [])
         if explains:
-            recovered = [recovered_reason(paid.points) for paid in outcome.recovered]
-            answer.reasons = [*_reasons(drafted, outcome.points), *recovered]
-            grants = draft.grants if isinstance(draft, Issue) else ()
-            answer.lots = [IssuedLot(grant.points, grant.provenance.expires_on) for grant in grants]
+            answer.reasons = _reasons(drafted, outcome.points)
+            if outcome.recovered:
+                recovered = [recovered_reason(paid.points) for paid in outcome.recovered]
+                answer.reasons = [*answer.reasons, *recovered]
+            if type(draft) is Issue:
+                answer.lots = [
+                    IssuedLot(grant.points, grant.provenance.expires_on) for grant in draft.grants
+                ]
         return answer
     if isinstance(outcome, NothingMoves):
         return _unmoved(draft, outcome, explains=explains)
@@ -313,16 +324,10 @@ def _answer(drafted: Drafted, outcome: Outcome, *, explains: bool) -> LineAnswer
     return outcome
 
 
-def _in_currency(answer: LineAnswer, outcome: Outcome, terms: Terms) -> LineAnswer:
-    """Let the answer name the point currency where it is not the coalition's own."""
-    known = terms.catalogue
-    if (
-        isinstance(outcome, Posted | Held)
-        and isinstance(answer, PostingAnswer | HoldAnswer)
-        and outcome.currency_no != known.coalition.point_currency_no
-    ):
-        answer.point_currency = known.currency_by_no(outcome.currency_no).code
-    return answer
+def _name_currency(answer: LineAnswer, outcome: Posted | Held, terms: Terms) -> None:
+    """Let the answer name the point currency, which is not the coalition's own."""
+    assert not isinstance(answer, Refused), "what was made is answered so"
+    answer.point_currency = terms.catalogue.currency_by_no(outcome.currency_no).code
 
 
 def _reversed(draft: Reverse, outcome: Posted | Owed, *, explains: bool) -> ReversalAnswer:

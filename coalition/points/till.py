@@ -17,7 +17,7 @@ from coalition.kernel.idempotency import Answer, Claim, ClaimTakenError
 from coalition.kernel.idempotency.claims import ONE_ANSWER
 from coalition.kernel.idempotency.together import Crowds, answer_together
 from coalition.kernel.ids import database_id
-from coalition.kernel.web.decoding import Media, encode
+from coalition.kernel.web.decoding import JSON_MEDIA_TYPE, MSGPACK_MEDIA_TYPE, Media, encode
 from coalition.ledger import holders, posting, receipts
 from coalition.ledger.coalescing import Coalescer
 from coalition.ledger.holders import Standing
@@ -31,6 +31,7 @@ from coalition.points.balances import (
     Wanted,
     read_balances,
     survivors,
+    tell_beside,
     unknown_currencies,
 )
 from coalition.points.commands import (
@@ -52,6 +53,7 @@ from coalition.points.service import LineAnswer, post
 from coalition.points.terms import Beside, Terms
 
 Result = TypeVar("Result")
+_MSGPACK = Media.MSGPACK  # looked up once, as in `decoding`
 _ATTEMPT_TIMEOUT_S = 10.0
 """How long an attempt may take as a whole; then its connection is taken for dead."""
 
@@ -285,21 +287,27 @@ class Tills:
             facts=beside.facts,
             planning=planning,
         )
-        told_of = {
+        made = dict(zip(fresh, lines, strict=True))
+        tell_beside(lines, beside, waiting)
+        unread = {
             position: Wanted(
                 line.member_id, line.point_currency or None, requests[position].asked.partner_no
             )
-            for position, line in zip(fresh, lines, strict=True)
-            if not isinstance(line, Refused)
+            for position, line in made.items()
+            if not isinstance(line, Refused) and line.balance is None
         }
-        balances = await self._balances_after(
-            connection, set(told_of.values()), beside, at, waiting=waiting
-        )
+        if unread:
+            balances = await self._balances_after(
+                connection, set(unread.values()), beside, at, waiting=waiting
+            )
+            for position, one in unread.items():
+                line = made[position]
+                assert not isinstance(line, Refused), "what was refused has no balance"
+                told = balances.get(one, NOTHING)
+                line.balance, line.own_balance, line.pool_balance = told
         return {
-            position: line
-            if isinstance(line, Refused)
-            else _answer(requests[position], line, balances.get(told_of[position], NOTHING))
-            for position, line in zip(fresh, lines, strict=True)
+            position: line if isinstance(line, Refused) else _answer(requests[position], line)
+            for position, line in made.items()
         }
 
     async def _balances_after(
@@ -311,23 +319,9 @@ class Tills:
         *,
         waiting: Waiting,
     ) -> dict[Wanted, Balance]:
-        """Return what those `wanted` can spend when what is `waiting` is written.
-
-        Of those whose gifts wait nothing else has changed since it was read beside the terms.
-        """
-        known = beside.terms.catalogue
-        own_no = known.coalition.point_currency_no
-        balances = {
-            one: Balance(beside.spendable[one.member] + given)
-            for one in wanted
-            if one.code is None
-            and one.member in beside.spendable
-            and (given := waiting.given.get((one.member, own_no))) is not None
-        }
-        unread = wanted - balances.keys()
-        if not unread:
-            return balances
-        read = await self._balances_of(connection, unread, beside.terms, beside.standings, at)
+        """Return what those `wanted` can spend when what is `waiting` is written."""
+        read = await self._balances_of(connection, wanted, beside.terms, beside.standings, at)
+        known, balances = beside.terms.catalogue, {}
         for one, told in read.items():
             change = waiting.change(one.member, known.currency_no(one.code))
             balances[one] = told._replace(points=told.points + change) if change else told
@@ -380,12 +374,12 @@ async def _write(connection: Connection, waiting: Waiting) -> None:
         raise
 
 
-def _answer(request: Request, line: PostingAnswer | HoldAnswer, told: Balance) -> Answer:
-    """Return the answer over the wire, with the balance that is `told`."""
-    line.balance, line.own_balance, line.pool_balance = told
-    made = isinstance(line, HoldAnswer) or line.posting_id is not None
-    status = request.created_status if made else 200
-    return Answer(status, request.media.value, encode(line, request.media))
+def _answer(request: Request, line: PostingAnswer | HoldAnswer) -> Answer:
+    """Return the answer over the wire."""
+    is_unmoved = isinstance(line, PostingAnswer) and line.posting_id is None
+    status = 200 if is_unmoved else request.created_status
+    media_type = MSGPACK_MEDIA_TYPE if request.media is _MSGPACK else JSON_MEDIA_TYPE
+    return Answer(status, media_type, encode(line, request.media))
 
 
 async def _in_time(attempt: Awaitable[Result]) -> Result:
