@@ -9,7 +9,7 @@ import itertools
 import os
 import secrets
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import NewType
 from uuid import UUID
@@ -117,6 +117,11 @@ def bucket_of(identifier: UUID) -> int:
     return identifier.int & _BUCKET_MASK
 
 
+def buckets_of(identifiers: Iterable[UUID]) -> list[int]:
+    """Return the bucket of each of `identifiers`."""
+    return [identifier.int & _BUCKET_MASK for identifier in identifiers]
+
+
 def shard_of(bucket: int) -> int:
     """Return the settlement shard (0..15), a fixed range of buckets, to which `bucket` belongs."""
     return bucket // BUCKETS_PER_SHARD
@@ -148,7 +153,8 @@ def digest_of(data: bytes) -> bytes:
 
 def database_id(identifier: UUID) -> UUID:
     """Return the same id as the database driver has it: hashed, compared and sent in less time."""
-    return uuid_from_bytes(identifier.bytes)
+    made: UUID = _DatabaseUUID(identifier.int.to_bytes(16, "big"))
+    return made
 
 
 def uuid_from_bytes(data: bytes) -> UUID:

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from coalition.kernel.database import Connection
-from coalition.kernel.ids import bucket_of
+from coalition.kernel.ids import bucket_of, buckets_of
 from coalition.ledger.accounts import HolderState
-from coalition.ledger.provenance import last_lot, lowest_lot, spendable_from
+from coalition.ledger.provenance import bounds_of
 from coalition.ledger.refusals import HolderMerged, HolderNotActive, UnknownHolder
 
 _OPEN = """
@@ -189,17 +190,10 @@ async def read_states_beside(
     `instants`. What they can spend is right where there are no clocks, for those who keep no shares
     of others.
     """
-    arrays: list[Any] = [
-        [bucket_of(holder) for holder in wanted],
-        wanted,
-        instants,
-    ]  # Any: by column
+    arrays: list[Any] = [buckets_of(wanted), wanted, instants]  # Any: by column
     if spending is not None:
-        arrays += [spending.today, spending.currency_no, [lowest_lot(one) for one in wanted]]
-        arrays += [[spendable_from(one, spending.today) for one in wanted]]
-        arrays += [[last_lot(one) for one in wanted]]
-    asked = _WITHOUT_SPENDABLE if spending is None else _WITH_SPENDABLE
-    statement = _READ_BESIDE.format(question=question, of_each=of_each, **asked)
+        arrays += [spending.today, spending.currency_no, *bounds_of(wanted, spending.today)]
+    statement = _read_beside(question, of_each, has_spendable=spending is not None)
     read = ReadBeside(0, {}, [None] * len(wanted), {})
     rows = await connection.fetch(statement, *arrays)
     for _, told, spendable, no, holder, *state in rows:
@@ -209,6 +203,12 @@ async def read_states_beside(
                 read.spendable[holder] = spendable
         read.of_each[no - 1] = told
     return read._replace(answer=rows[0][0])
+
+
+@lru_cache(maxsize=16)
+def _read_beside(question: str, of_each: str, *, has_spendable: bool) -> str:
+    asked = _WITH_SPENDABLE if has_spendable else _WITHOUT_SPENDABLE
+    return _READ_BESIDE.format(question=question, of_each=of_each, **asked)
 
 
 async def lock(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, Standing]:

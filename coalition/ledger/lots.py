@@ -7,18 +7,16 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.database.later import Later, write_counted
-from coalition.kernel.ids import bucket_of
+from coalition.kernel.ids import bucket_of, buckets_of
 from coalition.ledger.again import Again
 from coalition.ledger.holders import Standing, read_states
 from coalition.ledger.living import ASKED, CLOCK, ENDED, FIRST, LIVE, OPEN_HERE
 from coalition.ledger.provenance import (
     Provenance,
+    bounds_of,
     counterpart,
-    last_lot,
     lot_id,
-    lowest_lot,
     of_holder,
-    spendable_from,
 )
 from coalition.ledger.rules import Available, End
 
@@ -201,7 +199,8 @@ class LotChanges:
         self, holder: UUID, provenance: Provenance, points: int, *, comes_again: bool = False
     ) -> UUID:
         """Add `points` to the lot of `holder` with this provenance; return the lot's id."""
-        provenance = of_holder(holder, provenance)
+        if provenance.contributor is not None:
+            provenance = of_holder(holder, provenance)
         lot = lot_id(holder, provenance)
         if comes_again and provenance.contributor is None:
             self._again.count(holder, lot, points)
@@ -236,10 +235,9 @@ class LotChanges:
         if self._given:
             await self._write_given(by)
         if self._taken:
-            rows = sorted((row[0], lot.bytes, lot, *row[1:]) for lot, row in self._taken.items())
-            buckets, _, *columns = zip(*rows, strict=True)
+            rows = sorted((row[0], lot.bytes, *row[1:]) for lot, row in self._taken.items())
             gone = AssertionError("a lot that was locked by its holder has gone")
-            await write_counted(by, len(rows), gone, _TAKE_OUT, buckets, *columns)
+            await write_counted(by, len(rows), gone, _TAKE_OUT, *zip(*rows, strict=True))
         await self._again.write(by)
 
     async def _write_given(self, by: Connection | Later) -> None:
@@ -249,25 +247,18 @@ class LotChanges:
         for lot, (holder, provenance, points) in self._given.items():
             if provenance is not latest:  # of lines in a row it nearly always is
                 latest, source = provenance, sources.setdefault(provenance, len(sources) + 1)
-            rows.append((bucket_of(holder), lot.bytes, lot, holder, source, points))
+            rows.append((bucket_of(holder), lot.bytes, holder, source, points))
         rows.sort()
-        buckets, _, *columns = zip(*rows, strict=True)
-        given = buckets, *columns, *zip(*sources, strict=True)
+        given = *zip(*rows, strict=True), *zip(*sources, strict=True)
         # Rows and not the command's tag, which on Citus counts too much.
         await write_counted(by, len(rows), LotCollisionError(_COLLISION), _PUT_IN, *given)
 
 
 def _ranges(
     holders: Iterable[UUID], today: date
-) -> tuple[list[int], list[UUID], list[UUID], list[UUID], list[UUID]]:
+) -> tuple[list[int], list[UUID], list[bytes], list[bytes], list[bytes]]:
     ordered = sorted(holders, key=lambda holder: (bucket_of(holder), holder.bytes))
-    return (
-        [bucket_of(holder) for holder in ordered],
-        ordered,
-        [lowest_lot(holder) for holder in ordered],
-        [spendable_from(holder, today) for holder in ordered],
-        [last_lot(holder) for holder in ordered],
-    )
+    return buckets_of(ordered), ordered, *bounds_of(ordered, today)
 
 
 async def walk(
@@ -380,7 +371,7 @@ async def read(
     connection: Connection, lots: Sequence[UUID], holders: Sequence[UUID], today: date
 ) -> dict[UUID, KeptLot]:
     """Return provenance and available points of `lots`, also of those swept into history."""
-    buckets = [bucket_of(holder) for holder in holders]
+    buckets = buckets_of(holders)
     return {
         row[0]: KeptLot(Provenance(*row[1:12]), row[12], row[13])
         for row in await connection.fetch(_READ, today, buckets, list(lots))

@@ -7,6 +7,7 @@ earned month, then id), which is spending order where there are no clocks, and t
 every lot's id before it asks the database.
 """
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -81,7 +82,8 @@ def of_holder(holder: UUID, provenance: Provenance) -> Provenance:
 
 def lot_id(holder: UUID, provenance: Provenance) -> UUID:
     """Return the id of the lot in which `holder` keeps points of this provenance."""
-    provenance = of_holder(holder, provenance)
+    if provenance.contributor is not None:
+        provenance = of_holder(holder, provenance)
     return uuid_from_bytes(holder.bytes[:8] + _tail(provenance))
 
 
@@ -98,6 +100,17 @@ def lowest_lot(holder: UUID) -> UUID:
 def last_lot(holder: UUID) -> UUID:
     """Return the greatest id that a lot of `holder` can have."""
     return uuid_from_bytes(holder.bytes[:8] + b"\xff" * 8)
+
+
+def bounds_of(holders: Iterable[UUID], today: date) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """Return `lowest_lot`, `spendable_from` and `last_lot` of each of `holders`, as their bytes."""
+    begins = [holder.bytes[:8] for holder in holders]
+    spendable = _day(today) + b"\x00" * 6
+    return (
+        [begin + b"\x00" * 8 for begin in begins],
+        [begin + spendable for begin in begins],
+        [begin + b"\xff" * 8 for begin in begins],
+    )
 
 
 def counterpart(lot: UUID, holder: UUID) -> UUID:

@@ -67,10 +67,10 @@ def _around(
     return day, framed(partner_no, store_no or 0), framed(kind)
 
 
-def _arrays(digests: Collection[bytes]) -> tuple[list[int], list[UUID]]:
+def _arrays(digests: Collection[bytes]) -> tuple[list[int], list[bytes]]:
     """Return buckets and digests in (bucket, digest) order, in which all sessions lock them."""
     rows = sorted([((digest[14] & 3) << 8 | digest[15], digest) for digest in digests])
-    return [bucket for bucket, _ in rows], [uuid_from_bytes(digest) for _, digest in rows]
+    return [bucket for bucket, _ in rows], [digest for _, digest in rows]
 
 
 async def claim(connection: Connection, digests: Collection[bytes], batch: UUID) -> set[bytes]:

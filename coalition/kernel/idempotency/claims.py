@@ -1,6 +1,6 @@
 """Claims of idempotency keys, stored with the effect they stand for in one transaction."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import msgspec
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.database.later import Executes
 from coalition.kernel.errors import Conflict, Invalid, Refused
-from coalition.kernel.ids import BUCKETS, bucket_of, digest16, digest_of, uuid_from_bytes
+from coalition.kernel.ids import BUCKETS, buckets_of, digest16, digest_of, uuid_from_bytes
 
 # OFFSET 0 keeps the planner from turning the look-up round: planned while the table was empty, as
 # it is after each night's sweep, a plain join read the whole table for every key.
@@ -88,14 +88,10 @@ def _id_of(first: str, second: bytes) -> UUID:
     return uuid_from_bytes(digest_of(begin.encode() + second))
 
 
-def _in_lock_order(digests: Iterable[UUID]) -> list[UUID]:
-    return sorted(digests, key=lambda digest: (bucket_of(digest), digest.bytes))
-
-
 async def find(connection: Connection, claims: Sequence[Claim]) -> dict[UUID, tuple[UUID, Answer]]:
     """Return, by digest, body hash and answer of each of `claims` that was answered before."""
     digests = [claim.digest for claim in claims]
-    rows = await connection.fetch(_FIND, [bucket_of(digest) for digest in digests], digests)
+    rows = await connection.fetch(_FIND, buckets_of(digests), digests)
     return {row[0]: (row[1], Answer(row[2], row[3], row[4], replayed=True)) for row in rows}
 
 
@@ -114,14 +110,14 @@ async def store(by: Executes, answers: Sequence[tuple[Claim, Answer]], at: datet
     Raises `ClaimTakenError` when one of the keys was answered before: the transaction is lost then.
     Who keeps them `Later` meets a violation of `ONE_ANSWER` instead, when it is written.
     """
-    by_digest = {claim.digest: (claim, answer) for claim, answer in answers}
-    rows = [
-        (bucket_of(digest), digest, claim.body_hash, answer.status, answer.media_type, answer.body)
-        for digest in _in_lock_order(by_digest)
-        for claim, answer in [by_digest[digest]]
-    ]
-    if not rows:
+    if not answers:
         return
+    buckets = buckets_of([claim.digest for claim, _ in answers])
+    rows = [
+        (bucket, claim.digest.bytes, claim.body_hash, one.status, one.media_type, one.body)
+        for bucket, (claim, one) in zip(buckets, answers, strict=True)
+    ]
+    rows.sort()  # by bucket and digest: so all sessions lock them
     try:
         await by.execute(_STORE, *zip(*rows, strict=True), at)
     except asyncpg.UniqueViolationError as error:

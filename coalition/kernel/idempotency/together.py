@@ -78,15 +78,14 @@ async def answer_together(
     Raises `ClaimTakenError` when one is found too late, or another process gives one meanwhile:
     roll back, look first, and it will be found.
     """
-    found: dict[UUID, tuple[UUID, Answer]] = {}
+    answers: list[Answer | Refused | None] = [None] * len(claims)
     if looks_first:
         found = await find(connection, claims)
-    answers: list[Answer | Refused | None] = []
+        if found:
+            answers = [replay(claim, found) for claim in claims]
     first: dict[UUID, int] = {}
     for position, claim in enumerate(claims):
-        known = replay(claim, found)
-        answers.append(known)
-        if known is None:
+        if answers[position] is None:
             first.setdefault(claim.digest, position)
     fresh = list(first.values())
     if fresh:
