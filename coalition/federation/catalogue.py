@@ -93,6 +93,7 @@ class Catalogue:
         self._coalition = coalition
         self._zone = ZoneInfo(coalition.timezone) if coalition else None
         self._partner_by_no = {partner.no: partner for partner in self.partners}
+        self._active_by_no = {partner.no: partner for partner in self.partners if partner.is_active}
         self._store_by_code = {(store.partner_no, store.code): store for store in self.stores}
         self._store_by_no = {store.no: store for store in self.stores}
         self._contract_by_no = {contract.no: contract for contract in self.contracts}
@@ -134,9 +135,9 @@ class Catalogue:
 
     def active_partner(self, no: int) -> Partner:
         """Return the partner with this number; refuse one that is suspended."""
-        partner = self.partner(no)
-        if not partner.is_active:
-            raise PartnerSuspended(partner_no=no)
+        partner = self._active_by_no.get(no)
+        if partner is None:
+            raise PartnerSuspended(partner_no=self.partner(no).no)
         return partner
 
     def store(self, partner_no: int, code: str) -> Store:

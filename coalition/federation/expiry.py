@@ -11,7 +11,7 @@ from coalition.ledger.clocks import months_later
 
 def earned_month(earned_at: datetime, zone: ZoneInfo) -> int:
     """Return the month of an instant in `zone` as the number yyyymm."""
-    local = earned_at.astimezone(UTC)
+    local = earned_at if earned_at.tzinfo is UTC else earned_at.astimezone(UTC)
     # No zone is a whole day away from UTC, so amid a month it is the same month everywhere; asking
     # the zone costs more than all the rest.
     if not 2 <= local.day <= 27:

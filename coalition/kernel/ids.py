@@ -35,6 +35,8 @@ _sequence = itertools.count(secrets.randbits(_SEQUENCE_BITS))
 
 
 _NUMBERS = struct.Struct(">32Q")
+_END = struct.Struct(">HQ")
+_NOISE_MASK = (1 << 62) - BUCKETS
 
 
 class _Noise:
@@ -84,15 +86,16 @@ def uuid7(at: datetime, bucket: int | None = None) -> UUID:
 
 def ids_of(at: datetime) -> Callable[[int], UUID]:
     """Return what makes ids as `uuid7` does, given their buckets; for many of one instant."""
-    high = int(at.timestamp() * 1000) << 80 | _VERSION_7 | _VARIANT
+    begin = int(at.timestamp() * 1000).to_bytes(6, "big")
     numbers: list[int] = []
 
     def make(bucket: int) -> UUID:
         if not numbers:
             numbers.extend(_NUMBERS.unpack(_noise.take(_NUMBERS.size)))
-        noise = (numbers.pop() >> 2) & ~_BUCKET_MASK
-        value = high | (next(_sequence) & 0xFFF) << 64 | noise | bucket
-        made: UUID = _DatabaseUUID(value.to_bytes(16, "big"))
+        step = 0x7000 | next(_sequence) & 0xFFF
+        made: UUID = _DatabaseUUID(
+            begin + _END.pack(step, _VARIANT | numbers.pop() & _NOISE_MASK | bucket)
+        )
         return made
 
     return make

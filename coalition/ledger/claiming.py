@@ -14,6 +14,7 @@ from coalition.ledger.drafts import Capture, Convert, Draft, Hold, Issue, Revers
 from coalition.ledger.refusals import DuplicateReceipt
 from coalition.ledger.waiting import Waiting
 
+_PAYMENT = Kind.REDEEM
 _KINDS_OF_RECEIPTS: dict[type[Draft], Kind | None] = {
     Issue: Kind.ISSUE,
     Convert: Kind.CONVERSION,
@@ -124,7 +125,7 @@ def _duplicate(till: Till) -> DuplicateReceipt:
 
 def receipt_digest(draft: Draft, till: Till | None) -> bytes | None:
     """Return the digest under which the receipt of `draft` is claimed; None: it stands on none."""
-    kind = _KINDS_OF_RECEIPTS.get(type(draft), Kind.REDEEM)
+    kind = _KINDS_OF_RECEIPTS.get(type(draft), _PAYMENT)
     if kind is None or till is None or till.receipt is None:
         return None
     return receipts.digest(

@@ -101,6 +101,15 @@ class Standing(NamedTuple):
     """Whether tiers of contributors may keep points of it from ending: see `kept_shares`."""
 
 
+_ACTIVE = int(HolderState.ACTIVE)  # looked up once, which costs more than a call
+_PLAIN = Standing(_ACTIVE, 0, None, None)
+
+
+def _standing(columns: tuple[Any, ...]) -> Standing:  # Any: as they are read
+    """Return what was read of a holder; of nearly all it is the same."""
+    return _PLAIN if columns == _PLAIN else Standing._make(columns)
+
+
 def _arrays(holders: Iterable[UUID]) -> tuple[list[int], list[UUID]]:
     ordered = sorted((bucket_of(holder), holder.bytes, holder) for holder in holders)
     return [bucket for bucket, _, _ in ordered], [holder for _, _, holder in ordered]
@@ -153,7 +162,7 @@ async def merged_into(connection: Connection, survivor: UUID) -> list[UUID]:
 async def read_states(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, Standing]:
     """Return how each of `holders` that exists stands."""
     rows = await connection.fetch(_READ, *_arrays(holders))
-    return {row[0]: Standing._make(row[1:]) for row in rows}
+    return {row[0]: _standing(row[1:]) for row in rows}
 
 
 class Spending(NamedTuple):
@@ -187,8 +196,8 @@ async def read_states_beside(
     There is at least one. The questions are statements of ours, and asked beside they cost no round
     trip: the first has one number for an answer, such as the version of what the caller knows, the
     second a text about `wanted.bucket`, `wanted.id` and `wanted.at`, a holder and its one of
-    `instants`. What they can spend is right where there are no clocks, for those who keep no shares
-    of others.
+    `instants`, which may be none where that is not asked. What they can spend is right where there
+    are no clocks, for those who keep no shares of others.
     """
     arrays: list[Any] = [buckets_of(wanted), wanted, instants]  # Any: by column
     if spending is not None:
@@ -196,9 +205,10 @@ async def read_states_beside(
     statement = _read_beside(question, of_each, has_spendable=spending is not None)
     read = ReadBeside(0, {}, [None] * len(wanted), {})
     rows = await connection.fetch(statement, *arrays)
-    for _, told, spendable, no, holder, *state in rows:
+    for row in rows:
+        _, told, spendable, no, holder = row[:5]
         if holder is not None:
-            read.states[holder] = Standing._make(state)
+            read.states[holder] = _standing(row[5:])
             if spendable is not None:
                 read.spendable[holder] = spendable
         read.of_each[no - 1] = told
@@ -214,7 +224,7 @@ def _read_beside(question: str, of_each: str, *, has_spendable: bool) -> str:
 async def lock(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, Standing]:
     """Lock `holders` until the transaction ends; return how each that exists stands."""
     rows = await connection.fetch(_LOCK, *_arrays(holders))
-    return {row[0]: Standing._make(row[1:]) for row in rows}
+    return {row[0]: _standing(row[1:]) for row in rows}
 
 
 async def survivors_of(connection: Connection, wanted: Iterable[UUID]) -> dict[UUID, UUID]:
@@ -230,7 +240,7 @@ def refusal_by_state(
     kept = states.get(holder)
     if kept is None:
         return UnknownHolder()
-    if kept.state == HolderState.ACTIVE:
+    if kept.state == _ACTIVE:
         return None
     if kept.merged_into is not None:
         return HolderMerged(merged_into=str(kept.merged_into))

@@ -16,6 +16,8 @@ from coalition.ledger.provenance import lot_id
 from coalition.ledger.recoveries import Recoveries
 from coalition.ledger.rules import Available
 
+_ISSUED = Account.ISSUED  # looked up once: a member of an Enum's class costs more than a call
+
 
 async def issue(
     connection: Connection,
@@ -63,7 +65,7 @@ def _note(journal: Journal, drafts: Sequence[Issue], all_legs: Sequence[list[Leg
             currency_no=currency_no,
             direction=INTO_LOT,
             legs=legs,
-            account=Account.ISSUED,
+            account=_ISSUED,
             purchase=draft.purchase,
             rule_no=draft.rule_no,
             reason=draft.reason,

@@ -83,7 +83,7 @@ _Row = tuple[
 """The columns of `_POSTINGS`."""
 
 _NO_PURCHASE = (None, None)
-_NOBODYS = (Account.EXPIRED, Account.EXCHANGED, Account.TRANSIT)
+_EXPIRED, _EXCHANGED, _TRANSIT = Account.EXPIRED, Account.EXCHANGED, Account.TRANSIT
 """Accounts of the coalition as a whole: they name no partner."""
 
 
@@ -154,7 +154,8 @@ class Journal:
                 row = (bucket, posting, no, leg_lot, leg_points, direction, leg_origin)
                 self._legs.append(row)
                 points += leg_points
-        account_partner_no = 0 if account in _NOBODYS else till.partner_no
+        is_nobodys = account is _EXPIRED or account is _EXCHANGED or account is _TRANSIT
+        account_partner_no = 0 if is_nobodys else till.partner_no
         purchase_minor, purchase_currency = _NO_PURCHASE
         if purchase is not None:
             purchase_minor, purchase_currency = purchase.amount_minor, purchase.currency
@@ -259,8 +260,12 @@ def _alike(
     None where they are too many.
     """
     rows = len(columns[0])
-    if all(column.count(column[0]) == rows for column in columns):
+    differing = [column for column in columns if column.count(column[0]) != rows]
+    if not differing:
         return (1,) * rows, [tuple(column[0] for column in columns)]
     numbers: dict[tuple[Any, ...], int] = {}
-    of_rows = [numbers.setdefault(row, len(numbers) + 1) for row in zip(*columns, strict=True)]
-    return None if len(numbers) > _ALIKE_MOST else (tuple(of_rows), list(numbers))
+    of_rows = [numbers.setdefault(row, len(numbers) + 1) for row in zip(*differing, strict=True)]
+    if len(numbers) > _ALIKE_MOST:
+        return None
+    first = [of_rows.index(number) for number in numbers.values()]
+    return tuple(of_rows), [tuple(column[i] for column in columns) for i in first]

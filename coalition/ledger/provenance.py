@@ -87,11 +87,6 @@ def lot_id(holder: UUID, provenance: Provenance) -> UUID:
     return uuid_from_bytes(holder.bytes[:8] + _tail(provenance))
 
 
-def spendable_from(holder: UUID, today: date) -> UUID:
-    """Return the least id that a lot of `holder` can have which is spendable on `today`."""
-    return uuid_from_bytes(holder.bytes[:8] + _day(today) + b"\x00\x00\x00\x00\x00\x00")
-
-
 def lowest_lot(holder: UUID) -> UUID:
     """Return the least id that a lot of `holder` can have, whatever day it ends."""
     return uuid_from_bytes(holder.bytes[:8] + b"\x00" * 8)
@@ -103,7 +98,10 @@ def last_lot(holder: UUID) -> UUID:
 
 
 def bounds_of(holders: Iterable[UUID], today: date) -> tuple[list[bytes], list[bytes], list[bytes]]:
-    """Return `lowest_lot`, `spendable_from` and `last_lot` of each of `holders`, as their bytes."""
+    """Return between which ids lots of each of `holders` are, as bytes.
+
+    That is `lowest_lot`, the least that one can have which is spendable on `today`, and `last_lot`.
+    """
     begins = [holder.bytes[:8] for holder in holders]
     spendable = _day(today) + b"\x00" * 6
     return (

@@ -54,17 +54,17 @@ def digest(
     The business day leads, so that the claims of one day lie together in the index.
     """
     day, before, after = _around(partner_no, store_no, business_day, kind)
-    text = receipt.encode()
-    return day + digest_of(b"%b%d:%b%b" % (before, len(text), text, after))[3:]
+    length = len(receipt) if receipt.isascii() else len(receipt.encode())
+    return day + digest_of(f"{before}{length}:{receipt}{after}".encode())[3:]
 
 
 @lru_cache(maxsize=4096)
 def _around(
     partner_no: int, store_no: int | None, business_day: date, kind: Kind
-) -> tuple[bytes, bytes, bytes]:
+) -> tuple[bytes, str, str]:
     """Return how the digests of a store and a day begin, and what is around the receipt in them."""
     day = (business_day.toordinal() & 0xFFFFFF).to_bytes(3, "big")
-    return day, framed(partner_no, store_no or 0), framed(kind)
+    return day, framed(partner_no, store_no or 0).decode(), framed(kind).decode()
 
 
 def _arrays(digests: Collection[bytes]) -> tuple[list[int], list[bytes]]:

@@ -14,6 +14,8 @@ from coalition.ledger.lots import LotChanges
 from coalition.ledger.passages import Passage
 from coalition.ledger.refusals import NotEnoughPoints
 
+_REDEEM, _REDEEMED = Kind.REDEEM, Account.REDEEMED  # looked up once: see `issues`
+
 
 async def redeem(
     connection: Connection,
@@ -38,13 +40,13 @@ async def redeem(
         for lot, points in taken.legs:
             changes.take_out(lot, draft.holder, points=points)
         posting = journal.add(
-            kind=Kind.REDEEM,
+            kind=_REDEEM,
             holder=draft.holder,
             till=draft.till,
             currency_no=draft.currency_no,
             direction=OUT_OF_LOT,
             legs=[(lot, points, None) for lot, points in taken.legs],
-            account=Account.REDEEMED,
+            account=_REDEEMED,
         )
         posted = Posted(posting, draft.holder, draft.points, currency_no=draft.currency_no)
         if taken.passed:

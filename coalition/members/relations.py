@@ -71,7 +71,7 @@ class PairMemory:
         return {
             pair
             for pair in pairs
-            if (number := _number(pair)) not in recent and number not in older
+            if (number := pair[0].int << 32 | pair[1]) not in recent and number not in older
         }
 
     def add(self, pair: Pair) -> None:

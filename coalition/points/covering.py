@@ -59,7 +59,8 @@ class Covering:
 
     def may_cost(self, partners: Iterable[int]) -> bool:
         """Tell whether any of `partners` may have to pay at once."""
-        return not self._terms.prepaid.isdisjoint(partners)
+        prepaid = self._terms.prepaid
+        return bool(prepaid) and not prepaid.isdisjoint(partners)
 
     def cover(self, drafted: Iterable[tuple[int, Drafted]]) -> dict[int, Refused]:
         """Take what the issues among `drafted` cost; return the refusals of those not covered.

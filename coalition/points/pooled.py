@@ -34,6 +34,7 @@ from coalition.points.pools import NoPools, PoolAct, PoolPlan, PoolReturn, Pools
 MOST_SHARERS = 100_000
 
 _Pooled = Issue | Redeem | Hold
+_RETURNING = {Reverse, Void, Capture}
 
 
 class PlansChangedError(Exception):
@@ -184,6 +185,8 @@ class Pooled:
 
 def _returns(drafts: Sequence[Draft], outcomes: Sequence[Outcome]) -> Iterator[PoolReturn]:
     for draft, outcome in zip(drafts, outcomes, strict=True):
+        if type(draft) not in _RETURNING:
+            continue
         if isinstance(draft, Reverse) and isinstance(outcome, Posted):
             yield PoolReturn(draft.posting, outcome.holder, outcome.points)
         elif isinstance(draft, Void) and isinstance(outcome, Held):

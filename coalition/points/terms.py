@@ -31,6 +31,8 @@ from coalition.points.rules import EarningRule, EarningRules
 
 FURTHEST_AHEAD = timedelta(minutes=5)
 FURTHEST_BACK = timedelta(days=400)
+_AGO = -FURTHEST_BACK
+_BY_MONTHS = ExpiryRule.MONTHS
 
 _RULES = (
     "SELECT no, partner_no, currency, points, per_minor, rounding, valid_from FROM earning_rule"
@@ -118,7 +120,7 @@ class Terms:
 
     def _key(self, contract: Contract, earned_at: datetime) -> tuple[int, int]:
         # Only by one rule does it matter on which day of the month points were earned.
-        if contract.expiry_rule is ExpiryRule.MONTHS:
+        if contract.expiry_rule is _BY_MONTHS:
             return contract.no, self.day(earned_at).toordinal()
         return contract.no, earned_month(earned_at, self.catalogue.zone)
 
@@ -204,17 +206,19 @@ async def refresh_beside(
         [member for member, _ in asking],
         catalogue.VERSION,
         of_each=standings.OF_EACH if has_facts else "NULL::text",
-        instants=[instant for _, instant in asking],
+        instants=[instant for _, instant in asking] if has_facts else [],
         spending=_spending(held, at),
     )
     if read.answer != held.catalogue.version:
         return Beside(await load(connection), {}, None, {})
+    if not has_facts:
+        return Beside(held, read.states, None, read.spendable)
     facts = {
         (MemberId(member), instant): standings.told(answer)
         for (member, instant), answer in zip(asking, read.of_each, strict=True)
         if answer is not None
     }
-    return Beside(held, read.states, facts if has_facts else None, read.spendable)
+    return Beside(held, read.states, facts, read.spendable)
 
 
 def _spending(held: Terms, at: datetime) -> Spending | None:
@@ -232,7 +236,7 @@ def is_counted(document: RuleDocument) -> bool:
 
 def check_time(occurred_at: datetime, at: datetime) -> None:
     """Refuse a receipt's time that lies more than 5 minutes ahead of `at` or 400 days back."""
-    if not at - FURTHEST_BACK <= occurred_at <= at + FURTHEST_AHEAD:
+    if not _AGO <= occurred_at - at <= FURTHEST_AHEAD:
         raise TimeOutOfBounds(
             "occurred_at must lie at most 5 minutes ahead and at most 400 days back; "
             "check the till's clock",

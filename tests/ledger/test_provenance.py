@@ -11,11 +11,11 @@ from coalition.kernel.ids import random_id
 from coalition.ledger.provenance import (
     LAST_EXPIRY,
     Provenance,
+    bounds_of,
     last_lot,
     lot_id,
     lowest_lot,
     of_holder,
-    spendable_from,
 )
 from tests.support.ledger import provenance
 
@@ -62,8 +62,9 @@ def test_an_id_is_spendable_from_today_on_if_its_last_day_is_not_over(
 ) -> None:
     lot = lot_id(HOLDER, kept).bytes
     is_spendable = kept.expires_on is None or kept.expires_on >= today
-    assert (lot >= spendable_from(HOLDER, today).bytes) == is_spendable
-    assert HOLDER.bytes[:8] + bytes(8) <= lot <= last_lot(HOLDER).bytes
+    (lowest,), (spendable,), (last,) = bounds_of([HOLDER], today)
+    assert (lot >= spendable) == is_spendable
+    assert lowest <= lot <= last
 
 
 @given(provenances, st.integers(0, 9))
@@ -120,7 +121,8 @@ def test_an_id_is_what_it_was_when_databases_were_filled() -> None:
     other = kept._replace(expires_on=None, clock_no=4, class_no=2, contributor=HOLDER)
     assert str(lot_id(HOLDER, other)).startswith("6f1de5b4-8f3c-4a86-ffff-142")
     assert lot_id(HOLDER, other) != lot_id(HOLDER, other._replace(class_no=0))
-    assert spendable_from(HOLDER, date(2000, 1, 1)) == UUID("6f1de5b4-8f3c-4a86-0000-000000000000")
+    bounds = lowest_lot(HOLDER).bytes, lowest_lot(HOLDER).bytes, last_lot(HOLDER).bytes
+    assert tuple(one for (one,) in bounds_of([HOLDER], date(2000, 1, 1))) == bounds
     assert lowest_lot(HOLDER) == UUID("6f1de5b4-8f3c-4a86-0000-000000000000")
     assert last_lot(HOLDER) == UUID("6f1de5b4-8f3c-4a86-ffff-ffffffffffff")
     assert date(2179, 6, 5) == LAST_EXPIRY

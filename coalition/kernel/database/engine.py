@@ -130,7 +130,7 @@ class Transaction(PostgresTransaction):
 
     async def _release(self) -> None:
         if self.engine.pool is not None:
-            await asyncio.shield(self.engine.pool.release(self.connection))
+            await self.engine.pool.release(self.connection)  # which nobody's cancelling stops
         else:
             await self.connection.close()
 

@@ -114,18 +114,14 @@ class Guarding:
         return events
 
     def _posted(self, outcomes: Sequence[Outcome], batch: UUID, postings: int) -> dict[str, object]:
-        partners = set()
+        pairs = list(zip(self._asked, outcomes, strict=True))
+        partners = {asked.partner_no for asked, one in pairs if not isinstance(one, Refused)}
+        posted = [(asked, one) for asked, one in pairs if isinstance(one, Posted)]
         cards = []
-        measured = []
-        for asked, outcome in zip(self._asked, outcomes, strict=True):
-            if isinstance(outcome, Refused):
-                continue
-            partners.add(asked.partner_no)
-            if isinstance(outcome, Posted):
-                if self._guards.needs_cards and (digest := self._card_digest(asked)) is not None:
-                    cards.append((outcome.posting, digest))
-                if _is_measured(asked):
-                    measured.append(outcome.posting)
+        if self._guards.needs_cards:
+            digests = [(one.posting, self._card_digest(asked)) for asked, one in posted]
+            cards = [(posting, digest) for posting, digest in digests if digest is not None]
+        measured = [one.posting for asked, one in posted if _is_measured(asked)]
         told = {"batch": str(batch), "postings": postings, "partners": sorted(partners)}
         if cards:
             told["cards"] = base64.b64encode(rules.pack_cards(cards)).decode()
