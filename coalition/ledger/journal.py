@@ -202,11 +202,12 @@ class Journal:
             work()
             return
         columns = _columns(self._rows)
-        statement, given = _POSTINGS, columns
+        statement = _POSTINGS
+        given: Sequence[Sequence[Any]] = columns
         alike = _alike(columns[_OWN:])
         if alike is not None:
             numbers, kinds = alike
-            statement, given = _POSTINGS_ALIKE, [*columns[:_OWN], numbers, *_columns(kinds)]
+            statement, given = _POSTINGS_ALIKE, [*columns[:_OWN], numbers, *kinds]
 
         def told() -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
             work()
@@ -254,18 +255,18 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 def _alike(
     columns: Sequence[tuple[Any, ...]],
-) -> tuple[tuple[int, ...], list[tuple[Any, ...]]] | None:
-    """Return the number (from 1) of each row's combination, and the combinations in that order.
+) -> tuple[list[int], list[list[Any]]] | None:
+    """Return the number (from 1) of each row's combination, and the columns of these in that order.
 
     None where they are too many.
     """
     rows = len(columns[0])
     differing = [column for column in columns if column.count(column[0]) != rows]
     if not differing:
-        return (1,) * rows, [tuple(column[0] for column in columns)]
+        return [1] * rows, [[column[0]] for column in columns]
     numbers: dict[tuple[Any, ...], int] = {}
     of_rows = [numbers.setdefault(row, len(numbers) + 1) for row in zip(*differing, strict=True)]
     if len(numbers) > _ALIKE_MOST:
         return None
     first = [of_rows.index(number) for number in numbers.values()]
-    return tuple(of_rows), [tuple(column[i] for column in columns) for i in first]
+    return of_rows, [list(map(column.__getitem__, first)) for column in columns]

@@ -84,10 +84,15 @@ def _is_unplanned(draft: Draft) -> bool:
     return False
 
 
+_PAYING = (Redeem, Hold)  # a union would be made anew wherever it is asked for
+
+
 def others_of(draft: Draft) -> tuple[UUID, ...]:
     """Return whose points an act moves beside its holder's, as planned."""
-    if isinstance(draft, Redeem | Hold):
-        planned = draft.sources.holders if draft.sources is not None else ()
+    if isinstance(draft, _PAYING):
+        if draft.sources is None:
+            return ()
+        planned = draft.sources.holders
     elif isinstance(draft, Issue):
         planned = tuple(one.receiver for one in draft.onward or ())
     else:

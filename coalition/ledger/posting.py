@@ -96,6 +96,7 @@ _STAGES: dict[type[Draft], tuple[int, _Run]] = {
 For who receives a transfer the stage counts as the one after it."""
 
 _ISSUES = 0
+_OF_HOLDS = (Capture, Void)  # a union would be made anew wherever it is asked for
 
 Decide = Callable[[list[int]], Awaitable[dict[int, Draft | Refused]]]
 """Decides drafts that depend on what their holders have had so far.
@@ -104,7 +105,6 @@ Called with the positions of the drafts that are not refused, once the holders o
 points, and of open issues, are locked and the receipts are claimed. It returns what stands in place
 of a draft: the decided one, of the same kind and holder, or its refusal.
 """
-
 
 WhileWritten = Callable[[Sequence[Outcome | None]], None]
 """What a caller does while the server writes postings.
@@ -117,8 +117,7 @@ refusal, or None in its place, may still change.
 async def pin(connection: Connection) -> None:
     """Give the open transaction of a caller that posts now and then the settings `PINNED`."""
     pinned = bound_engine().suited(PINNED)
-    settings = (f"SET LOCAL {name} = '{value}'" for name, value in pinned.items())
-    await connection.execute(";".join(settings))
+    await connection.execute(";".join(f"SET LOCAL {one} = '{to}'" for one, to in pinned.items()))
 
 
 async def post(
@@ -220,14 +219,14 @@ async def _find_holders(connection: Connection, batch: Batch) -> None:
 
 
 async def _find_each(connection: Connection, batch: Batch) -> None:
-    holds = {draft.hold for draft in batch.drafts if isinstance(draft, Capture | Void)}
+    holds = {draft.hold for draft in batch.drafts if isinstance(draft, _OF_HOLDS)}
     kept_holds = await resolutions.read_holds(connection, holds) if holds else {}
     wanted = {draft.posting for draft in batch.drafts if isinstance(draft, Reverse)}
     originals = await read_postings(connection, wanted) if wanted else {}
     undone = {draft.posting for draft in batch.drafts if isinstance(draft, UndoTransfer)}
     transfers = await read_transfers(connection, undone) if undone else {}
     for i, draft in enumerate(batch.drafts):
-        if isinstance(draft, Capture | Void):
+        if isinstance(draft, _OF_HOLDS):
             _find_hold(batch, i, draft, kept_holds.get(draft.hold))
         elif isinstance(draft, Reverse):
             original = originals.get(draft.posting)
@@ -356,11 +355,12 @@ def _waves(batch: Batch) -> list[list[int]]:
         wave, before = last.get(holder, (0, 0))
         if stage < before:
             wave += 1
-        later = stage + (kind is Transfer)
-        for other in batch.others.get(i, ()):
-            others_wave, others_before = last.get(other, (0, 0))
-            wave = max(wave, others_wave + (later < others_before))
-        last |= dict.fromkeys(batch.others.get(i, ()), (wave, later))
+        if others := batch.others.get(i):
+            later = stage + (kind is Transfer)
+            for other in others:
+                others_wave, others_before = last.get(other, (0, 0))
+                wave = max(wave, others_wave + (later < others_before))
+            last |= dict.fromkeys(others, (wave, later))
         last[holder] = (wave, stage)
         sets.setdefault((wave, stage), []).append(i)
     return [sets[key] for key in sorted(sets)]

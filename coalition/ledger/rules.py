@@ -65,19 +65,25 @@ def take_in_order(points: int, available: list[Available]) -> list[tuple[UUID, i
     sees what is left. When the lots do not cover `points` nothing is taken and the list is
     unchanged.
     """
-    if sum(kept.points for kept in available) < points:
+    # Nearly always the first lot is enough.
+    if not (available and available[0].points >= points) and sum_of(available) < points:
         return None
     taken = []
     while points:
-        lot, kept, _ = available[0]
+        lot, kept, end = available[0]
         part = min(kept, points)
         taken.append((lot, part))
         points -= part
         if part == kept:
             del available[0]
         else:
-            available[0] = available[0]._replace(points=kept - part)
+            available[0] = Available(lot, kept - part, end)
     return taken
+
+
+def sum_of(available: Iterable[Available]) -> int:
+    """Return how many points lots have together."""
+    return sum([kept.points for kept in available])
 
 
 class ReturnableLeg(NamedTuple):

@@ -324,7 +324,7 @@ class Tills:
         known, balances = beside.terms.catalogue, {}
         for one, told in read.items():
             change = waiting.change(one.member, known.currency_no(one.code))
-            balances[one] = told._replace(points=told.points + change) if change else told
+            balances[one] = Balance(told.points + change, told.own, told.others)
         return balances
 
     async def _balances_of(
