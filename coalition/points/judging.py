@@ -274,8 +274,10 @@ def _basket_of(
         store=None if store_no is None else terms.catalogue.store_by_no(store_no).code,
         lines=tuple(
             Line(no, line.amount_minor, line.category, line.sku, line.quantity)
-            for no, line in enumerate(command.lines or (), start=1)
-        ),
+            for no, line in enumerate(command.lines, start=1)
+        )
+        if command.lines
+        else (),
         measures=command.measures or {},
         tier=standing.tier,
         plan=standing.plan,

@@ -68,19 +68,20 @@ class Terms:
             if contract.credit_mode == CreditMode.PREPAID
         )
         """Partners that have ever agreed to issue for money paid in before."""
+        self._zone = kept.zone if kept.is_set_up else None
         self._provenances: dict[tuple[int, int], Provenance] = {}
         self._funded: dict[tuple[int, int, int, Decimal], Provenance] = {}
 
     def day(self, instant: datetime) -> date:
         """Return the day of `instant` in the coalition's zone."""
-        return instant.astimezone(self.catalogue.zone).date()
+        return instant.astimezone(self._zone or self.catalogue.zone).date()
 
     def base_provenance(self, contract: Contract, earned_at: datetime) -> Provenance:
         """Return where base points earned then come from: the partner funds them itself."""
-        zone = self.catalogue.zone
         key = self._key(contract, earned_at)
         known = self._provenances.get(key)
         if known is None:
+            zone = self.catalogue.zone
             known = self._provenances[key] = Provenance(
                 currency_no=contract.point_currency_no,
                 issuer_no=contract.partner_no,
@@ -122,7 +123,7 @@ class Terms:
         # Only by one rule does it matter on which day of the month points were earned.
         if contract.expiry_rule is _BY_MONTHS:
             return contract.no, self.day(earned_at).toordinal()
-        return contract.no, earned_month(earned_at, self.catalogue.zone)
+        return contract.no, earned_month(earned_at, self._zone or self.catalogue.zone)
 
     def accepted_currency(self, partner_no: int, code: str | None) -> int:
         """Return the number of the point currency that a partner takes: the coalition's, its own.

@@ -8,7 +8,7 @@ come as their bytes, where nobody needs them as objects.
 import struct
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -24,8 +24,6 @@ _NULL = _LENGTH.pack(-1)
 _LENGTHS = [_LENGTH.pack(length) for length in range(1024)]
 _FEW = 256
 """How long an array may be for what depends on its length alone to be kept."""
-_DIMENSIONS = [_DIMENSION.pack(count, 1) for count in range(_FEW)]
-_SEQUENCES = (list, tuple)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Instants are microseconds since then."""
 _NOT_AN_ARRAY = "an array of one dimension is expected"
@@ -61,27 +59,38 @@ def use_fast_arrays(connection: asyncpg.Connection) -> None:
             "pg_catalog",
             [],
             "scalar",
-            partial(_encode, element),
+            _encoder(element),
             partial(_decode, element),
             "binary",
         )
 
 
-def _encode(element: _Element, values: Values) -> bytes:
-    if not isinstance(values, _SEQUENCES):
-        if isinstance(values, str | bytes):
-            raise TypeError(_NOT_AN_ARRAY)
-        values = list(values)
-    count = len(values)
-    if not count:
-        return _HEAD.pack(0, 0, element.oid)
-    if values[0] is None:
-        return _encode_one_by_one(element, values)
-    dimension = _DIMENSIONS[count] if count < _FEW else _DIMENSION.pack(count, 1)
-    try:
-        return element.head + dimension + element.write_all(values)
-    except (TypeError, AttributeError, struct.error):
-        return _encode_one_by_one(element, values)
+def _encoder(element: _Element) -> Callable[[Values], bytes]:
+    """Return what writes arrays of this element; a closure, as a flush writes some seventy."""
+    write_all, none = element.write_all, _HEAD.pack(0, 0, element.oid)
+    heads = [element.head + _DIMENSION.pack(count, 1) for count in range(_FEW)]
+
+    def encode(values: Values) -> bytes:
+        if type(values) is not tuple and type(values) is not list:
+            values = _as_list(values)
+        count = len(values)
+        if not count:
+            return none
+        if values[0] is None:
+            return _encode_one_by_one(element, values)
+        head = heads[count] if count < _FEW else element.head + _DIMENSION.pack(count, 1)
+        try:
+            return head + write_all(values)
+        except (TypeError, AttributeError, struct.error):
+            return _encode_one_by_one(element, values)
+
+    return encode
+
+
+def _as_list(values: Values) -> Values:
+    if isinstance(values, str | bytes):
+        raise TypeError(_NOT_AN_ARRAY)
+    return list(values)
 
 
 def _encode_one_by_one(element: _Element, values: Values) -> bytes:
@@ -131,23 +140,26 @@ def _with_lengths(written: Sequence[bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def _numbers(code: str, size: int, values: Values) -> bytearray:
-    """Write integers of `size` bytes, which `struct` calls `code`, each with its length before."""
-    count = len(values)
-    layout = _kept_layout(code, count) if count < _FEW else _layout(code, count)
-    written = bytearray(layout.pack(*values))
-    written[3 :: 4 + size] = bytes((size,)) * count  # the last byte of each length, with room left
-    return written
+def _numbers(code: str, size: int) -> Callable[[Values], bytearray]:
+    """Return what writes integers of `size` bytes, which `struct` calls `code`, with lengths."""
+    lengths, step = bytes((size,)) * _FEW, 4 + size
+    kept: dict[int, Callable[..., bytes]] = {}
+
+    def write(values: Values) -> bytearray:
+        count = len(values)
+        pack = kept.get(count)
+        if pack is None:
+            pack = struct.Struct(">" + f"4x{code}" * count).pack
+            if count < _FEW:
+                kept[count] = pack
+        written = bytearray(pack(*values))
+        written[3::step] = lengths[:count] if count < _FEW else lengths[:1] * count
+        return written
+
+    return write
 
 
-def _layout(code: str, count: int) -> struct.Struct:
-    return struct.Struct(">" + f"4x{code}" * count)
-
-
-_kept_layout = lru_cache(maxsize=3 * _FEW)(_layout)
-
-
-_int8s = partial(_numbers, "q", 8)
+_int8s = _numbers("q", 8)
 
 
 def _instants(values: Values) -> bytearray:
@@ -200,12 +212,8 @@ def _head(oid: int) -> bytes:
 
 
 _ELEMENTS = (
-    _Element(
-        "_int2", 1005, 21, _head(21), partial(_numbers, "h", 2), struct.Struct(">h").pack, _integer
-    ),
-    _Element(
-        "_int4", 1007, 23, _head(23), partial(_numbers, "i", 4), struct.Struct(">i").pack, _integer
-    ),
+    _Element("_int2", 1005, 21, _head(21), _numbers("h", 2), struct.Struct(">h").pack, _integer),
+    _Element("_int4", 1007, 23, _head(23), _numbers("i", 4), struct.Struct(">i").pack, _integer),
     _Element("_int8", 1016, 20, _head(20), _int8s, struct.Struct(">q").pack, _integer),
     _Element("_timestamptz", 1185, 1184, _head(1184), _instants, _instant, _read_instant),
     _Element("_uuid", 2951, 2950, _head(2950), _uuids, _uuid, pgproto.UUID),
