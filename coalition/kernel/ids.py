@@ -125,6 +125,12 @@ def buckets_of(identifiers: Iterable[UUID]) -> list[int]:
     return [identifier.int & _BUCKET_MASK for identifier in identifiers]
 
 
+def in_lock_order(identifiers: Iterable[UUID]) -> tuple[list[int], list[UUID]]:
+    """Return buckets and ids in (bucket, id) order, in which all sessions lock rows."""
+    rows = sorted([(one.int & _BUCKET_MASK, one.bytes, one) for one in identifiers])
+    return [row[0] for row in rows], [row[2] for row in rows]
+
+
 def shard_of(bucket: int) -> int:
     """Return the settlement shard (0..15), a fixed range of buckets, to which `bucket` belongs."""
     return bucket // BUCKETS_PER_SHARD

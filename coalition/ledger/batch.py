@@ -15,7 +15,7 @@ class Batch:
     def __init__(self, drafts: Sequence[Draft], journal: Journal) -> None:
         """Take `drafts`; nothing is decided yet."""
         self.drafts = list(drafts)
-        gifts = [one for one in drafts if isinstance(one, Issue) and not one.onward]
+        gifts = [one for one in drafts if type(one) is Issue and not one.onward]
         self.only_gives = len(gifts) == len(drafts)
         """All drafts give points, each to its holder alone: so they are all one wave."""
         self.journal = journal

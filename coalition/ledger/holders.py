@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from coalition.kernel.database import Connection
-from coalition.kernel.ids import bucket_of, buckets_of
+from coalition.kernel.ids import bucket_of, buckets_of, in_lock_order
 from coalition.ledger.accounts import HolderState
 from coalition.ledger.provenance import bounds_of
 from coalition.ledger.refusals import HolderMerged, HolderNotActive, UnknownHolder
@@ -110,14 +110,9 @@ def _standing(columns: tuple[Any, ...]) -> Standing:  # Any: as they are read
     return _PLAIN if columns == _PLAIN else Standing._make(columns)
 
 
-def _arrays(holders: Iterable[UUID]) -> tuple[list[int], list[UUID]]:
-    ordered = sorted((bucket_of(holder), holder.bytes, holder) for holder in holders)
-    return [bucket for bucket, _, _ in ordered], [holder for _, _, holder in ordered]
-
-
 async def open_holders(connection: Connection, holders: Collection[UUID], at: datetime) -> None:
     """Open an account for each of `holders` (new ids), active from `at`."""
-    buckets, ids = _arrays(holders)
+    buckets, ids = in_lock_order(holders)
     await connection.execute(_OPEN, buckets, ids, HolderState.ACTIVE, at)
 
 
@@ -151,7 +146,7 @@ async def resume_expiry(connection: Connection, holder: UUID, last_day: date) ->
 
 async def forward(connection: Connection, merged: Iterable[UUID], into: UUID) -> None:
     """Let `merged`, whose survivor was merged in turn, name the last survivor."""
-    await connection.execute(_FORWARD, *_arrays(merged), into)
+    await connection.execute(_FORWARD, *in_lock_order(merged), into)
 
 
 async def merged_into(connection: Connection, survivor: UUID) -> list[UUID]:
@@ -161,7 +156,7 @@ async def merged_into(connection: Connection, survivor: UUID) -> list[UUID]:
 
 async def read_states(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, Standing]:
     """Return how each of `holders` that exists stands."""
-    rows = await connection.fetch(_READ, *_arrays(holders))
+    rows = await connection.fetch(_READ, *in_lock_order(holders))
     return {row[0]: _standing(row[1:]) for row in rows}
 
 
@@ -223,7 +218,7 @@ def _read_beside(question: str, of_each: str, *, has_spendable: bool) -> str:
 
 async def lock(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, Standing]:
     """Lock `holders` until the transaction ends; return how each that exists stands."""
-    rows = await connection.fetch(_LOCK, *_arrays(holders))
+    rows = await connection.fetch(_LOCK, *in_lock_order(holders))
     return {row[0]: _standing(row[1:]) for row in rows}
 
 

@@ -261,7 +261,11 @@ def _alike(
     None where they are too many.
     """
     rows = len(columns[0])
-    differing = [column for column in columns if column.count(column[0]) != rows]
+    differing = [
+        column
+        for column in columns
+        if column[-1] != column[0] or column.count(column[0]) != rows  # mostly told by the last
+    ]
     if not differing:
         return [1] * rows, [[column[0]] for column in columns]
     numbers: dict[tuple[Any, ...], int] = {}

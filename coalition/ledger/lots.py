@@ -7,7 +7,7 @@ from uuid import UUID
 
 from coalition.kernel.database import Connection
 from coalition.kernel.database.later import Later, write_counted
-from coalition.kernel.ids import bucket_of, buckets_of
+from coalition.kernel.ids import bucket_of, buckets_of, in_lock_order
 from coalition.ledger.again import Again
 from coalition.ledger.holders import Standing, read_states
 from coalition.ledger.living import ASKED, CLOCK, ENDED, FIRST, LIVE, OPEN_HERE
@@ -257,8 +257,8 @@ class LotChanges:
 def _ranges(
     holders: Iterable[UUID], today: date
 ) -> tuple[list[int], list[UUID], list[bytes], list[bytes], list[bytes]]:
-    ordered = sorted(holders, key=lambda holder: (bucket_of(holder), holder.bytes))
-    return buckets_of(ordered), ordered, *bounds_of(ordered, today)
+    buckets, ordered = in_lock_order(holders)
+    return buckets, ordered, *bounds_of(ordered, today)
 
 
 async def walk(

@@ -281,7 +281,7 @@ async def _lock_holders(connection: Connection, batch: Batch, lapsed: set[UUID])
     for i in batch.open():
         draft = batch.drafts[i]
         is_receiver = (
-            isinstance(draft, Issue)
+            type(draft) is Issue
             and not (draft.is_open or draft.onward)
             and batch.holders[i] not in lapsed
         )

@@ -15,6 +15,8 @@ from coalition.ledger.drafts import Draft, Held, Hold, Issue, Outcome, Posted, R
 from coalition.ledger.holders import Standing
 from coalition.ledger.provenance import RECEIVED_CLASS, Provenance
 
+_TAKING, _DONE = (Redeem, Hold), (Posted, Held)  # unions would be made anew for each draft
+
 
 class Waiting:
     """What waits of one batch. Who posts it writes `later`, last of all."""
@@ -49,14 +51,14 @@ class Waiting:
     def note(self, batch: Batch, outcomes: Iterable[tuple[Draft, Outcome]]) -> None:
         """Count what those drafts that wait do to what their holders can spend."""
         for draft, outcome in outcomes:
-            if isinstance(draft, Issue) and isinstance(outcome, Posted):
+            if type(draft) is Issue and isinstance(outcome, Posted):
                 standing = batch.standings[draft.holder]
                 for grant in draft.grants:
                     if _is_live(grant.provenance, standing, batch):
                         currency_no = grant.provenance.currency_no
                         _add(self.given, draft.holder, currency_no, grant.points)
                 self.given.setdefault((draft.holder, outcome.currency_no), 0)
-            elif isinstance(draft, Redeem | Hold) and isinstance(outcome, Posted | Held):
+            elif isinstance(draft, _TAKING) and isinstance(outcome, _DONE):
                 _add(self.taken, draft.holder, draft.currency_no, outcome.points)
 
 
@@ -89,7 +91,7 @@ def lots_may_wait(
     are_ordinary = all(
         grant.provenance.class_no <= RECEIVED_CLASS
         for draft in batch.drafts
-        if isinstance(draft, Issue)
+        if type(draft) is Issue
         for grant in draft.grants
     )
     return waiting if are_ordinary else None

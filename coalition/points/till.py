@@ -199,7 +199,7 @@ class Tills:
         acting = [
             (database_id(member), request.asked.command.occurred_at)
             for request in requests
-            if isinstance(request.asked.command, IssueBody)
+            if type(request.asked.command) is IssueBody
             and (member := request.asked.command.member_id) is not None
         ]
         beside = await business.refresh_beside(connection, self._terms, acting, at)

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from itertools import count
 from typing import TypeVar
 
@@ -46,6 +47,11 @@ def _quoted(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+@lru_cache(maxsize=1024)
+def _preamble(settings: tuple[tuple[str, str], ...]) -> str:
+    return "".join(f"SET LOCAL {name} = {_quoted(value)};" for name, value in settings)
+
+
 @asynccontextmanager
 async def transaction(
     settings: Mapping[str, str] | None = None,
@@ -66,9 +72,8 @@ async def transaction(
         local["role"] = role
     if partner_no is not None:
         local["coalition.partner_no"] = str(partner_no)
-    preamble = "".join(f"SET LOCAL {name} = {_quoted(value)};" for name, value in local.items())
     try:
-        async with engine.begin(preamble) as opened:
+        async with engine.begin(_preamble(tuple(local.items()))) as opened:
             yield opened.connection
     except asyncpg.IntegrityConstraintViolationError as error:
         refusal = refusal_for_constraint(error.constraint_name)

@@ -71,9 +71,12 @@ class Base(msgspec.Struct, frozen=True, gc=False):
         return 0
 
 
+_REPLACES_BASE = Combine.REPLACES_BASE  # looked up once, as in `evaluation`
+
+
 def base_of(rate: EarningRule | None, basket: Basket, applying: list[Rule]) -> Base:
     """Return the base of a basket: what the base rate gives, and what stands in its place."""
-    replacing = [rule for rule in applying if rule.combine is Combine.REPLACES_BASE]
+    replacing = [rule for rule in applying if rule.combine is _REPLACES_BASE]
     left = basket.amount_minor
     if not replacing:
         return Base(rate, left, earn(left, rate) if rate is not None else 0)

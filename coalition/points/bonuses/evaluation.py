@@ -87,6 +87,8 @@ class Evaluation(msgspec.Struct, frozen=True, gc=False):
         return self.told
 
 
+# Looked up once: a member of an Enum's class costs more than a call.
+_STOP, _BEST_OF, _REPLACES_BASE = Combine.STOP, Combine.BEST_OF, Combine.REPLACES_BASE
 _NO_SHARES: tuple[Share, ...] = ()
 _UNPAID = "who pays for it pays for no points at present"
 
@@ -152,7 +154,7 @@ def _applying(
             failed.append(Gain(rule, 0, 0, 0, note=_UNPAID))
             continue
         applying.append(rule)
-        if rule.combine is Combine.STOP:
+        if rule.combine is _STOP:
             break
     return applying, failed
 
@@ -176,7 +178,7 @@ def _gains(base: Base, applying: list[Rule], basket: Basket, used: Used) -> list
     groups: set[str] = set()
     total = base.points
     for rule in applying:
-        if rule.combine is Combine.BEST_OF:
+        if rule.combine is _BEST_OF:
             if rule.group in groups:
                 continue
             groups.add(rule.group)
@@ -187,7 +189,7 @@ def _gains(base: Base, applying: list[Rule], basket: Basket, used: Used) -> list
             gains += found
             total += sum(gain.points for gain in found)
             continue
-        if rule.combine is Combine.REPLACES_BASE:
+        if rule.combine is _REPLACES_BASE:
             gain = _capped(replaced[rule.no], basket, used)
         else:
             gain = _capped(added_gain(rule, basket, base, total), basket, used)

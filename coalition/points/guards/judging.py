@@ -285,7 +285,7 @@ def _reached(one: _Counted, held: Mapping[int, Count]) -> int:
 def _is_measured(asked: Asked) -> bool:
     """Tell whether points are given for visits or hours: without a purchase, and by a rule."""
     command = asked.command
-    return isinstance(command, IssueBody) and command.purchase is None and command.points is None
+    return type(command) is IssueBody and command.purchase is None and command.points is None
 
 
 def _is_confirmed(act: Act) -> bool:
