@@ -52,12 +52,11 @@ class Waiting:
         """Count what those drafts that wait do to what their holders can spend."""
         for draft, outcome in outcomes:
             if type(draft) is Issue and isinstance(outcome, Posted):
-                standing = batch.standings[draft.holder]
+                standing, points = batch.standings[draft.holder], 0
                 for grant in draft.grants:
                     if _is_live(grant.provenance, standing, batch):
-                        currency_no = grant.provenance.currency_no
-                        _add(self.given, draft.holder, currency_no, grant.points)
-                self.given.setdefault((draft.holder, outcome.currency_no), 0)
+                        points += grant.points
+                _add(self.given, draft.holder, outcome.currency_no, points)
             elif isinstance(draft, _TAKING) and isinstance(outcome, _DONE):
                 _add(self.taken, draft.holder, draft.currency_no, outcome.points)
 
