@@ -201,13 +201,13 @@ async def refresh_beside(
         return Beside(await refresh(connection, held), {}, None, {})
     # A server that spreads its tables does not answer one question about several of them.
     has_facts = held.active.needs_standings and not bound_engine().spreads
-    asking = acting if has_facts else list({member: (member, at) for member, at in acting}.values())
+    members = [member for member, _ in acting]
     read = await holders.read_states_beside(
         connection,
-        [member for member, _ in asking],
+        members if has_facts else list(dict.fromkeys(members)),
         catalogue.VERSION,
         of_each=standings.OF_EACH if has_facts else "NULL::text",
-        instants=[instant for _, instant in asking] if has_facts else [],
+        instants=[instant for _, instant in acting] if has_facts else [],
         spending=_spending(held, at),
     )
     if read.answer != held.catalogue.version:
@@ -216,7 +216,7 @@ async def refresh_beside(
         return Beside(held, read.states, None, read.spendable)
     facts = {
         (MemberId(member), instant): standings.told(answer)
-        for (member, instant), answer in zip(asking, read.of_each, strict=True)
+        for (member, instant), answer in zip(acting, read.of_each, strict=True)
         if answer is not None
     }
     return Beside(held, read.states, facts, read.spendable)

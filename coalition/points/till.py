@@ -196,12 +196,11 @@ class Tills:
 
         Whoever pays is locked later, and read then.
         """
-        acting = [
-            (database_id(member), request.asked.command.occurred_at)
-            for request in requests
-            if type(request.asked.command) is IssueBody
-            and (member := request.asked.command.member_id) is not None
-        ]
+        acting = []
+        for request in requests:
+            command = request.asked.command
+            if type(command) is IssueBody and command.member_id is not None:
+                acting.append((database_id(command.member_id), command.occurred_at))
         beside = await business.refresh_beside(connection, self._terms, acting, at)
         self._terms = beside.terms
         return beside

@@ -130,7 +130,8 @@ class Transaction(PostgresTransaction):
 
     async def _release(self) -> None:
         if self.engine.pool is not None:
-            await self.engine.pool.release(self.connection)  # which nobody's cancelling stops
+            # asyncpg shields it: a task that is cancelled gives its connection back all the same.
+            await self.engine.pool.release(self.connection)
         else:
             await self.connection.close()
 
