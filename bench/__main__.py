@@ -1,6 +1,7 @@
 """`python -m bench`: measures against references, prints a table, writes results.json."""
 
 import argparse
+import platform
 import shutil
 import sys
 import time
@@ -42,6 +43,8 @@ def main() -> int:
     def say(line: str) -> None:
         print(f"{time.perf_counter() - started:6.0f} s  {line}", file=sys.stderr)
 
+    # The service's share depends on how its Python was built: by a fifth and more.
+    say(f"Python {platform.python_version()}, built by {platform.python_compiler()}")
     for group in given.only or GROUPS:
         found = GROUPS[group](rounds=given.rounds, seconds=given.seconds, say=say)
         write(found, RESULTS)
