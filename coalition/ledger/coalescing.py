@@ -35,6 +35,11 @@ class Coalescer(Generic[Request, Answer]):
         self._alone: set[asyncio.Task[None]] = set()
         self._lanes = asyncio.Semaphore(_LANES)
 
+    @property
+    def gathered(self) -> int:
+        """How many requests wait for the next batch."""
+        return len(self._waiting)
+
     def submit(self, request: Request) -> "asyncio.Future[Answer]":
         """Return the future answer of `request`; it fails with what `work` fails with."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()

@@ -31,9 +31,12 @@ class Waiting:
         self.defers = defers
         self.trusts = trusts
         self.given: dict[tuple[UUID, int], int] = {}
-        """By holder and point currency: what of gifts that wait can be spent at once."""
+        """By holder and point currency: what of gifts that wait can be spent at once.
+
+        Of these holders nothing else has changed since their standing was read.
+        """
         self.taken: dict[tuple[UUID, int], int] = {}
-        """The same of what is taken, or held, when it is written."""
+        """The same of what is taken, or held, when it is written; of holders that were locked."""
 
     def defer_nothing(self) -> None:
         """Let only what goes with postings wait, for this batch."""
@@ -56,7 +59,9 @@ class Waiting:
                 for grant in draft.grants:
                     if _is_live(grant.provenance, standing, batch):
                         points += grant.points
-                _add(self.given, draft.holder, outcome.currency_no, points)
+                # Whoever was locked, to decide what it earns, is read after that.
+                sums, sign = (self.taken, -1) if draft.is_open else (self.given, 1)
+                _add(sums, draft.holder, outcome.currency_no, sign * points)
             elif isinstance(draft, _TAKING) and isinstance(outcome, _DONE):
                 _add(self.taken, draft.holder, draft.currency_no, outcome.points)
 

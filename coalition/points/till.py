@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.database.engine import Succession
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency import Answer, Claim, ClaimTakenError
 from coalition.kernel.idempotency.claims import ONE_ANSWER
@@ -86,6 +87,7 @@ class Tills:
         self._crowds = Crowds()
         self._planning = Planning(pools or NoPools(), Sharers())
         self._posts: Coalescer[Request, Answer | Refused] = Coalescer(self._post_together)
+        self._succession = Succession(lambda: self._posts.gathered > 1)
         self._pooled: Coalescer[Request, Answer | Refused] = Coalescer(self._post_planned)
         self._balances: Coalescer[Wanted, BalanceAnswer | Refused] = Coalescer(self._read_together)
 
@@ -208,6 +210,7 @@ class Tills:
     async def finish(self) -> None:
         """Wait until every request so far is answered; for a service that is told to stop."""
         await self._posts.finish()
+        await self._succession.end()
         await self._pooled.finish()
         await self._balances.finish()
         await self._leases.finish()
@@ -241,7 +244,10 @@ class Tills:
         await ensure_partition(at)
         patience = _PATIENCE_TOGETHER if len(requests) > 1 else _PATIENCE_ALONE
         waiting = Waiting(defers=True, trusts=not looks_first)
-        async with transaction(patience, role=posting.POSTER_ROLE) as connection:
+        succession = None if planning.is_asked or len(requests) == 1 else self._succession
+        async with transaction(
+            patience, role=posting.POSTER_ROLE, succession=succession
+        ) as connection:
             beside = await self._refresh_beside(connection, requests, at)
 
             async def work(fresh: list[int]) -> dict[int, Answer | Refused]:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -59,6 +59,49 @@ _FAILURES = (
 _NO_MORE_OF_USE = (TimeoutError, asyncio.CancelledError, asyncpg.InternalClientError)
 
 
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;"
+
+
+class Succession:
+    """Transactions that follow each other: where another one waits, it begins as one commits.
+
+    That saves a round trip, and the database is asked the next thing at once. All of them begin
+    alike, and one at a time.
+    """
+
+    def __init__(self, has_next: Callable[[], bool]) -> None:
+        """Begin none; `has_next` tells, as one commits, whether the next one is about to begin."""
+        self._has_next = has_next
+        self._begun: Any = None  # Any: asyncpg's pooled connection
+
+    def wants(self) -> bool:
+        """Tell whether the next transaction shall begin with the commit of this one."""
+        return self._begun is None and self._has_next()
+
+    def keep(self, connection: Any) -> None:  # Any: see above
+        """Keep a connection on which the next transaction has begun."""
+        self._begun = connection
+
+    async def take(self, engine: "Engine") -> Any:  # Any: see above
+        """Return the connection on which the next transaction has begun; None if there is none."""
+        begun, self._begun = self._begun, None
+        if begun is not None and begun.is_closed():
+            await engine.release(begun)
+            return None
+        return begun
+
+    async def end(self) -> None:
+        """Give up what has begun, when nothing follows any more."""
+        engine = bound_engine()
+        begun = await self.take(engine)
+        if begun is not None:
+            try:
+                with contextlib.suppress(*_FAILURES):
+                    await begun.execute("ROLLBACK")
+            finally:
+                await engine.release(begun)
+
+
 class Transaction(PostgresTransaction):
     """Piccolo's transaction, except that the connection always goes back to the pool.
 
@@ -70,24 +113,39 @@ class Transaction(PostgresTransaction):
     would wait for the server to confirm the cancellation, on a dead wire for ever.
     """
 
-    def __init__(self, engine: "Engine", preamble: str = "") -> None:
-        """Prepare to join the outer transaction, or to begin one with `preamble` (SET LOCALs)."""
+    def __init__(
+        self, engine: "Engine", preamble: str = "", succession: Succession | None = None
+    ) -> None:
+        """Prepare to join the outer transaction, or to begin one with `preamble` (SET LOCALs).
+
+        Those of one `succession` have the same preamble.
+        """
         super().__init__(engine)
+        self._owner = engine
+        self.connection: Any = None  # Any: asyncpg's pooled connection
         self.preamble = preamble
+        self._succession = succession
+        self._is_kept = False
 
     async def __aenter__(self) -> Self:
         """Join the outer transaction or begin one."""
         if self._parent is not None:
             return self._parent  # type: ignore[return-value]  # only this class begins transactions
+        if self._succession is not None:
+            self.connection = await self._succession.take(self._owner)
+        if self.connection is None:
+            await self._begin_anew()
+        self.context = self.engine.current_transaction.set(self)
+        return self
+
+    async def _begin_anew(self) -> None:
         self.connection = await self.get_connection()  # type: ignore[no-untyped-call]  # Piccolo's
         try:
-            await self.connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED;" + self.preamble)
+            await self.connection.execute(_BEGIN + self.preamble)
         except BaseException as error:
             await self._throw_away_if_given_up(error)
             await self._release()
             raise
-        self.context = self.engine.current_transaction.set(self)
-        return self
 
     async def __aexit__(
         self,
@@ -108,16 +166,25 @@ class Transaction(PostgresTransaction):
                 raise
         finally:
             self.engine.current_transaction.reset(self.context)
-            await self._release()
+            if not self._is_kept:
+                await self._release()
         return False
 
     async def _end(self, exception: BaseException | None) -> None:
         if exception is None:
-            await self.connection.execute("COMMIT")
+            await self._commit()
             return
         await self._throw_away_if_given_up(exception)
         if not self.connection.is_closed():
             await self.connection.execute("ROLLBACK")
+
+    async def _commit(self) -> None:
+        if self._succession is None or not self._succession.wants():
+            await self.connection.execute("COMMIT")
+            return
+        await self.connection.execute("COMMIT;" + _BEGIN + self.preamble)
+        self._succession.keep(self.connection)
+        self._is_kept = True
 
     async def _throw_away_if_given_up(self, error: BaseException) -> None:
         if not isinstance(error, _NO_MORE_OF_USE):
@@ -129,11 +196,7 @@ class Transaction(PostgresTransaction):
             await self.engine.pool.expire_connections()
 
     async def _release(self) -> None:
-        if self.engine.pool is not None:
-            # asyncpg shields it: a task that is cancelled gives its connection back all the same.
-            await self.engine.pool.release(self.connection)
-        else:
-            await self.connection.close()
+        await self._owner.release(self.connection)
 
 
 class Engine(PostgresEngine):
@@ -154,9 +217,17 @@ class Engine(PostgresEngine):
     async def prep_database(self) -> None:
         """Do nothing: no extensions are asked for."""
 
-    def begin(self, preamble: str = "") -> Transaction:
+    def begin(self, preamble: str = "", succession: Succession | None = None) -> Transaction:
         """Return a transaction that runs the SET LOCAL statements of `preamble` as it begins."""
-        return Transaction(self, preamble)
+        return Transaction(self, preamble, succession)
+
+    async def release(self, connection: Any) -> None:  # Any: asyncpg's pooled connection
+        """Give a connection back to the pool, or close it where there is none."""
+        if self.pool is not None:
+            # asyncpg shields it: a task that is cancelled gives its connection back all the same.
+            await self.pool.release(connection)
+        else:
+            await connection.close()
 
     def transaction(self, allow_nested: bool = True) -> Transaction:  # noqa: FBT001, FBT002 - Piccolo's
         """Return a transaction; Piccolo's own code (migrations, `atomic`) comes this way."""

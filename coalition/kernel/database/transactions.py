@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import asyncpg
 
-from coalition.kernel.database.engine import Connection, bound_engine
+from coalition.kernel.database.engine import Connection, Succession, bound_engine
 from coalition.kernel.errors import Unavailable, refusal_for_constraint
 
 Result = TypeVar("Result")
@@ -58,13 +58,14 @@ async def transaction(
     *,
     role: str | None = None,
     partner_no: int | None = None,
+    succession: Succession | None = None,
 ) -> AsyncIterator[Connection]:
     """Join the transaction of this task or open one; yield its asyncpg connection.
 
     `settings`, `role` and `partner_no` (the tenant whose rows are visible under `TENANT_ROLE`) hold
-    until the transaction ends, and only for one that is opened here. A constraint that stops a
-    statement comes out as the `Refused` class that names it; other database errors come out as
-    they are.
+    until the transaction ends, and only for one that is opened here; all of one `succession` have
+    the same. A constraint that stops a statement comes out as the `Refused` class that names it;
+    other database errors come out as they are.
     """
     engine = bound_engine()
     local = engine.suited(settings or {})
@@ -73,7 +74,7 @@ async def transaction(
     if partner_no is not None:
         local["coalition.partner_no"] = str(partner_no)
     try:
-        async with engine.begin(_preamble(tuple(local.items()))) as opened:
+        async with engine.begin(_preamble(tuple(local.items())), succession) as opened:
             yield opened.connection
     except asyncpg.IntegrityConstraintViolationError as error:
         refusal = refusal_for_constraint(error.constraint_name)
