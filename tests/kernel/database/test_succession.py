@@ -47,7 +47,8 @@ async def _numbers() -> list[int]:
 def _idle() -> int:
     pool = bound_engine().pool
     assert pool is not None
-    return pool.get_idle_size()
+    idle: int = pool.get_idle_size()
+    return idle
 
 
 async def test_the_next_one_begins_with_the_commit(following: _Following) -> None:
