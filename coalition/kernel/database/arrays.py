@@ -22,7 +22,7 @@ _DIMENSION = struct.Struct(">ii")
 _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)
 _LENGTHS = [_LENGTH.pack(length) for length in range(1024)]
-_FEW = 256
+_FEW = 128
 """How long an array may be for what depends on its length alone to be kept."""
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Instants are microseconds since then."""
