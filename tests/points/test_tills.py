@@ -246,6 +246,17 @@ async def test_one_bad_request_does_not_spoil_those_of_others(at: datetime) -> N
     assert await spendable(world, anna) == 10
 
 
+async def test_a_crowd_that_is_refused_as_a_whole_leaves_nothing(at: datetime) -> None:
+    world = await make_world(at)
+    await world.ask(issue(await world.member(), 1, at))  # so that the terms are known
+    unknown = [issue(UUID(int=no), 10, at) for no in range(1, 4)]
+    answers = await asyncio.gather(*(world.ask(command) for command in unknown))
+    assert [type(answer) for answer in answers] == [UnknownHolder] * 3
+    async with transaction() as connection:
+        for table in ("receipt_claim", "idempotency_claim", "posting", "outbox"):
+            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 1, table
+
+
 async def test_balances_of_many_are_read_together(at: datetime) -> None:
     world = await make_world(at)
     members = [await world.member() for _ in range(8)]

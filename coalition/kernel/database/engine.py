@@ -92,6 +92,8 @@ class Succession:
 
     async def end(self) -> None:
         """Give up what has begun, when nothing follows any more."""
+        if self._begun is None:
+            return
         engine = bound_engine()
         begun = await self.take(engine)
         if begun is not None:
