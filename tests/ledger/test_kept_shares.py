@@ -155,6 +155,18 @@ async def test_who_is_merged_is_followed_by_the_tiers_of_its_survivor(at: dateti
     assert await balance(pot, at + DAY) == 100
 
 
+async def test_who_is_merged_has_the_tiers_of_its_survivor_at_once(at: datetime) -> None:
+    anna, _, pot = await _account(at)
+    survivor = await open_holder(at)
+    await _follow(pot, anna, None)
+    async with transaction(posting.PINNED) as connection:
+        await holders.suspend_expiry(connection, survivor, at.date() + 9 * DAY)
+        await merging.merge(
+            connection, from_holder=anna, into_holder=survivor, at=at, today=at.date()
+        )
+    assert [await balance(pot, at + days * DAY) for days in (9, 10)] == [100, 0]
+
+
 async def test_an_account_that_is_merged_keeps_its_shares_at_the_survivor(at: datetime) -> None:
     anna, _, head = await _account(at)
     survivor = await open_holder(at)

@@ -230,12 +230,9 @@ async def test_a_holder_with_more_than_a_posting_carries_is_moved_by_several_pai
     await assert_books_hold()
 
 
-async def test_points_that_come_while_a_merge_commits_are_moved_on_later(at: datetime) -> None:
-    """An issue reads its holder's state and does not lock it, so it may commit after the merge."""
-    anna, double = await open_holder(at), await open_holder(at)
-    await post([issue(double, 100, at)], at)
-    soon = at.date() + timedelta(days=5)
-    late = issue(double, 20, at, expires_on=soon)
+async def merge_before_it_commits(late: Issue, double: UUID, anna: UUID, at: datetime) -> None:
+    """Merge `double`, and only then commit an issue to it that was under way."""
+    await ensure_partition(at)
     is_posted = asyncio.Event()
 
     async def merge_meanwhile() -> None:
@@ -247,9 +244,31 @@ async def test_points_that_come_while_a_merge_commits_are_moved_on_later(at: dat
         await posting.post(connection, [late], at=at, today=at.date())
         is_posted.set()
         await other
+
+
+async def test_points_that_come_while_a_merge_commits_are_moved_on_later(at: datetime) -> None:
+    """An issue reads its holder's state and does not lock it, so it may commit after the merge."""
+    anna, double = await open_holder(at), await open_holder(at)
+    await post([issue(double, 100, at)], at)
+    late = issue(double, 20, at, expires_on=at.date() + timedelta(days=5))
+    await merge_before_it_commits(late, double, anna, at)
     assert [await balance(holder, at) for holder in (double, anna)] == [20, 100]
     await assert_books_hold()
     assert await merging.forward_late(at, at.date()) == 20
     assert [await balance(holder, at) for holder in (double, anna)] == [0, 120]
     assert await merging.forward_late(at, at.date()) == 0
+    await assert_books_hold()
+
+
+async def test_points_that_come_late_and_end_before_they_are_moved_do_not_live_again(
+    at: datetime,
+) -> None:
+    anna, double = await open_holder(at), await open_holder(at)
+    late = issue(double, 20, at, expires_on=at.date() + timedelta(days=5))
+    await merge_before_it_commits(late, double, anna, at)
+    async with transaction() as connection:
+        await holders.suspend_expiry(connection, anna, None)
+    ended = at + timedelta(days=6)
+    assert await merging.forward_late(ended, ended.date()) == 0
+    assert [await balance(holder, ended) for holder in (double, anna)] == [0, 0]
     await assert_books_hold()
