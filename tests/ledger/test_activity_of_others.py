@@ -9,11 +9,11 @@ import pytest
 from coalition.kernel.database import transaction
 from coalition.ledger import clocks
 from coalition.ledger.clocks import Clock
-from coalition.ledger.drafts import Capture, Draft, Held, Hold, Posted, Redeem
+from coalition.ledger.drafts import Capture, Draft, Held, Hold, Posted, Redeem, Reverse
 from coalition.ledger.refusals import NotEnoughPoints
 from coalition.ledger.selecting import Sources, SpendOrder
 from tests.ledger.clock_world import NOON, Book, assert_books_hold, issue
-from tests.support.ledger import FUEL, balance, open_holder, post, till
+from tests.support.ledger import FUEL, balance, open_holder, post, redeem, till
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -94,6 +94,22 @@ async def test_what_has_run_out_is_not_brought_to_life_by_it() -> None:
     assert not isinstance(
         await book.one(_spend(spender, 40, ended, [pot, other], is_activity=True), ended), Posted
     )
+    await assert_books_hold()
+
+
+async def test_what_a_clock_has_ended_at_its_owner_comes_back_with_days_of_grace() -> None:
+    """Free of its clock: that has run out, and would end the points again at once."""
+    book = await Book().open()
+    spender, pot = await _pool(book, 100)
+    made = await book.one(_spend(spender, 40, LATER, [pot], is_activity=False), LATER)
+    assert isinstance(made, Posted)
+    ended = NOON + timedelta(days=300)
+    grace = ended.date() + timedelta(days=30)
+    undo = Reverse(made.posting, till(FUEL, ended), None, "reverse", grace)
+    assert isinstance(await book.one(undo, ended), Posted)
+    last = NOON + timedelta(days=330)
+    assert isinstance(await book.one(redeem(pot, 41, last), last), NotEnoughPoints)
+    assert isinstance(await book.one(redeem(pot, 40, last), last), Posted)
     await assert_books_hold()
 
 
