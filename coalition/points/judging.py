@@ -1,6 +1,6 @@
 """What a purchase earns: its basket, judged by the base rate and by the rules that hold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from coalition.points import usage
 from coalition.points.bonuses import personal
 from coalition.points.bonuses.compiled import Rule
 from coalition.points.bonuses.evaluation import ActiveRules, Basket, Evaluation, Line, evaluate
-from coalition.points.commands import Agreed, IssueBody, Purchase, QuoteBody
+from coalition.points.commands import Agreed, IssueBody, Purchase, PurchaseLine, QuoteBody
 from coalition.points.refusals import (
     LinesExceedPurchase,
     NoEarningRule,
@@ -107,14 +107,35 @@ def ask(
     is_bought = bought is not None or bool(command.measures)
     if (given is None) != is_bought:
         raise PurchaseOrPoints
+    at = _time_of(command)
     if not terms.has_rules and not command.lines and not command.measures:
-        return _plainly(given, bought, terms, contract.partner_no, _time_of(command)), ()
+        return _plainly(given, bought, terms, contract.partner_no, at), ()
     if given is not None and command.lines:
         raise PurchaseOrPoints
     if given is not None:
         return Earned(given, None, None), ()
-    _check_lines(command)
-    basket = _basket_of(command, terms, known, contract=contract, store_no=store_no, member=member)
+    if command.lines:
+        _check_lines(command.lines, bought)
+    return _ask_rules(command, terms, known, contract=contract, store_no=store_no, member=member)
+
+
+def _ask_rules(
+    command: IssueBody | QuoteBody,
+    terms: Terms,
+    known: Known,
+    *,
+    contract: Contract,
+    store_no: int | None,
+    member: UUID | None,
+) -> tuple[Earned, tuple[Counter, ...]]:
+    bought, at = command.purchase, _time_of(command)
+    standing, own = _of_member(known, member, at)
+    store = None if store_no is None else terms.catalogue.store_by_no(store_no).code
+    if bought is not None and not (command.lines or command.measures or own):
+        plain = store, bought.currency, standing
+        if bought.amount_minor < terms.active.least_minor(contract.partner_no, at, plain):
+            return _plainly(None, bought, terms, contract.partner_no, at), ()
+    basket = _basket_of(command, terms, contract, store=store, standing=standing, own=own)
     candidates = terms.active.candidates(basket)
     caps = terms.active.caps_for(basket, candidates) if terms.has_caps else ()
     if caps:
@@ -185,11 +206,8 @@ def grants_of(
         if agreed is not None:
             return _grants_as_agreed(earned.points, agreed, contract, terms, at)
         return (Grant(terms.base_provenance(contract, at), earned.points),)
-    shares = earned.verdict.shares
-    if len(shares) == 1 and shares[0].funder_no == contract.partner_no:
-        return (Grant(terms.base_provenance(contract, at), earned.points),)
     by_funder: dict[int, int] = {}
-    for share in shares:
+    for share in earned.verdict.shares:
         by_funder[share.funder_no] = by_funder.get(share.funder_no, 0) + share.points
     return tuple(
         Grant(terms.provenance(contract, at, funder_no=funder_no), points)
@@ -219,16 +237,15 @@ def _grants_as_agreed(
     return tuple(grants)
 
 
-def _check_lines(command: IssueBody | QuoteBody) -> None:
-    if command.lines:
-        most = command.purchase.amount_minor if command.purchase else 0
-        costs = sum(line.amount_minor for line in command.lines)
-        if costs > most:
-            raise LinesExceedPurchase(
-                f"the lines cost {costs} and the purchase {most}; send lines after discounts",
-                limit=most,
-                errors=[{"pointer": "/lines", "detail": "cost more than the purchase"}],
-            )
+def _check_lines(lines: Sequence[PurchaseLine], bought: Purchase | None) -> None:
+    most = bought.amount_minor if bought else 0
+    costs = sum(line.amount_minor for line in lines)
+    if costs > most:
+        raise LinesExceedPurchase(
+            f"the lines cost {costs} and the purchase {most}; send lines after discounts",
+            limit=most,
+            errors=[{"pointer": "/lines", "detail": "cost more than the purchase"}],
+        )
 
 
 def _time_of(command: IssueBody | QuoteBody) -> datetime:
@@ -250,28 +267,35 @@ def _plainly(
     return Earned(points, rule, bought)
 
 
+def _of_member(
+    known: Known, member: UUID | None, at: datetime
+) -> tuple[Standings, tuple[Rule, ...]]:
+    """Return what the member is at that time, and its own bonuses."""
+    if member is None or not (known.standings or known.own):
+        return NOBODY, ()
+    one = MemberId(member)
+    return known.standings.get((one, at), NOBODY), known.own.get(one, ())
+
+
 def _basket_of(
     command: IssueBody | QuoteBody,
     terms: Terms,
-    known: Known,
-    *,
     contract: Contract,
-    store_no: int | None,
-    member: UUID | None,
+    *,
+    store: str | None,
+    standing: Standings,
+    own: tuple[Rule, ...],
 ) -> Basket:
     """Return the command's basket as rules see it, with what is known of its member."""
     occurred_at = _time_of(command)
     bought = command.purchase
-    standing = NOBODY
-    if member is not None and known.standings:
-        standing = known.standings.get((MemberId(member), occurred_at), NOBODY)
     return Basket(
         partner_no=contract.partner_no,
         occurred_at=occurred_at,
         local=occurred_at.astimezone(terms.catalogue.zone),
         currency=bought.currency if bought else contract.currency,
         amount_minor=bought.amount_minor if bought else 0,
-        store=None if store_no is None else terms.catalogue.store_by_no(store_no).code,
+        store=store,
         lines=tuple(
             Line(no, line.amount_minor, line.category, line.sku, line.quantity)
             for no, line in enumerate(command.lines, start=1)
@@ -283,7 +307,7 @@ def _basket_of(
         plan=standing.plan,
         segments=standing.segments,
         flags=standing.flags,
-        personal=known.own.get(MemberId(member), ()) if member is not None else (),
+        personal=own,
     )
 
 

@@ -23,6 +23,8 @@ from coalition.points.bonuses.personal import PERSONAL
 from coalition.points.judging import Earned
 from coalition.points.rules import Reason
 
+_json_of = msgspec.json.Encoder().encode
+
 _BASKETS = """
 INSERT INTO purchase_basket (bucket, posting, holder, partner_no, store_no, occurred_at, currency,
                              amount_minor, points, base_rule_no, circumstances)
@@ -147,8 +149,8 @@ async def write(connection: Executes, judged: Iterable[Judged]) -> None:
     lines: list[tuple[object, ...]] = []
     for one in judged:
         assert one.earned.basket is not None, "what was judged has a basket"
-        if one.earned.verdict is not None and _told(one.earned.verdict):
-            earnings += _earnings_of(one, one.earned.verdict)
+        if one.earned.verdict is not None and (told := _told(one.earned.verdict)):
+            earnings += _earnings_of(one, one.earned.verdict, told)
         if one.earned.basket.lines:
             baskets.append(_basket_of(one, one.earned.basket))
             lines += _lines_of(one.posting, one.earned.basket)
@@ -217,10 +219,11 @@ def _told(verdict: Evaluation) -> list[Gain]:
     return [gain for gain in verdict.gains if gain.uncapped or gain.note]
 
 
-def _earnings_of(one: Judged, verdict: Evaluation) -> list[tuple[object, ...]]:
-    """Return a row per reason; the gains that have one come in the order of the reasons."""
+def _earnings_of(
+    one: Judged, verdict: Evaluation, told: Sequence[Gain]
+) -> list[tuple[object, ...]]:
+    """Return a row per reason; the gains `told` have one, and come in the order of the reasons."""
     reasons = verdict.reasons
-    told = _told(verdict)
     bases = len(reasons) - len(told)
     of: list[tuple[int, int]] = [(BASE, 0)] * bases
     of += [(gain.rule.no, _taken_by_cap(gain)) for gain in told]
@@ -231,7 +234,7 @@ def _earnings_of(one: Judged, verdict: Evaluation) -> list[tuple[object, ...]]:
     return [
         (
             bucket, one.posting, no, reason.rule, rule_no or None, reason.points, capped,
-            reason.text, msgspec.json.encode(shares.pop(rule_no, [])).decode(),
+            reason.text, _json_of(shares.pop(rule_no, [])).decode(),
         )
         for no, (reason, (rule_no, capped)) in enumerate(zip(reasons, of, strict=True))
     ]  # fmt: skip

@@ -33,6 +33,7 @@ FURTHEST_AHEAD = timedelta(minutes=5)
 FURTHEST_BACK = timedelta(days=400)
 _AGO = -FURTHEST_BACK
 _BY_MONTHS = ExpiryRule.MONTHS
+_ALL = Decimal(1)
 
 _RULES = (
     "SELECT no, partner_no, currency, points, per_minor, rounding, valid_from FROM earning_rule"
@@ -70,7 +71,7 @@ class Terms:
         """Partners that have ever agreed to issue for money paid in before."""
         self._zone = kept.zone if kept.is_set_up else None
         self._provenances: dict[tuple[int, int], Provenance] = {}
-        self._funded: dict[tuple[int, int, int, Decimal], Provenance] = {}
+        self._funded: dict[tuple[tuple[int, int], int, Decimal], Provenance] = {}
 
     def day(self, instant: datetime) -> date:
         """Return the day of `instant` in the coalition's zone."""
@@ -78,7 +79,9 @@ class Terms:
 
     def base_provenance(self, contract: Contract, earned_at: datetime) -> Provenance:
         """Return where base points earned then come from: the partner funds them itself."""
-        key = self._key(contract, earned_at)
+        return self._base(self._key(contract, earned_at), contract, earned_at)
+
+    def _base(self, key: tuple[int, int], contract: Contract, earned_at: datetime) -> Provenance:
         known = self._provenances.get(key)
         if known is None:
             zone = self.catalogue.zone
@@ -106,17 +109,18 @@ class Terms:
         The price is that of the issuer's contract, the share paid at issue that of the funder's;
         the operator pays everything at issue. Raises `NoContract` for a funder without one.
         """
-        base = self.base_provenance(contract, earned_at)
+        key = self._key(contract, earned_at)
         if funder_no == contract.partner_no:
-            return base
-        share = Decimal(1)
+            return self._base(key, contract, earned_at)
+        share = _ALL
         if funder_no != OPERATOR:
             share = self.catalogue.contract_at(funder_no, earned_at).prefunded_share
-        key = (*self._key(contract, earned_at), funder_no, share)
-        known = self._funded.get(key)
+        funded = (key, funder_no, share)
+        known = self._funded.get(funded)
         if known is None:
+            base = self._base(key, contract, earned_at)
             known = base._replace(funder_no=funder_no, prefunded_share=share)
-            self._funded[key] = known
+            self._funded[funded] = known
         return known
 
     def _key(self, contract: Contract, earned_at: datetime) -> tuple[int, int]:

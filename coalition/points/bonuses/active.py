@@ -10,12 +10,17 @@ import structlog
 
 from coalition.federation.terms import PartnerDefault
 from coalition.points.bonuses import conditions
-from coalition.points.bonuses.baskets import Basket
+from coalition.points.bonuses.baskets import Basket, Member
 from coalition.points.bonuses.compiled import ISSUER, OPERATOR, Rule, RuleVersion, ready
 from coalition.points.bonuses.conditions import BadConditionError
 from coalition.points.rules import EarningRules
 
 _REMEMBERED_MOST = 1024
+_NEVER = 1 << 63
+"""More than any amount is."""
+
+Plain = tuple[str | None, str, Member]
+"""Store, currency and member of a plain basket: no lines, no measures, no bonuses of its own."""
 
 _logger = structlog.get_logger(__name__)
 
@@ -26,6 +31,8 @@ class _Span:
     def __init__(self, rules: tuple[Rule, ...]) -> None:
         self._rules = rules
         self._welcoming: dict[tuple[object, ...], tuple[Rule, ...]] = {}
+        self.least: dict[Plain, int] = {}
+        """What `least_minor` has returned."""
 
     def candidates(self, basket: Basket) -> tuple[Rule, ...]:
         """Return in order the rules that a basket of this place, currency and member may meet."""
@@ -39,6 +46,14 @@ class _Span:
                 self._welcoming.clear()
             known = self._welcoming[key] = _welcoming(self._rules, basket)
         return known
+
+    def least_minor(self, plain: Plain, bought: Basket) -> int:
+        """Return from which amount on a basket like `bought`, which is `plain`, may meet a rule."""
+        if len(self.least) >= _REMEMBERED_MOST:
+            self.least.clear()
+        found = min(map(_least_minor, self.candidates(bought)), default=_NEVER)
+        self.least[plain] = found
+        return found
 
 
 def _welcoming(rules: tuple[Rule, ...], basket: Basket) -> tuple[Rule, ...]:
@@ -104,6 +119,17 @@ class ActiveRules:
         )
         return tuple(sorted(found + personal, key=_place)) if personal else found
 
+    def least_minor(self, partner_no: int, occurred_at: datetime, plain: Plain) -> int:
+        """Return from which amount on a `plain` basket may meet a rule; below, its base counts.
+
+        Which rules a till meets at all is told without looking at any, and most purchases are less.
+        """
+        span = self._span(partner_no, occurred_at)
+        known = span.least.get(plain)
+        if known is None:
+            known = span.least_minor(plain, _basket_of(partner_no, occurred_at, plain))
+        return known
+
     def caps_for(
         self, basket: Basket, candidates: tuple[Rule, ...] | None = None
     ) -> tuple[tuple[int, str], ...]:
@@ -163,6 +189,27 @@ class ActiveRules:
             )
             spans.append(_Span(tuple(sorted(holding, key=_place))))
         return starts, spans
+
+
+def _basket_of(partner_no: int, occurred_at: datetime, plain: Plain) -> Basket:
+    store, currency, standing = plain
+    return Basket(
+        partner_no=partner_no,
+        occurred_at=occurred_at,
+        local=occurred_at,
+        currency=currency,
+        amount_minor=0,
+        store=store,
+        tier=standing.tier,
+        plan=standing.plan,
+        segments=standing.segments,
+        flags=standing.flags,
+    )
+
+
+def _least_minor(rule: Rule) -> int:
+    """Return from which amount on a basket without lines may meet the rule."""
+    return max(rule.least_minor, rule.condition.least_minor if rule.condition is not None else 0)
 
 
 def _ready_or_none(version: RuleVersion) -> Rule | None:

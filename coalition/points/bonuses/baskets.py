@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -10,6 +10,30 @@ if TYPE_CHECKING:
     from coalition.points.bonuses.compiled import Rule
 
 _NOTHING: Mapping[str, int] = {}
+
+
+class Member(Protocol):
+    """What a member is at an instant; can be hashed."""
+
+    @property
+    def tier(self) -> str | None:
+        """Its tier."""
+        ...
+
+    @property
+    def plan(self) -> str | None:
+        """Its plan."""
+        ...
+
+    @property
+    def segments(self) -> frozenset[str]:
+        """The segments that it belongs to."""
+        ...
+
+    @property
+    def flags(self) -> frozenset[str]:
+        """The flags that it has."""
+        ...
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):

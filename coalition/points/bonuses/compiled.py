@@ -129,10 +129,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     def reaches(self, basket: Basket) -> bool:
         """Tell whether time, lines and amount are such as the rule asks for."""
+        if not self.categories and basket.amount_minor < self.least_minor:
+            return False
         if (self.weekdays or self.minutes) and not self.is_open(basket.local):
             return False
         if not self.categories:
-            return basket.amount_minor >= self.least_minor
+            return True
         lines = self.counts(basket)
         if not lines:
             return False

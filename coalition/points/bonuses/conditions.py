@@ -14,7 +14,7 @@ from typing import NamedTuple
 from cel_expr_python import cel
 
 from coalition.points.bonuses.baskets import Basket, Line
-from coalition.points.bonuses.comparisons import Fact, comparisons_of
+from coalition.points.bonuses.comparisons import Fact, comparisons_of, least_of
 from coalition.points.bonuses.documents import CONDITION_LENGTH_MOST, Weekday
 
 _T = cel.Type
@@ -115,6 +115,8 @@ class Condition:
         self.uses_member = any(name.startswith("member.") for name in names)
         self.comparisons = comparisons_of(source, _COMPARED)
         """What has to hold, where that can be told without CEL; else None."""
+        self.least_minor = least_of(self.comparisons or (), "basket.amount_minor")
+        """From which amount it may hold, as far as that can be told without CEL."""
         self._expression = expression
 
     def judge(self, known: cel.Activation) -> bool | str:

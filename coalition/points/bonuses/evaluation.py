@@ -18,7 +18,6 @@ from coalition.points.bonuses.arithmetic import Base, Gain, added_gain, base_of
 from coalition.points.bonuses.baskets import Basket, Line
 from coalition.points.bonuses.comparisons import all_hold
 from coalition.points.bonuses.compiled import ISSUER, Cap, Rule, RuleVersion
-from coalition.points.bonuses.conditions import Condition
 from coalition.points.bonuses.documents import Combine
 from coalition.points.rules import EarningRule, Reason
 
@@ -136,7 +135,14 @@ def _applying(
     failed: list[Gain] = []
     known: cel.Activation | None = None
     reached = [
-        rule for rule in candidates if rule.reaches(basket) and _may_hold(rule.condition, basket)
+        rule
+        for rule in candidates
+        if rule.reaches(basket)
+        and (
+            (condition := rule.condition) is None
+            or condition.comparisons is None
+            or all_hold(condition.comparisons, basket)
+        )
     ]
     for rule in reached:
         condition = rule.condition
@@ -157,13 +163,6 @@ def _applying(
         if rule.combine is _STOP:
             break
     return applying, failed
-
-
-def _may_hold(condition: Condition | None, basket: Basket) -> bool:
-    """Tell whether a condition holds, or has to be judged by CEL."""
-    if condition is None or condition.comparisons is None:
-        return True
-    return all_hold(condition.comparisons, basket)
 
 
 def _known(reached: list[Rule], basket: Basket) -> cel.Activation:
@@ -226,28 +225,32 @@ def _capped(gain: Gain, basket: Basket, used: Used) -> Gain:
 
 def _shares(base: Base, gains: list[Gain], issuer_no: int) -> tuple[Share, ...]:
     """Return whole points per rule and funder, by largest remainder, ties to the lower number."""
-    totals: dict[tuple[int, int], int] = {}
-    if base.points:
-        totals[BASE, issuer_no] = base.points
+    shares = [Share(BASE, issuer_no, base.points)] if base.points else []
     for gain in gains:
         if gain.points:
-            for funder, points in _paid(gain, issuer_no):
-                key = (gain.rule.no, funder)
-                totals[key] = totals.get(key, 0) + points
-    return tuple(
-        Share(rule_no, funder_no, points)
-        for (rule_no, funder_no), points in totals.items()
-        if points
-    )
+            rule = gain.rule
+            shares += _paid(rule.no, rule.funding, gain.points, issuer_no)
+    return tuple(shares) if len(gains) == 1 else _added_up(shares)
 
 
-def _paid(gain: Gain, issuer_no: int) -> list[tuple[int, int]]:
-    funding = gain.rule.funding
-    if len(funding) == 1:
-        funder = funding[0][0]
-        return [(issuer_no if funder == ISSUER else funder, gain.points)]
+def _added_up(shares: list[Share]) -> tuple[Share, ...]:
+    """Return one share per rule and funder; a member's own bonuses all have one number."""
+    totals: dict[tuple[int, int], int] = {}
+    for share in shares:
+        key = (share.rule_no, share.funder_no)
+        totals[key] = totals.get(key, 0) + share.points
+    return tuple(Share(*key, points) for key, points in totals.items())
+
+
+# What a rule gives is mostly the same again, and of what varies little is kept.
+@lru_cache(maxsize=4096)
+def _paid(
+    rule_no: int, funding: tuple[tuple[int, int], ...], points: int, issuer_no: int
+) -> tuple[Share, ...]:
+    """Return what of the points of a rule each funder pays for, without those who pay nothing."""
     payers, weights = _weights(funding, issuer_no)
-    return list(zip(payers, split(gain.points, weights), strict=True))
+    parts = zip(payers, split(points, weights), strict=True)
+    return tuple(Share(rule_no, payer, part) for payer, part in parts if part)
 
 
 @lru_cache(maxsize=1024)
