@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from msgspec import structs, to_builtins
 
+from coalition.federation.stores import NewStore, create_stores
 from coalition.kernel.database import transaction
 from coalition.kernel.ids import MemberId
 from coalition.members import standings
@@ -259,6 +260,38 @@ async def test_rules_may_not_give_more_points_than_a_posting_moves(at: datetime)
     await activated(document("much", effect={"kind": "multiplier", "factor": "1000"}), at)
     command = purchase(world, await world.member(), 10**12)
     assert isinstance(await world.ask(command), TooManyPoints)
+
+
+async def test_below_what_rules_ask_for_store_measures_and_own_bonuses_still_count(
+    at: datetime,
+) -> None:
+    world = await make_world(at)
+    stores = [NewStore("near", "Near"), NewStore("far", "Far")]
+    await create_stores(partner_no=world.grocer, stores=stores, actor="test", at=at)
+    effect = {"kind": "bonus", "points": 7}
+    least = {"currency": "SEK", "least": {"amount_minor": 5_000}}
+    await activated(document("large", effect=effect, applies_to=least), at)
+    await activated(document("larger", effect=effect, condition="basket.amount_minor > 5000"), at)
+    await activated(document("visit", effect=effect, condition="'visits' in basket.measures"), at)
+    there = {"partners": [world.grocer], "stores": ["far"]}
+    await activated(document("there", effect=effect, applies_to=there), at)
+    anna, bo = await world.member(), await world.member()
+    async with transaction() as connection:
+        own = EarningBonus(
+            holder=MemberId(bo), source="plan:plus", kind="extra", points=100, valid_from=at
+        )
+        assert await personal.give(connection, own, at=at)
+    commands = [purchase(world, anna, amount) for amount in (4_999, 5_000, 5_001)]
+    commands += [purchase(world, anna, 4_999, store=code) for code in ("near", "far")]
+    commands.append(purchase(world, anna, 4_999, measures={"visits": 2}))
+    commands.append(purchase(world, bo, 4_999))
+    answers = [await world.ask(command) for command in commands]
+    assert [answer["points"] for answer in answers] == [49, 57, 64, 49, 56, 56, 149]
+    quotes = [
+        await world.tills.quote(world.grocer, None, structs.replace(quoted(one), store=one.store))
+        for one in commands
+    ]
+    assert [one.points for one in quotes] == [49, 57, 64, 49, 56, 56, 149]
 
 
 async def test_what_the_base_rate_alone_decides_leaves_no_trace_of_rules(at: datetime) -> None:
