@@ -21,6 +21,7 @@ from bench.world import World, make_world, serving
 from coalition.kernel.clock import SystemClock
 from coalition.kernel.database import open_database
 from coalition.ledger import expiry
+from server import collector
 from server.apps import APPS
 from server.worker import GIVES_WAY
 
@@ -29,6 +30,9 @@ MEMBERS = 50_000
 LOTS_EACH = 20
 ENDED = timedelta(days=701)
 """So far from today all lots of the world have ended, and none of those that tills make."""
+
+LOG_MEBIBYTES = 3_072
+"""What the world is made of, the job and the tills write no more than that."""
 
 CONNECTIONS = 32
 
@@ -39,8 +43,15 @@ def run(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list[Result
     lots = MEMBERS * LOTS_EACH
     with tempfile.TemporaryDirectory(prefix="coalition-bench-") as folder:
         say(f"making a world of {lots:,} lots")
-        world = make_world(Path(folder), members=MEMBERS, lots_each=LOTS_EACH, postings=lots)
+        world = make_world(
+            Path(folder),
+            members=MEMBERS,
+            lots_each=LOTS_EACH,
+            postings=lots,
+            log_mebibytes=LOG_MEBIBYTES,
+        )
         with world as made, serving(made):
+            os.sync()  # what made the world is no longer being written when tills are read
             Bench(made, "", seconds, Samples()).single("warm_up", ISSUE)
             for no in range(rounds):
                 say(f"round {no + 1} of {rounds}, tills alone")
@@ -66,15 +77,20 @@ def _read(world: World, samples: Samples, name: str, seconds: int) -> None:
 def _expire_beside_tills(world: World, samples: Samples, seconds: int) -> tuple[int, float]:
     """Run the job and read the tills until it ends; return the points and the seconds it took.
 
-    The job has a process that gives way to tills, as the worker does.
+    The job has a process that gives way to tills and is set up as the worker is.
     """
     own_process = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, own_process, os.nice, (GIVES_WAY,)) as worker:
+    with ProcessPoolExecutor(1, own_process, _give_way) as worker:
         job = worker.submit(_run_job, world.postgres.url)
         while True:
             _read(world, samples, "beside", seconds)
             if job.done():
                 return job.result()
+
+
+def _give_way() -> None:
+    os.nice(GIVES_WAY)
+    collector.calm()
 
 
 def _run_job(url: str) -> tuple[int, float]:
@@ -86,7 +102,7 @@ async def _expire(url: str) -> tuple[int, float]:
     try:
         at = SystemClock().now()
         started = time.perf_counter()
-        booked = await expiry.expire(at, (at + ENDED).date(), rest=expiry.beside_tills)
+        booked = await expiry.expire(at, (at + ENDED).date(), rest=expiry.BesideTills())
         return booked, time.perf_counter() - started
     finally:
         await engine.close()

@@ -19,6 +19,8 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
+
 from bench.fill import Part, fill
 from coalition.access.service import NewClient, create_client
 from coalition.federation.service import create_coalition, create_partner
@@ -153,14 +155,37 @@ async def _set_up(url: str, at: datetime) -> list[NewClient]:
         await engine.close()
 
 
+async def _write_log(url: str, mebibytes: int) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for _ in range(mebibytes):
+            await connection.execute(
+                "SELECT pg_logical_emit_message(false, 'bench', repeat('x', 1048576))"
+            )
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()
+
+
 @contextlib.contextmanager
 def make_world(
-    directory: Path, *, members: int, lots_each: int, postings: int, earlier: Sequence[Part] = ()
+    directory: Path,
+    *,
+    members: int,
+    lots_each: int,
+    postings: int,
+    earlier: Sequence[Part] = (),
+    log_mebibytes: int = 0,
 ) -> Iterator[World]:
-    """Make a world in `directory`: members with lots and a history; stop it at the end."""
+    """Make a world in `directory`: members with lots and a history; stop it at the end.
+
+    So much of the log has been written before that, and its files can be written again, as on a
+    server that has worked for a day. Where one has to be made, all commits wait.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     postgres = start(directory)
     try:
+        asyncio.run(_write_log(postgres.url, log_mebibytes))
         clients = asyncio.run(_set_up(postgres.url, SystemClock().now()))
         ids = asyncio.run(
             fill(

@@ -92,7 +92,7 @@ async def tell_of_expiry(at: datetime) -> int:
 async def expire_points(at: datetime) -> int:
     """Book what has expired by the coalition's day of `at`; return how many points."""
     today = await day_of(at)
-    return 0 if today is None else await expiry.expire(at, today, rest=expiry.beside_tills)
+    return 0 if today is None else await expiry.expire(at, today, rest=expiry.BesideTills())
 
 
 async def seal(at: datetime) -> int:

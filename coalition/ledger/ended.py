@@ -4,10 +4,12 @@ Points end with their last day, or when the clock that rules them has run out, w
 while expiry is suspended for their holder they do not end.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.later import Later
 from coalition.kernel.ids import bucket_of
 from coalition.ledger.accounts import OUT_OF_LOT, Account, Kind
 from coalition.ledger.drafts import Till
@@ -49,6 +51,21 @@ WHERE lot.bucket = ended.bucket AND lot.id = ended.id
 RETURNING lot.id, lot.holder, lot.issuer_no, lot.currency_no, ended.points
 """  # noqa: S608 - our own condition
 
+# What was read before its holder was locked, as far as it stands as it was read. What an issue has
+# added since stays in the lot.
+_TAKE_AS_READ = """
+UPDATE lot SET points_out = lot.points_out + due.points
+FROM unnest($1::int2[], $2::uuid[], $3::int8[], $4::int8[], $5::int8[])
+     AS due (bucket, id, points, points_out, held)
+WHERE lot.bucket = due.bucket AND lot.id = due.id
+  AND lot.points_out = due.points_out AND lot.held = due.held
+RETURNING true
+"""
+
+
+class LotChangedError(Exception):
+    """Points of a lot were spent, held or given back since it was read."""
+
 
 async def book_ended(connection: Connection, journal: Journal, holders: Collection[UUID]) -> int:
     """Book every lot of `holders`, which are locked, that has ended; return the points.
@@ -74,26 +91,48 @@ async def book(connection: Connection, journal: Journal, due: list[tuple[UUID, U
     """
     if not due:
         return 0
-    points = 0
-    tills: dict[int, Till] = {}
     ordered = sorted((bucket_of(holder), lot.bytes, lot) for lot, holder in due)
     rows = await connection.fetch(
         _TAKE_UNDER_LOCK, journal.today, [row[0] for row in ordered], [row[2] for row in ordered]
     )
-    for lot, holder, issuer_no, currency_no, left in rows:
+    return _note(journal, rows)
+
+
+def book_as_read(later: Later, journal: Journal, due: Sequence[Sequence[Any]]) -> int:
+    """Leave to `later` what books `due`, in the order of locks; return the points.
+
+    The rows begin with lot, holder, issuer, point currency, points to take, bucket, points out and
+    held, as they were read; the holders are locked, and that the lots have ended is known. Where
+    one has changed since, `later` raises `LotChangedError` as it is written. The caller writes the
+    journal as well.
+    """
+    if not due:
+        return 0
+    lots, _, _, _, points, buckets, points_out, held = list(zip(*due, strict=True))[:8]
+    columns = (buckets, lots, points, points_out, held)
+    later.count(len(due), LotChangedError(), _TAKE_AS_READ, *columns)
+    return _note(journal, due)
+
+
+def _note(journal: Journal, rows: Iterable[Sequence[Any]]) -> int:
+    """Add the postings of lots: id, holder, issuer, point currency, points; return the points."""
+    points = 0
+    kind, account = Kind.EXPIRE, Account.EXPIRED
+    tills: dict[int, Till] = {}
+    for lot, holder, issuer_no, currency_no, left, *_ in rows:
         till = tills.get(issuer_no)
         if till is None:
             till = Till(issuer_no, None, None, None, journal.today, journal.at)
             tills[issuer_no] = till
         for part in in_parts(left):
             journal.add(
-                kind=Kind.EXPIRE,
+                kind=kind,
                 holder=holder,
                 till=till,
                 currency_no=currency_no,
                 direction=OUT_OF_LOT,
                 legs=[(lot, part, None)],
-                account=Account.EXPIRED,
+                account=account,
             )
         points += left
     return points

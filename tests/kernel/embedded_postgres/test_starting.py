@@ -77,6 +77,9 @@ async def test_every_installed_version_sorts_and_folds_strings_alike(
         refused = "SELECT count(*) FROM pg_file_settings WHERE error IS NOT NULL"
         assert await fetch_value(server.url, refused) == 0
         assert str(await fetch_value(server.url, "SHOW wal_compression")) in {"lz4", "off"}
+        kept = "SELECT setting::int FROM pg_settings WHERE name = '{}_wal_size'"
+        most = await fetch_value(server.url, kept.format("max"))
+        assert await fetch_value(server.url, kept.format("min")) == max(32, int(str(most)) // 8)
 
 
 async def test_only_the_owner_reads_the_password_and_the_server_asks_for_it(
