@@ -25,7 +25,7 @@ from coalition.ledger.provenance import bounds_of
 BUCKETS_AT_ONCE = 8
 LOTS_AT_ONCE = 200
 PACE_S = 0.009
-"""How soon a run beside tills begins the next set: a million lots take 45 s."""
+"""How soon a run beside tills begins the next set: a million lots take 46 s."""
 LEAST_REST = 0.25
 """How long it rests at least, as a share of the time that the set took."""
 _ARREARS_S = 1.0

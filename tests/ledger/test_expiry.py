@@ -4,7 +4,8 @@ import asyncio
 import contextvars
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,12 +16,14 @@ from coalition.ledger import audit, expiry, holders, kept_shares, posting
 from coalition.ledger.drafts import Hold, Posted
 from coalition.ledger.holders import Standing
 from coalition.ledger.kept_shares import Share
+from tests.ledger.clock_world import NOON, Book, assert_books_hold
+from tests.ledger.clock_world import issue as issue_with_clock
 from tests.ledger.plans import start_watching, watched
 from tests.support.ledger import FUEL, balance, issue, open_holder, post, redeem, till
 
 DAY = timedelta(days=1)
 
-Doing = Coroutine[None, None, None]
+Doing = Coroutine[Any, Any, object]  # Any: nothing is sent
 Act = Callable[[UUID, datetime], Doing]
 
 
@@ -81,6 +84,21 @@ async def test_what_was_kept_from_ending_after_it_was_read_does_not_end(
     assert await expiry.expire(tomorrow, tomorrow.date()) == 100
     assert [await balance(one, tomorrow) for one in (anna, bo)] == [100, 0]
     assert (await audit.run()).breaches == []
+
+
+@pytest.mark.usefixtures("database")
+async def test_a_clock_that_is_set_back_after_it_was_read_has_not_run_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    book = await Book().open()
+    anna, bo = await open_holder(NOON), await open_holder(NOON)
+    await book.post([issue_with_clock(one, 100, NOON) for one in (anna, bo)], NOON)
+    last = datetime(2027, 5, 21, 23, 59, 59, tzinfo=UTC)
+    do_before_locks(monkeypatch, lambda: book.post([issue_with_clock(anna, 5, last)], last))
+    over = last + timedelta(seconds=1)
+    assert await expiry.expire(over, over.date()) == 100
+    assert [await balance(one, over) for one in (anna, bo)] == [105, 0]
+    await assert_books_hold()
 
 
 def do_before_locks(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Doing]) -> None:
