@@ -31,7 +31,7 @@ LOTS_EACH = 20
 ENDED = timedelta(days=701)
 """So far from today all lots of the world have ended, and none of those that tills make."""
 
-LOG_MEBIBYTES = 3_072
+LOG_MEBIBYTES = 2_048
 """What the world is made of, the job and the tills write no more than that."""
 
 CONNECTIONS = 32
