@@ -1,8 +1,9 @@
 """A batch on its way: its drafts, whose points they move, and what became of each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
+from coalition.kernel.errors import Refused
 from coalition.ledger.drafts import Draft, Issue, Outcome
 from coalition.ledger.holders import Standing
 from coalition.ledger.journal import Journal
@@ -12,8 +13,11 @@ from coalition.ledger.selecting import Side
 class Batch:
     """Drafts on their way: whose points they move, where they stand, and what became of each."""
 
-    def __init__(self, drafts: Sequence[Draft], journal: Journal) -> None:
-        """Take `drafts`; nothing is decided yet."""
+    def __init__(
+        self, drafts: Sequence[Draft], journal: Journal, locked: Collection[UUID] = ()
+    ) -> None:
+        """Take `drafts`; nothing is decided yet, and nobody locked but who is `locked` already."""
+        self.locked = locked
         self.drafts = list(drafts)
         gifts = [one for one in drafts if type(one) is Issue and not one.onward]
         self.only_gives = len(gifts) == len(drafts)
@@ -36,6 +40,8 @@ class Batch:
         self.tills = {i: one.till for i, one in enumerate(gifts)} if self.only_gives else {}
         self.digests: dict[int, bytes] | None = None
         """Of drafts that stand on a receipt, its digest; None until it is asked for."""
+        self.trusted: dict[int, bytes] = {}
+        """Of drafts whose receipts are thought to be unused, and claimed last, their digests."""
         self.repeats: dict[int, bytes] = {}
         """Drafts whose receipt an earlier draft of the batch stands on, with its digest."""
 
@@ -47,6 +53,10 @@ class Batch:
     def is_open(self, i: int) -> bool:
         """Tell whether the draft at a position is not refused so far."""
         return self.outcomes[i] is None
+
+    def is_refused(self, i: int) -> bool:
+        """Tell whether the draft at a position is refused."""
+        return isinstance(self.outcomes[i], Refused)
 
     def open(self) -> list[int]:
         """Return the positions of the drafts that are not refused so far."""

@@ -10,7 +10,7 @@ from coalition.kernel.errors import Refused
 from coalition.ledger import receipts, resolutions
 from coalition.ledger.accounts import Kind
 from coalition.ledger.batch import Batch
-from coalition.ledger.drafts import Capture, Convert, Draft, Hold, Issue, Reverse, Till
+from coalition.ledger.drafts import Capture, Convert, Draft, Hold, Issue, Redeem, Reverse, Till
 from coalition.ledger.refusals import DuplicateReceipt
 from coalition.ledger.waiting import Waiting
 
@@ -22,6 +22,9 @@ _KINDS_OF_RECEIPTS: dict[type[Draft], Kind | None] = {
     Reverse: None,
 }
 """Under which kind a receipt is used up, or that none is; all others take points as payment."""
+
+_PLAIN = {Issue, Redeem, Hold}
+"""Drafts that are posted once their holders may act and, if they take points, these are there."""
 
 
 def find_digests(batch: Batch) -> dict[int, bytes]:
@@ -39,15 +42,14 @@ async def claim_receipts(
 ) -> dict[int, bytes]:
     """Claim the receipt of each draft that stands on one; refuse those that were used before.
 
-    Return what can be given back, by position. Where all that stand on unused receipts are posted,
-    as gifts are whose lots wait, `waiting` may trust that they are unused, and claim them then.
+    Return what can be given back, by position. Where the batch is plain and its lots wait,
+    `waiting` may trust that receipts are unused: `claim_trusted` claims them when it is posted.
     """
     found = batch.digests if batch.digests is not None else find_digests(batch)
     digests = {i: found[i] for i in batch.open() if i in found}
     first = {digest: i for i, digest in reversed(digests.items())}
-    if waiting is not None and waiting.trusts and len(first) == len(digests):
-        if first:
-            receipts.claim_unused(waiting.later, first, batch.journal.batch)
+    if waiting is not None and waiting.trusts and len(first) == len(digests) and _is_plain(batch):
+        batch.trusted = digests
         return {}
     used: list[int] = []
     if len(first) < len(digests):
@@ -59,6 +61,28 @@ async def claim_receipts(
     if used:
         await _refuse_used(connection, batch, used)
     return {i: digest for i, digest in digests.items() if batch.outcomes[i] is None}
+
+
+def _is_plain(batch: Batch) -> bool:
+    return batch.only_gives or _PLAIN.issuperset(map(type, batch.drafts))
+
+
+async def claim_trusted(connection: Connection, batch: Batch, waiting: Waiting | None) -> None:
+    """Leave it to `waiting` to claim the receipts that are trusted, of drafts that are posted.
+
+    Whoever was refused hears first that its receipt was used. If that of one that is posted was,
+    the claim fails; the batch then is posted again without trust, so nothing else needs to be right
+    of what it has taken from others.
+    """
+    if waiting is None or not batch.trusted:
+        return
+    refused = {i: digest for i, digest in batch.trusted.items() if batch.is_refused(i)}
+    if refused:
+        used = await receipts.used_of(connection, refused.values(), batch.journal.batch)
+        await _refuse_used(connection, batch, [i for i in refused if refused[i] in used])
+    posted = [digest for i, digest in batch.trusted.items() if i not in refused]
+    if posted:
+        receipts.claim_unused(waiting.later, posted, batch.journal.batch)
 
 
 def _stand_back(batch: Batch, digests: dict[int, bytes], first: Mapping[bytes, int]) -> list[int]:

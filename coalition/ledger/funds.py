@@ -32,6 +32,8 @@ from coalition.ledger.refusals import NotEnoughPoints, bound_elsewhere
 from coalition.ledger.rules import Available, take_in_order
 from coalition.ledger.selecting import Sources
 from coalition.ledger.spending import after_redeeming, after_spending_of_others, spendable
+from coalition.ledger.waiting import Waiting
+from coalition.ledger.walking import walk_telling
 
 
 class _Payers:
@@ -69,12 +71,16 @@ class Funds:
 
     @classmethod
     async def of(
-        cls, connection: Connection, journal: Journal, drafts: Sequence[Redeem | Hold]
+        cls,
+        connection: Connection,
+        journal: Journal,
+        drafts: Sequence[Redeem | Hold],
+        waiting: Waiting | None = None,
     ) -> "Funds":
         """Read what the holders of `drafts` can spend, and who pay with them; all are locked.
 
         Where several pay all that they have is read, unless their balances alone say what each
-        gives; else no more than is wanted.
+        gives; else no more than is wanted, and `waiting` is told what there was.
         """
         funds = cls(journal)
         payers = _Payers(drafts)
@@ -91,7 +97,13 @@ class Funds:
             funds._whole |= {(currency_no, holder) for holder in wanted}
         for currency_no, points in payers.alone.items():
             rest = {one: points[one] for one in points.keys() - whole.get(currency_no, set())}
-            if rest:
+            if rest and waiting is not None and not whole and not journal.suspended:
+                walked = await walk_telling(
+                    connection, rest, currency_no, journal.today, waiting.standings
+                )
+                funds._add(currency_no, walked.available)
+                waiting.found |= {(one, currency_no): of for one, of in walked.spendable.items()}
+            elif rest:
                 where = payers.partners[currency_no] if journal.classes.are_bound else None
                 found_alone = await spendable(connection, journal, rest, currency_no, where)
                 funds._add(currency_no, found_alone)

@@ -60,6 +60,8 @@ FROM unnest($1::int2[], $2::uuid[]) AS wanted (bucket, id), LATERAL (
     OFFSET 0 FOR NO KEY UPDATE) AS kept
 """
 
+_LOCK_BESIDE = _LOCK.replace("SELECT", "SELECT ({question}),", 1)
+
 _SET_STATE = "UPDATE holder SET state = $3 WHERE bucket = $1 AND id = $2"
 
 _SUSPEND = """
@@ -220,6 +222,14 @@ async def lock(connection: Connection, holders: Iterable[UUID]) -> dict[UUID, St
     """Lock `holders` until the transaction ends; return how each that exists stands."""
     rows = await connection.fetch(_LOCK, *in_lock_order(holders))
     return {row[0]: _standing(row[1:]) for row in rows}
+
+
+async def lock_beside(
+    connection: Connection, holders: Iterable[UUID], question: str
+) -> tuple[int | None, dict[UUID, Standing]]:
+    """Do as `lock`, and answer `question`, as in `read_states_beside`; None if none exists."""
+    rows = await connection.fetch(_LOCK_BESIDE.format(question=question), *in_lock_order(holders))
+    return rows[0][0] if rows else None, {row[1]: _standing(row[2:]) for row in rows}
 
 
 async def survivors_of(connection: Connection, wanted: Iterable[UUID]) -> dict[UUID, UUID]:

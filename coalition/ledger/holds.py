@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from coalition.kernel.database import Connection
+from coalition.kernel.database.later import Executes
 from coalition.kernel.ids import bucket_of, uuid7
 from coalition.ledger.accounts import HoldState
 from coalition.ledger.drafts import Held, Till
@@ -63,9 +63,9 @@ class Holds:
             self._legs.append((bucket, made, lot, part))
         return Held(made, holder, points, expires_at, currency_no)
 
-    async def write(self, connection: Connection) -> None:
+    async def write(self, by: Executes) -> None:
         """Write the holds."""
         if self._holds:
             rows = zip(*self._holds, strict=True)
-            await connection.execute(_HOLDS, HoldState.OPEN, self._journal.at, *rows)
-            await connection.execute(_HOLD_LEGS, *zip(*self._legs, strict=True))
+            await by.execute(_HOLDS, HoldState.OPEN, self._journal.at, *rows)
+            await by.execute(_HOLD_LEGS, *zip(*self._legs, strict=True))

@@ -13,11 +13,10 @@ from uuid import UUID
 from coalition.kernel.database import Connection, bound_engine
 from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.errors import Refused
-from coalition.ledger import holders, lots, pooling, resolutions, reversals
+from coalition.ledger import claiming, holders, lots, pooling, resolutions, reversals
 from coalition.ledger.activity import Clockwork, one_after_another
 from coalition.ledger.adjustments import adjust
 from coalition.ledger.batch import Batch
-from coalition.ledger.claiming import claim_receipts, find_digests, give_back_receipts
 from coalition.ledger.classes import ONLY_BUILT_IN, LotClasses
 from coalition.ledger.clocks import Clock, lapsed
 from coalition.ledger.drafts import (
@@ -52,7 +51,7 @@ from coalition.ledger.resolutions import KeptHold
 from coalition.ledger.sides import find_heirs, find_sides, refusal_of_sides, set_sides
 from coalition.ledger.transferring import transfer
 from coalition.ledger.undoing import read_transfers, undo
-from coalition.ledger.waiting import Waiting, gifts_may_wait, lots_may_wait
+from coalition.ledger.waiting import Waiting, lots_may_wait
 
 POSTER_ROLE = "coalition_poster"
 
@@ -131,6 +130,7 @@ async def post(
     classes: LotClasses = ONLY_BUILT_IN,
     suspended: Collection[int] = (),
     standings: dict[UUID, Standing] | None = None,
+    locked: Collection[UUID] = (),
     while_written: WhileWritten = lambda _: None,
     waiting: Waiting | None = None,
 ) -> tuple[UUID, list[Outcome]]:
@@ -140,37 +140,38 @@ async def post(
     `today` is the day of `at` in the coalition's zone and decides what has expired. `clocks` and
     `classes` are all that are registered; points of `suspended` funders are not spent. `standings`
     tells how holders stand, as far as the caller has read it in this transaction; what is read here
-    comes to it. What can wait is left to `waiting`; the caller writes its `later`. Database errors
-    pass: nothing is then done.
+    comes to it. Those who are `locked` already are all from whom points are taken. What can wait is
+    left to `waiting`; the caller writes its `later`. Database errors pass: nothing is then done.
     """
     journal = Journal(at, today, clocks, suspended, classes)
-    batch = Batch(drafts, journal)
+    batch = Batch(drafts, journal, locked)
     if standings is not None:
         batch.standings = standings
-    await _find_holders(connection, batch)
+    if not batch.only_gives:  # such a batch knows by itself
+        await _find_holders(connection, batch)
     lapsed = await _check_holders(connection, batch, has_clocks=bool(clocks))
     if lapsed:
         # Before it becomes active again: what its clock has ended does not live again.
         await book_ended(connection, journal, lapsed & batch.concerned())
-    gifts_wait = gifts_may_wait(waiting, batch) if decide is None else None
-    claims = await claim_receipts(connection, batch, gifts_wait)
+    waits = lots_may_wait(waiting, batch) if decide is None else None
+    claims = await claiming.claim_receipts(connection, batch, waits)
     if decide is not None:
         _settle(batch, await decide(batch.open()))
         pooling.leave_out_inactive(batch)
+        waits = lots_may_wait(waiting, batch)
     clockwork = _clockwork(batch, has_lapsed=bool(lapsed))
-    stages = _waves(batch)
-    lots_wait = gifts_wait or lots_may_wait(waiting, batch, stages)
-    for stage in stages:
-        await _run_stage(connection, batch, stage, lots_wait)
+    for stage in _waves(batch):
+        await _run_stage(connection, batch, stage, waits)
         if clockwork is not None:
             done = [(batch.drafts[i], batch.outcomes[i]) for i in stage]
             await clockwork.follow(connection, done)
     if clockwork is not None:
         await clockwork.finish(connection)
+    await claiming.claim_trusted(connection, batch, waits)
     work = partial(while_written, batch.outcomes)
     later, all_waits = (waiting.later, waiting.defers) if waiting else (None, False)
     await journal.write(connection, work, later, all_waits=all_waits)
-    await give_back_receipts(connection, batch, claims)
+    await claiming.give_back_receipts(connection, batch, claims)
     await tell_suspended(connection, batch)
     await tell_bound(connection, batch)
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
@@ -214,11 +215,6 @@ async def balances(
 
 async def _find_holders(connection: Connection, batch: Batch) -> None:
     """Find out whose points each draft moves, and where the act stands."""
-    if not batch.only_gives:  # such a batch knows by itself
-        await _find_each(connection, batch)
-
-
-async def _find_each(connection: Connection, batch: Batch) -> None:
     holds = {draft.hold for draft in batch.drafts if isinstance(draft, _OF_HOLDS)}
     kept_holds = await resolutions.read_holds(connection, holds) if holds else {}
     wanted = {draft.posting for draft in batch.drafts if isinstance(draft, Reverse)}
@@ -290,12 +286,13 @@ async def _lock_holders(connection: Connection, batch: Batch, lapsed: set[UUID])
     receivers -= takers
     if unread := receivers - batch.standings.keys():
         reading = holders.read_states(connection, unread)
-        read, _ = await meanwhile(reading, partial(find_digests, batch))
+        read, _ = await meanwhile(reading, partial(claiming.find_digests, batch))
         batch.standings |= read
     standing_of = batch.standings
     takers |= {one for one in receivers if one in standing_of and standing_of[one].owes}
     if takers:
-        batch.standings |= await holders.lock(connection, takers)
+        if not takers.issubset(batch.locked):
+            batch.standings |= await holders.lock(connection, takers)
         await _find_survivors(connection, batch)
         await find_heirs(connection, batch)
         await pooling.lock_survivors(connection, batch)
@@ -371,14 +368,14 @@ async def _run_stage(
 ) -> None:
     drafts: list[Any] = [batch.drafts[i] for i in positions]  # Any: a stage has drafts of one kind
     kind = type(drafts[0])
-    later = None if waiting is None else waiting.later
     if kind is Issue:
+        later = None if waiting is None else waiting.later
         outcomes = await issue(connection, batch.journal, drafts, batch.owing, later)
         await send_on(connection, batch.journal, drafts, outcomes)
     elif kind is Redeem:
-        outcomes = await redeem(connection, batch.journal, drafts, later)
+        outcomes = await redeem(connection, batch.journal, drafts, waiting)
     elif kind is Hold:
-        outcomes = await hold(connection, batch.journal, drafts, later)
+        outcomes = await hold(connection, batch.journal, drafts, waiting)
     elif kind is Reverse:
         outcomes = await reversals.reverse(connection, batch.journal, drafts, batch.survivors)
         _note_debts(batch, outcomes)

@@ -81,18 +81,26 @@ async def claim(connection: Connection, digests: Collection[bytes], batch: UUID)
     used = len(ids) - len(claimed)
     if not used:
         return set()
-    rows = await connection.fetch(_USED, buckets, ids, batch)
-    assert len(rows) == used, "claims are given up only by the transaction that made them"
+    known = await used_of(connection, digests, batch)
+    assert len(known) == used, "claims are given up only by the transaction that made them"
+    return known
+
+
+async def used_of(connection: Connection, digests: Collection[bytes], batch: UUID) -> set[bytes]:
+    """Return which of `digests` (distinct) others than `batch` have claimed."""
+    rows = await connection.fetch(_USED, *_arrays(digests), batch)
     return {row[0].bytes for row in rows}
 
 
 def claim_unused(later: Later, digests: Collection[bytes], batch: UUID) -> None:
     """Leave it to `later` to claim `digests` (distinct), which are thought to be unused.
 
-    Writing it raises a `UniqueViolationError` of `USED_ONCE` if they are not.
+    That is before whatever waits so far: receipts are locked before lots. Writing it raises a
+    `UniqueViolationError` of `USED_ONCE` if they are not.
     """
-    buckets, ids = _arrays(digests)
-    later.count(len(ids), AssertionError(_ALL), _CLAIM_UNUSED, buckets, ids, batch)
+    given = *_arrays(digests), batch
+    all_are = AssertionError(_ALL)
+    later.count(len(digests), all_are, _CLAIM_UNUSED, *given, comes_first=True)
 
 
 async def give_back(connection: Connection, digests: Sequence[bytes]) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from coalition.kernel.database import Connection
-from coalition.kernel.database.later import Later
 from coalition.ledger import passages
 from coalition.ledger.accounts import OUT_OF_LOT, Account, Kind
 from coalition.ledger.drafts import Hold, Outcome, Posted, Redeem
@@ -13,6 +12,7 @@ from coalition.ledger.journal import Journal
 from coalition.ledger.lots import LotChanges
 from coalition.ledger.passages import Passage
 from coalition.ledger.refusals import NotEnoughPoints
+from coalition.ledger.waiting import Waiting
 
 _REDEEM, _REDEEMED = Kind.REDEEM, Account.REDEEMED  # looked up once: see `issues`
 
@@ -21,17 +21,17 @@ async def redeem(
     connection: Connection,
     journal: Journal,
     drafts: Sequence[Redeem],
-    later: Later | None = None,
+    waiting: Waiting | None = None,
 ) -> list[Outcome]:
     """Post `drafts` whose holders are locked; refuse one that its holder's points do not cover.
 
     Points of others that its sources let it take count as well; these holders are locked too. Lots
-    that nobody else acts on in this batch may be left to `later`.
+    that nobody else acts on in this batch may be left to `waiting`, which is told what there was.
     """
     changes = LotChanges()
     outcomes: list[Outcome] = []
     passed: list[Passage] = []
-    funds = await Funds.of(connection, journal, drafts)
+    funds = await Funds.of(connection, journal, drafts, waiting)
     for draft in drafts:
         taken = funds.take(draft, changes)
         if isinstance(taken, NotEnoughPoints):
@@ -53,7 +53,7 @@ async def redeem(
             posted.shares = taken.shares
             passed += taken.of(posting)
         outcomes.append(posted)
-    await changes.write(connection if later is None else later)
+    await changes.write(connection if waiting is None else waiting.later)
     await passages.write(connection, passed)
     return outcomes
 
@@ -62,14 +62,14 @@ async def hold(
     connection: Connection,
     journal: Journal,
     drafts: Sequence[Hold],
-    later: Later | None = None,
+    waiting: Waiting | None = None,
 ) -> list[Outcome]:
     """Reserve the points of `drafts` whose holders are locked, as `redeem` would take them."""
     changes = LotChanges()
     outcomes: list[Outcome] = []
     passed: list[Passage] = []
     holds = Holds(journal, changes)
-    funds = await Funds.of(connection, journal, drafts)
+    funds = await Funds.of(connection, journal, drafts, waiting)
     for draft in drafts:
         taken = funds.take(draft, changes)
         if isinstance(taken, NotEnoughPoints):
@@ -82,7 +82,8 @@ async def hold(
             held.shares = taken.shares
             passed += taken.of(held.hold)
         outcomes.append(held)
-    await changes.write(connection if later is None else later)
-    await holds.write(connection)
+    by = connection if waiting is None else waiting.later
+    await changes.write(by)
+    await holds.write(by)
     await passages.write(connection, passed)
     return outcomes

@@ -5,7 +5,7 @@ it. So they wait, and what their holders can spend afterwards is what they can s
 counted here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from coalition.kernel.database import Connection
@@ -37,6 +37,10 @@ class Waiting:
         """
         self.taken: dict[tuple[UUID, int], int] = {}
         """The same of what is taken, or held, when it is written; of holders that were locked."""
+        self.found: dict[tuple[UUID, int], int] = {}
+        """What those holders could spend before, where it was read with their lots."""
+        self.standings: Mapping[UUID, Standing] = {}
+        """How the holders of the batch stand, once its lots may wait."""
 
     def defer_nothing(self) -> None:
         """Let only what goes with postings wait, for this batch."""
@@ -66,20 +70,10 @@ class Waiting:
                 _add(self.taken, draft.holder, draft.currency_no, outcome.points)
 
 
-def gifts_may_wait(waiting: Waiting | None, batch: Batch) -> Waiting | None:
-    """Return `waiting` where lots of a batch that only gives may wait: so may its receipts.
-
-    Receipts are locked before lots, wherever points are posted.
-    """
-    return lots_may_wait(waiting, batch, [batch.open()]) if batch.only_gives else None
-
-
-def lots_may_wait(
-    waiting: Waiting | None, batch: Batch, stages: Sequence[Sequence[int]]
-) -> Waiting | None:
+def lots_may_wait(waiting: Waiting | None, batch: Batch) -> Waiting | None:
     """Return `waiting` where lots of the batch may wait, else None.
 
-    They may where nobody acts in two stages, or together with others. Where there are clocks or
+    They may where nobody acts in two ways, or together with others. Where there are clocks or
     classes, or where somebody owes, more is read between the stages.
     """
     journal = batch.journal
@@ -89,8 +83,7 @@ def lots_may_wait(
         return None
     if any(standing.shares or standing.keeps_shares for standing in batch.standings.values()):
         return None
-    acting = [{batch.holders[i] for i in stage} for stage in stages]
-    if sum(map(len, acting)) > len(set().union(*acting)):
+    if not batch.only_gives and _acts_twice(batch):
         return None
     are_ordinary = all(
         grant.provenance.class_no <= RECEIVED_CLASS
@@ -98,7 +91,18 @@ def lots_may_wait(
         if type(draft) is Issue
         for grant in draft.grants
     )
-    return waiting if are_ordinary else None
+    if not are_ordinary:
+        return None
+    waiting.standings = batch.standings
+    return waiting
+
+
+def _acts_twice(batch: Batch) -> bool:
+    """Tell whether any holder acts in several ways, so in several stages."""
+    acting: dict[type[Draft], set[UUID]] = {}
+    for i in batch.open():
+        acting.setdefault(type(batch.drafts[i]), set()).add(batch.holders[i])
+    return sum(map(len, acting.values())) > len(set().union(*acting.values()))
 
 
 def _is_live(provenance: Provenance, standing: Standing, batch: Batch) -> bool:

@@ -69,15 +69,21 @@ def tell_beside(
 ) -> None:
     """Let lines tell balances that are known without asking.
 
-    Of those whose gifts wait nothing else has changed since it was read beside the terms.
+    Of those whose gifts wait nothing else has changed since it was read beside the terms, nor of
+    those who are locked since it was read with their lots.
     """
-    own_no = beside.terms.catalogue.coalition.point_currency_no
-    spendable, given = beside.spendable, waiting.given
+    catalogue, spendable = beside.terms.catalogue, beside.spendable
+    own_no, given, found = catalogue.coalition.point_currency_no, waiting.given, waiting.found
     for line in lines:
-        if not isinstance(line, Refused) and not line.point_currency:
-            now, more = spendable.get(line.member_id), given.get((line.member_id, own_no))
-            if now is not None and more is not None:
-                line.balance = now + more
+        if isinstance(line, Refused):
+            continue
+        code = line.point_currency
+        key = line.member_id, catalogue.currency_no(code) if code else own_no
+        now = found.get(key)
+        if now is None and not code and key in given:
+            now = spendable.get(line.member_id)
+        if now is not None:
+            line.balance = now + waiting.change(*key)
 
 
 async def read_balances(

@@ -10,7 +10,6 @@ from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import holders, posting
 from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Owed, Posted, Reverse
-from coalition.ledger.holders import Standing
 from coalition.ledger.waiting import Waiting
 from coalition.members import queries, relations
 from coalition.members.blind_index import card_digest
@@ -38,7 +37,7 @@ from coalition.points.rules import (
     reversed_reason,
     spent_reason,
 )
-from coalition.points.terms import Facts, Terms
+from coalition.points.terms import Beside, Facts, Terms
 
 LineAnswer = PostingAnswer | HoldAnswer | Refused
 
@@ -96,21 +95,20 @@ async def post(
     at: datetime,
     waiting: Waiting | None = None,
     explains: bool = True,
-    standings: dict[UUID, Standing] | None = None,
-    facts: Facts | None = None,
+    beside: Beside | None = None,
     planning: Planning | None = None,
 ) -> list[LineAnswer]:
     """Post what is `asked`; return an answer to each, in order. Raises `PlansChangedError`.
 
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
     transaction with `posting.PINNED` under `leases.covered`. What is refused leaves nothing. What
-    can wait is left to `waiting`, which the caller writes, and gives up if that fails. `standings`
-    and `facts` are what it has read. Unless `planning` asks, who shares gets `NeedsPlan`.
+    can wait is left to `waiting`, which the caller writes, and gives up if that fails. `beside` is
+    what it has read and locked. Unless `planning` asks, who shares gets `NeedsPlan`.
     """
     last = Waiting() if waiting is None else waiting
     answers: list[LineAnswer | None] = [None] * len(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
-    known = await _known_of(connection, asked, terms, members, facts)
+    known = await _known_of(connection, asked, terms, members, beside.facts if beside else None)
     drafted = await _draft_all(connection, asked, answers, known, terms=terms, at=at)
     pooled = Pooled(planning, at)
     _refuse(answers, drafted, await pooled.plan(connection, drafted))
@@ -134,7 +132,7 @@ async def post(
                 places=places,
                 terms=terms,
                 at=at,
-                standings=standings,
+                beside=beside,
                 while_written=answering.answer_posted,
                 waiting=last,
             )
@@ -189,14 +187,14 @@ async def _post_decided(
     places: Sequence[int],
     terms: Terms,
     at: datetime,
-    standings: dict[UUID, Standing] | None,
+    beside: Beside | None,
     while_written: posting.WhileWritten,
     waiting: Waiting,
 ) -> tuple[UUID, list[Outcome]]:
     """Post the drafts, those that are open decided and the guards asked under the batch's locks.
 
-    `places` has the position of each among what was asked; `standings`, `while_written` and
-    `waiting` are as in `posting.post`.
+    `places` has the position of each among what was asked; `while_written` and `waiting` are as in
+    `posting.post`.
     """
     drafts = [drafted.draft for drafted in deciding.drafted]
 
@@ -222,7 +220,8 @@ async def _post_decided(
         classes=terms.catalogue.classes,
         suspended=terms.catalogue.suspended_at(at),
         decide=decide if guarding.judges or deciding.is_needed or pooled.is_needed else None,
-        standings=standings,
+        standings=beside.standings if beside else None,
+        locked=beside.locked if beside else (),
         while_written=while_written,
         waiting=waiting,
     )

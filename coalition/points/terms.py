@@ -1,6 +1,6 @@
 """The terms of business in memory: catalogue and earning rules of one version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -188,6 +188,8 @@ class Beside(NamedTuple):
     """What they are to the coalition, without those who are nothing; None where it was not read."""
     spendable: Mapping[UUID, int]
     """What they can spend of the coalition's own points, where that can be told beside."""
+    locked: Collection[UUID] = ()
+    """Those of them, not all of whom need exist, that are locked."""
 
 
 async def refresh_beside(
@@ -224,6 +226,21 @@ async def refresh_beside(
         if answer is not None
     }
     return Beside(held, read.states, facts, read.spendable)
+
+
+async def refresh_locking(
+    connection: Connection, held: Terms | None, payers: Collection[UUID]
+) -> Beside:
+    """Do as `refresh`, and lock `payers`, at least one, in the same round trip where it can be.
+
+    They are the first that the transaction locks, and all holders from whom it may take points.
+    """
+    # See `refresh_beside`.
+    if held is None or bound_engine().spreads:
+        return Beside(await refresh(connection, held), {}, None, {})
+    version, states = await holders.lock_beside(connection, payers, catalogue.VERSION)
+    terms = held if version == held.catalogue.version else await refresh(connection, held)
+    return Beside(terms, states, None, {}, payers)
 
 
 def _spending(held: Terms, at: datetime) -> Spending | None:

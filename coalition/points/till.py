@@ -17,7 +17,6 @@ from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency import Answer, Claim, ClaimTakenError
 from coalition.kernel.idempotency.claims import ONE_ANSWER
 from coalition.kernel.idempotency.together import Crowds, answer_together
-from coalition.kernel.ids import database_id
 from coalition.kernel.web.decoding import JSON_MEDIA_TYPE, MSGPACK_MEDIA_TYPE, Media, encode
 from coalition.ledger import holders, posting, receipts
 from coalition.ledger.coalescing import Coalescer
@@ -35,11 +34,11 @@ from coalition.points.balances import (
     tell_beside,
     unknown_currencies,
 )
+from coalition.points.beside import refresh_beside
 from coalition.points.commands import (
     Asked,
     BalanceAnswer,
     HoldAnswer,
-    IssueBody,
     PostingAnswer,
     QuoteAnswer,
     QuoteBody,
@@ -192,18 +191,10 @@ class Tills:
         return self._terms
 
     async def _refresh_beside(
-        self, connection: Connection, requests: Sequence[Request], at: datetime
+        self, connection: Connection, requests: Sequence[Request], at: datetime, *, may_lock: bool
     ) -> Beside:
-        """Return the terms of now, and what is read of members who are given points by their id.
-
-        Whoever pays is locked later, and read then.
-        """
-        acting = []
-        for request in requests:
-            command = request.asked.command
-            if type(command) is IssueBody and command.member_id is not None:
-                acting.append((database_id(command.member_id), command.occurred_at))
-        beside = await business.refresh_beside(connection, self._terms, acting, at)
+        asked = [request.asked for request in requests]
+        beside = await refresh_beside(connection, self._terms, asked, at, may_lock=may_lock)
         self._terms = beside.terms
         return beside
 
@@ -248,7 +239,9 @@ class Tills:
         async with transaction(
             patience, role=posting.POSTER_ROLE, succession=succession
         ) as connection:
-            beside = await self._refresh_beside(connection, requests, at)
+            # What was answered before is not to wait for a lock.
+            may_lock = not looks_first and not planning.is_asked
+            beside = await self._refresh_beside(connection, requests, at, may_lock=may_lock)
 
             async def work(fresh: list[int]) -> dict[int, Answer | Refused]:
                 return await self._answer_fresh(
@@ -288,8 +281,7 @@ class Tills:
             card_key=self._card_key,
             at=at,
             waiting=waiting,
-            standings=beside.standings,
-            facts=beside.facts,
+            beside=beside,
             planning=planning,
         )
         made = dict(zip(fresh, lines, strict=True))

@@ -54,9 +54,14 @@ class Later:
         statement: str,
         /,
         *given: Any,  # Any: values of any type
+        comes_first: bool = False,
     ) -> None:
-        """Keep a statement that has to return `rows` rows; `write` raises `otherwise` if not."""
-        self._waiting.append(_Waiting(statement, given, rows, otherwise))
+        """Keep a statement that has to return `rows` rows; `write` raises `otherwise` if not.
+
+        It is executed after those that were collected so far, or where it `comes_first` before.
+        """
+        one = _Waiting(statement, given, rows, otherwise)
+        self._waiting.insert(0 if comes_first else len(self._waiting), one)
 
     def when_committed(self, call: Callable[[], None]) -> None:
         """Let `committed` make `call`."""
