@@ -235,7 +235,7 @@ async def refresh_locking(
 
     They are the first that the transaction locks, and all holders from whom it may take points.
     """
-    # See `refresh_beside`.
+    # A server that spreads its tables does not answer one question about several of them.
     if held is None or bound_engine().spreads:
         return Beside(await refresh(connection, held), {}, None, {})
     version, states = await holders.lock_beside(connection, payers, catalogue.VERSION)
