@@ -3,9 +3,10 @@
 A receipt that was used before refuses its draft.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.meanwhile import beside
 from coalition.kernel.errors import Refused
 from coalition.ledger import receipts, resolutions
 from coalition.ledger.accounts import Kind
@@ -83,6 +84,38 @@ async def claim_trusted(connection: Connection, batch: Batch, waiting: Waiting |
     posted = [digest for i, digest in batch.trusted.items() if i not in refused]
     if posted:
         receipts.claim_unused(waiting.later, posted, batch.journal.batch)
+
+
+async def claim_beside(
+    connection: Connection,
+    batch: Batch,
+    waiting: Waiting,
+    give: Callable[[Waiting], Awaitable[None]],
+) -> None:
+    """Claim the receipts of gifts that wait, and let `give` prepare meanwhile what waits of them.
+
+    It takes all receipts for unused, as they nearly always are. Where some are not, what it made is
+    dropped, and it is called again with the others.
+    """
+    digests = batch.digests if batch.digests is not None else find_digests(batch)
+    digests = {i: digests[i] for i in batch.open() if i in digests}
+    first = {digest: i for i, digest in reversed(digests.items())}
+    if len(first) < len(digests):
+        await _refuse_used(connection, batch, _stand_back(batch, digests, first))
+    if not first:
+        await give(waiting)
+        return
+    given, before = batch.open(), len(waiting.later)
+    claiming = receipts.claim(connection, first, batch.journal.batch)
+    taken, _ = await beside(claiming, lambda: give(waiting))
+    if taken:
+        batch.journal.forget()
+        waiting.forget(before)
+        for i in given:
+            batch.outcomes[i] = None
+        used = [i for i, digest in digests.items() if digest in taken]
+        await _refuse_used(connection, batch, used)
+        await give(waiting)
 
 
 def _stand_back(batch: Batch, digests: dict[int, bytes], first: Mapping[bytes, int]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -67,6 +68,7 @@ FROM unnest($2::int2[], $3::uuid[], $4::uuid[], $5::int4[])
      AS queued (shard, first_posting, last_posting, postings)
 """
 
+_BUCKET = itemgetter(0)
 _OWN = 8
 """The first columns of a row are the posting's own; the others it has in common with many."""
 _ALIKE_MOST = 32
@@ -169,6 +171,11 @@ class Journal:
         )  # fmt: skip
         return posting
 
+    def forget(self) -> None:
+        """Drop what was collected; nothing of it has been written."""
+        self._rows.clear()
+        self._legs.clear()
+
     def moves(self) -> Iterator[tuple[int, UUID, int]]:
         """Yield the kind, the holder and the point currency of each posting collected."""
         for row in self._rows:
@@ -201,6 +208,8 @@ class Journal:
         if not self._rows:
             work()
             return
+        # Rows that come in the order of their key cost the server a tenth less.
+        self._rows.sort(key=_BUCKET)
         columns = _columns(self._rows)
         statement = _POSTINGS
         given: Sequence[Sequence[Any]] = columns

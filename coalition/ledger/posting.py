@@ -7,50 +7,36 @@ draft that cannot be done gets its refusal and does not spoil the others.
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from coalition.kernel.database import Connection, bound_engine
 from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.errors import Refused
-from coalition.ledger import claiming, holders, lots, pooling, resolutions, reversals
+from coalition.ledger import claiming, holders, lots, pooling, resolutions
 from coalition.ledger.activity import Clockwork, one_after_another
-from coalition.ledger.adjustments import adjust
 from coalition.ledger.batch import Batch
 from coalition.ledger.classes import ONLY_BUILT_IN, LotClasses
 from coalition.ledger.clocks import Clock, lapsed
 from coalition.ledger.drafts import (
-    Adjust,
     Capture,
-    Convert,
     Draft,
-    Hold,
     Issue,
     Outcome,
-    Owed,
-    Posted,
-    Recover,
-    Redeem,
     Reverse,
     Transfer,
     UndoTransfer,
     Void,
 )
 from coalition.ledger.ended import book_ended
-from coalition.ledger.exchanging import convert
 from coalition.ledger.holders import Standing
-from coalition.ledger.issues import issue
 from coalition.ledger.journal import Journal
 from coalition.ledger.lacking import tell_bound, tell_suspended
-from coalition.ledger.onward import send_on
 from coalition.ledger.originals import read_postings
-from coalition.ledger.recoveries import recover
-from coalition.ledger.redemptions import hold, redeem
 from coalition.ledger.refusals import UnknownHold, UnknownPosting
 from coalition.ledger.resolutions import KeptHold
 from coalition.ledger.sides import find_heirs, find_sides, refusal_of_sides, set_sides
-from coalition.ledger.transferring import transfer
-from coalition.ledger.undoing import read_transfers, undo
+from coalition.ledger.stages import run_stage, waves
+from coalition.ledger.undoing import read_transfers
 from coalition.ledger.waiting import Waiting, lots_may_wait
 
 POSTER_ROLE = "coalition_poster"
@@ -76,25 +62,6 @@ PINNED_FOR_LINES = PINNED | {"plan_cache_mode": "force_custom_plan"}
 """The same for thousands of lines at once: planning anew costs them nothing, and a plan made when
 there was a single lot would read a whole table for each of them."""
 
-_Run = Callable[[Connection, Journal, Sequence[Any]], Awaitable[list[Outcome]]]  # Any: its kind
-
-_STAGES: dict[type[Draft], tuple[int, _Run]] = {
-    Redeem: (1, redeem),
-    Hold: (2, hold),
-    Capture: (3, resolutions.resolve_holds),
-    Void: (3, resolutions.resolve_holds),
-    Reverse: (4, reversals.reverse),
-    Adjust: (5, adjust),
-    Recover: (6, recover),
-    Convert: (7, convert),
-    Transfer: (8, transfer),
-    UndoTransfer: (10, undo),
-}
-"""In which stage of a wave drafts of each kind run, and what posts them; issues come before.
-
-For who receives a transfer the stage counts as the one after it."""
-
-_ISSUES = 0
 _OF_HOLDS = (Capture, Void)  # a union would be made anew wherever it is asked for
 
 Decide = Callable[[list[int]], Awaitable[dict[int, Draft | Refused]]]
@@ -109,7 +76,7 @@ WhileWritten = Callable[[Sequence[Outcome | None]], None]
 """What a caller does while the server writes postings.
 
 Called with what has become of each draft. That something was posted or held is final then; a
-refusal, or None in its place, may still change.
+refusal, or None in its place, may still change. Called anew if gifts that wait met a used receipt.
 """
 
 
@@ -154,29 +121,46 @@ async def post(
         # Before it becomes active again: what its clock has ended does not live again.
         await book_ended(connection, journal, lapsed & batch.concerned())
     waits = lots_may_wait(waiting, batch) if decide is None else None
-    claims = await claiming.claim_receipts(connection, batch, waits)
-    if decide is not None:
-        _settle(batch, await decide(batch.open()))
-        pooling.leave_out_inactive(batch)
-        waits = lots_may_wait(waiting, batch)
-    clockwork = _clockwork(batch, has_lapsed=bool(lapsed))
-    for stage in _waves(batch):
-        await _run_stage(connection, batch, stage, waits)
-        if clockwork is not None:
-            done = [(batch.drafts[i], batch.outcomes[i]) for i in stage]
-            await clockwork.follow(connection, done)
-    if clockwork is not None:
-        await clockwork.finish(connection)
-    await claiming.claim_trusted(connection, batch, waits)
-    work = partial(while_written, batch.outcomes)
-    later, all_waits = (waiting.later, waiting.defers) if waiting else (None, False)
-    await journal.write(connection, work, later, all_waits=all_waits)
-    await claiming.give_back_receipts(connection, batch, claims)
+    run = partial(_run, connection, batch, waiting, while_written, has_lapsed=bool(lapsed))
+    if waits is not None and batch.only_gives and not waits.trusts:
+        await claiming.claim_beside(connection, batch, waits, run)
+    else:
+        claims = await claiming.claim_receipts(connection, batch, waits)
+        if decide is not None:
+            _settle(batch, await decide(batch.open()))
+            pooling.leave_out_inactive(batch)
+            waits = lots_may_wait(waiting, batch)
+        await run(waits)
+        await claiming.give_back_receipts(connection, batch, claims)
     await tell_suspended(connection, batch)
     await tell_bound(connection, batch)
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
     assert len(outcomes) == len(drafts), "every draft has its outcome"
     return journal.batch, outcomes
+
+
+async def _run(
+    connection: Connection,
+    batch: Batch,
+    waiting: Waiting | None,
+    while_written: WhileWritten,
+    lots_wait: Waiting | None,
+    *,
+    has_lapsed: bool,
+) -> None:
+    """Post the drafts that are not refused; of gifts that wait nothing is asked of the server."""
+    clockwork = _clockwork(batch, has_lapsed=has_lapsed)
+    for stage in waves(batch):
+        await run_stage(connection, batch, stage, lots_wait)
+        if clockwork is not None:
+            done = [(batch.drafts[i], batch.outcomes[i]) for i in stage]
+            await clockwork.follow(connection, done)
+    if clockwork is not None:
+        await clockwork.finish(connection)
+    await claiming.claim_trusted(connection, batch, lots_wait)
+    work = partial(while_written, batch.outcomes)
+    later, all_waits = (waiting.later, waiting.defers) if waiting else (None, False)
+    await batch.journal.write(connection, work, later, all_waits=all_waits)
 
 
 def _clockwork(batch: Batch, *, has_lapsed: bool) -> Clockwork | None:
@@ -332,66 +316,3 @@ async def _find_survivors(connection: Connection, batch: Batch) -> None:
         assert isinstance(draft, Reverse), "only reversals follow a merge"
         batch.survivors[draft.posting] = survivor
         batch.holders[i] = survivor
-
-
-def _waves(batch: Batch) -> list[list[int]]:
-    """Order the drafts into sets that may run together and keep each holder's own order.
-
-    Within a wave the kinds run in a fixed order; a holder whose later draft is of an earlier kind
-    goes on in the next wave. Nearly always there is one wave. Whoever receives a transfer has its
-    points when the stage is done: it sends them in the next wave.
-    """
-    if batch.only_gives:
-        return [given] if (given := batch.open()) else []
-    last: dict[UUID, tuple[int, int]] = {}
-    sets: dict[tuple[int, int], list[int]] = {}
-    for i in batch.open():
-        kind = type(batch.drafts[i])
-        stage = _ISSUES if kind is Issue else _STAGES[kind][0]
-        holder = batch.holders[i]
-        wave, before = last.get(holder, (0, 0))
-        if stage < before:
-            wave += 1
-        if others := batch.others.get(i):
-            later = stage + (kind is Transfer)
-            for other in others:
-                others_wave, others_before = last.get(other, (0, 0))
-                wave = max(wave, others_wave + (later < others_before))
-            last |= dict.fromkeys(others, (wave, later))
-        last[holder] = (wave, stage)
-        sets.setdefault((wave, stage), []).append(i)
-    return [sets[key] for key in sorted(sets)]
-
-
-async def _run_stage(
-    connection: Connection, batch: Batch, positions: list[int], waiting: Waiting | None
-) -> None:
-    drafts: list[Any] = [batch.drafts[i] for i in positions]  # Any: a stage has drafts of one kind
-    kind = type(drafts[0])
-    if kind is Issue:
-        later = None if waiting is None else waiting.later
-        outcomes = await issue(connection, batch.journal, drafts, batch.owing, later)
-        await send_on(connection, batch.journal, drafts, outcomes)
-    elif kind is Redeem:
-        outcomes = await redeem(connection, batch.journal, drafts, waiting)
-    elif kind is Hold:
-        outcomes = await hold(connection, batch.journal, drafts, waiting)
-    elif kind is Reverse:
-        outcomes = await reversals.reverse(connection, batch.journal, drafts, batch.survivors)
-        _note_debts(batch, outcomes)
-    elif kind is UndoTransfer:
-        outcomes = await undo(connection, batch.journal, drafts, batch.heirs)
-    else:
-        _, run = _STAGES[kind]
-        outcomes = await run(connection, batch.journal, drafts)
-    for i, outcome in zip(positions, outcomes, strict=True):
-        batch.outcomes[i] = outcome
-    if waiting is not None:
-        waiting.note(batch, zip(drafts, outcomes, strict=True))
-
-
-def _note_debts(batch: Batch, outcomes: list[Outcome]) -> None:
-    """Remember who owes from now on, for issues that come later in the batch."""
-    for outcome in outcomes:
-        if isinstance(outcome, Owed) or (isinstance(outcome, Posted) and outcome.debt):
-            batch.owing[outcome.holder] = batch.standings[outcome.holder]

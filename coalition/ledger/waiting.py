@@ -21,15 +21,17 @@ _TAKING, _DONE = (Redeem, Hold), (Posted, Held)  # unions would be made anew for
 class Waiting:
     """What waits of one batch. Who posts it writes `later`, last of all."""
 
-    def __init__(self, *, defers: bool = False, trusts: bool = False) -> None:
+    def __init__(self, *, defers: bool = False, trusts: bool = False, counts: bool = True) -> None:
         """Begin with nothing.
 
         Unless it `defers` postings and lots, only what goes with postings waits. It `trusts` that
-        receipts are unused where nothing else depends on it.
+        receipts are unused where nothing else depends on it. It `counts` what will change, unless
+        nobody asks for it.
         """
         self.later = Later()
         self.defers = defers
         self.trusts = trusts
+        self._counts = counts
         self.given: dict[tuple[UUID, int], int] = {}
         """By holder and point currency: what of gifts that wait can be spent at once.
 
@@ -41,6 +43,12 @@ class Waiting:
         """What those holders could spend before, where it was read with their lots."""
         self.standings: Mapping[UUID, Standing] = {}
         """How the holders of the batch stand, once its lots may wait."""
+
+    def forget(self, first: int) -> None:
+        """Forget all but the `first` statements that wait, and what was counted."""
+        self.later.keep(first)
+        self.given.clear()
+        self.taken.clear()
 
     def defer_nothing(self) -> None:
         """Let only what goes with postings wait, for this batch."""
@@ -57,6 +65,8 @@ class Waiting:
 
     def note(self, batch: Batch, outcomes: Iterable[tuple[Draft, Outcome]]) -> None:
         """Count what those drafts that wait do to what their holders can spend."""
+        if not self._counts:
+            return
         for draft, outcome in outcomes:
             if type(draft) is Issue and isinstance(outcome, Posted):
                 standing, points = batch.standings[draft.holder], 0

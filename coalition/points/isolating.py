@@ -6,12 +6,14 @@ from datetime import datetime
 import asyncpg
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.later import Later
 from coalition.kernel.errors import Invalid
 from coalition.ledger.lots import LotCollisionError
+from coalition.ledger.waiting import Waiting
 from coalition.points.commands import Asked
 from coalition.points.leases import Leases
 from coalition.points.pooled import Planning
-from coalition.points.service import LineAnswer, post
+from coalition.points.service import LineAnswer, Told, post
 from coalition.points.terms import Terms
 
 
@@ -34,10 +36,17 @@ async def post_isolating(
     card_key: bytes,
     at: datetime,
     planning: Planning,
+    last: Later,
+    told: Told | None = None,
 ) -> list[LineAnswer]:
-    """Do as `post` without explaining, and isolate a line that the database itself refuses."""
+    """Do as `post` without explaining, and isolate a line that the database itself refuses.
+
+    `told` is called with the answers while the server writes what was posted: where that does not
+    fail they are those that are returned, in the same list. `last` hears of the commit.
+    """
     if not asked:
         return []
+    waiting = Waiting(defers=True, counts=False)
     await connection.execute("SAVEPOINT lines")
     try:
         answers = await post(
@@ -47,8 +56,10 @@ async def post_isolating(
             leases=leases,
             card_key=card_key,
             at=at,
+            waiting=waiting,
             explains=False,
             planning=planning,
+            told=told or _nothing,
         )
     except _OF_ONE_LINE:
         await connection.execute("ROLLBACK TO SAVEPOINT lines")
@@ -56,6 +67,7 @@ async def post_isolating(
             return [RefusedByDatabase()]
     else:
         await connection.execute("RELEASE SAVEPOINT lines")
+        last.when_committed(waiting.later.committed)
         return answers
     middle = len(asked) // 2
     halves = (asked[:middle], asked[middle:])
@@ -70,5 +82,10 @@ async def post_isolating(
             card_key=card_key,
             at=at,
             planning=planning,
+            last=last,
         )
     ]
+
+
+def _nothing(_: Sequence[LineAnswer]) -> None:
+    """Do nothing: of a part nobody is told."""

@@ -65,6 +65,9 @@ class Sharers:
         while len(self._known) > self._most:
             del self._known[next(iter(self._known))]
 
+    def __bool__(self) -> bool:
+        return bool(self._known)
+
     def __contains__(self, member: UUID) -> bool:
         return hash(member) in self._known
 
@@ -106,6 +109,8 @@ class Pooled:
         if self._planning is None:
             return {}
         sharers = self._planning.sharers
+        if not sharers:
+            return {}
         self._wishes = {
             position: _wish(one.draft)
             for position, one in drafted.items()

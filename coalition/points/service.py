@@ -1,11 +1,13 @@
 """Points posted for tills: one request or a chunk of lines, always the same way."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection
+from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import holders, posting
@@ -40,6 +42,7 @@ from coalition.points.rules import (
 from coalition.points.terms import Beside, Facts, Terms
 
 LineAnswer = PostingAnswer | HoldAnswer | Refused
+Told = Callable[[Sequence[LineAnswer]], None]
 
 _BY_MEMBER = (IssueBody, RedeemBody)
 _MADE = (Posted, Held)  # a union would be made anew wherever it is asked for
@@ -70,6 +73,7 @@ class _Answering:
 
     def answer_posted(self, outcomes: Sequence[Outcome | None]) -> None:
         """Answer what is posted or held, which is final while the server still writes it."""
+        self.related.clear()
         for place, made, outcome in zip(self._places, self._drafted, outcomes, strict=True):
             if outcome is not None and not isinstance(outcome, Refused):
                 answer = _answer(made, outcome, explains=self._explains)
@@ -97,19 +101,20 @@ async def post(
     explains: bool = True,
     beside: Beside | None = None,
     planning: Planning | None = None,
+    told: Told | None = None,
 ) -> list[LineAnswer]:
     """Post what is `asked`; return an answer to each, in order. Raises `PlansChangedError`.
 
     Balances are not filled in; lots and reasons only if it `explains`. The caller holds a
     transaction with `posting.PINNED` under `leases.covered`. What is refused leaves nothing. What
-    can wait is left to `waiting`, which the caller writes, and gives up if that fails. `beside` is
-    what it has read and locked. Unless `planning` asks, who shares gets `NeedsPlan`.
+    can wait is left to `waiting`, which the caller writes; or it is written here, while who asks is
+    `told`. `beside` was read and locked. Unless `planning` asks, who shares gets `NeedsPlan`.
     """
-    last = Waiting() if waiting is None else waiting
-    answers: list[LineAnswer | None] = [None] * len(asked)
+    last, answers = waiting or Waiting(), _unanswered(asked)
     members, cards = await members_of_cards(connection, asked, card_key)
     known = await _known_of(connection, asked, terms, members, beside.facts if beside else None)
-    drafted = await _draft_all(connection, asked, answers, known, terms=terms, at=at)
+    making = partial(_draft_all, asked, answers, known, terms=terms, at=at)
+    drafted, beside = await _drafted(connection, making, asked, answers, terms=terms, beside=beside)
     pooled = Pooled(planning, at)
     _refuse(answers, drafted, await pooled.plan(connection, drafted))
     with Covering(leases, terms, at) as covering:
@@ -120,9 +125,7 @@ async def post(
             places = list(drafted)
             deciding = Deciding(list(drafted.values()), terms)
             guarding = Guarding(terms, [asked[place] for place in places], cards)
-            answering = _Answering(
-                asked, answers, places, deciding.drafted, terms, explains=explains
-            )
+            made = _Answering(asked, answers, places, deciding.drafted, terms, explains=explains)
             batch, outcomes = await _post_decided(
                 connection,
                 deciding,
@@ -133,17 +136,22 @@ async def post(
                 terms=terms,
                 at=at,
                 beside=beside,
-                while_written=answering.answer_posted,
+                while_written=made.answer_posted,
                 waiting=last,
             )
-            answering.answer_refused(outcomes)
-            await relations.ensure(last.by(connection), answering.related, at)
-            told = guarding.events([made.draft for made in deciding.drafted], outcomes, batch)
-            await outbox.append(last.later, told, at)
+            made.answer_refused(outcomes)
+            await relations.ensure(last.by(connection), made.related, at)
+            events = guarding.events([one.draft for one in deciding.drafted], outcomes, batch)
+            await outbox.append(last.later, events, at)
             await covering.spend(connection, batch, answers)
-            if waiting is None:  # here what was taken to cover the issues can still be put back
-                await last.later.write(connection)
-    return [answer for answer in answers if answer is not None]
+        given = [answer for answer in answers if answer is not None]
+        if told is not None or waiting is None:  # here what covers the issues can be put back
+            await meanwhile(last.later.write(connection), lambda: told and told(given))
+    return given
+
+
+def _unanswered(asked: Sequence[Asked]) -> list[LineAnswer | None]:
+    return [None] * len(asked)
 
 
 def _refuse(
@@ -155,8 +163,32 @@ def _refuse(
         drafted.pop(position, None)
 
 
-async def _draft_all(
+async def _drafted(
     connection: Connection,
+    drafting: Callable[[], dict[int, Drafted]],
+    asked: Sequence[Asked],
+    answers: list[LineAnswer | None],
+    *,
+    terms: Terms,
+    beside: Beside | None,
+) -> tuple[dict[int, Drafted], Beside | None]:
+    """Return what `drafting` makes, and how those stand who are named by an id and given points."""
+    receivers: set[UUID] = set()
+    if beside is None:
+        commands = [one.command for one in asked if isinstance(one.command, IssueBody)]
+        receivers = {one.member_id for one in commands if one.member_id is not None}
+    if receivers:
+        reading = holders.read_states(connection, receivers)
+        standings, drafted = await meanwhile(reading, drafting)
+        beside = Beside(terms, standings, None, {})
+    else:
+        drafted = drafting()
+    if len(drafted) < len(asked):
+        await _check_unposted(connection, answers)
+    return drafted, beside
+
+
+def _draft_all(
     asked: Sequence[Asked],
     answers: list[LineAnswer | None],
     known: Known,
@@ -172,8 +204,6 @@ async def _draft_all(
             drafted[position] = made
         else:
             answers[position] = made
-    if len(drafted) < len(asked):
-        await _check_unposted(connection, answers)
     return drafted
 
 

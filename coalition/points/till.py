@@ -13,6 +13,7 @@ from msgspec import UNSET
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.database.engine import Succession
+from coalition.kernel.database.later import Later
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency import Answer, Claim, ClaimTakenError
 from coalition.kernel.idempotency.claims import ONE_ANSWER
@@ -49,7 +50,7 @@ from coalition.points.leases import Leases
 from coalition.points.pooled import Planning, PlansChangedError, Sharers
 from coalition.points.pools import NoPools, Pools
 from coalition.points.quoting import quote_purchase, with_balance
-from coalition.points.service import LineAnswer, post
+from coalition.points.service import LineAnswer, Told, post
 from coalition.points.terms import Beside, Terms
 
 Result = TypeVar("Result")
@@ -106,23 +107,30 @@ class Tills:
         return answer
 
     async def post_lines(
-        self, connection: Connection, asked: Sequence[Asked], at: datetime
+        self,
+        connection: Connection,
+        asked: Sequence[Asked],
+        at: datetime,
+        *,
+        told: Told = lambda _: None,
+        last: Later | None = None,
     ) -> list[LineAnswer]:
-        """Post the lines of a batch, each answered, in the caller's transaction.
+        """Post the lines of a batch in the caller's transaction; return an answer to each.
 
-        The transaction runs under `covered`, has the settings `posting.PINNED_FOR_LINES` and may
-        have the role `posting.POSTER_ROLE`; `ensure_partition(at)` came before it. The answers
-        carry neither balances nor reasons nor lots.
+        It runs under `covered` with `posting.PINNED_FOR_LINES`, perhaps as `posting.POSTER_ROLE`,
+        after `ensure_partition(at)`. Answers have no balances, reasons or lots; `told` is called
+        with them while they are written. If that fails others return. `last` hears of the commit.
         """
-        terms = await self.refresh_terms(connection)
         return await post_isolating(
             connection,
             asked,
-            terms=terms,
+            terms=await self.refresh_terms(connection),
             leases=self._leases,
             card_key=self._card_key,
             at=at,
             planning=self._planning,
+            told=told,
+            last=last or Later(),
         )
 
     async def covered(self, attempt: Callable[[], Awaitable[Result]]) -> Result:

@@ -13,6 +13,7 @@ from coalition.access.queries import is_revoked
 from coalition.kernel import jobs
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
+from coalition.kernel.database.later import Later
 from coalition.kernel.database.transactions import TENANT_ROLE
 from coalition.kernel.idempotency import (
     Answer,
@@ -127,14 +128,16 @@ class Batches:
         """
         await ensure_partition(at)
         may_not_post = await _sender_is_revoked(batch)
+        last = Later()
         async with transaction(posting.PINNED_FOR_LINES, role=posting.POSTER_ROLE) as connection:
             waiting = await queries.lock_next(connection, batch)
             if waiting is None:
                 return False
             records = await asyncio.to_thread(unpacked, waiting.records)
             if may_not_post:
-                refusals = [SenderRevoked()] * len(records)
-                answered = results.write(waiting.first_line, refusals)
+                answered = await chunks.refuse_chunk(
+                    SenderRevoked(), first_line=waiting.first_line, lines=len(records)
+                )
             else:
                 decoder = LineDecoder(waiting.media_type, waiting.columns)
                 answered = await chunks.post_chunk(
@@ -144,21 +147,22 @@ class Batches:
                     sender=waiting.sender,
                     first_line=waiting.first_line,
                     at=at,
+                    last=last,
                 )
-            packed = await _packed(answered.ndjson)
             await queries.answer_chunk(
-                connection, batch, first_line=waiting.first_line, results=packed
+                connection, batch, first_line=waiting.first_line, results=answered.packed
             )
             await queries.move_on(
                 connection,
                 _after(waiting.stored, lines=len(records), refused=answered.refused, at=at),
             )
+        last.committed()
         return True
 
     async def _post(self, upload: Upload, at: datetime) -> Answer:
         decoder = LineDecoder(upload.media_type, upload.received.columns)
         await ensure_partition(at)
-        batch = _new_batch(at)
+        batch, last = _new_batch(at), Later()
         # All lines together: two sets of lots that one transaction locks one after the other are
         # in no order, so that two such batches, or a batch and a till, would wait in a circle.
         decoded: Decoded = []
@@ -170,15 +174,22 @@ class Batches:
             if known is not None:
                 return known
             answered = await chunks.post_chunk(
-                connection, self._tills, decoded, sender=upload.sender, first_line=1, at=at
+                connection,
+                self._tills,
+                decoded,
+                sender=upload.sender,
+                first_line=1,
+                at=at,
+                last=last,
             )
             lines, refused = len(decoded), answered.refused
             done = BatchState.DONE.value
             stored = Stored(batch, done, lines, lines - refused, refused, at, at)
-            kept = [StoredChunk(1, lines, None, await _packed(answered.ndjson))]
+            kept = [StoredChunk(1, lines, None, answered.packed)]
             await _insert(connection, upload, stored, kept)
             media_type = upload.answer_media.value
             await store(connection, [(upload.claim, Answer(_POSTED, media_type, batch.bytes))], at)
+        last.committed()
         return Answer(_POSTED, media_type, _written(stored, media_type, [answered.ndjson]))
 
     async def _keep(self, upload: Upload, at: datetime) -> Answer:
@@ -275,11 +286,6 @@ async def _insert(
         media_type=upload.media_type,
         columns=upload.received.columns,
     )
-
-
-async def _packed(ndjson: bytes) -> bytes:
-    """Pack answers beside the event loop, which others need meanwhile."""
-    return await asyncio.to_thread(results.pack, ndjson)
 
 
 def _new_batch(at: datetime) -> BatchId:

@@ -78,9 +78,11 @@ async def test_a_job_that_was_killed_goes_on_where_it_stopped(
     batch = (await grocer.send("/v1/batches", content, NDJSON)).json()["batch_id"]
     post_lines, posted = Tills.post_lines, 0
 
-    async def killed_in_the_third(self: Tills, *arguments: Any) -> object:  # Any: handed on
+    async def killed_in_the_third(
+        self: Tills, *given: Any, **named: Any
+    ) -> object:  # Any: handed on
         nonlocal posted
-        answers = await post_lines(self, *arguments)
+        answers = await post_lines(self, *given, **named)
         posted += 1
         if posted == 3:
             raise asyncio.CancelledError

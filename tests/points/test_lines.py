@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from coalition.kernel.database import transaction
 from coalition.kernel.errors import Refused
+from coalition.kernel.ids import MemberId
 from coalition.kernel.web.decoding import Media
 from coalition.ledger import audit, holders, posting
 from coalition.ledger.accounts import HolderState
@@ -24,6 +25,7 @@ from coalition.ledger.refusals import (
     NotEnoughPoints,
     UnknownHolder,
 )
+from coalition.members import relations
 from coalition.points.commands import (
     CaptureBody,
     Command,
@@ -110,6 +112,48 @@ async def test_holds_are_made_and_resolved_by_lines(at: datetime) -> None:
     answers = await lines(world, [CaptureBody(), VoidBody()], [held.hold_id, other.hold_id])
     assert shown(answers) == [60, 10]
     assert (await world.tills.balance(anna)).balance == 40
+
+
+async def test_gifts_beside_a_used_receipt_are_posted_once(at: datetime) -> None:
+    world = await make_world(at)
+    anna, bo, cy = [await world.member() for _ in range(3)]
+    await lines(world, [issue(anna, 1, at, "used")])
+    told: list[list[object]] = []
+    asked = [
+        world.asked(command, world.fuel if command.member_id == cy else world.grocer)
+        for command in (
+            issue(anna, 10, at, "new"),
+            issue(bo, 20, at, "used"),
+            issue(bo, 30, at, "new"),
+            issue(bo, 40, at, "other"),
+            issue(cy, 50, at, "fuel"),
+        )
+    ]
+    async with transaction(posting.PINNED_FOR_LINES, role=posting.POSTER_ROLE) as connection:
+        answers = await world.tills.post_lines(
+            connection, asked, at, told=lambda some: told.append(shown(some))
+        )
+        postings = await connection.fetchval("SELECT count(*) FROM posting")
+        feed = await connection.fetchval("SELECT sum(postings) FROM settlement_queue")
+    assert shown(answers) == [10, DuplicateReceipt, DuplicateReceipt, 40, 50]
+    assert told == [shown(answers)]
+    assert (postings, feed) == (4, 4)
+    assert [(await world.tills.balance(one)).balance for one in (anna, bo, cy)] == [11, 40, 50]
+    assert (await audit.run()).breaches == []
+
+
+async def test_who_was_refused_for_its_receipt_is_not_related_to_the_partner(at: datetime) -> None:
+    world = await make_world(at)
+    anna, bo = [MemberId(await world.member()) for _ in range(2)]
+    await ensure_partition(at)
+    given = [issue(anna, 1, at, "used"), issue(bo, 2, at, "used"), issue(anna, 3, at, "new")]
+    async with transaction(posting.PINNED_FOR_LINES, role=posting.POSTER_ROLE) as connection:
+        for some in (given[:1], given[1:]):
+            asked = [world.asked(command, world.fuel) for command in some]
+            await world.tills.post_lines(connection, asked, at)
+    async with transaction() as connection:
+        assert await relations.exists(connection, anna, world.fuel)
+        assert not await relations.exists(connection, bo, world.fuel)
 
 
 async def break_line(at: datetime) -> None:

@@ -63,6 +63,14 @@ class Later:
         one = _Waiting(statement, given, rows, otherwise)
         self._waiting.insert(0 if comes_first else len(self._waiting), one)
 
+    def __len__(self) -> int:
+        """Return how many statements have been collected."""
+        return len(self._waiting)
+
+    def keep(self, first: int) -> None:
+        """Forget all but the `first` statements that were collected."""
+        del self._waiting[first:]
+
     def when_committed(self, call: Callable[[], None]) -> None:
         """Let `committed` make `call`."""
         self._when_committed.append(call)
