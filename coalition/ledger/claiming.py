@@ -105,7 +105,7 @@ async def claim_beside(
     if not first:
         await give(waiting)
         return
-    given, before = batch.open(), len(waiting.later)
+    given, before = batch.open(), waiting.later.collected
     claiming = receipts.claim(connection, first, batch.journal.batch)
     taken, _ = await beside(claiming, lambda: give(waiting))
     if taken:

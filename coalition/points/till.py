@@ -130,7 +130,7 @@ class Tills:
             at=at,
             planning=self._planning,
             told=told,
-            last=last or Later(),
+            last=Later() if last is None else last,
         )
 
     async def covered(self, attempt: Callable[[], Awaitable[Result]]) -> Result:

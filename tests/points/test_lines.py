@@ -1,7 +1,7 @@
 """Lines of a batch: an answer each; one that the database refuses does not spoil the others."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from coalition.kernel.database import transaction
+from coalition.kernel.database.later import Later
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from coalition.kernel.web.decoding import Media
@@ -66,6 +67,23 @@ def issue(member: UUID, points: int, at: datetime, number: str | None = None) ->
 def shown(answers: Sequence[LineAnswer]) -> list[object]:
     """Return the points of each answer, or the class of its refusal."""
     return [type(answer) if isinstance(answer, Refused) else answer.points for answer in answers]
+
+
+async def test_who_tells_of_the_commit_is_told_what_to_do_then(at: datetime) -> None:
+    """Pairs of member and partner are known once they have committed, and not asked for again."""
+    world = await make_world(at)
+    anna = await world.member("9752 0001")
+    heard: list[Callable[[], None]] = []
+
+    class Last(Later):
+        def when_committed(self, call: Callable[[], None]) -> None:
+            heard.append(call)
+
+    await ensure_partition(at)
+    async with transaction(posting.PINNED, role=posting.POSTER_ROLE) as connection:
+        asked = [world.asked(issue(anna, 10, at))]
+        await world.tills.post_lines(connection, asked, at, last=Last())
+    assert len(heard) == 1
 
 
 async def test_each_line_has_its_answer_in_its_place(at: datetime) -> None:

@@ -63,8 +63,9 @@ class Later:
         one = _Waiting(statement, given, rows, otherwise)
         self._waiting.insert(0 if comes_first else len(self._waiting), one)
 
-    def __len__(self) -> int:
-        """Return how many statements have been collected."""
+    @property
+    def collected(self) -> int:
+        """How many statements wait."""
         return len(self._waiting)
 
     def keep(self, first: int) -> None:
