@@ -22,6 +22,8 @@ GROUP = "ledger"
 BATCH_LINES = 5_000
 MEMBERS = 80_000
 LOTS_EACH = 20
+LOG_MEBIBYTES = 2048
+"""As after a day of work: a log that is new makes a file every few seconds, and all commits wait."""
 
 ISSUE = Load(
     path="/v1/points/issue",
@@ -140,7 +142,11 @@ def run(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list[Result
     with tempfile.TemporaryDirectory(prefix="coalition-bench-") as folder:
         say(f"making a world of {MEMBERS:,} members with {LOTS_EACH} lots each")
         with make_world(
-            Path(folder), members=MEMBERS, lots_each=LOTS_EACH, postings=MEMBERS * LOTS_EACH
+            Path(folder),
+            members=MEMBERS,
+            lots_each=LOTS_EACH,
+            postings=MEMBERS * LOTS_EACH,
+            log_mebibytes=LOG_MEBIBYTES,
         ) as world:
             references.prepare_pgbench(world)
             for _ in range(rounds):

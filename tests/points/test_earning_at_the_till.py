@@ -253,6 +253,10 @@ async def test_a_currency_that_neither_rate_nor_rule_knows_earns_nothing_by_refu
     yen = Purchase(amount_minor=500, currency="JPY")
     command = IssueBody("r1", at, member_id=await world.member(), purchase=yen)
     assert isinstance(await world.ask(command), NoEarningRule)
+    # One that may say something, and once asked does not, is none either.
+    large = "basket.amount_minor > 500 || 'x' in member.flags"
+    await activated(document("yen", applies_to={"currency": "JPY"}, condition=large), at)
+    assert isinstance(await world.ask(command), NoEarningRule)
 
 
 async def test_rules_may_not_give_more_points_than_a_posting_moves(at: datetime) -> None:
