@@ -23,7 +23,7 @@ BATCH_LINES = 5_000
 MEMBERS = 80_000
 LOTS_EACH = 20
 LOG_MEBIBYTES = 2048
-"""As after a day of work: a log that is new makes a file every few seconds, and all commits wait."""
+"""As after a day of work: for each file that a new log makes all commits wait."""
 
 ISSUE = Load(
     path="/v1/points/issue",

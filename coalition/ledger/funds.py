@@ -95,14 +95,16 @@ class Funds:
             funds._add(currency_no, found.available)
             funds._kept |= found.kept
             funds._whole |= {(currency_no, holder) for holder in wanted}
+        # Lines of a batch are told no balance: of who pays them only what covers them is read.
+        tells = waiting if waiting is not None and waiting.counts else None
         for currency_no, points in payers.alone.items():
             rest = {one: points[one] for one in points.keys() - whole.get(currency_no, set())}
-            if rest and waiting is not None and not whole and not journal.suspended:
+            if rest and tells is not None and not whole and not journal.suspended:
                 walked = await walk_telling(
-                    connection, rest, currency_no, journal.today, waiting.standings
+                    connection, rest, currency_no, journal.today, tells.standings
                 )
                 funds._add(currency_no, walked.available)
-                waiting.found |= {(one, currency_no): of for one, of in walked.spendable.items()}
+                tells.found |= {(one, currency_no): of for one, of in walked.spendable.items()}
             elif rest:
                 where = payers.partners[currency_no] if journal.classes.are_bound else None
                 found_alone = await spendable(connection, journal, rest, currency_no, where)

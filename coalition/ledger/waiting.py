@@ -31,7 +31,7 @@ class Waiting:
         self.later = Later()
         self.defers = defers
         self.trusts = trusts
-        self._counts = counts
+        self.counts = counts
         self.given: dict[tuple[UUID, int], int] = {}
         """By holder and point currency: what of gifts that wait can be spent at once.
 
@@ -65,7 +65,7 @@ class Waiting:
 
     def note(self, batch: Batch, outcomes: Iterable[tuple[Draft, Outcome]]) -> None:
         """Count what those drafts that wait do to what their holders can spend."""
-        if not self._counts:
+        if not self.counts:
             return
         for draft, outcome in outcomes:
             if type(draft) is Issue and isinstance(outcome, Posted):
