@@ -9,6 +9,8 @@ from granian.constants import Interfaces
 from litestar import Litestar, post
 from litestar.params import JSONBody
 
+from server.serving import threads_wait_their_turn
+
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
     """What a till sends for an issue."""
@@ -38,11 +40,12 @@ async def answer(data: JSONBody[Body]) -> Answer:
 app = Litestar([answer], openapi_config=None)
 
 if __name__ == "__main__":
-    Granian(
-        "bench.trivial:app",
-        address="127.0.0.1",
-        port=int(sys.argv[1]),
-        interface=Interfaces.ASGI,
-        workers=1,
-        log_enabled=False,
-    ).serve()
+    with threads_wait_their_turn():  # as the service's do
+        Granian(
+            "bench.trivial:app",
+            address="127.0.0.1",
+            port=int(sys.argv[1]),
+            interface=Interfaces.ASGI,
+            workers=1,
+            log_enabled=False,
+        ).serve()

@@ -148,6 +148,18 @@ def test_the_worker_gives_way_to_the_service(tmp_path: Path) -> None:
         assert os.getpriority(os.PRIO_PROCESS, server) == niceness
 
 
+def test_threads_of_the_http_server_do_not_push_the_service_aside(tmp_path: Path) -> None:
+    with serving("serve", "--data", tmp_path / "data") as service:
+        pid = service.process.pid
+        threads = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
+        policies = {thread: os.sched_getscheduler(thread) for thread in threads}
+        server = int(next(tmp_path.rglob("postmaster.pid")).read_text().split()[0])
+        others = {os.sched_getscheduler(one) for one in (server, *workers_of(pid))}
+    assert os.SCHED_BATCH in {policies[thread] for thread in threads if thread != pid}
+    assert policies[pid] == os.sched_getscheduler(0)
+    assert others == {os.sched_getscheduler(0)}
+
+
 def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
