@@ -16,6 +16,7 @@ from coalition.kernel.database import Engine, open_database
 from coalition.kernel.ids import bucket_of, random_id, shard_of, uuid7
 from coalition.ledger.accounts import INTO_LOT, Account, HolderState, Kind
 from coalition.ledger.partitions import ensure_partition
+from coalition.ledger.placing import place_together
 from coalition.ledger.provenance import Provenance, lot_id
 from server.apps import APPS
 
@@ -177,6 +178,7 @@ async def fill(
             counts[lot] = counts.get(lot, 0) + 1
         await _copy(engine, "lot", _LOT, _lots(ids, provenances, counts))
         del counts
+        await place_together()  # as each night
         feed = _Feed(at, parts)
         rows = _postings(_chosen(ids, provenances, postings), feed)
         await _copy(engine, "posting", _POSTING, rows)

@@ -24,7 +24,7 @@ from coalition.kernel.database import retrying, transaction
 from coalition.kernel.idempotency import forget_before
 from coalition.kernel.jobs import JobKind, NoPayload, Schedule
 from coalition.kernel.settings import Settings
-from coalition.ledger import expiry, merging, upkeep
+from coalition.ledger import expiry, merging, placing, upkeep
 from coalition.ledger.partitions import ensure_partition
 from coalition.ledger.posting import PINNED, POSTER_ROLE
 from coalition.ledger.resolutions import expire_holds
@@ -93,6 +93,12 @@ async def expire_points(at: datetime) -> int:
     """Book what has expired by the coalition's day of `at`; return how many points."""
     today = await day_of(at)
     return 0 if today is None else await expiry.expire(at, today, rest=expiry.BesideTills())
+
+
+async def place_lots(at: datetime) -> int:
+    """Place lots together that lie scattered; return how many moved. It gives way to tills."""
+    del at
+    return await placing.place_together(rest=expiry.BesideTills())
 
 
 async def seal(at: datetime) -> int:
@@ -169,6 +175,7 @@ def scheduled(
         "points.notices": ("47 5 * * *", tell_of_expiry),
         "ledger.totals": ("*/10 * * * *", totals),
         "ledger.tidying": ("37 2 * * *", tidy),
+        "ledger.placing": ("7 3 * * *", place_lots),
         "ledger.audit": ("17 4 * * *", prove),
         "access.keys": ("27 3 * * *", keys),
         "points.guards": ("23 * * * *", guards.tidy),

@@ -31,7 +31,7 @@ LEAST_REST = 0.25
 _ARREARS_S = 1.0
 """How far a run may fall behind its pace and still make up for it."""
 
-_UNHURRIED = PINNED | {"synchronous_commit": "off"}
+UNHURRIED = PINNED | {"synchronous_commit": "off"}
 """Sets do not wait for the disk, so that commits of tills do not wait for theirs.
 
 Nobody is promised anything by a set: a crash of the server undoes the last of them whole, and the
@@ -142,7 +142,7 @@ async def _book_some(place: _Place, at: datetime, today: date) -> _Set:
 
 async def _book(place: _Place, at: datetime, today: date, *, trusts: bool) -> _Set:
     ends = [str(UUID(bytes=one))[18:] for (one,) in bounds_of([_NOBODY], today)]
-    async with transaction(_UNHURRIED, role=POSTER_ROLE) as connection:
+    async with transaction(UNHURRIED, role=POSTER_ROLE) as connection:
         due = await connection.fetch(_DUE, today, *place, LOTS_AT_ONCE, *ends)
         if not due:
             return _Set(0, None, was_empty=True)
