@@ -1,12 +1,14 @@
 """A batch on its way: its drafts, whose points they move, and what became of each."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from coalition.kernel.errors import Refused
 from coalition.ledger.drafts import Draft, Issue, Outcome
 from coalition.ledger.holders import Standing
 from coalition.ledger.journal import Journal
+from coalition.ledger.originals import KeptPosting
+from coalition.ledger.resolutions import KeptHold
 from coalition.ledger.selecting import Side
 
 
@@ -26,6 +28,10 @@ class Batch:
         self.outcomes: list[Outcome | None] = [None] * len(drafts)
         self.holders = {i: one.holder for i, one in enumerate(gifts)} if self.only_gives else {}
         """Of each draft from whom points are taken, or who is given some."""
+        self.kept_holds: Mapping[UUID, KeptHold] = {}
+        """The holds that are named, as they were before their holders were locked."""
+        self.originals: Mapping[UUID, KeptPosting] = {}
+        """The postings to be reversed, likewise."""
         self.others: dict[int, tuple[UUID, ...]] = {}
         """Of some drafts whose points move as well; they are locked with all takers."""
         self.sides: dict[int, dict[UUID, Side]] = {}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from coalition.kernel.database import Connection
-from coalition.kernel.database.later import Later, write_counted
+from coalition.kernel.database.later import Executes, Later, write_counted
 from coalition.kernel.ids import bucket_of, buckets_of, in_lock_order
 from coalition.ledger.again import Again
 from coalition.ledger.holders import Standing, read_states
@@ -226,8 +226,8 @@ class LotChanges:
         """Count issued points of a lot as never earned; whether they are there or owed."""
         self._again.count(holder, lot, points)
 
-    async def write(self, by: Connection | Later) -> None:
-        """Write the changes, those of each kind in (bucket, id) order.
+    async def write(self, by: Connection | Later, again: Executes | None = None) -> None:
+        """Write the changes, those of each kind in (bucket, id) order; what came `again` by that.
 
         Two stages of one kind wait in line. A batch that both issues and redeems locks lots stage
         by stage, so it may meet another in a circle: the database ends one, which is tried again.
@@ -238,7 +238,7 @@ class LotChanges:
             rows = sorted((row[0], lot.bytes, *row[1:]) for lot, row in self._taken.items())
             gone = AssertionError("a lot that was locked by its holder has gone")
             await write_counted(by, len(rows), gone, _TAKE_OUT, *zip(*rows, strict=True))
-        await self._again.write(by)
+        await self._again.write(by if again is None else again)
 
     async def _write_given(self, by: Connection | Later) -> None:
         sources: dict[Provenance, int] = {}

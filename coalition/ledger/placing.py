@@ -29,8 +29,8 @@ GROUP BY bucket, holder HAVING count(DISTINCT (ctid::text::point)[0]) > $3 + cou
 ORDER BY bucket, holder
 """
 
-# Who takes points looks its lots up under the lock of their holder, so after this. Who gives needs no
-# lock: an upsert that meets a row on its way waits, and then finds the new one.
+# Who takes points looks its lots up under the lock of their holder, so after this. Who gives needs
+# no lock: an upsert that meets a row on its way waits, and then finds the new one.
 _MOVE = """
 WITH moved AS (
     DELETE FROM lot

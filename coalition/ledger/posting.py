@@ -201,8 +201,10 @@ async def _find_holders(connection: Connection, batch: Batch) -> None:
     """Find out whose points each draft moves, and where the act stands."""
     holds = {draft.hold for draft in batch.drafts if isinstance(draft, _OF_HOLDS)}
     kept_holds = await resolutions.read_holds(connection, holds) if holds else {}
+    batch.kept_holds = kept_holds
     wanted = {draft.posting for draft in batch.drafts if isinstance(draft, Reverse)}
     originals = await read_postings(connection, wanted) if wanted else {}
+    batch.originals = originals
     undone = {draft.posting for draft in batch.drafts if isinstance(draft, UndoTransfer)}
     transfers = await read_transfers(connection, undone) if undone else {}
     for i, draft in enumerate(batch.drafts):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.later import Later, OutdatedError, write_counted
 from coalition.kernel.ids import bucket_of
 from coalition.ledger import holders, passages
 from coalition.ledger.accounts import OUT_OF_LOT, Account, HoldState, Kind
@@ -13,6 +14,7 @@ from coalition.ledger.drafts import Capture, Held, Outcome, Posted, Share, Till,
 from coalition.ledger.homecoming import Homecoming
 from coalition.ledger.journal import Journal
 from coalition.ledger.lots import LotChanges
+from coalition.ledger.originals import Trusted
 from coalition.ledger.refusals import CaptureExceedsHold, HoldResolved
 from coalition.ledger.rules import Available, take_in_order
 
@@ -38,6 +40,7 @@ _RESOLVE = """
 UPDATE hold SET state = resolved.state, resolved_at = $5, posting = resolved.posting
 FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::uuid[]) AS resolved (bucket, id, state, posting)
 WHERE hold.bucket = resolved.bucket AND hold.id = resolved.id AND hold.resolved_at IS NULL
+RETURNING true
 """
 
 _DUE = """
@@ -109,21 +112,34 @@ class Resolutions:
             self.changes.take_out(lot, kept.holder, held=-points)
         self._rows.append((bucket_of(kept.id), kept.id, state, posting))
 
-    async def write(self, connection: Connection) -> None:
-        """Write the changes of lots, and the holds."""
+    async def write(self, connection: Connection, later: Later | None = None) -> None:
+        """Write the changes of lots, and the holds, unless those are left to `later`.
+
+        Raises `OutdatedError` if one of them, or what is `later` written, is resolved by then.
+        """
         await self.changes.write(connection)
         if self._rows:
             rows = sorted(self._rows, key=lambda row: (row[0], row[1].bytes))
-            columns = zip(*rows, strict=True)
-            done = await connection.execute(_RESOLVE, *columns, self._at)
-            assert done == f"UPDATE {len(rows)}", "a hold of a locked holder resolved meanwhile"
+            given = *zip(*rows, strict=True), self._at
+            await write_counted(later or connection, len(rows), OutdatedError(), _RESOLVE, *given)
 
 
 async def resolve_holds(
-    connection: Connection, journal: Journal, drafts: Sequence[Capture | Void]
+    connection: Connection,
+    journal: Journal,
+    drafts: Sequence[Capture | Void],
+    trusted: Trusted[KeptHold] | None = None,
 ) -> list[Outcome]:
-    """Capture and void the holds of `drafts`, which are there and whose holders are locked."""
-    found = await read_holds(connection, {draft.hold for draft in drafts})
+    """Capture and void the holds of `drafts`, which are there and whose holders are locked.
+
+    Those that are `trusted` are not read again.
+    """
+    wanted = {draft.hold for draft in drafts}
+    found = (
+        {one: trusted.kept[one] for one in wanted}
+        if trusted
+        else await read_holds(connection, wanted)
+    )
     resolutions = Resolutions(journal.at)
     passed = await _passed(connection, journal, resolutions, found.values())
     outcomes: list[Outcome] = []
@@ -141,7 +157,7 @@ async def resolve_holds(
             outcomes.append(released)
         else:
             outcomes.append(_capture(resolutions, passed, journal, kept, draft))
-    await resolutions.write(connection)
+    await resolutions.write(connection, trusted.later if trusted else None)
     await passed.write(connection)
     return outcomes
 

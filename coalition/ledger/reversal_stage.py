@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.later import OutdatedError
 from coalition.kernel.ids import bucket_of
 from coalition.ledger import holders, merging
 from coalition.ledger.accounts import Kind
@@ -13,7 +14,7 @@ from coalition.ledger.halves import add_pair
 from coalition.ledger.homecoming import Homecoming
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import KeptLot, LotChanges
-from coalition.ledger.originals import REVERSED, KeptPosting
+from coalition.ledger.originals import REVERSED, UNCHANGED, KeptPosting, Trusted
 from coalition.ledger.provenance import NO_CLOCK, Provenance, counterpart, lot_id
 from coalition.ledger.rules import ReturnableLeg
 
@@ -55,7 +56,7 @@ class Stage:
         self.debts = DebtChanges(journal.at)
         self._ended: set[tuple[UUID, UUID]] = set()
         self._ended_now: set[UUID] = set()
-        self._reversed: dict[tuple[int, bytes, bytes], tuple[UUID, UUID, int, int]] = {}
+        self._reversed: dict[tuple[int, bytes, bytes], tuple[UUID, UUID, int, int, int]] = {}
 
     async def read_ended(
         self,
@@ -120,9 +121,9 @@ class Stage:
     def count(self, original: KeptPosting, lot: UUID, points: int) -> None:
         """Count `points` of the leg of `original` that moved `lot` as reversed."""
         key = (bucket_of(original.holder), original.id.bytes, lot.bytes)
-        moved = next(leg.points for leg in original.legs if leg.lot == lot)
-        *_, before = self._reversed.get(key, (None, 0))
-        self._reversed[key] = (original.id, lot, moved, before + points)
+        leg = next(leg for leg in original.legs if leg.lot == lot)
+        *_, now = self._reversed.get(key, (None, 0))
+        self._reversed[key] = (original.id, lot, leg.points, leg.reversed, now + points)
 
     def bring_back(self, original: KeptPosting, parts: Sequence[tuple[UUID, int]]) -> None:
         """Let the survivor give `parts` of lots back to the merged holder of `original`."""
@@ -151,13 +152,23 @@ class Stage:
         on = original.holder, self.survivor
         add_pair(self.journal, Kind.MERGE, on, original.currency_no, legs)
 
-    async def write(self, connection: Connection) -> None:
-        """Write what has changed; what a merged holder would owe is owed by its survivor."""
-        await self.changes.write(connection)
+    async def write(
+        self, connection: Connection, trusted: Trusted[KeptPosting] | None = None
+    ) -> None:
+        """Write what has changed; what a merged holder would owe is owed by its survivor.
+
+        Where originals are `trusted`, what only counts is written later, if they stand as they did.
+        """
+        by = trusted.later if trusted else connection
+        await self.changes.write(connection, by)
         await self.passed.write(connection)
         if self._reversed:
             rows = [(key[0], *row) for key, row in sorted(self._reversed.items())]
-            await connection.execute(REVERSED, *zip(*rows, strict=True))
+            buckets, postings, owned, moved, before, now = zip(*rows, strict=True)
+            legs = buckets, postings, owned
+            if trusted:
+                trusted.later.count(len(rows), OutdatedError(), UNCHANGED, *legs, before)
+            await by.execute(REVERSED, *legs, moved, now)
         await self.debts.write(connection)
         if self.survivor is not None:
             for holder in self.debts.holders():

@@ -16,7 +16,7 @@ from coalition.ledger.accounts import INTO_LOT, OUT_OF_LOT, Account, Kind
 from coalition.ledger.drafts import Outcome, Owed, Posted, Reverse, Share
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import KeptLot
-from coalition.ledger.originals import KeptPosting, read_postings
+from coalition.ledger.originals import KeptPosting, Trusted, read_postings
 from coalition.ledger.provenance import NO_CLOCK, Provenance, lot_id
 from coalition.ledger.refusals import (
     NotReversible,
@@ -39,21 +39,25 @@ async def reverse(
     journal: Journal,
     drafts: Sequence[Reverse],
     survivors: Mapping[UUID, UUID] = NOBODY_MERGED,
+    trusted: Trusted[KeptPosting] | None = None,
 ) -> list[Outcome]:
     """Post the reversals of `drafts`, whose originals are there and whose holders are locked.
 
     Two reversals of one posting in one batch are posted one after the other, each seeing what the
     one before it took back; what follows them in the same bucket, so for the same holder, waits
     with the second. `survivors` names who has taken over from the holders of originals that were
-    merged; those, locked as well, are reversed one by one.
+    merged; those, locked as well, are reversed one by one. Where each original is named once and
+    nobody was merged, those that are `trusted` are not read again.
     """
     outcomes: list[Outcome | None] = [None] * len(drafts)
     rest = list(range(len(drafts)))
+    if survivors or len({draft.posting for draft in drafts}) < len(drafts):
+        trusted = None
     while rest:
         survivor = survivors.get(drafts[rest[0]].posting)
         chosen = rest[:1] if survivor else _distinct(drafts, rest, survivors)
         wanted = [drafts[i] for i in chosen]
-        answers = await _reverse_distinct(connection, journal, wanted, survivor)
+        answers = await _reverse_distinct(connection, journal, wanted, survivor, trusted)
         for i, answer in zip(chosen, answers, strict=True):
             outcomes[i] = answer
         rest = [i for i in rest if outcomes[i] is None]
@@ -80,9 +84,18 @@ def _distinct(
 
 
 async def _reverse_distinct(
-    connection: Connection, journal: Journal, drafts: Sequence[Reverse], survivor: UUID | None
+    connection: Connection,
+    journal: Journal,
+    drafts: Sequence[Reverse],
+    survivor: UUID | None,
+    trusted: Trusted[KeptPosting] | None,
 ) -> list[Outcome]:
-    originals = await read_postings(connection, [draft.posting for draft in drafts])
+    wanted = [draft.posting for draft in drafts]
+    originals = (
+        {one: trusted.kept[one] for one in wanted}
+        if trusted
+        else await read_postings(connection, wanted)
+    )
     kept_lots = await _read_lots(connection, journal, originals, survivor)
     stage = Stage(journal, kept_lots, survivor)
     await stage.read_ended(connection, drafts, originals)
@@ -97,7 +110,7 @@ async def _reverse_distinct(
             outcomes.append(_take_back(stage, draft, original, points))
         else:
             outcomes.append(_give_back(stage, draft, original, points))
-    await stage.write(connection)
+    await stage.write(connection, trusted)
     return outcomes
 
 

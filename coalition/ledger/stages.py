@@ -27,33 +27,38 @@ from coalition.ledger.drafts import (
 )
 from coalition.ledger.exchanging import convert
 from coalition.ledger.issues import issue
-from coalition.ledger.journal import Journal
 from coalition.ledger.onward import send_on
+from coalition.ledger.originals import Trusted
 from coalition.ledger.recoveries import recover
 from coalition.ledger.redemptions import hold, redeem
 from coalition.ledger.transferring import transfer
 from coalition.ledger.undoing import undo
 from coalition.ledger.waiting import Waiting
 
-_Run = Callable[[Connection, Journal, Sequence[Any]], Awaitable[list[Outcome]]]  # Any: its kind
-
-_STAGES: dict[type[Draft], tuple[int, _Run]] = {
-    Redeem: (1, redeem),
-    Hold: (2, hold),
-    Capture: (3, resolutions.resolve_holds),
-    Void: (3, resolutions.resolve_holds),
-    Reverse: (4, reversals.reverse),
-    Adjust: (5, adjust),
-    Recover: (6, recover),
-    Convert: (7, convert),
-    Transfer: (8, transfer),
-    UndoTransfer: (10, undo),
+_BY_JOURNAL: dict[type[Draft], Callable[..., Awaitable[list[Outcome]]]] = {
+    Adjust: adjust,
+    Recover: recover,
+    Convert: convert,
+    Transfer: transfer,
 }
-"""In which stage of a wave drafts of each kind run, and what posts them; issues come before.
+"""What posts drafts of a kind that are told nothing but the journal."""
+
+_STAGE_OF: dict[type[Draft], int] = {
+    Issue: 0,
+    Redeem: 1,
+    Hold: 2,
+    Capture: 3,
+    Void: 3,
+    Reverse: 4,
+    Adjust: 5,
+    Recover: 6,
+    Convert: 7,
+    Transfer: 8,
+    UndoTransfer: 10,
+}
+"""In which stage of a wave drafts of each kind run.
 
 For who receives a transfer the stage counts as the one after it."""
-
-_ISSUES = 0
 
 
 def waves(batch: Batch) -> list[list[int]]:
@@ -69,7 +74,7 @@ def waves(batch: Batch) -> list[list[int]]:
     sets: dict[tuple[int, int], list[int]] = {}
     for i in batch.open():
         kind = type(batch.drafts[i])
-        stage = _ISSUES if kind is Issue else _STAGES[kind][0]
+        stage = _STAGE_OF[kind]
         holder = batch.holders[i]
         wave, before = last.get(holder, (0, 0))
         if stage < before:
@@ -91,26 +96,79 @@ async def run_stage(
     """Post the drafts of a stage, all of one kind; what can wait is left to `waiting`."""
     drafts: list[Any] = [batch.drafts[i] for i in positions]  # Any: a stage has drafts of one kind
     kind = type(drafts[0])
-    if kind is Issue:
-        later = None if waiting is None else waiting.later
-        outcomes = await issue(connection, batch.journal, drafts, batch.owing, later)
-        await send_on(connection, batch.journal, drafts, outcomes)
-    elif kind is Redeem:
-        outcomes = await redeem(connection, batch.journal, drafts, waiting)
-    elif kind is Hold:
-        outcomes = await hold(connection, batch.journal, drafts, waiting)
-    elif kind is Reverse:
-        outcomes = await reversals.reverse(connection, batch.journal, drafts, batch.survivors)
-        _note_debts(batch, outcomes)
-    elif kind is UndoTransfer:
-        outcomes = await undo(connection, batch.journal, drafts, batch.heirs)
+    by_batch = _BY_BATCH.get(kind)
+    if by_batch is not None:
+        outcomes = await by_batch(connection, batch, drafts, waiting)
     else:
-        _, run = _STAGES[kind]
-        outcomes = await run(connection, batch.journal, drafts)
+        outcomes = await _BY_JOURNAL[kind](connection, batch.journal, drafts)
     for i, outcome in zip(positions, outcomes, strict=True):
         batch.outcomes[i] = outcome
     if waiting is not None:
         waiting.note(batch, zip(drafts, outcomes, strict=True))
+
+
+async def _issue(
+    connection: Connection, batch: Batch, drafts: Sequence[Issue], waiting: Waiting | None
+) -> list[Outcome]:
+    later = None if waiting is None else waiting.later
+    outcomes = await issue(connection, batch.journal, drafts, batch.owing, later)
+    await send_on(connection, batch.journal, drafts, outcomes)
+    return outcomes
+
+
+async def _redeem(
+    connection: Connection, batch: Batch, drafts: Sequence[Redeem], waiting: Waiting | None
+) -> list[Outcome]:
+    return await redeem(connection, batch.journal, drafts, waiting)
+
+
+async def _hold(
+    connection: Connection, batch: Batch, drafts: Sequence[Hold], waiting: Waiting | None
+) -> list[Outcome]:
+    return await hold(connection, batch.journal, drafts, waiting)
+
+
+async def _resolve(
+    connection: Connection,
+    batch: Batch,
+    drafts: Sequence[Capture | Void],
+    waiting: Waiting | None,
+) -> list[Outcome]:
+    trusted = None
+    if waiting is not None and waiting.trusts:
+        trusted = Trusted(batch.kept_holds, waiting.later)
+    return await resolutions.resolve_holds(connection, batch.journal, drafts, trusted)
+
+
+async def _reverse(
+    connection: Connection, batch: Batch, drafts: Sequence[Reverse], waiting: Waiting | None
+) -> list[Outcome]:
+    trusted = None
+    if waiting is not None and waiting.trusts:
+        trusted = Trusted(batch.originals, waiting.later)
+    survivors = batch.survivors
+    outcomes = await reversals.reverse(connection, batch.journal, drafts, survivors, trusted)
+    _note_debts(batch, outcomes)
+    return outcomes
+
+
+async def _undo(
+    connection: Connection, batch: Batch, drafts: Sequence[UndoTransfer], waiting: Waiting | None
+) -> list[Outcome]:
+    del waiting
+    return await undo(connection, batch.journal, drafts, batch.heirs)
+
+
+_BY_BATCH: dict[type[Draft], Callable[..., Awaitable[list[Outcome]]]] = {
+    Issue: _issue,
+    Redeem: _redeem,
+    Hold: _hold,
+    Capture: _resolve,
+    Void: _resolve,
+    Reverse: _reverse,
+    UndoTransfer: _undo,
+}
+"""What posts drafts of a kind that are told more of their batch; what can wait is left to it."""
 
 
 def _note_debts(batch: Batch, outcomes: list[Outcome]) -> None:

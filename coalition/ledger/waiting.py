@@ -25,8 +25,9 @@ class Waiting:
         """Begin with nothing.
 
         Unless it `defers` postings and lots, only what goes with postings waits. It `trusts` that
-        receipts are unused where nothing else depends on it. It `counts` what will change, unless
-        nobody asks for it.
+        receipts are unused where nothing else depends on it, and that holds and postings that are
+        named stand as they were read; what proves it waits as well. It `counts` what will change,
+        unless nobody asks for it.
         """
         self.later = Later()
         self.defers = defers

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from coalition.kernel.database import transaction
+from coalition.kernel.database import bound_engine, transaction
 from coalition.ledger import audit, placing
 from coalition.ledger.drafts import Posted
 from coalition.ledger.placing import place_together
@@ -141,5 +141,5 @@ async def test_on_a_server_that_spreads_its_tables_nothing_moves(
     at: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await scattered(at)
-    monkeypatch.setattr(placing.bound_engine(), "spreads", True)
+    monkeypatch.setattr(bound_engine(), "spreads", True)
     assert await place_together() == 0

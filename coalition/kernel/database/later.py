@@ -15,6 +15,10 @@ _PARAMETER = re.compile(r"\$(\d+)")
 _COUNT = "(SELECT count(*)::int4 FROM part_{no})"
 
 
+class OutdatedError(Exception):
+    """What the transaction has read, and nothing has locked then, has changed: begin it again."""
+
+
 class Executes(Protocol):
     """What takes a statement that answers nothing: a connection at once, `Later` for later."""
 
