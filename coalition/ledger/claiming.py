@@ -11,7 +11,17 @@ from coalition.kernel.errors import Refused
 from coalition.ledger import receipts, resolutions
 from coalition.ledger.accounts import Kind
 from coalition.ledger.batch import Batch
-from coalition.ledger.drafts import Capture, Convert, Draft, Hold, Issue, Redeem, Reverse, Till
+from coalition.ledger.drafts import (
+    Capture,
+    Convert,
+    Draft,
+    Hold,
+    Issue,
+    Redeem,
+    Reverse,
+    Till,
+    Void,
+)
 from coalition.ledger.refusals import DuplicateReceipt
 from coalition.ledger.waiting import Waiting
 
@@ -24,8 +34,9 @@ _KINDS_OF_RECEIPTS: dict[type[Draft], Kind | None] = {
 }
 """Under which kind a receipt is used up, or that none is; all others take points as payment."""
 
-_PLAIN = {Issue, Redeem, Hold}
-"""Drafts that are posted once their holders may act and, if they take points, these are there."""
+_PLAIN = {Issue, Redeem, Hold, Capture, Void, Reverse}
+"""Drafts that are posted once their holders may act and the points are there, or the act is as it
+was read."""
 
 
 def find_digests(batch: Batch) -> dict[int, bytes]:

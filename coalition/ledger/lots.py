@@ -192,7 +192,7 @@ class LotChanges:
     def __init__(self) -> None:
         """Start without changes."""
         self._given: dict[UUID, tuple[UUID, Provenance, int]] = {}
-        self._taken: dict[UUID, list[int]] = {}
+        self._taken: dict[UUID, tuple[UUID, int, int]] = {}
         self._again = Again()
 
     def put_in(
@@ -217,14 +217,22 @@ class LotChanges:
         """Take `points` out of a lot of `holder`, and hold (or, when negative, release) `held`."""
         row = self._taken.get(lot)
         if row is None:
-            self._taken[lot] = [bucket_of(holder), points, held]
+            self._taken[lot] = (holder, points, held)
         else:
-            row[1] += points
-            row[2] += held
+            self._taken[lot] = (holder, row[1] + points, row[2] + held)
 
     def take_back(self, lot: UUID, holder: UUID, points: int) -> None:
         """Count issued points of a lot as never earned; whether they are there or owed."""
         self._again.count(holder, lot, points)
+
+    def once(self) -> list[tuple[UUID, UUID, int | None, int]] | None:
+        """Return holder, lot, currency if given to, and growth of each; None if one has both."""
+        if not self._given.keys().isdisjoint(self._taken):
+            return None
+        given = [(to, lot, of.currency_no, more) for lot, (to, of, more) in self._given.items()]
+        return given + [
+            (by, lot, None, -out - held) for lot, (by, out, held) in self._taken.items()
+        ]
 
     async def write(self, by: Connection | Later, again: Executes | None = None) -> None:
         """Write the changes, those of each kind in (bucket, id) order; what came `again` by that.
@@ -235,7 +243,8 @@ class LotChanges:
         if self._given:
             await self._write_given(by)
         if self._taken:
-            rows = sorted((row[0], lot.bytes, *row[1:]) for lot, row in self._taken.items())
+            taken = self._taken.items()
+            rows = sorted((bucket_of(row[0]), lot.bytes, row[1], row[2]) for lot, row in taken)
             gone = AssertionError("a lot that was locked by its holder has gone")
             await write_counted(by, len(rows), gone, _TAKE_OUT, *zip(*rows, strict=True))
         await self._again.write(by if again is None else again)

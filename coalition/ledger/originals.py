@@ -1,11 +1,10 @@
 """Postings that are to be reversed, as they were made and with what of them was since."""
 
-from collections.abc import Iterable, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Iterable
+from typing import NamedTuple
 from uuid import UUID
 
 from coalition.kernel.database import Connection
-from coalition.kernel.database.later import Later
 from coalition.kernel.ids import bucket_of
 from coalition.ledger.accounts import Kind
 from coalition.ledger.rules import ReturnableLeg
@@ -37,31 +36,6 @@ SELECT * FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int4[], $5::int4[])
 ON CONFLICT (bucket, posting, lot) DO UPDATE SET reversed = kept.reversed + excluded.reversed
 """
 """Counts points of legs, each with what it had moved, as reversed."""
-
-UNCHANGED = """
-SELECT true
-FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::int4[])
-     AS known (bucket, posting, lot, reversed)
-LEFT JOIN LATERAL (
-    SELECT reversed FROM reversed_leg
-    WHERE bucket = known.bucket AND posting = known.posting AND lot = known.lot
-    OFFSET 0) AS counted ON true
-WHERE coalesce(counted.reversed, 0) = known.reversed
-"""
-"""Returns a row for each leg of which as many points were reversed as was read before."""
-
-
-Kept = TypeVar("Kept")
-
-
-class Trusted(NamedTuple, Generic[Kept]):
-    """What was read before its holders were locked, and who asks at the end whether it stands so.
-
-    `later` raises `OutdatedError` if it does not.
-    """
-
-    kept: Mapping[UUID, Kept]
-    later: Later
 
 
 class KeptPosting(NamedTuple):

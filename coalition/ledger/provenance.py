@@ -97,6 +97,11 @@ def last_lot(holder: UUID) -> UUID:
     return uuid_from_bytes(holder.bytes[:8] + b"\xff" * 8)
 
 
+def may_live(lot: UUID, today: date) -> bool:
+    """Tell whether the last day of `lot`, which its id tells, has not passed on `today`."""
+    return lot.bytes[8:10] >= _day(today)
+
+
 def bounds_of(holders: Iterable[UUID], today: date) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """Return between which ids lots of each of `holders` are, as bytes.
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from coalition.kernel.database import Connection
-from coalition.kernel.database.later import Later, OutdatedError, write_counted
+from coalition.kernel.database.later import OutdatedError, write_counted
 from coalition.kernel.ids import bucket_of
 from coalition.ledger import holders, passages
 from coalition.ledger.accounts import OUT_OF_LOT, Account, HoldState, Kind
@@ -14,9 +14,9 @@ from coalition.ledger.drafts import Capture, Held, Outcome, Posted, Share, Till,
 from coalition.ledger.homecoming import Homecoming
 from coalition.ledger.journal import Journal
 from coalition.ledger.lots import LotChanges
-from coalition.ledger.originals import Trusted
 from coalition.ledger.refusals import CaptureExceedsHold, HoldResolved
 from coalition.ledger.rules import Available, take_in_order
+from coalition.ledger.trust import Trusted
 
 # Legs come in lot order, which is by the earliest date, whatever clocks have done meanwhile. OFFSET
 # 0 keeps the planner from turning the look-ups round while the tables are small.
@@ -105,23 +105,29 @@ class Resolutions:
         self._at = at
         self.changes = LotChanges()
         self._rows: list[tuple[int, UUID, int, UUID | None]] = []
+        self._currencies: dict[UUID, int] = {}
 
     def resolve(self, kept: KeptHold, state: HoldState, posting: UUID | None = None) -> None:
         """Release all of an open hold, which comes to `state` by `posting`."""
         for lot, points, _ in kept.legs:
             self.changes.take_out(lot, kept.holder, held=-points)
+            self._currencies[lot] = kept.currency_no
         self._rows.append((bucket_of(kept.id), kept.id, state, posting))
 
-    async def write(self, connection: Connection, later: Later | None = None) -> None:
-        """Write the changes of lots, and the holds, unless those are left to `later`.
+    async def write(self, connection: Connection, trusted: Trusted[KeptHold] | None = None) -> None:
+        """Write the changes of lots, and the holds; later, where these are `trusted` to be open.
 
-        Raises `OutdatedError` if one of them, or what is `later` written, is resolved by then.
+        Raises `OutdatedError` if one of them is resolved by then.
         """
-        await self.changes.write(connection)
+        if trusted is None:
+            await self.changes.write(connection)
+        else:
+            await trusted.write_lots(connection, self.changes, self._currencies)
         if self._rows:
             rows = sorted(self._rows, key=lambda row: (row[0], row[1].bytes))
             given = *zip(*rows, strict=True), self._at
-            await write_counted(later or connection, len(rows), OutdatedError(), _RESOLVE, *given)
+            by = connection if trusted is None else trusted.later
+            await write_counted(by, len(rows), OutdatedError(), _RESOLVE, *given)
 
 
 async def resolve_holds(
@@ -157,7 +163,7 @@ async def resolve_holds(
             outcomes.append(released)
         else:
             outcomes.append(_capture(resolutions, passed, journal, kept, draft))
-    await resolutions.write(connection, trusted.later if trusted else None)
+    await resolutions.write(connection, trusted)
     await passed.write(connection)
     return outcomes
 

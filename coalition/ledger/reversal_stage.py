@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from coalition.kernel.database import Connection
-from coalition.kernel.database.later import OutdatedError
+from coalition.kernel.database.later import Executes
 from coalition.kernel.ids import bucket_of
 from coalition.ledger import holders, merging
 from coalition.ledger.accounts import Kind
@@ -14,9 +14,10 @@ from coalition.ledger.halves import add_pair
 from coalition.ledger.homecoming import Homecoming
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import KeptLot, LotChanges
-from coalition.ledger.originals import REVERSED, UNCHANGED, KeptPosting, Trusted
+from coalition.ledger.originals import REVERSED, KeptPosting
 from coalition.ledger.provenance import NO_CLOCK, Provenance, counterpart, lot_id
 from coalition.ledger.rules import ReturnableLeg
+from coalition.ledger.trust import Trusted
 
 # A clock that runs again, or a suspension, lets a lot live whose points have ended before: what of
 # it was booked as expired is gone all the same. An index holds such postings by their lot; by its
@@ -56,7 +57,7 @@ class Stage:
         self.debts = DebtChanges(journal.at)
         self._ended: set[tuple[UUID, UUID]] = set()
         self._ended_now: set[UUID] = set()
-        self._reversed: dict[tuple[int, bytes, bytes], tuple[UUID, UUID, int, int, int]] = {}
+        self._reversed: dict[tuple[int, bytes, bytes], tuple[UUID, UUID, int, int]] = {}
 
     async def read_ended(
         self,
@@ -121,9 +122,9 @@ class Stage:
     def count(self, original: KeptPosting, lot: UUID, points: int) -> None:
         """Count `points` of the leg of `original` that moved `lot` as reversed."""
         key = (bucket_of(original.holder), original.id.bytes, lot.bytes)
-        leg = next(leg for leg in original.legs if leg.lot == lot)
-        *_, now = self._reversed.get(key, (None, 0))
-        self._reversed[key] = (original.id, lot, leg.points, leg.reversed, now + points)
+        moved = next(leg.points for leg in original.legs if leg.lot == lot)
+        *_, before = self._reversed.get(key, (None, 0))
+        self._reversed[key] = (original.id, lot, moved, before + points)
 
     def bring_back(self, original: KeptPosting, parts: Sequence[tuple[UUID, int]]) -> None:
         """Let the survivor give `parts` of lots back to the merged holder of `original`."""
@@ -157,18 +158,21 @@ class Stage:
     ) -> None:
         """Write what has changed; what a merged holder would owe is owed by its survivor.
 
-        Where originals are `trusted`, what only counts is written later, if they stand as they did.
+        Where originals are `trusted`, all but debts is written later. If more of one was reversed
+        since it was read than leaves room for this, a constraint stops it.
         """
-        by = trusted.later if trusted else connection
-        await self.changes.write(connection, by)
+        by: Executes = connection
+        if trusted is None:
+            await self.changes.write(connection)
+        else:
+            by = trusted.later
+            kept = self.kept_lots.items()
+            currencies = {lot: one.provenance.currency_no for lot, one in kept}
+            await trusted.write_lots(connection, self.changes, currencies)
         await self.passed.write(connection)
         if self._reversed:
             rows = [(key[0], *row) for key, row in sorted(self._reversed.items())]
-            buckets, postings, owned, moved, before, now = zip(*rows, strict=True)
-            legs = buckets, postings, owned
-            if trusted:
-                trusted.later.count(len(rows), OutdatedError(), UNCHANGED, *legs, before)
-            await by.execute(REVERSED, *legs, moved, now)
+            await by.execute(REVERSED, *zip(*rows, strict=True))
         await self.debts.write(connection)
         if self.survivor is not None:
             for holder in self.debts.holders():

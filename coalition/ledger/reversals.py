@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.later import OutdatedError
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import bucket_of
 from coalition.ledger import lots, merging
@@ -16,7 +17,7 @@ from coalition.ledger.accounts import INTO_LOT, OUT_OF_LOT, Account, Kind
 from coalition.ledger.drafts import Outcome, Owed, Posted, Reverse, Share
 from coalition.ledger.journal import Journal, Leg
 from coalition.ledger.lots import KeptLot
-from coalition.ledger.originals import KeptPosting, Trusted, read_postings
+from coalition.ledger.originals import KeptPosting, read_postings
 from coalition.ledger.provenance import NO_CLOCK, Provenance, lot_id
 from coalition.ledger.refusals import (
     NotReversible,
@@ -25,6 +26,7 @@ from coalition.ledger.refusals import (
 )
 from coalition.ledger.reversal_stage import Stage
 from coalition.ledger.rules import IssuedLeg, ReturnableLeg, choose_legs, take_back
+from coalition.ledger.trust import Trusted
 
 NOBODY_MERGED: Mapping[UUID, UUID] = {}
 _REVERSIBLE = {
@@ -110,8 +112,21 @@ async def _reverse_distinct(
             outcomes.append(_take_back(stage, draft, original, points))
         else:
             outcomes.append(_give_back(stage, draft, original, points))
+    if trusted:
+        refused = [wanted[i] for i, one in enumerate(outcomes) if isinstance(one, Refused)]
+        await _check(connection, refused, originals)
     await stage.write(connection, trusted)
     return outcomes
+
+
+async def _check(
+    connection: Connection, refused: Sequence[UUID], originals: Mapping[UUID, KeptPosting]
+) -> None:
+    """Raise `OutdatedError` unless the originals of what is `refused` stand as they were read."""
+    if refused and any(
+        originals[one] != kept for one, kept in (await read_postings(connection, refused)).items()
+    ):
+        raise OutdatedError
 
 
 async def _read_lots(

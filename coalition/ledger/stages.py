@@ -28,10 +28,10 @@ from coalition.ledger.drafts import (
 from coalition.ledger.exchanging import convert
 from coalition.ledger.issues import issue
 from coalition.ledger.onward import send_on
-from coalition.ledger.originals import Trusted
 from coalition.ledger.recoveries import recover
 from coalition.ledger.redemptions import hold, redeem
 from coalition.ledger.transferring import transfer
+from coalition.ledger.trust import Trusted
 from coalition.ledger.undoing import undo
 from coalition.ledger.waiting import Waiting
 
@@ -135,8 +135,8 @@ async def _resolve(
     waiting: Waiting | None,
 ) -> list[Outcome]:
     trusted = None
-    if waiting is not None and waiting.trusts:
-        trusted = Trusted(batch.kept_holds, waiting.later)
+    if waiting is not None and waiting.trusts_acts:
+        trusted = Trusted(batch.kept_holds, waiting.later, waiting.note_lot)
     return await resolutions.resolve_holds(connection, batch.journal, drafts, trusted)
 
 
@@ -144,8 +144,8 @@ async def _reverse(
     connection: Connection, batch: Batch, drafts: Sequence[Reverse], waiting: Waiting | None
 ) -> list[Outcome]:
     trusted = None
-    if waiting is not None and waiting.trusts:
-        trusted = Trusted(batch.originals, waiting.later)
+    if waiting is not None and waiting.trusts_acts:
+        trusted = Trusted(batch.originals, waiting.later, waiting.note_lot)
     survivors = batch.survivors
     outcomes = await reversals.reverse(connection, batch.journal, drafts, survivors, trusted)
     _note_debts(batch, outcomes)

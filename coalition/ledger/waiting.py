@@ -6,6 +6,7 @@ counted here.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from uuid import UUID
 
 from coalition.kernel.database import Connection
@@ -13,7 +14,7 @@ from coalition.kernel.database.later import Later
 from coalition.ledger.batch import Batch
 from coalition.ledger.drafts import Draft, Held, Hold, Issue, Outcome, Posted, Redeem
 from coalition.ledger.holders import Standing
-from coalition.ledger.provenance import RECEIVED_CLASS, Provenance
+from coalition.ledger.provenance import RECEIVED_CLASS, Provenance, may_live
 
 _TAKING, _DONE = (Redeem, Hold), (Posted, Held)  # unions would be made anew for each draft
 
@@ -25,8 +26,8 @@ class Waiting:
         """Begin with nothing.
 
         Unless it `defers` postings and lots, only what goes with postings waits. It `trusts` that
-        receipts are unused where nothing else depends on it, and that holds and postings that are
-        named stand as they were read; what proves it waits as well. It `counts` what will change,
+        receipts are unused where nothing else depends on it, and what was read of acts that are
+        named to stand; what proves it waits as well. It `counts` what will change,
         unless nobody asks for it.
         """
         self.later = Later()
@@ -44,6 +45,9 @@ class Waiting:
         """What those holders could spend before, where it was read with their lots."""
         self.standings: Mapping[UUID, Standing] = {}
         """How the holders of the batch stand, once its lots may wait."""
+        self.trusts_acts = False
+        """Whether holds and postings that are named are trusted to stand as they were read."""
+        self._today = date.min
 
     def forget(self, first: int) -> None:
         """Forget all but the `first` statements that wait, and what was counted."""
@@ -58,6 +62,21 @@ class Waiting:
     def by(self, connection: Connection) -> Connection | Later:
         """Return what takes a statement that may wait as postings do."""
         return self.later if self.defers else connection
+
+    def stand(self, batch: Batch) -> None:
+        """Learn how the holders of `batch` stand, whose lots may wait."""
+        self.standings, self._today = batch.standings, batch.journal.today
+        # By its id alone a lot does not tell whose promise its points are.
+        self.trusts_acts = self.trusts and not batch.journal.suspended
+
+    def note_lot(self, holder: UUID, lot: UUID, currency_no: int, points: int) -> None:
+        """Count that `points` more of a lot of `holder`, who is locked, are neither spent nor held.
+
+        There are no clocks.
+        """
+        until = self.standings[holder].suspended_until
+        if (until is not None and until >= self._today) or may_live(lot, self._today):
+            _add(self.taken, holder, currency_no, -points)
 
     def change(self, holder: UUID, currency_no: int) -> int:
         """Return by how much what `holder` can spend grows when it is written."""
@@ -104,7 +123,7 @@ def lots_may_wait(waiting: Waiting | None, batch: Batch) -> Waiting | None:
     )
     if not are_ordinary:
         return None
-    waiting.standings = batch.standings
+    waiting.stand(batch)
     return waiting
 
 

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
 from coalition.kernel.database.engine import Succession
-from coalition.kernel.database.later import Later, OutdatedError
+from coalition.kernel.database.later import Later
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency import Answer, Claim, ClaimTakenError
 from coalition.kernel.idempotency.claims import ONE_ANSWER
@@ -373,8 +373,6 @@ async def _write(connection: Connection, waiting: Waiting) -> None:
     """Write what waits. Raises `ClaimTakenError` for a key or receipt that was thought unused."""
     try:
         await waiting.later.write(connection)
-    except OutdatedError as error:
-        raise ClaimTakenError from error
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name in {ONE_ANSWER, receipts.USED_ONCE}:
             raise ClaimTakenError from error

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from coalition.kernel.database import Connection
-from coalition.kernel.database.later import Executes
+from coalition.kernel.database.later import Executes, OutdatedError
 from coalition.kernel.errors import Refused
 from coalition.kernel.idempotency.claims import (
     Answer,
@@ -52,7 +52,8 @@ class Crowds:
     async def answer(self, requests: int, attempt: Attempt) -> Answers:
         """Return what `attempt` answers to so many requests.
 
-        It is tried again, looking first, when one of their keys proves to have been answered.
+        It is tried again, looking first, when one of their keys proves to have been answered, or
+        what it had trusted to be outdated.
         """
         self._look = max(self._look - 1, 0)
         looks_first = requests == 1 or self._look > 0
@@ -61,6 +62,8 @@ class Crowds:
                 return await attempt(looks_first=looks_first)
             except ClaimTakenError:
                 self._look, looks_first = _LOOK_FOR, True
+            except OutdatedError:
+                looks_first = True
 
 
 async def answer_together(
