@@ -88,8 +88,8 @@ def _provenances(today: date, lots_each: int) -> list[Provenance]:
 def _lots(
     members: list[UUID], provenances: list[Provenance], counts: dict[UUID, int]
 ) -> Iterator[Row]:
-    for source in provenances:
-        for member in members:
+    for member in members:
+        for source in provenances:
             lot = lot_id(member, source)
             yield (
                 bucket_of(member), lot, member, member, 1, source.issuer_no, source.contract_no,
@@ -178,7 +178,7 @@ async def fill(
             counts[lot] = counts.get(lot, 0) + 1
         await _copy(engine, "lot", _LOT, _lots(ids, provenances, counts))
         del counts
-        await place_together()  # as each night
+        assert await place_together() == 0, "lots lie as a night's run leaves them"
         feed = _Feed(at, parts)
         rows = _postings(_chosen(ids, provenances, postings), feed)
         await _copy(engine, "posting", _POSTING, rows)
