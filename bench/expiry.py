@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+from bench import references
 from bench.fill import POINTS_EACH
 from bench.ledger import ISSUE, Bench, audited
 from bench.report import Result, Samples, measures_of, result_of
@@ -51,15 +52,21 @@ def run(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list[Result
             log_mebibytes=LOG_MEBIBYTES,
         )
         with world as made, serving(made):
+            references.prepare_pgbench(made)
             os.sync()  # what made the world is no longer being written when tills are read
             Bench(made, "", seconds, Samples()).single("warm_up", ISSUE)
             for no in range(rounds):
                 say(f"round {no + 1} of {rounds}, tills alone")
                 _read(made, samples, "alone", seconds)
+                _, latency_ms = references.pgbench(
+                    made, builtin="tpcb-like", clients=CONNECTIONS, seconds=seconds
+                )
+                samples.add("tpcb_latency", latency_ms)
             say(f"expiring {lots:,} lots beside the tills")
             booked, took_s = _expire_beside_tills(made, samples, seconds)
             assert booked == lots * POINTS_EACH, "the job books everything that has ended"
             samples.add("expire_million", took_s * 1_000_000 / lots)
+            samples.readings["p99_meanwhile"] = samples.readings["p99_beside"]
             say(f"{lots / took_s:,.0f} lots/s")
             report = asyncio.run(audited(made.postgres.url))
             say(f"audit: {report.checks} checks, {len(report.breaches)} breaches")
