@@ -8,6 +8,7 @@ import asyncpg
 from coalition.kernel.database import Connection
 from coalition.kernel.database.later import Later
 from coalition.kernel.errors import Invalid
+from coalition.ledger import receipts
 from coalition.ledger.lots import LotCollisionError
 from coalition.ledger.waiting import Waiting
 from coalition.points.commands import Asked
@@ -46,29 +47,33 @@ async def post_isolating(
     """
     if not asked:
         return []
-    waiting = Waiting(defers=True, counts=False)
-    await connection.execute("SAVEPOINT lines")
-    try:
-        answers = await post(
-            connection,
-            asked,
-            terms=terms,
-            leases=leases,
-            card_key=card_key,
-            at=at,
-            waiting=waiting,
-            explains=False,
-            planning=planning,
-            told=told or _nothing,
-        )
-    except _OF_ONE_LINE:
-        await connection.execute("ROLLBACK TO SAVEPOINT lines")
-        if len(asked) == 1:
-            return [RefusedByDatabase()]
-    else:
+    for trusts in (True, False):
+        waiting = Waiting(defers=True, trusts_ahead=trusts, counts=False)
+        await connection.execute("SAVEPOINT lines")
+        try:
+            async with waiting.later.in_parts():
+                answers = await post(
+                    connection,
+                    asked,
+                    terms=terms,
+                    leases=leases,
+                    card_key=card_key,
+                    at=at,
+                    waiting=waiting,
+                    explains=False,
+                    planning=planning,
+                    told=told or _nothing,
+                )
+        except _OF_ONE_LINE as error:
+            await connection.execute("ROLLBACK TO SAVEPOINT lines")
+            if trusts and _is_used(error):
+                continue
+            break
         await connection.execute("RELEASE SAVEPOINT lines")
         last.when_committed(waiting.later.committed)
         return answers
+    if len(asked) == 1:
+        return [RefusedByDatabase()]
     middle = len(asked) // 2
     halves = (asked[:middle], asked[middle:])
     return [
@@ -85,6 +90,11 @@ async def post_isolating(
             last=last,
         )
     ]
+
+
+def _is_used(error: Exception) -> bool:
+    """Tell whether a receipt was used before that was trusted to be unused."""
+    return getattr(error, "constraint_name", None) == receipts.USED_ONCE
 
 
 def _nothing(_: Sequence[LineAnswer]) -> None:

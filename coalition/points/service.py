@@ -11,11 +11,13 @@ from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import holders, posting
-from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Owed, Posted, Reverse
+from coalition.ledger.claiming import Claimed
+from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Owed, Posted, Reverse, Till
 from coalition.ledger.waiting import Waiting
 from coalition.members import queries, relations
 from coalition.members.blind_index import card_digest
 from coalition.members.refusals import InvalidField
+from coalition.points.ahead import Ahead
 from coalition.points.commands import (
     Asked,
     HoldAnswer,
@@ -114,7 +116,16 @@ async def post(
     members, cards = await members_of_cards(connection, asked, card_key)
     known = await _known_of(connection, asked, terms, members, beside.facts if beside else None)
     making = partial(_draft_all, asked, answers, known, terms=terms, at=at)
-    drafted, beside = await _drafted(connection, making, asked, answers, terms=terms, beside=beside)
+    claimed = None
+    if beside is None:
+        ahead = Ahead(asked, known.cards, terms, at, planning)
+        drafted = await ahead.draft(connection, making, last)
+        beside, claimed = Beside(terms, ahead.standings, None, {}), ahead.claimed
+    else:
+        drafted = making({})
+    if len(drafted) < len(asked):
+        await last.later.settle()
+        await _check_unposted(connection, answers)
     pooled = Pooled(planning, at)
     _refuse(answers, drafted, await pooled.plan(connection, drafted))
     with Covering(leases, terms, at) as covering:
@@ -138,6 +149,7 @@ async def post(
                 beside=beside,
                 while_written=made.answer_posted,
                 waiting=last,
+                claimed=None if claimed is None else claimed.of(places),
             )
             made.answer_refused(outcomes)
             await relations.ensure(last.by(connection), made.related, at)
@@ -163,35 +175,11 @@ def _refuse(
         drafted.pop(position, None)
 
 
-async def _drafted(
-    connection: Connection,
-    drafting: Callable[[], dict[int, Drafted]],
-    asked: Sequence[Asked],
-    answers: list[LineAnswer | None],
-    *,
-    terms: Terms,
-    beside: Beside | None,
-) -> tuple[dict[int, Drafted], Beside | None]:
-    """Return what `drafting` makes, and how those stand who are named by an id and given points."""
-    receivers: set[UUID] = set()
-    if beside is None:
-        commands = [one.command for one in asked if isinstance(one.command, IssueBody)]
-        receivers = {one.member_id for one in commands if one.member_id is not None}
-    if receivers:
-        reading = holders.read_states(connection, receivers)
-        standings, drafted = await meanwhile(reading, drafting)
-        beside = Beside(terms, standings, None, {})
-    else:
-        drafted = drafting()
-    if len(drafted) < len(asked):
-        await _check_unposted(connection, answers)
-    return drafted, beside
-
-
 def _draft_all(
     asked: Sequence[Asked],
     answers: list[LineAnswer | None],
     known: Known,
+    tills: Mapping[int, Till],
     *,
     terms: Terms,
     at: datetime,
@@ -199,7 +187,7 @@ def _draft_all(
     """Return the drafts by their positions; where nothing is to be posted, there is an answer."""
     drafted: dict[int, Drafted] = {}
     for position, one in enumerate(asked):
-        made = draft(one, terms, known, at)
+        made = draft(one, terms, known, at, tills.get(position))
         if isinstance(made, Drafted):
             drafted[position] = made
         else:
@@ -220,6 +208,7 @@ async def _post_decided(
     beside: Beside | None,
     while_written: posting.WhileWritten,
     waiting: Waiting,
+    claimed: Claimed | None,
 ) -> tuple[UUID, list[Outcome]]:
     """Post the drafts, those that are open decided and the guards asked under the batch's locks.
 
@@ -254,6 +243,7 @@ async def _post_decided(
         locked=beside.locked if beside else (),
         while_written=while_written,
         waiting=waiting,
+        claimed=claimed,
     )
     await pooled.count(connection, places, outcomes)
     await pooled.come_back(connection, drafts, outcomes)

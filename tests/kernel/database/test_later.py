@@ -123,3 +123,68 @@ def test_who_waits_for_the_commit_hears_of_it_when_it_is_told() -> None:
     assert heard == []
     later.committed()
     assert heard == ["one", "two"]
+
+
+async def test_a_part_is_sent_at_once_and_the_rest_at_the_end() -> None:
+    later = Later()
+    async with transaction() as connection, later.in_parts():
+        await connection.execute(_COUNTED)
+        await write_counted(later, 1, TooFewError(), _DONE, "a", 1)
+        await later.begin(connection)
+        await write_counted(later, 1, TooFewError(), _DONE, "b", 1)
+        await later.begin(connection)
+        await later.execute("INSERT INTO done SELECT 'c', nextval('turn')")
+        await later.settle()
+        assert await turns(connection) == ["a", "b"]
+        await later.begin(connection)
+        assert await turns(connection) == ["a", "b"], "whoever has settled sends no part"
+        await later.write(connection)
+        assert await turns(connection) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("end", ["begin", "settle", "write"])
+async def test_what_comes_after_a_part_raises_what_it_raised(end: str) -> None:
+    later = Later()
+
+    async def write() -> None:
+        async with transaction() as connection, later.in_parts():
+            await connection.execute(_COUNTED)
+            await write_counted(later, 2, TooFewError("it returns one"), _DONE, "a", 1)
+            await later.begin(connection)
+            if end == "settle":
+                await later.settle()
+            else:
+                await getattr(later, end)(connection)
+
+    with pytest.raises(TooFewError):
+        await write()
+
+
+async def test_whatever_fails_no_part_is_under_way_afterwards() -> None:
+    later = Later()
+
+    async def fail(connection: Connection) -> None:
+        async with later.in_parts():
+            await later.execute("SELECT pg_sleep(0.1)")
+            await later.begin(connection)
+            raise ZeroDivisionError
+
+    async with transaction() as connection:
+        with pytest.raises(ZeroDivisionError):
+            await fail(connection)
+        assert await connection.fetchval("SELECT 1") == 1, "the connection is free"
+
+
+@pytest.mark.parametrize("spreads", [False, True])
+async def test_parts_are_sent_only_where_they_may(database: Engine, *, spreads: bool) -> None:
+    database.spreads = spreads
+    later = Later()
+    async with transaction() as connection:
+        await connection.execute(_COUNTED)
+        await later.execute("INSERT INTO done SELECT 'a', nextval('turn')")
+        await later.begin(connection)
+        assert await turns(connection) == []
+        async with later.in_parts():
+            assert later.may_begin is not spreads
+        await later.write(connection)
+        assert await turns(connection) == ["a"]
