@@ -23,7 +23,7 @@ from coalition.points.commands import Asked, IssueBody
 from coalition.points.deciding import Drafted
 from coalition.points.drafting import till_of
 from coalition.points.pooled import Planning
-from coalition.points.terms import Terms
+from coalition.points.terms import Beside, Terms
 
 Tills = Mapping[int, Till]
 """By position among what is asked, where it is known."""
@@ -64,6 +64,11 @@ class Ahead:
         self._terms = terms
         self._at = at
         self._planning = planning
+
+    @property
+    def beside(self) -> Beside:
+        """How the receivers stand, as it is told of what is read beside the terms."""
+        return Beside(self._terms, self.standings, None, {})
 
     async def draft(
         self, connection: Connection, drafting: Drafting, waiting: Waiting

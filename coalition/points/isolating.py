@@ -1,7 +1,8 @@
 """Many lines posted together, of which one that the database itself refuses spoils none other."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 import asyncpg
 
@@ -47,30 +48,20 @@ async def post_isolating(
     """
     if not asked:
         return []
-    for trusts in (True, False):
-        waiting = Waiting(defers=True, trusts_ahead=trusts, counts=False)
-        await connection.execute("SAVEPOINT lines")
-        try:
-            async with waiting.later.in_parts():
-                answers = await post(
-                    connection,
-                    asked,
-                    terms=terms,
-                    leases=leases,
-                    card_key=card_key,
-                    at=at,
-                    waiting=waiting,
-                    explains=False,
-                    planning=planning,
-                    told=told or _nothing,
-                )
-        except _OF_ONE_LINE as error:
-            await connection.execute("ROLLBACK TO SAVEPOINT lines")
-            if trusts and _is_used(error):
-                continue
-            break
-        await connection.execute("RELEASE SAVEPOINT lines")
-        last.when_committed(waiting.later.committed)
+    posting = partial(
+        post,
+        connection,
+        asked,
+        terms=terms,
+        leases=leases,
+        card_key=card_key,
+        at=at,
+        explains=False,
+        planning=planning,
+        told=told or _nothing,
+    )
+    answers = await _posted_together(connection, posting, last)
+    if answers is not None:
         return answers
     if len(asked) == 1:
         return [RefusedByDatabase()]
@@ -90,6 +81,30 @@ async def post_isolating(
             last=last,
         )
     ]
+
+
+async def _posted_together(
+    connection: Connection, posting: Callable[..., Awaitable[list[LineAnswer]]], last: Later
+) -> list[LineAnswer] | None:
+    """Return what `posting` answers, or None where the database refuses a line: nothing is done.
+
+    Where a receipt proves to be used it posts once more without trust.
+    """
+    for trusts in (True, False):
+        waiting = Waiting(defers=True, trusts_ahead=trusts, counts=False)
+        await connection.execute("SAVEPOINT lines")
+        try:
+            async with waiting.later.in_parts():
+                answers = await posting(waiting=waiting)
+        except _OF_ONE_LINE as error:
+            await connection.execute("ROLLBACK TO SAVEPOINT lines")
+            if trusts and _is_used(error):
+                continue
+            return None
+        await connection.execute("RELEASE SAVEPOINT lines")
+        last.when_committed(waiting.later.committed)
+        return answers
+    raise AssertionError("without trust no receipt is found used")
 
 
 def _is_used(error: Exception) -> bool:

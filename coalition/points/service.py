@@ -7,6 +7,7 @@ from uuid import UUID
 
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection
+from coalition.kernel.database.later import Later
 from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
@@ -116,24 +117,17 @@ async def post(
     members, cards = await members_of_cards(connection, asked, card_key)
     known = await _known_of(connection, asked, terms, members, beside.facts if beside else None)
     making = partial(_draft_all, asked, answers, known, terms=terms, at=at)
-    claimed = None
-    if beside is None:
-        ahead = Ahead(asked, known.cards, terms, at, planning)
-        drafted = await ahead.draft(connection, making, last)
-        beside, claimed = Beside(terms, ahead.standings, None, {}), ahead.claimed
-    else:
-        drafted = making({})
-    if len(drafted) < len(asked):
-        await last.later.settle()
-        await _check_unposted(connection, answers)
+    ahead = Ahead(asked, known.cards, terms, at, planning)
+    drafted = making({}) if beside else await ahead.draft(connection, making, last)
+    await _check_unposted(connection, answers, last.later)
     pooled = Pooled(planning, at)
     _refuse(answers, drafted, await pooled.plan(connection, drafted))
     with Covering(leases, terms, at) as covering:
         _refuse(answers, drafted, covering.cover(drafted.items()))
         if drafted:
-            if covering.may_cost(asked[place].partner_no for place in drafted):
-                last.defer_nothing()  # money is locked after lots, wherever points are posted
             places = list(drafted)
+            if covering.may_cost(asked[place].partner_no for place in places):
+                last.defer_nothing()  # money is locked after lots, wherever points are posted
             deciding = Deciding(list(drafted.values()), terms)
             guarding = Guarding(terms, [asked[place] for place in places], cards)
             made = _Answering(asked, answers, places, deciding.drafted, terms, explains=explains)
@@ -146,15 +140,13 @@ async def post(
                 places=places,
                 terms=terms,
                 at=at,
-                beside=beside,
-                while_written=made.answer_posted,
+                beside=beside or ahead.beside,
+                answering=made,
                 waiting=last,
-                claimed=None if claimed is None else claimed.of(places),
+                claimed=ahead.claimed and ahead.claimed.of(places),
             )
-            made.answer_refused(outcomes)
             await relations.ensure(last.by(connection), made.related, at)
-            events = guarding.events([one.draft for one in deciding.drafted], outcomes, batch)
-            await outbox.append(last.later, events, at)
+            await outbox.append(last.later, guarding.events(deciding.drafts(), outcomes, batch), at)
             await covering.spend(connection, batch, answers)
         given = [answer for answer in answers if answer is not None]
         if told is not None or waiting is None:  # here what covers the issues can be put back
@@ -206,16 +198,16 @@ async def _post_decided(
     terms: Terms,
     at: datetime,
     beside: Beside | None,
-    while_written: posting.WhileWritten,
+    answering: _Answering,
     waiting: Waiting,
     claimed: Claimed | None,
 ) -> tuple[UUID, list[Outcome]]:
     """Post the drafts, those that are open decided and the guards asked under the batch's locks.
 
-    `places` has the position of each among what was asked; `while_written` and `waiting` are as in
-    `posting.post`.
+    `places` has the position of each among what was asked; `answering` hears what became of them,
+    and `waiting` and `claimed` are as in `posting.post`.
     """
-    drafts = [drafted.draft for drafted in deciding.drafted]
+    drafts = deciding.drafts()
 
     async def decide(positions: list[int]) -> dict[int, Draft | Refused]:
         decided = await deciding.decide(connection, positions)
@@ -241,7 +233,7 @@ async def _post_decided(
         decide=decide if guarding.judges or deciding.is_needed or pooled.is_needed else None,
         standings=beside.standings if beside else None,
         locked=beside.locked if beside else (),
-        while_written=while_written,
+        while_written=answering.answer_posted,
         waiting=waiting,
         claimed=claimed,
     )
@@ -249,6 +241,7 @@ async def _post_decided(
     await pooled.come_back(connection, drafts, outcomes)
     await guarding.count(connection, outcomes)
     await deciding.write(connection, outcomes, waiting.later)
+    answering.answer_refused(outcomes)
     return batch, outcomes
 
 
@@ -275,11 +268,14 @@ async def _known_of(
     return await known_of(connection, wanted, terms, cards, facts)
 
 
-async def _check_unposted(connection: Connection, answers: list[LineAnswer | None]) -> None:
+async def _check_unposted(
+    connection: Connection, answers: list[LineAnswer | None], later: Later
+) -> None:
     """Refuse, among the answers of what needs no posting, those for members who could not post."""
     members = {answer.member_id for answer in answers if isinstance(answer, PostingAnswer)}
     if not members:
         return
+    await later.settle()
     states = await holders.read_states(connection, members)
     for position, answer in enumerate(answers):
         if isinstance(answer, PostingAnswer):

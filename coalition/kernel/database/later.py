@@ -11,9 +11,12 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
+from coalition.kernel.database.arrays import encoded
 from coalition.kernel.database.engine import Connection, bound_engine
 
 _PARAMETER = re.compile(r"\$(\d+)")
+_ARRAY = re.compile(r"\$(\d+)::(\w+)\[\]")
+_FEW = 100
 _COUNT = "(SELECT count(*)::int4 FROM part_{no})"
 
 
@@ -125,8 +128,21 @@ class Later:
         Rows are written in no particular order. Raises what the statements raise, and what is to be
         raised where one returns too few; the transaction is of no use then.
         """
+        waiting = self._waiting
+        if self._begun is not None:
+            waiting = [_encoded(one) for one in waiting]  # there is time for it
         await self._end()
-        await _execute(connection, self._waiting)
+        await _execute(connection, waiting)
+
+
+def _encoded(one: _Waiting) -> _Waiting:
+    """Return a statement with long arrays written as they are sent."""
+    given = list(one.given)
+    for number, element in _ARRAY.findall(one.statement):
+        values = given[int(number) - 1]
+        if isinstance(values, Sequence) and len(values) > _FEW:
+            given[int(number) - 1] = encoded(element, values)
+    return one._replace(given=tuple(given))
 
 
 async def _execute(connection: Connection, waiting: Sequence[_Waiting]) -> None:

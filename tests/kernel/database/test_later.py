@@ -1,7 +1,8 @@
 """Statements that wait for each other: all rows come with the one statement, or none of them."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 import asyncpg
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection, Engine, transaction
 from coalition.kernel.database.later import Later, write_counted
+from coalition.kernel.ids import uuid7
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -16,6 +18,7 @@ _TABLES = """
 CREATE TEMP TABLE one (a int, b int) ON COMMIT DROP;
 CREATE TEMP TABLE two (c text) ON COMMIT DROP
 """
+_MANY = "CREATE TEMP TABLE many (a int8, b text, c uuid, d timestamptz, e numeric) ON COMMIT DROP"
 _ONE = "INSERT INTO one SELECT $2, * FROM unnest($1::int[])"
 _TWO = "INSERT INTO two SELECT $1 || $2 || $3 || $4 || $5 || $6 || $7 || $8 || $9 || $10"
 
@@ -165,7 +168,7 @@ async def test_whatever_fails_no_part_is_under_way_afterwards() -> None:
 
     async def fail(connection: Connection) -> None:
         async with later.in_parts():
-            await later.execute("SELECT pg_sleep(0.1)")
+            await later.execute("DO 'BEGIN PERFORM pg_sleep(0.1); END'")
             await later.begin(connection)
             raise ZeroDivisionError
 
@@ -188,3 +191,26 @@ async def test_parts_are_sent_only_where_they_may(database: Engine, *, spreads: 
             assert later.may_begin is not spreads
         await later.write(connection)
         assert await turns(connection) == ["a"]
+
+
+async def test_long_arrays_that_follow_a_part_arrive_as_they_were_given(at: datetime) -> None:
+    later, rows = Later(), range(300)
+    arrays = (
+        [*rows],
+        [f"text {no}" for no in rows],
+        [None if no % 2 else uuid7(at) for no in rows],
+        [at + timedelta(microseconds=no) for no in rows],
+        [Decimal(no) / 8 for no in rows],
+    )
+    async with transaction() as connection, later.in_parts():
+        await connection.execute(_MANY)
+        await later.execute("INSERT INTO many (a) SELECT 1 WHERE false")
+        await later.begin(connection)
+        await later.execute(
+            "INSERT INTO many SELECT * FROM unnest($1::int8[], $2::text[], $3::uuid[], "
+            "$4::timestamptz[], $5::numeric[])",
+            *arrays,
+        )
+        await later.write(connection)
+        kept = await connection.fetch("SELECT * FROM many ORDER BY a")
+        assert [*zip(*map(tuple, kept), strict=True)] == [*map(tuple, arrays)]
