@@ -50,9 +50,15 @@ class Encoded(bytes):
 
 
 def encoded(element: str, values: Values) -> Values:
-    """Return an array of `element`, a type such as int8, as it is sent; or as it is for others."""
+    """Return an array of `element`, a type such as int8, as it is sent.
+
+    One of another type, or with a wrong value, is returned as it is: the driver tells of it.
+    """
     write = _ENCODERS.get(element)
-    return values if write is None else Encoded(write(values))
+    try:
+        return values if write is None else Encoded(write(values))
+    except (AttributeError, OverflowError, TypeError, ValueError, struct.error):
+        return values
 
 
 def use_fast_arrays(connection: asyncpg.Connection) -> None:

@@ -214,3 +214,18 @@ async def test_long_arrays_that_follow_a_part_arrive_as_they_were_given(at: date
         await later.write(connection)
         kept = await connection.fetch("SELECT * FROM many ORDER BY a")
         assert [*zip(*map(tuple, kept), strict=True)] == [*map(tuple, arrays)]
+
+
+async def test_a_wrong_value_in_a_long_array_is_refused_as_one_in_a_short_one() -> None:
+    async def write(texts: list[str]) -> None:
+        later = Later()
+        async with transaction() as connection, later.in_parts():
+            await connection.execute(_MANY)
+            await later.execute("INSERT INTO many (a) SELECT 1 WHERE false")
+            await later.begin(connection)
+            await later.execute("INSERT INTO many (b) SELECT unnest($1::text[])", texts)
+            await later.write(connection)
+
+    for count in (1, 300):
+        with pytest.raises(asyncpg.DataError):
+            await write(["\ud800"] * count)
