@@ -46,6 +46,8 @@ class Batch:
         self.tills = {i: one.till for i, one in enumerate(gifts)} if self.only_gives else {}
         self.digests: dict[int, bytes] | None = None
         """Of drafts that stand on a receipt, its digest; None until it is asked for."""
+        self.is_claimed = False
+        """Receipts are claimed since before there were drafts: see `claiming.Claimed`."""
         self.trusted: dict[int, bytes] = {}
         """Of drafts whose receipts are thought to be unused, and claimed last, their digests."""
         self.repeats: dict[int, bytes] = {}

@@ -3,10 +3,11 @@
 A receipt that was used before refuses its draft.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from typing import NamedTuple
+from uuid import UUID
 
 from coalition.kernel.database import Connection
-from coalition.kernel.database.meanwhile import beside
 from coalition.kernel.errors import Refused
 from coalition.ledger import receipts, resolutions
 from coalition.ledger.accounts import Kind
@@ -39,6 +40,19 @@ _PLAIN = {Issue, Redeem, Hold, Capture, Void, Reverse}
 was read."""
 
 
+class Claimed(NamedTuple):
+    """The receipts of gifts, which are being claimed since before there were drafts.
+
+    They are trusted to be unused. No holder may be locked after that: it is known of all of them
+    before how they stand, that they owe nothing and share nothing, and that no gift is open.
+    """
+
+    batch: UUID
+    """The id of the batch that they were claimed for."""
+    digests: dict[int, bytes]
+    """Of its drafts, by position; not of those whose holders are refused."""
+
+
 def find_digests(batch: Batch) -> dict[int, bytes]:
     """Find the digests of the receipts that drafts stand on, for `claim_receipts`."""
     batch.digests = {}
@@ -50,12 +64,16 @@ def find_digests(batch: Batch) -> dict[int, bytes]:
 
 
 async def claim_receipts(
-    connection: Connection, batch: Batch, waiting: Waiting | None = None
+    connection: Connection,
+    batch: Batch,
+    waiting: Waiting | None = None,
+    claimed: Claimed | None = None,
 ) -> dict[int, bytes]:
     """Claim the receipt of each draft that stands on one; refuse those that were used before.
 
     Return what can be given back, by position. Where the batch is plain and its lots wait,
     `waiting` may trust that receipts are unused: `claim_trusted` claims them when it is posted.
+    Of what is `claimed` already only those stand back that come twice.
     """
     found = batch.digests if batch.digests is not None else find_digests(batch)
     digests = {i: found[i] for i in batch.open() if i in found}
@@ -66,7 +84,7 @@ async def claim_receipts(
     used: list[int] = []
     if len(first) < len(digests):
         used = _stand_back(batch, digests, first)
-    if first:
+    if first and claimed is None:
         taken = await receipts.claim(connection, first, batch.journal.batch)
         if taken:
             used += [i for i, digest in digests.items() if digest in taken]
@@ -95,38 +113,6 @@ async def claim_trusted(connection: Connection, batch: Batch, waiting: Waiting |
     posted = [digest for i, digest in batch.trusted.items() if i not in refused]
     if posted:
         receipts.claim_unused(waiting.later, posted, batch.journal.batch)
-
-
-async def claim_beside(
-    connection: Connection,
-    batch: Batch,
-    waiting: Waiting,
-    give: Callable[[Waiting], Awaitable[None]],
-) -> None:
-    """Claim the receipts of gifts that wait, and let `give` prepare meanwhile what waits of them.
-
-    It takes all receipts for unused, as they nearly always are. Where some are not, what it made is
-    dropped, and it is called again with the others.
-    """
-    digests = batch.digests if batch.digests is not None else find_digests(batch)
-    digests = {i: digests[i] for i in batch.open() if i in digests}
-    first = {digest: i for i, digest in reversed(digests.items())}
-    if len(first) < len(digests):
-        await _refuse_used(connection, batch, _stand_back(batch, digests, first))
-    if not first:
-        await give(waiting)
-        return
-    given, before = batch.open(), waiting.later.collected
-    claiming = receipts.claim(connection, first, batch.journal.batch)
-    taken, _ = await beside(claiming, lambda: give(waiting))
-    if taken:
-        batch.journal.forget()
-        waiting.forget(before)
-        for i in given:
-            batch.outcomes[i] = None
-        used = [i for i, digest in digests.items() if digest in taken]
-        await _refuse_used(connection, batch, used)
-        await give(waiting)
 
 
 def _stand_back(batch: Batch, digests: dict[int, bytes], first: Mapping[bytes, int]) -> list[int]:

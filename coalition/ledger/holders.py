@@ -104,12 +104,13 @@ class Standing(NamedTuple):
 
 
 _ACTIVE = int(HolderState.ACTIVE)  # looked up once, which costs more than a call
-_PLAIN = Standing(_ACTIVE, 0, None, None)
+PLAIN = Standing(_ACTIVE, 0, None, None)
+"""Of nearly everybody: active, and owes and shares nothing. Whoever stands so has this very one."""
 
 
 def _standing(columns: tuple[Any, ...]) -> Standing:  # Any: as they are read
     """Return what was read of a holder; of nearly all it is the same."""
-    return _PLAIN if columns == _PLAIN else Standing._make(columns)
+    return PLAIN if columns == PLAIN else Standing._make(columns)
 
 
 async def open_holders(connection: Connection, holders: Collection[UUID], at: datetime) -> None:

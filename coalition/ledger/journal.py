@@ -171,11 +171,6 @@ class Journal:
         )  # fmt: skip
         return posting
 
-    def forget(self) -> None:
-        """Drop what was collected; nothing of it has been written."""
-        self._rows.clear()
-        self._legs.clear()
-
     def moves(self) -> Iterator[tuple[int, UUID, int]]:
         """Yield the kind, the holder and the point currency of each posting collected."""
         for row in self._rows:

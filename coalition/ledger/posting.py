@@ -76,7 +76,7 @@ WhileWritten = Callable[[Sequence[Outcome | None]], None]
 """What a caller does while the server writes postings.
 
 Called with what has become of each draft. That something was posted or held is final then; a
-refusal, or None in its place, may still change. Called anew if gifts that wait met a used receipt.
+refusal, or None in its place, may still change.
 """
 
 
@@ -100,6 +100,7 @@ async def post(
     locked: Collection[UUID] = (),
     while_written: WhileWritten = lambda _: None,
     waiting: Waiting | None = None,
+    claimed: claiming.Claimed | None = None,
 ) -> tuple[UUID, list[Outcome]]:
     """Post `drafts`; return the batch's id and an outcome for each draft, in their order.
 
@@ -108,10 +109,14 @@ async def post(
     `classes` are all that are registered; points of `suspended` funders are not spent. `standings`
     tells how holders stand, as far as the caller has read it in this transaction; what is read here
     comes to it. Those who are `locked` already are all from whom points are taken. What can wait is
-    left to `waiting`; the caller writes its `later`. Database errors pass: nothing is then done.
+    left to `waiting`; the caller writes its `later`. Receipts of gifts may be `claimed` already.
+    Database errors pass: nothing is then done.
     """
     journal = Journal(at, today, clocks, suspended, classes)
     batch = Batch(drafts, journal, locked)
+    if claimed is not None:
+        journal.batch, batch.is_claimed = claimed.batch, True
+        batch.digests = claimed.digests
     if standings is not None:
         batch.standings = standings
     if not batch.only_gives:  # such a batch knows by itself
@@ -121,17 +126,15 @@ async def post(
         # Before it becomes active again: what its clock has ended does not live again.
         await book_ended(connection, journal, lapsed & batch.concerned())
     waits = lots_may_wait(waiting, batch) if decide is None else None
-    run = partial(_run, connection, batch, waiting, while_written, has_lapsed=bool(lapsed))
-    if waits is not None and batch.only_gives and not waits.trusts:
-        await claiming.claim_beside(connection, batch, waits, run)
-    else:
-        claims = await claiming.claim_receipts(connection, batch, waits)
-        if decide is not None:
-            _settle(batch, await decide(batch.open()))
-            pooling.leave_out_inactive(batch)
-            waits = lots_may_wait(waiting, batch)
-        await run(waits)
-        await claiming.give_back_receipts(connection, batch, claims)
+    if waiting is not None and (waits is None or not batch.only_gives):
+        await waiting.later.settle()  # more is asked than is written
+    claims = await claiming.claim_receipts(connection, batch, waits, claimed)
+    if decide is not None:
+        _settle(batch, await decide(batch.open()))
+        pooling.leave_out_inactive(batch)
+        waits = lots_may_wait(waiting, batch)
+    await _run(connection, batch, waiting, while_written, waits, has_lapsed=bool(lapsed))
+    await claiming.give_back_receipts(connection, batch, claims)
     await tell_suspended(connection, batch)
     await tell_bound(connection, batch)
     outcomes = [outcome for outcome in batch.outcomes if outcome is not None]
@@ -258,6 +261,11 @@ async def _lock_holders(connection: Connection, batch: Batch, lapsed: set[UUID])
     From those who have `lapsed` points are taken too, as expired, and from those who owe, of what
     they are issued.
     """
+    if batch.is_claimed:
+        assert not lapsed, "where clocks are, holders are locked before receipts"
+        for i in batch.open():  # all are read, and nothing is taken from anybody
+            batch.outcomes[i] = holders.refusal_by_state(batch.standings, batch.holders[i])
+        return
     takers: set[UUID] = set()
     receivers: set[UUID] = set()
     for i in batch.open():

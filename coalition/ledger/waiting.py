@@ -22,17 +22,25 @@ _TAKING, _DONE = (Redeem, Hold), (Posted, Held)  # unions would be made anew for
 class Waiting:
     """What waits of one batch. Who posts it writes `later`, last of all."""
 
-    def __init__(self, *, defers: bool = False, trusts: bool = False, counts: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        defers: bool = False,
+        trusts: bool = False,
+        trusts_ahead: bool = False,
+        counts: bool = True,
+    ) -> None:
         """Begin with nothing.
 
         Unless it `defers` postings and lots, only what goes with postings waits. It `trusts` that
         receipts are unused where nothing else depends on it, and what was read of acts that are
-        named to stand; what proves it waits as well. It `counts` what will change,
-        unless nobody asks for it.
+        named to stand; if it `trusts_ahead`, receipts of gifts are claimed so before there are
+        drafts. It `counts` what will change, unless nobody asks for it.
         """
         self.later = Later()
         self.defers = defers
         self.trusts = trusts
+        self.trusts_ahead = trusts_ahead
         self.counts = counts
         self.given: dict[tuple[UUID, int], int] = {}
         """By holder and point currency: what of gifts that wait can be spent at once.
@@ -48,12 +56,6 @@ class Waiting:
         self.trusts_acts = False
         """Whether holds and postings that are named are trusted to stand as they were read."""
         self._today = date.min
-
-    def forget(self, first: int) -> None:
-        """Forget all but the `first` statements that wait, and what was counted."""
-        self.later.keep(first)
-        self.given.clear()
-        self.taken.clear()
 
     def defer_nothing(self) -> None:
         """Let only what goes with postings wait, for this batch."""

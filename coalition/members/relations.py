@@ -65,7 +65,7 @@ class PairMemory:
     def __len__(self) -> int:
         return len(self._recent) + len(self._older)
 
-    def without_known(self, pairs: set[Pair]) -> set[Pair]:
+    def without_known(self, pairs: Iterable[Pair]) -> set[Pair]:
         """Return those of `pairs` that are not remembered."""
         recent, older = self._recent, self._older
         return {
@@ -104,7 +104,7 @@ async def ensure(by: Connection | Later, pairs: Iterable[Pair], at: datetime) ->
     `Later` tells when it has not. Relations end only with their member, which is final, so what is
     known stays true.
     """
-    unknown = _known.without_known(set(pairs))
+    unknown = _known.without_known(pairs)
     if not unknown:
         return
     rows = sorted((bucket_of(member), member.bytes, partner, member) for member, partner in unknown)

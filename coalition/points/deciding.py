@@ -72,6 +72,10 @@ class Deciding:
         """Tell whether any draft is open."""
         return any(one.caps or one.lines for one in self.drafted)
 
+    def drafts(self) -> list[Draft]:
+        """Return the drafts as they stand."""
+        return [one.draft for one in self.drafted]
+
     async def decide(
         self, connection: Connection, positions: Sequence[int]
     ) -> dict[int, Draft | Refused]:

@@ -38,18 +38,22 @@ from coalition.points.terms import Terms, check_time
 
 
 def draft(
-    asked: Asked, terms: Terms, known: Known, at: datetime
+    asked: Asked, terms: Terms, known: Known, at: datetime, till: Till | None = None
 ) -> Drafted | PostingAnswer | Refused:
     """Return the draft, the answer where nothing needs posting, or the refusal.
 
     `known` tells who holds the cards of this batch, and what earning rules ask of members. Whether
-    a member is there and active is not looked at here.
+    a member is there and active is not looked at here. `till` is that of an issue, where it is
+    known.
     """
     try:
         terms.catalogue.active_partner(asked.partner_no)
         match asked.command:
             case IssueBody():
-                return _issue(asked, asked.command, terms, known, at)
+                member = member_of(asked.command, known.cards)
+                till = till or till_of(asked, asked.command, terms, at)
+                check_credit(terms, asked.partner_no, at)
+                return _issue(asked, asked.command, terms, known, till=till, member=member)
             case RedeemBody():
                 return Drafted(_redeem(asked, asked.command, terms, known.cards, at))
             case CaptureBody(points=points):
@@ -79,7 +83,8 @@ def member_of(command: IssueBody | RedeemBody | QuoteBody, members: Mapping[str,
     return member
 
 
-def _till(asked: Asked, command: IssueBody | RedeemBody, terms: Terms, at: datetime) -> Till:
+def till_of(asked: Asked, command: IssueBody | RedeemBody, terms: Terms, at: datetime) -> Till:
+    """Return the till as the ledger knows it. Raises what is refused of its store and its time."""
     check_time(command.occurred_at, at)
     return Till(
         asked.partner_no,
@@ -93,11 +98,14 @@ def _till(asked: Asked, command: IssueBody | RedeemBody, terms: Terms, at: datet
 
 
 def _issue(
-    asked: Asked, command: IssueBody, terms: Terms, known: Known, at: datetime
+    asked: Asked,
+    command: IssueBody,
+    terms: Terms,
+    known: Known,
+    *,
+    till: Till,
+    member: UUID,
 ) -> Drafted | PostingAnswer:
-    member = member_of(command, known.cards)
-    till = _till(asked, command, terms, at)
-    check_credit(terms, asked.partner_no, at)
     contract = terms.catalogue.contract_at(asked.partner_no, command.occurred_at)
     if not contract.issues:
         raise NotInContract("The partner's contract does not let it issue points")
@@ -122,7 +130,7 @@ def _redeem(
     at: datetime,
 ) -> Draft:
     member = member_of(command, members)
-    till = _till(asked, command, terms, at)
+    till = till_of(asked, command, terms, at)
     contract = terms.catalogue.contract_at(asked.partner_no, command.occurred_at)
     if not contract.accepts:
         raise NotInContract("The partner's contract does not let it take points")

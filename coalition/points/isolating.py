@@ -1,13 +1,15 @@
 """Many lines posted together, of which one that the database itself refuses spoils none other."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 import asyncpg
 
 from coalition.kernel.database import Connection
 from coalition.kernel.database.later import Later
 from coalition.kernel.errors import Invalid
+from coalition.ledger import receipts
 from coalition.ledger.lots import LotCollisionError
 from coalition.ledger.waiting import Waiting
 from coalition.points.commands import Asked
@@ -46,29 +48,23 @@ async def post_isolating(
     """
     if not asked:
         return []
-    waiting = Waiting(defers=True, counts=False)
-    await connection.execute("SAVEPOINT lines")
-    try:
-        answers = await post(
-            connection,
-            asked,
-            terms=terms,
-            leases=leases,
-            card_key=card_key,
-            at=at,
-            waiting=waiting,
-            explains=False,
-            planning=planning,
-            told=told or _nothing,
-        )
-    except _OF_ONE_LINE:
-        await connection.execute("ROLLBACK TO SAVEPOINT lines")
-        if len(asked) == 1:
-            return [RefusedByDatabase()]
-    else:
-        await connection.execute("RELEASE SAVEPOINT lines")
-        last.when_committed(waiting.later.committed)
+    posting = partial(
+        post,
+        connection,
+        asked,
+        terms=terms,
+        leases=leases,
+        card_key=card_key,
+        at=at,
+        explains=False,
+        planning=planning,
+        told=told or _nothing,
+    )
+    answers = await _posted_together(connection, posting, last)
+    if answers is not None:
         return answers
+    if len(asked) == 1:
+        return [RefusedByDatabase()]
     middle = len(asked) // 2
     halves = (asked[:middle], asked[middle:])
     return [
@@ -85,6 +81,35 @@ async def post_isolating(
             last=last,
         )
     ]
+
+
+async def _posted_together(
+    connection: Connection, posting: Callable[..., Awaitable[list[LineAnswer]]], last: Later
+) -> list[LineAnswer] | None:
+    """Return what `posting` answers, or None where the database refuses a line: nothing is done.
+
+    Where a receipt proves to be used it posts once more without trust.
+    """
+    for trusts in (True, False):
+        waiting = Waiting(defers=True, trusts_ahead=trusts, counts=False)
+        await connection.execute("SAVEPOINT lines")
+        try:
+            async with waiting.later.in_parts():
+                answers = await posting(waiting=waiting)
+        except _OF_ONE_LINE as error:
+            await connection.execute("ROLLBACK TO SAVEPOINT lines")
+            if trusts and _is_used(error):
+                continue
+            return None
+        await connection.execute("RELEASE SAVEPOINT lines")
+        last.when_committed(waiting.later.committed)
+        return answers
+    raise AssertionError("without trust no receipt is found used")
+
+
+def _is_used(error: Exception) -> bool:
+    """Tell whether a receipt was used before that was trusted to be unused."""
+    return getattr(error, "constraint_name", None) == receipts.USED_ONCE
 
 
 def _nothing(_: Sequence[LineAnswer]) -> None:

@@ -71,6 +71,10 @@ class Sharers:
     def __contains__(self, member: UUID) -> bool:
         return hash(member) in self._known
 
+    def isdisjoint(self, members: Iterable[UUID]) -> bool:
+        """Tell whether none of `members` is among them."""
+        return not self._known or self._known.keys().isdisjoint(map(hash, members))
+
     def names(self, command: Command | QuoteBody) -> bool:
         """Tell whether a command that may need a plan names one of them."""
         if not self._known or not isinstance(command, IssueBody | RedeemBody):

@@ -7,15 +7,18 @@ from uuid import UUID
 
 from coalition.kernel import outbox
 from coalition.kernel.database import Connection
+from coalition.kernel.database.later import Later
 from coalition.kernel.database.meanwhile import meanwhile
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import MemberId
 from coalition.ledger import holders, posting
-from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Owed, Posted, Reverse
+from coalition.ledger.claiming import Claimed
+from coalition.ledger.drafts import Draft, Held, Issue, Outcome, Owed, Posted, Reverse, Till
 from coalition.ledger.waiting import Waiting
 from coalition.members import queries, relations
 from coalition.members.blind_index import card_digest
 from coalition.members.refusals import InvalidField
+from coalition.points.ahead import Ahead
 from coalition.points.commands import (
     Asked,
     HoldAnswer,
@@ -114,15 +117,17 @@ async def post(
     members, cards = await members_of_cards(connection, asked, card_key)
     known = await _known_of(connection, asked, terms, members, beside.facts if beside else None)
     making = partial(_draft_all, asked, answers, known, terms=terms, at=at)
-    drafted, beside = await _drafted(connection, making, asked, answers, terms=terms, beside=beside)
+    ahead = Ahead(asked, known.cards, terms, at, planning)
+    drafted = making({}) if beside else await ahead.draft(connection, making, last)
+    await _check_unposted(connection, answers, last.later)
     pooled = Pooled(planning, at)
     _refuse(answers, drafted, await pooled.plan(connection, drafted))
     with Covering(leases, terms, at) as covering:
         _refuse(answers, drafted, covering.cover(drafted.items()))
         if drafted:
-            if covering.may_cost(asked[place].partner_no for place in drafted):
-                last.defer_nothing()  # money is locked after lots, wherever points are posted
             places = list(drafted)
+            if covering.may_cost(asked[place].partner_no for place in places):
+                last.defer_nothing()  # money is locked after lots, wherever points are posted
             deciding = Deciding(list(drafted.values()), terms)
             guarding = Guarding(terms, [asked[place] for place in places], cards)
             made = _Answering(asked, answers, places, deciding.drafted, terms, explains=explains)
@@ -135,14 +140,13 @@ async def post(
                 places=places,
                 terms=terms,
                 at=at,
-                beside=beside,
-                while_written=made.answer_posted,
+                beside=beside or ahead.beside,
+                answering=made,
                 waiting=last,
+                claimed=ahead.claimed and ahead.claimed.of(places),
             )
-            made.answer_refused(outcomes)
             await relations.ensure(last.by(connection), made.related, at)
-            events = guarding.events([one.draft for one in deciding.drafted], outcomes, batch)
-            await outbox.append(last.later, events, at)
+            await outbox.append(last.later, guarding.events(deciding.drafts(), outcomes, batch), at)
             await covering.spend(connection, batch, answers)
         given = [answer for answer in answers if answer is not None]
         if told is not None or waiting is None:  # here what covers the issues can be put back
@@ -163,35 +167,11 @@ def _refuse(
         drafted.pop(position, None)
 
 
-async def _drafted(
-    connection: Connection,
-    drafting: Callable[[], dict[int, Drafted]],
-    asked: Sequence[Asked],
-    answers: list[LineAnswer | None],
-    *,
-    terms: Terms,
-    beside: Beside | None,
-) -> tuple[dict[int, Drafted], Beside | None]:
-    """Return what `drafting` makes, and how those stand who are named by an id and given points."""
-    receivers: set[UUID] = set()
-    if beside is None:
-        commands = [one.command for one in asked if isinstance(one.command, IssueBody)]
-        receivers = {one.member_id for one in commands if one.member_id is not None}
-    if receivers:
-        reading = holders.read_states(connection, receivers)
-        standings, drafted = await meanwhile(reading, drafting)
-        beside = Beside(terms, standings, None, {})
-    else:
-        drafted = drafting()
-    if len(drafted) < len(asked):
-        await _check_unposted(connection, answers)
-    return drafted, beside
-
-
 def _draft_all(
     asked: Sequence[Asked],
     answers: list[LineAnswer | None],
     known: Known,
+    tills: Mapping[int, Till],
     *,
     terms: Terms,
     at: datetime,
@@ -199,7 +179,7 @@ def _draft_all(
     """Return the drafts by their positions; where nothing is to be posted, there is an answer."""
     drafted: dict[int, Drafted] = {}
     for position, one in enumerate(asked):
-        made = draft(one, terms, known, at)
+        made = draft(one, terms, known, at, tills.get(position))
         if isinstance(made, Drafted):
             drafted[position] = made
         else:
@@ -218,15 +198,16 @@ async def _post_decided(
     terms: Terms,
     at: datetime,
     beside: Beside | None,
-    while_written: posting.WhileWritten,
+    answering: _Answering,
     waiting: Waiting,
+    claimed: Claimed | None,
 ) -> tuple[UUID, list[Outcome]]:
     """Post the drafts, those that are open decided and the guards asked under the batch's locks.
 
-    `places` has the position of each among what was asked; `while_written` and `waiting` are as in
-    `posting.post`.
+    `places` has the position of each among what was asked; `answering` hears what became of them,
+    and `waiting` and `claimed` are as in `posting.post`.
     """
-    drafts = [drafted.draft for drafted in deciding.drafted]
+    drafts = deciding.drafts()
 
     async def decide(positions: list[int]) -> dict[int, Draft | Refused]:
         decided = await deciding.decide(connection, positions)
@@ -252,13 +233,15 @@ async def _post_decided(
         decide=decide if guarding.judges or deciding.is_needed or pooled.is_needed else None,
         standings=beside.standings if beside else None,
         locked=beside.locked if beside else (),
-        while_written=while_written,
+        while_written=answering.answer_posted,
         waiting=waiting,
+        claimed=claimed,
     )
     await pooled.count(connection, places, outcomes)
     await pooled.come_back(connection, drafts, outcomes)
     await guarding.count(connection, outcomes)
     await deciding.write(connection, outcomes, waiting.later)
+    answering.answer_refused(outcomes)
     return batch, outcomes
 
 
@@ -285,11 +268,14 @@ async def _known_of(
     return await known_of(connection, wanted, terms, cards, facts)
 
 
-async def _check_unposted(connection: Connection, answers: list[LineAnswer | None]) -> None:
+async def _check_unposted(
+    connection: Connection, answers: list[LineAnswer | None], later: Later
+) -> None:
     """Refuse, among the answers of what needs no posting, those for members who could not post."""
     members = {answer.member_id for answer in answers if isinstance(answer, PostingAnswer)}
     if not members:
         return
+    await later.settle()
     states = await holders.read_states(connection, members)
     for position, answer in enumerate(answers):
         if isinstance(answer, PostingAnswer):

@@ -45,6 +45,22 @@ class _Element(NamedTuple):
     read: Callable[[bytes], Any]
 
 
+class Encoded(bytes):
+    """An array as it is sent, written before there was time to send it."""
+
+
+def encoded(element: str, values: Values) -> Values:
+    """Return an array of `element`, a type such as int8, as it is sent.
+
+    One of another type, or with a wrong value, is returned as it is: the driver tells of it.
+    """
+    write = _ENCODERS.get(element)
+    try:
+        return values if write is None else Encoded(write(values))
+    except (AttributeError, OverflowError, TypeError, ValueError, struct.error):
+        return values
+
+
 def use_fast_arrays(connection: asyncpg.Connection) -> None:
     """Let `connection` write and read arrays of the usual types by these codecs.
 
@@ -59,7 +75,7 @@ def use_fast_arrays(connection: asyncpg.Connection) -> None:
             "pg_catalog",
             [],
             "scalar",
-            _encoder(element),
+            _ENCODERS[element.array_name.removeprefix("_")],
             partial(_decode, element),
             "binary",
         )
@@ -72,6 +88,8 @@ def _encoder(element: _Element) -> Callable[[Values], bytes]:
 
     def encode(values: Values) -> bytes:
         if type(values) is not tuple and type(values) is not list:
+            if type(values) is Encoded:
+                return values
             values = _as_list(values)
         count = len(values)
         if not count:
@@ -220,3 +238,5 @@ _ELEMENTS = (
     _Element("_text", 1009, 25, _head(25), _texts, str.encode, bytes.decode),
     _Element("_bytea", 1001, 17, _head(17), _byteas, _bytes, bytes),
 )
+_ENCODERS = {element.array_name.removeprefix("_"): _encoder(element) for element in _ELEMENTS}
+"""By type; the same that connections use."""

@@ -4,14 +4,19 @@ Nothing of the transaction reads what they write, and none of them touches a row
 does.
 """
 
+import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
+from coalition.kernel.database.arrays import encoded
 from coalition.kernel.database.engine import Connection, bound_engine
 
 _PARAMETER = re.compile(r"\$(\d+)")
+_ARRAY = re.compile(r"\$(\d+)::(\w+)\[\]")
+_FEW = 100
 _COUNT = "(SELECT count(*)::int4 FROM part_{no})"
 
 
@@ -46,6 +51,8 @@ class Later:
         """Begin without any."""
         self._waiting: list[_Waiting] = []
         self._when_committed: list[Callable[[], None]] = []
+        self._may_begin = False
+        self._begun: asyncio.Task[None] | None = None
 
     async def execute(self, statement: str, /, *given: Any) -> None:  # Any: values of any type
         """Keep a statement that returns nothing, with the values of its parameters."""
@@ -67,14 +74,48 @@ class Later:
         one = _Waiting(statement, given, rows, otherwise)
         self._waiting.insert(0 if comes_first else len(self._waiting), one)
 
-    @property
-    def collected(self) -> int:
-        """How many statements wait."""
-        return len(self._waiting)
+    @asynccontextmanager
+    async def in_parts(self) -> AsyncIterator[None]:
+        """Let `begin` send parts; whatever fails, none is under way when this ends."""
+        self._may_begin = not bound_engine().spreads
+        try:
+            yield
+        except BaseException as error:
+            if self._begun is not None:
+                if not isinstance(error, Exception):
+                    self._begun.cancel()
+                await asyncio.gather(self._begun, return_exceptions=True)
+            raise
+        finally:
+            self._may_begin = False
 
-    def keep(self, first: int) -> None:
-        """Forget all but the `first` statements that were collected."""
-        del self._waiting[first:]
+    @property
+    def may_begin(self) -> bool:
+        """Whether `begin` sends anything."""
+        return self._may_begin
+
+    async def begin(self, connection: Connection) -> None:
+        """Send what was collected so far, if parts may be sent, once the part before is written.
+
+        What else is to be written is computed meanwhile. Nothing is asked of `connection` until
+        `settle` or `write`; these and `begin` raise what the part before raises.
+        """
+        if not self._may_begin:
+            return
+        await self._end()
+        part, self._waiting = self._waiting, []
+        self._begun = asyncio.create_task(_execute(connection, part))
+        await asyncio.sleep(0)  # lets the statement go out
+
+    async def settle(self) -> None:
+        """Wait for the part that is under way; `begin` sends no more: the connection is asked."""
+        self._may_begin = False
+        await self._end()
+
+    async def _end(self) -> None:
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            await begun
 
     def when_committed(self, call: Callable[[], None]) -> None:
         """Let `committed` make `call`."""
@@ -91,22 +132,40 @@ class Later:
         Rows are written in no particular order. Raises what the statements raise, and what is to be
         raised where one returns too few; the transaction is of no use then.
         """
-        if bound_engine().spreads:
-            # No statement writes to several tables that are spread over servers.
-            for one in self._waiting:
-                found = await connection.fetch(one.statement, *one.given)
-                _check(one, len(found))
-        elif self._waiting:
-            counted = tuple(i for i, one in enumerate(self._waiting) if one.rows is not None)
-            statement = _together(
-                tuple(one.statement for one in self._waiting),
-                tuple(len(one.given) for one in self._waiting),
-                counted,
-            )
-            values = [value for one in self._waiting for value in one.given]
-            found = await connection.fetchrow(statement, *values)
-            for i, rows in zip(counted, found or (), strict=True):
-                _check(self._waiting[i], rows)
+        waiting = self._waiting
+        if self._begun is not None:
+            waiting = [_encoded(one) for one in waiting]  # there is time for it
+        await self._end()
+        await _execute(connection, waiting)
+
+
+def _encoded(one: _Waiting) -> _Waiting:
+    """Return a statement with long arrays written as they are sent."""
+    given = list(one.given)
+    for number, element in _ARRAY.findall(one.statement):
+        values = given[int(number) - 1]
+        if isinstance(values, Sequence) and len(values) > _FEW:
+            given[int(number) - 1] = encoded(element, values)
+    return one._replace(given=tuple(given))
+
+
+async def _execute(connection: Connection, waiting: Sequence[_Waiting]) -> None:
+    if bound_engine().spreads:
+        # No statement writes to several tables that are spread over servers.
+        for one in waiting:
+            found = await connection.fetch(one.statement, *one.given)
+            _check(one, len(found))
+    elif waiting:
+        counted = tuple(i for i, one in enumerate(waiting) if one.rows is not None)
+        statement = _together(
+            tuple(one.statement for one in waiting),
+            tuple(len(one.given) for one in waiting),
+            counted,
+        )
+        values = [value for one in waiting for value in one.given]
+        found = await connection.fetchrow(statement, *values)
+        for i, rows in zip(counted, found or (), strict=True):
+            _check(waiting[i], rows)
 
 
 async def write_counted(
