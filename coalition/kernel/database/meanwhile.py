@@ -1,7 +1,7 @@
 """What can be computed while the server works on a statement."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -16,22 +16,10 @@ async def meanwhile(
 
     `work` asks nothing of the connection. Whatever fails, the statement has ended when this does.
     """
-
-    async def working() -> Made:
-        return work()
-
-    return await beside(statement, working)
-
-
-async def beside(
-    statement: Coroutine[Any, Any, Result],  # Any: see above
-    work: Callable[[], Awaitable[Made]],
-) -> tuple[Result, Made]:
-    """Do as `meanwhile` with work that lets the event loop go now and then."""
     sent = asyncio.create_task(statement)
     try:
         await asyncio.sleep(0)  # lets the statement go out
-        made = await work()
+        made = work()
     except BaseException as error:
         if not isinstance(error, Exception):
             sent.cancel()
