@@ -47,7 +47,8 @@ INSERT INTO lot SELECT * FROM moved ORDER BY bucket, id
 async def place_together(*, rest: Rest = without_rest) -> int:
     """Place the lots of every holder together whose lots lie scattered; return how many moved.
 
-    Running it again moves nothing. After each set it does `rest`. On a server that spreads its
+    Rows go where their table has room, so some may lie scattered again: running it again moves few.
+    After each set it does `rest`. On a server that spreads its
     tables a row's place is not told, and nothing is moved.
     """
     if bound_engine().spreads:
