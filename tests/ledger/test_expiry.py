@@ -146,8 +146,9 @@ async def test_what_lives_is_not_read(one_connection: Engine, at: datetime) -> N
     assert [fault for plan in plans for fault in plan.faults(most_rows=40)] == []
     steps = [step for plan in plans for step in plan.steps if "Scan" in step.node]
     read = [step for step in steps if step.relation == "lot"]
-    # Each once to be found and once to be taken; PostgreSQL tells averages, rounded.
-    assert sum(step.rows_read for step in read) == pytest.approx(10, abs=0.1)
+    # Each once to be found and once to be taken; PostgreSQL tells averages over up to 40 holders,
+    # rounded to hundredths. What lives is 320 lots.
+    assert sum(step.rows_read for step in read) == pytest.approx(10, abs=0.5)
 
 
 async def test_a_run_keeps_its_pace_and_makes_up_for_what_took_longer(
