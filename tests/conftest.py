@@ -3,10 +3,12 @@
 import asyncio
 import gc
 import inspect
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
@@ -70,6 +72,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     assert isinstance(held, asyncio.Runner), "the fixture below"
     held.run(pyfuncitem.obj(**arguments))
     return True
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Take back what a command of one test set for the logs of its whole process."""
+    before = logging.root.handlers[:], logging.root.level
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        logging.root.handlers[:], logging.root.level = before
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
@@ -14,14 +13,11 @@ from coalition.kernel.web.logs import configure_logging
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
+def stream() -> io.StringIO:
     """Return where the logs of one test go."""
-    before = logging.root.handlers[:], logging.root.level
     written = io.StringIO()
     configure_logging("info", written)
-    yield written
-    structlog.reset_defaults()
-    logging.root.handlers[:], logging.root.level = before
+    return written
 
 
 def lines_of(stream: io.StringIO) -> list[dict[str, Any]]:
