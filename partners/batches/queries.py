@@ -6,6 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from coalition.kernel.database import Connection
+from coalition.kernel.database.later import Executes
 from coalition.kernel.ids import BatchId, bucket_of
 
 _INSERT = """
@@ -107,7 +108,7 @@ class Waiting(NamedTuple):
 
 
 async def insert(
-    connection: Connection,
+    by: Executes,
     stored: Stored,
     chunks: Iterable[StoredChunk],
     *,
@@ -117,7 +118,7 @@ async def insert(
 ) -> None:
     """Store a batch with its chunks."""
     bucket = bucket_of(stored.id)
-    await connection.execute(
+    await by.execute(
         _INSERT,
         bucket,
         stored.id,
@@ -130,7 +131,7 @@ async def insert(
         *stored[1:],
     )
     for first_line, lines, records, results in chunks:
-        await connection.execute(
+        await by.execute(
             _INSERT_CHUNK,
             bucket,
             stored.id,

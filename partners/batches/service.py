@@ -13,7 +13,7 @@ from coalition.access.queries import is_revoked
 from coalition.kernel import jobs
 from coalition.kernel.clock import Clock
 from coalition.kernel.database import Connection, retrying, transaction
-from coalition.kernel.database.later import Later
+from coalition.kernel.database.later import Executes, Later
 from coalition.kernel.database.transactions import TENANT_ROLE
 from coalition.kernel.idempotency import (
     Answer,
@@ -21,6 +21,7 @@ from coalition.kernel.idempotency import (
     ClaimTakenError,
     KeyReused,
     find,
+    one_answer_each,
     replay,
     store,
 )
@@ -186,9 +187,11 @@ class Batches:
             done = BatchState.DONE.value
             stored = Stored(batch, done, lines, lines - refused, refused, at, at)
             kept = [StoredChunk(1, lines, None, answered.packed)]
-            await _insert(connection, upload, stored, kept)
-            media_type = upload.answer_media.value
-            await store(connection, [(upload.claim, Answer(_POSTED, media_type, batch.bytes))], at)
+            media_type, closing = upload.answer_media.value, Later()
+            await _insert(closing, upload, stored, kept)
+            await store(closing, [(upload.claim, Answer(_POSTED, media_type, batch.bytes))], at)
+            with one_answer_each():
+                await closing.write(connection)
         last.committed()
         return Answer(_POSTED, media_type, _written(stored, media_type, [answered.ndjson]))
 
@@ -276,10 +279,10 @@ async def _read(batch: BatchId, partner_no: int) -> Stored:
 
 
 async def _insert(
-    connection: Connection, upload: Upload, stored: Stored, kept: Iterable[StoredChunk]
+    by: Executes, upload: Upload, stored: Stored, kept: Iterable[StoredChunk]
 ) -> None:
     await queries.insert(
-        connection,
+        by,
         stored,
         kept,
         sender=upload.sender,

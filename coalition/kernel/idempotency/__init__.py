@@ -11,6 +11,7 @@ from coalition.kernel.idempotency.claims import (
     find,
     forget_before,
     once,
+    one_answer_each,
     replay,
     store,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "find",
     "forget_before",
     "once",
+    "one_answer_each",
     "replay",
     "store",
 ]

@@ -1,6 +1,7 @@
 """Claims of idempotency keys, stored with the effect they stand for in one transaction."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -108,7 +109,8 @@ async def store(by: Executes, answers: Sequence[tuple[Claim, Answer]], at: datet
     """Keep `answers` (distinct keys) with the transaction's effect.
 
     Raises `ClaimTakenError` when one of the keys was answered before: the transaction is lost then.
-    Who keeps them `Later` meets a violation of `ONE_ANSWER` instead, when it is written.
+    Who keeps them `Later` meets a violation of `ONE_ANSWER` instead, when it is written; see
+    `one_answer_each`.
     """
     if not answers:
         return
@@ -118,8 +120,15 @@ async def store(by: Executes, answers: Sequence[tuple[Claim, Answer]], at: datet
         for bucket, (claim, one) in zip(buckets, answers, strict=True)
     ]
     rows.sort()  # by bucket and digest: so all sessions lock them
-    try:
+    with one_answer_each():
         await by.execute(_STORE, *zip(*rows, strict=True), at)
+
+
+@contextmanager
+def one_answer_each() -> Iterator[None]:
+    """Raise `ClaimTakenError` where what is written here keeps the answer of a key that has one."""
+    try:
+        yield
     except asyncpg.UniqueViolationError as error:
         raise ClaimTakenError from error
 
