@@ -5,6 +5,8 @@ between: what it books is what was there before, as after a night in which every
 """
 
 import asyncio
+import dataclasses
+import itertools
 import multiprocessing
 import os
 import tempfile
@@ -17,6 +19,7 @@ from pathlib import Path
 from bench import references
 from bench.fill import POINTS_EACH
 from bench.ledger import ISSUE, Bench, audited
+from bench.load import Load
 from bench.report import Result, Samples, measures_of, result_of
 from bench.world import World, make_world, serving
 from coalition.kernel.clock import SystemClock
@@ -36,6 +39,9 @@ LOG_MEBIBYTES = 2_048
 """What the world is made of, the job and the tills write no more than that."""
 
 CONNECTIONS = 32
+
+PACED = dataclasses.replace(ISSUE, pause_ms=60)
+"""Tills that are not asked without end: some 490 issues a second, 1.7 million an hour."""
 
 
 def run(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list[Result]:
@@ -67,6 +73,7 @@ def run(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list[Result
             assert booked == lots * POINTS_EACH, "the job books everything that has ended"
             samples.add("expire_million", took_s * 1_000_000 / lots)
             samples.readings["p99_meanwhile"] = samples.readings["p99_beside"]
+            say(f"paced tills meanwhile: {samples.median('paced'):,.0f} issues/s")
             say(f"{lots / took_s:,.0f} lots/s")
             report = asyncio.run(audited(made.postgres.url))
             say(f"audit: {report.checks} checks, {len(report.breaches)} breaches")
@@ -74,9 +81,9 @@ def run(*, rounds: int, seconds: int, say: Callable[[str], None]) -> list[Result
     return [result_of(GROUP, measure, samples) for measure in measures_of(GROUP)]
 
 
-def _read(world: World, samples: Samples, name: str, seconds: int) -> None:
+def _read(world: World, samples: Samples, name: str, seconds: int, load: Load = ISSUE) -> None:
     reading = Samples()
-    Bench(world, "", seconds, reading).single(name, ISSUE, connections=CONNECTIONS)
+    Bench(world, "", seconds, reading).single(name, load, connections=CONNECTIONS)
     samples.add(name, reading.median(name))
     samples.add(f"p99_{name}", reading.median(f"{name}.p99"))
 
@@ -84,15 +91,17 @@ def _read(world: World, samples: Samples, name: str, seconds: int) -> None:
 def _expire_beside_tills(world: World, samples: Samples, seconds: int) -> tuple[int, float]:
     """Run the job and read the tills until it ends; return the points and the seconds it took.
 
-    The job has a process that gives way to tills and is set up as the worker is.
+    Readings at full speed and paced ones take turns. The job has a process that gives way to tills
+    and is set up as the worker is.
     """
     own_process = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, own_process, _give_way) as worker:
         job = worker.submit(_run_job, world.postgres.url)
-        while True:
-            _read(world, samples, "beside", seconds)
+        for name, load in itertools.cycle([("beside", ISSUE), ("paced", PACED)]):
+            _read(world, samples, name, seconds, load)
             if job.done():
-                return job.result()
+                break
+        return job.result()
 
 
 def _give_way() -> None:

@@ -22,13 +22,15 @@ class Load:
     """A kind of request: a Lua body builder for wrk over the `members` of a world.
 
     `body` is a Lua expression that may use `member`, `n` (a number of its own) and `run`, and what
-    `before` has made of them.
+    `before` has made of them. Between an answer and its next request each connection rests for
+    `pause_ms` on average, at random up to twice that; without a pause it asks as fast as it can.
     """
 
     path: str
     body: str | None = None
     mixed: bool = False
     before: str = ""
+    pause_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ function done(summary, latency, requests)
     summary.duration, latency:percentile(99)))
 end
 """
+
+_PAUSE = "function delay() return math.random(0, 2 * %d) end\n"
 
 _MIXED = """
   local draw = math.random(100)
@@ -123,6 +127,8 @@ def run_wrk(
         "token": token,
         "request": f"{load.before}\n  {request}",
     }
+    if load.pause_ms:
+        script += _PAUSE % load.pause_ms
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)
         file.flush()
