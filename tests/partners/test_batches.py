@@ -3,14 +3,16 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
-from coalition.kernel.database import transaction
-from partners.batches import upload
+from coalition.kernel.database import Connection, transaction
+from coalition.kernel.idempotency import Answer
+from partners.batches import service, upload
 from tests.support.http import Coalition, Shop
 
 NDJSON = "application/x-ndjson"
@@ -195,6 +197,38 @@ async def test_a_second_upload_under_a_key_waits_for_the_first(grocer: Shop) -> 
     goes_on.set()
     assert (await first).status_code == 201
     assert await grocer.balance(member) == 1
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "points"), [(1000, 10), (50, 0)], ids=["with a receipt", "by its key alone"]
+)
+async def test_an_upload_that_two_processes_take_at_once_is_taken_in_once(
+    grocer: Shop, monkeypatch: pytest.MonkeyPatch, amount_minor: int, points: int
+) -> None:
+    member = await grocer.new_member()
+    content = lines([grocer.purchase(member, amount_minor), {"kind": "?"}])
+    both, known, waited = asyncio.Barrier(2), service._known, 0  # noqa: SLF001 - where two can meet
+
+    async def known_by_neither(connection: Connection, sent: service.Upload) -> Answer | None:
+        nonlocal waited
+        found = await known(connection, sent)
+        if found is None:
+            waited += 1
+            await both.wait()
+        return found
+
+    monkeypatch.setattr(service, "_known", known_by_neither)
+    monkeypatch.setattr(service.Batches, "only_one", lambda *_: nullcontext())
+    sending = (grocer.send("/v1/batches", content, NDJSON, key="k") for _ in range(2))
+    one, other = await asyncio.gather(*sending)
+    assert waited == 2, "neither found the other's answer at first"
+    assert one.status_code == other.status_code == 201
+    assert one.content == other.content
+    assert one.json()["posted"] == 1
+    replayed = [answer.headers.get("idempotent-replayed") for answer in (one, other)]
+    assert sorted(replayed, key=str) == [None, "true"]
+    assert await count("batch") == await count("batch_chunk") == 1
+    assert await grocer.balance(member) == points
 
 
 async def test_an_upload_that_takes_long_is_posted_at_the_time_it_came_whole(
