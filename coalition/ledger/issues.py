@@ -38,7 +38,8 @@ async def issue(
     if later is not None:
         assert not in_debt, "debts are paid with what is written"
         await changes.write(later)
-        await later.begin(connection)
+        if not later.locks_last:
+            await later.begin(connection)
         return [*_note(journal, drafts, all_legs)]
     if not in_debt:
         _, outcomes = await meanwhile(

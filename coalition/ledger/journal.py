@@ -220,6 +220,8 @@ class Journal:
         last = Later() if later is None else later
         if all_waits:
             await last.execute(statement, self.batch, self.at, *given)
+            if last.locks_last:
+                await last.begin(connection, with_counted=False)
             deltas, queued = told()
         else:
             inserted = connection.execute(statement, self.batch, self.at, *given)

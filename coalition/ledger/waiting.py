@@ -29,15 +29,18 @@ class Waiting:
         trusts: bool = False,
         trusts_ahead: bool = False,
         counts: bool = True,
+        locks_last: bool = False,
     ) -> None:
         """Begin with nothing.
 
         Unless it `defers` postings and lots, only what goes with postings waits. It `trusts` that
         receipts are unused where nothing else depends on it, and what was read of acts that are
         named to stand; if it `trusts_ahead`, receipts of gifts are claimed so before there are
-        drafts. It `counts` what will change, unless nobody asks for it.
+        drafts. It `counts` what will change, unless nobody asks for it. Where it `locks_last`, lots
+        of many gifts are written after their postings: others wait for them for a shorter time, and
+        the server for the postings.
         """
-        self.later = Later()
+        self.later = Later(locks_last=locks_last)
         self.defers = defers
         self.trusts = trusts
         self.trusts_ahead = trusts_ahead

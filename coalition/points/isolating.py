@@ -44,7 +44,8 @@ async def post_isolating(
     """Do as `post` without explaining, and isolate a line that the database itself refuses.
 
     `told` is called with the answers while the server writes what was posted: where that does not
-    fail they are those that are returned, in the same list. `last` hears of the commit.
+    fail they are those that are returned, in the same list. `last` hears of the commit, and tells
+    whether locks come last.
     """
     if not asked:
         return []
@@ -91,7 +92,9 @@ async def _posted_together(
     Where a receipt proves to be used it posts once more without trust.
     """
     for trusts in (True, False):
-        waiting = Waiting(defers=True, trusts_ahead=trusts, counts=False)
+        waiting = Waiting(
+            defers=True, trusts_ahead=trusts, counts=False, locks_last=last.locks_last
+        )
         await connection.execute("SAVEPOINT lines")
         try:
             async with waiting.later.in_parts():

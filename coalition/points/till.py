@@ -119,7 +119,8 @@ class Tills:
 
         It runs under `covered` with `posting.PINNED_FOR_LINES`, perhaps as `posting.POSTER_ROLE`,
         after `ensure_partition(at)`. Answers have no balances, reasons or lots; `told` is called
-        with them while they are written. If that fails others return. `last` hears of the commit.
+        with them while they are written. If that fails others return. `last` hears of the commit,
+        and where it `locks_last` lots are written last.
         """
         return await post_isolating(
             connection,

@@ -163,7 +163,8 @@ class Batches:
     async def _post(self, upload: Upload, at: datetime) -> Answer:
         decoder = LineDecoder(upload.media_type, upload.received.columns)
         await ensure_partition(at)
-        batch, last = _new_batch(at), Later()
+        # Two batches at a time nearly always meet in some member.
+        batch, last = _new_batch(at), Later(locks_last=self._posting.locked())
         # All lines together: two sets of lots that one transaction locks one after the other are
         # in no order, so that two such batches, or a batch and a till, would wait in a circle.
         decoded: Decoded = []

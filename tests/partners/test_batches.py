@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from coalition.kernel.database import Connection, transaction
+from coalition.kernel.database.later import Later
 from coalition.kernel.idempotency import Answer
 from partners.batches import service, upload
 from tests.support.http import Coalition, Shop
@@ -229,6 +230,30 @@ async def test_an_upload_that_two_processes_take_at_once_is_taken_in_once(
     assert sorted(replayed, key=str) == [None, "true"]
     assert await count("batch") == await count("batch_chunk") == 1
     assert await grocer.balance(member) == points
+
+
+async def test_two_batches_at_once_lock_lots_last(
+    grocer: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = [await grocer.new_member(f"KORT1111111{no}") for no in range(3)]
+    contents = [lines(grocer.purchase(one, 1000) for one in members * 4) for _ in range(2)]
+    ways = list[bool]()
+
+    class Noted(Later):
+        def __init__(self, *, locks_last: bool | None = None) -> None:
+            if locks_last is not None:
+                ways.append(locks_last)
+            super().__init__(locks_last=bool(locks_last))
+
+    monkeypatch.setattr(service, "Later", Noted)
+    sending = (grocer.send("/v1/batches", content, NDJSON) for content in contents)
+    answers = await asyncio.gather(*sending)
+    assert any(ways), "one that begins beside another"
+    assert [answer.json()["posted"] for answer in answers] == [12, 12]
+    assert [await grocer.balance(one) for one in members] == [80] * 3
+    ways.clear()
+    await grocer.send("/v1/batches", lines([grocer.purchase(members[0], 1000)]), NDJSON)
+    assert ways == [False], "alone the server would wait for postings"
 
 
 async def test_an_upload_that_takes_long_is_posted_at_the_time_it_came_whole(

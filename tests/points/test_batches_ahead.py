@@ -11,6 +11,7 @@ from asyncpg.connection import LoggedQuery
 from msgspec.structs import replace
 
 from coalition.kernel.database import Connection, transaction
+from coalition.kernel.database.later import Later
 from coalition.kernel.errors import Refused
 from coalition.kernel.ids import random_id
 from coalition.ledger import audit, holders
@@ -35,8 +36,21 @@ _STEPS = {
 }
 
 
+_LOCKS_LAST = False
+
+
+@pytest.fixture(params=[False, True], ids=["lots first", "lots last"], autouse=True)
+def locks_last(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Let lots be written before postings, or after, as where another batch is posted beside."""
+    monkeypatch.setattr(f"{__name__}._LOCKS_LAST", request.param)
+    return bool(request.param)
+
+
 async def posted(
-    world: World, *commands: Command, asked: list[str] | None = None, is_whole: bool = True
+    world: World,
+    *commands: Command,
+    asked: list[str] | None = None,
+    is_whole: bool = True,
 ) -> Sequence[LineAnswer]:
     """Post lines in a transaction of their own; note in `asked` what was done, in order."""
     await ensure_partition(world.at)
@@ -50,7 +64,8 @@ async def posted(
         if asked is not None:
             connection.add_query_logger(note)
         lines = [world.asked(command) for command in commands]
-        answers = await world.tills.post_lines(connection, lines, world.at)
+        last = Later(locks_last=_LOCKS_LAST)
+        answers = await world.tills.post_lines(connection, lines, world.at, last=last)
         await asyncio.sleep(0)  # the logger is called after the statement
         if asked is not None:
             connection.remove_query_logger(note)
@@ -72,14 +87,15 @@ def refusals(answers: Sequence[LineAnswer]) -> list[type[Refused] | None]:
 
 
 async def test_holders_are_read_then_receipts_claimed_then_lots_and_postings_written(
-    at: datetime,
+    at: datetime, *, locks_last: bool
 ) -> None:
     world, asked = await make_world(at), list[str]()
     members = [await world.member() for _ in range(5)]
     gifts = [IssueBody(receipt(), at, member_id=one, points=7) for one in members]
     answers = await posted(world, *gifts, asked=asked)
     assert refusals(answers) == [None] * 5
-    assert asked == ["holders", "claim", "lots", "postings"]
+    order = ["postings", "lots"] if locks_last else ["lots", "postings"]
+    assert asked == ["holders", "claim", *order]
     assert await claims() == 5
     assert [await balance(world, one) for one in members] == [7] * 5
 

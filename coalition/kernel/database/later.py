@@ -47,11 +47,12 @@ class Later:
     the order of the locks that they take.
     """
 
-    def __init__(self) -> None:
-        """Begin without any."""
+    def __init__(self, *, locks_last: bool = False) -> None:
+        """Begin without any; where it `locks_last`, the last part has what others wait for."""
         self._waiting: list[_Waiting] = []
         self._when_committed: list[Callable[[], None]] = []
         self._may_begin = False
+        self.locks_last = locks_last
         self._begun: asyncio.Task[None] | None = None
 
     async def execute(self, statement: str, /, *given: Any) -> None:  # Any: values of any type
@@ -94,16 +95,20 @@ class Later:
         """Whether `begin` sends anything."""
         return self._may_begin
 
-    async def begin(self, connection: Connection) -> None:
+    async def begin(self, connection: Connection, *, with_counted: bool = True) -> None:
         """Send what was collected so far, if parts may be sent, once the part before is written.
 
-        What else is to be written is computed meanwhile. Nothing is asked of `connection` until
-        `settle` or `write`; these and `begin` raise what the part before raises.
+        What is counted stays for a later part unless it is sent `with_counted`. What else is to be
+        written is computed meanwhile. Nothing is asked of `connection` until `settle` or `write`;
+        these and `begin` raise what the part before raises.
         """
         if not self._may_begin:
             return
         await self._end()
         part, self._waiting = self._waiting, []
+        if not with_counted:
+            self._waiting = [one for one in part if one.rows is not None]
+            part = [one for one in part if one.rows is None]
         self._begun = asyncio.create_task(_execute(connection, part))
         await asyncio.sleep(0)  # lets the statement go out
 
