@@ -173,7 +173,8 @@ async def test_a_seat_is_told_to_who_has_it_without_a_name_and_its_end_to_who_di
         assert (await tongue.wording_for(connection, cy)).language == "sv"
     await club.memberships.remove_seat(bo, bo, at=club.now())
     assert await kinds(club, bo) == ["seat_given"]
-    assert (await kinds(club, anna))[-1] == "seat_given_up"
+    # Both of one millisecond, so their ids may come in either order.
+    assert sorted(await kinds(club, anna)) == ["order", "seat_given_up"]
 
     await club.memberships.cancel(anna, key=club.key(), at=club.now())
     await club.advance(31 * DAY)
